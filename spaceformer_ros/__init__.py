@@ -1,0 +1,13 @@
+"""SpaCeFormer on a robot: open-vocabulary 3D instance segmentation of coloured point cloud maps for ROS 2.
+
+Importing this package loads nothing heavy: consumers of the messages import it too.
+"""
+
+# The generated `msg` and `srv` modules live in the install space: let source-tree imports see them as well.
+__path__ = __import__("pkgutil").extend_path(__path__, __name__)
+
+__version__ = "0.1.0"
+
+
+class SpaceformerError(Exception):
+    """Any problem that the user can fix; the message names the value, what was expected and what to do next."""

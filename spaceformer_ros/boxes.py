@@ -1,0 +1,84 @@
+"""Upright oriented boxes: fitted to points, with corners and containment. Metres and radians, z up."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import SpaceformerError
+
+# Corner k has the signs of SIGNS[k]; EDGES are the 12 pairs of corners that a box's edges join.
+SIGNS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], dtype=np.float64)
+EDGES = np.array([(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7)])
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """An upright box: `center` [3] metres, `size` [3] metres (full extents along its own axes), `yaw` radians about z."""
+
+    center: np.ndarray
+    size: np.ndarray
+    yaw: float
+
+    @property
+    def axes(self):
+        """[2, 2] unit vectors of the box's x and y axes in the XY plane, one per row."""
+        c, s = np.cos(self.yaw), np.sin(self.yaw)
+        return np.array([[c, s], [-s, c]])
+
+    @property
+    def corners(self):
+        """[8, 3] metres: the lower rectangle counter-clockwise, then the upper one (see SIGNS)."""
+        local = SIGNS * np.asarray(self.size) / 2
+        return np.column_stack([local[:, :2] @ self.axes, local[:, 2]]) + self.center
+
+    def contains(self, xyz, margin=0.0):
+        """[N] bool: which points lie inside the box grown by `margin` metres on every side. xyz: [N, 3]."""
+        offset = np.asarray(xyz, dtype=np.float64) - self.center
+        local = np.column_stack([offset[:, :2] @ self.axes.T, offset[:, 2]])
+        return (np.abs(local) <= np.asarray(self.size) / 2 + margin).all(axis=1)
+
+    @classmethod
+    def fit(cls, xyz):
+        """The upright box of least ground area around points: xyz [N, 3], N >= 1.
+
+        The longer ground side is the x axis and yaw lies in [-pi/2, pi/2). One side of the least rectangle lies on
+        an edge of the convex hull (Freeman and Shapira 1975), so the hull's edge directions are tried in turn.
+        """
+        xyz = np.asarray(xyz, dtype=np.float64)
+        if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
+            raise SpaceformerError(f"OrientedBox.fit: points of shape {list(xyz.shape)}, expected [N, 3] with N >= 1")
+        angles = _edge_angles(xyz[:, :2])
+        # [A, 2, 2] candidate axes -> [A, N_hull, 2] ground coordinates
+        hull = xyz[_hull_rows(xyz[:, :2]), :2]
+        axes = np.stack([np.stack([np.cos(angles), np.sin(angles)], -1), np.stack([-np.sin(angles), np.cos(angles)], -1)], 1)
+        ground = hull @ axes.transpose(0, 2, 1)
+        low, high = ground.min(axis=1), ground.max(axis=1)
+        best = np.argmin(np.prod(high - low, axis=1))
+        extent, middle, yaw = (high - low)[best], ((low + high) / 2)[best] @ axes[best], angles[best]
+        if extent[1] > extent[0]:
+            extent, yaw = extent[::-1], yaw + np.pi / 2
+        bottom, top = xyz[:, 2].min(), xyz[:, 2].max()
+        return cls(
+            center=np.array([*middle, (bottom + top) / 2]),
+            size=np.array([*extent, top - bottom]),
+            yaw=float((yaw + np.pi / 2) % np.pi - np.pi / 2),
+        )
+
+
+def _hull_rows(xy):
+    """Rows of the convex hull of [N, 2] points, counter-clockwise; all rows where the points span no area."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return ConvexHull(xy).vertices
+    except (QhullError, ValueError):  # fewer than three points, or all on one line
+        return np.arange(len(xy))
+
+
+def _edge_angles(xy):
+    """Directions of the hull's edges in [0, pi/2), at least one: the candidates for the yaw of the least rectangle."""
+    hull = xy[_hull_rows(xy)]
+    if len(hull) == len(xy) and len(xy) > 2:  # no hull: use the principal direction of the line
+        hull = np.stack([xy.mean(axis=0), xy.mean(axis=0) + np.linalg.svd(xy - xy.mean(axis=0), full_matrices=False)[2][0]])
+    edges = np.roll(hull, -1, axis=0) - hull
+    return np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))

@@ -1,0 +1,165 @@
+"""Attention inside groups of voxels: patches along a space-filling curve and cubic windows.
+
+A block order names the curve or the window offset of one block. Groups depend only on the level and the order, so
+they are made once per forward and shared by all blocks (`Level.remember`).
+"""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .. import SpaceformerError
+from .layers import rotary_table, rotate
+
+CURVE_ORDERS = ("morton_xyz", "morton_xzy", "morton_yxz", "morton_yzx", "morton_zxy", "morton_zyx")
+SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
+RANDOM_ORDER = "random"  # chunks of a random permutation; never drawn unless asked for
+MORTON_BITS = 20
+
+
+@dataclass(frozen=True)
+class Groups:
+    """A partition of a level's voxels. `order` lists rows group by group; `runs` are (length, number of groups)."""
+
+    order: torch.Tensor  # [M] int64
+    runs: tuple
+
+
+def morton_code(coords, axes):
+    """Interleave the bits of the columns named by `axes`, the first in the least significant bit.
+
+    coords: [M, 3] int64 in [0, 2**20); axes: e.g. "xyz". Returns [M] int64.
+    """
+    code = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
+    for shift, axis in enumerate(axes):
+        code |= _spread_bits(coords[:, "xyz".index(axis)]) << shift
+    return code
+
+
+def _spread_bits(v):
+    """Insert two zero bits between the low 21 bits of v (the usual magic-number bit spreader)."""
+    for shift, mask in (
+        (32, 0x1F00000000FFFF),
+        (16, 0x1F0000FF0000FF),
+        (8, 0x100F00F00F00F00F),
+        (4, 0x10C30C30C30C30C3),
+        (2, 0x1249249249249249),
+    ):
+        v = (v | (v << shift)) & mask
+    return v
+
+
+def curve_groups(level, order, patch_size, generator=None):
+    """Consecutive patches of `patch_size` voxels along a curve, scene by scene; the last patch of a scene is shorter.
+
+    order: one of CURVE_ORDERS, or "random" with a CPU torch.Generator.
+    """
+    if order == RANDOM_ORDER:
+        code = torch.randperm(len(level), generator=generator).to(level.key.device)
+    else:
+        code = morton_code(level.local_coords, order.removeprefix("morton_"))
+    parts, lengths, start = [], [], 0
+    for size in level.scene_sizes:
+        parts.append(start + torch.argsort(code[start : start + size]))
+        full, rest = divmod(size, patch_size)
+        lengths += [patch_size] * full + [rest] * (rest > 0)
+        start += size
+    return Groups(torch.cat(parts), _runs(lengths))
+
+
+def space_groups(level, order, window_size):
+    """Cubic windows of `window_size` voxels anchored at the scene's minimum, shifted by half on the axes in `order`."""
+    half = round(0.5 * window_size)
+    offset = torch.tensor([half if axis in order and order != "zero" else 0 for axis in "xyz"])
+    window = torch.div(level.local_coords + offset.to(level.key.device), window_size, rounding_mode="floor")
+    code = level.scene << 54 | window[:, 0] << 36 | window[:, 1] << 18 | window[:, 2]
+    _, group, sizes = torch.unique(code, return_inverse=True, return_counts=True)
+    # groups in ascending size, so that equal sizes lie next to each other and run as one batch
+    rank = torch.empty_like(sizes)
+    by_size = torch.argsort(sizes, stable=True)
+    rank[by_size] = torch.arange(len(sizes), device=sizes.device)
+    return Groups(torch.argsort(rank[group], stable=True), _runs(sizes[by_size].tolist()))
+
+
+def _runs(lengths):
+    return tuple((length, len(list(members))) for length, members in groupby(lengths))
+
+
+def grouped_attention(q, k, v, runs):
+    """Softmax attention inside consecutive groups. q, k, v: [M, H, D] rows group by group -> [M, H, D]."""
+    outputs, start = [], 0
+    for length, count in runs:
+        stop = start + length * count
+        # [M', H, D] -> [count, H, length, D]
+        parts = [t[start:stop].unflatten(0, (count, length)).transpose(1, 2) for t in (q, k, v)]
+        outputs.append(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(0, 1))
+        start = stop
+    return torch.cat(outputs)
+
+
+class BatchedLinear(nn.Module):
+    """Query, key and value projections in one parameter, weight [3, C_in, C_out] (in, out: not nn.Linear's order)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, channels, channels))
+        self.bias = nn.Parameter(torch.zeros(3 * channels))
+        for weight in self.weight.data:
+            nn.init.xavier_uniform_(weight)
+
+    def forward(self, x):
+        """x: [M, C] -> [M, 3, C]."""
+        weight = self.weight.transpose(0, 1).flatten(1)  # [C_in, 3 * C_out]
+        return F.linear(x, weight.t(), self.bias).unflatten(1, (3, -1))
+
+
+class GroupedAttention(nn.Module):
+    """Multi-head attention of one block: `kind` is "curve" (size = voxels per patch) or "space" (voxels per side)."""
+
+    def __init__(self, channels, heads, kind, size, rope_base):
+        super().__init__()
+        self.heads, self.kind, self.size, self.rope_base = heads, kind, size, rope_base
+        self.qkv = BatchedLinear(channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def groups(self, level, order, generator):
+        """Groups of this block's kind for a block order, remembered by the level."""
+        if self.kind == "space":
+            return level.remember(("space", order, self.size), lambda: space_groups(level, order, self.size))
+        if order == RANDOM_ORDER:  # a new permutation for every block that asks for one
+            return curve_groups(level, order, self.size, generator)
+        return level.remember(("curve", order, self.size), lambda: curve_groups(level, order, self.size))
+
+    def forward(self, x, level, order, core_dtype=None, generator=None):
+        """x: [M, C] -> [M, C].
+
+        core_dtype: round queries, keys, values and the result to this type while computing in the type of x, as the
+        published model does with float16 (flash attention); None for no rounding.
+        """
+        groups = self.groups(level, order, generator)
+        head_dim = x.shape[1] // self.heads
+        table = level.remember(
+            ("rotary", head_dim, self.rope_base),
+            lambda: rotary_table(level.local_coords + 1, head_dim, self.rope_base),
+        )
+        q, k, v = self.qkv(x).unflatten(2, (self.heads, head_dim)).unbind(1)  # [M, H, D] each
+        q, k = rotate(q, table), rotate(k, table)
+        q, k, v = (round_to(t.index_select(0, groups.order), core_dtype) for t in (q, k, v))
+        out = round_to(grouped_attention(q, k, v, groups.runs), core_dtype)
+        out = torch.empty_like(out).index_copy(0, groups.order, out)
+        return self.proj(out.flatten(1))
+
+
+def round_to(x, dtype):
+    """x with its values rounded to `dtype`, still in its own type; unchanged for None."""
+    return x if dtype is None else x.to(dtype).to(x.dtype)
+
+
+def check_order(order, kind):
+    """Raise SpaceformerError unless `order` names a block order of this kind."""
+    valid = SPACE_ORDERS if kind == "space" else (*CURVE_ORDERS, RANDOM_ORDER)
+    if order not in valid:
+        raise SpaceformerError(f"block order {order!r} is not valid for a {kind} block: choose one of {', '.join(valid)}")

@@ -1,0 +1,144 @@
+"""The backbone: a U-Net of sparse convolution and grouped attention over the levels of a voxel grid."""
+
+from torch import nn
+
+from .attention import GroupedAttention
+from .layers import LayerNorm, SparseConv3d, SwiGLU, max_pool
+
+
+class Block(nn.Module):
+    """"Stream norm" block: the residual itself is the normalised value.
+
+    x = LN(Linear(SparseConv(x))) + x;  x = norm1(x);  x = attention(x) + x;  x = norm2(x);  x = mlp(x) + x
+    """
+
+    def __init__(self, channels, heads, kind, size, mlp_ratio, rope_base):
+        super().__init__()
+        self.conv = nn.ModuleList(
+            [SparseConv3d(channels, channels, kernel_size=3), nn.Linear(channels, channels), LayerNorm(channels)]
+        )
+        self.norm1 = LayerNorm(channels)
+        self.attention = GroupedAttention(channels, heads, kind, size, rope_base)
+        self.norm2 = LayerNorm(channels)
+        self.mlp = SwiGLU(channels, mlp_ratio)
+
+    def forward(self, x, level, order, core_dtype=None, generator=None):
+        """x: [M, C] -> [M, C]."""
+        conv, linear, norm = self.conv
+        x = norm(linear(conv(x, level))) + x
+        x = self.norm1(x)
+        x = self.attention(x, level, order, core_dtype, generator) + x
+        x = self.norm2(x)
+        return self.mlp(x) + x
+
+
+class Down(nn.ModuleList):
+    """Linear at the fine level, 2x2x2 max pool, batch norm, GELU. Index 1 stands for the pool, which has no weights."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__([nn.Linear(in_channels, out_channels), nn.Identity(), nn.BatchNorm1d(out_channels), nn.GELU()])
+
+    def forward(self, x, level):
+        linear, _, norm, activation = self
+        return activation(norm(max_pool(linear(x), level.parent, len(level.coarser))))
+
+
+class Up(nn.ModuleList):
+    """Linear at the coarse level, copy to the children, join [skip, up], linear, batch norm, GELU."""
+
+    def __init__(self, in_channels, skip_channels, out_channels):
+        super().__init__(
+            [
+                nn.Linear(in_channels, out_channels),
+                nn.Identity(),  # the unpool
+                nn.Linear(out_channels + skip_channels, out_channels),
+                nn.BatchNorm1d(out_channels),
+                nn.GELU(),
+            ]
+        )
+
+    def forward(self, x, skip, level):
+        reduce, _, merge, norm, activation = self
+        up = reduce(x).index_select(0, level.parent)
+        # merge(cat([skip, up])) without the joined copy: the weight is split instead
+        split = skip.shape[1]
+        joined = nn.functional.linear(skip, merge.weight[:, :split]) + nn.functional.linear(
+            up, merge.weight[:, split:], merge.bias
+        )
+        return activation(norm(joined))
+
+
+class Final(nn.Module):
+    """The last projection, under the checkpoint's name `final.block`."""
+
+    def __init__(self, in_channels, out_channels):
+        super().__init__()
+        self.block = nn.Linear(in_channels, out_channels)
+
+    def forward(self, x):
+        return self.block(x)
+
+
+class Stem(nn.ModuleList):
+    """Sparse convolution of the input colours, batch norm, GELU."""
+
+    def __init__(self, in_channels, out_channels, kernel_size):
+        super().__init__([SparseConv3d(in_channels, out_channels, kernel_size), nn.BatchNorm1d(out_channels), nn.GELU()])
+
+    def forward(self, x, level):
+        conv, norm, activation = self
+        return activation(norm(conv(x, level)))
+
+
+class UNet(nn.Module):
+    """Encoder and decoder blocks; decoder lists run from the coarsest level to the finest, as in the checkpoint."""
+
+    def __init__(self, config):
+        super().__init__()
+        encoder, decoder = config.encoder, config.decoder
+        make = lambda stage: nn.ModuleList(  # noqa: E731 - one expression, used twice below
+            Block(stage.channels, stage.heads, stage.kind, stage.size, config.mlp_ratio, config.rope_base)
+            for _ in range(stage.depth)
+        )
+        self.conv = Stem(config.in_channels, encoder[0].channels, config.stem_kernel_size)
+        self.encs = nn.ModuleList(make(stage) for stage in encoder)
+        self.down_convs = nn.ModuleList(Down(fine.channels, coarse.channels) for fine, coarse in zip(encoder, encoder[1:]))
+        self.decs = nn.ModuleList(make(stage) for stage in decoder)
+        below = (encoder[-1], *decoder)  # what each up step starts from
+        self.up_convs = nn.ModuleList(
+            Up(source.channels, skip.channels, stage.channels)
+            for source, skip, stage in zip(below, reversed(encoder[:-1]), decoder)
+        )
+        self.final = Final(decoder[-1].channels, config.feature_channels)
+
+    def forward(self, level, features, orders, core_dtype=None, generator=None):
+        """Features of the finest level before `final`. features: [M, C_in] -> [M, C].
+
+        orders: one block order per block, encoder first, finest level first, then the decoder from coarse to fine.
+        """
+        orders = iter(orders)
+
+        def run(blocks, x, level):
+            for block in blocks:
+                x = block(x, level, next(orders), core_dtype, generator)
+            return x
+
+        x = self.conv(features, level)
+        skips = []
+        for blocks, down in zip(self.encs, self.down_convs):
+            x = run(blocks, x, level)
+            skips.append((x, level))
+            x, level = down(x, level), level.coarser
+        x = run(self.encs[-1], x, level)
+        for blocks, up in zip(self.decs, self.up_convs):
+            skip, level = skips.pop()
+            x = run(blocks, up(x, skip, level), level)
+        return x
+
+
+class Backbone(nn.Module):
+    """Holds the U-Net under the checkpoint's name `inner_module`."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.inner_module = UNet(config)

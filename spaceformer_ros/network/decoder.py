@@ -1,0 +1,227 @@
+"""The query decoder: learned queries look at the voxels and come back as masks, objectness and CLIP features.
+
+Memory-lean, and exact up to rounding: the backbone's final projection is folded into the two projections behind it,
+so that no [M, 1152] tensor exists; masks stay on voxels; keys and values are made once, because the iterations share
+their weights; the softmax over the keys runs in chunks.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .layers import rotary_table, rotate
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the decoder says about one scene after one iteration; Q in query order.
+
+    mask_logits: [M, Q] on voxels, > 0 is inside; objectness_logits: [Q, 2], softmax index 0 is "object";
+    clip_features: [Q, C_text], not normalised.
+    """
+
+    mask_logits: torch.Tensor
+    objectness_logits: torch.Tensor
+    clip_features: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the queries attend to: rows of a scene's voxels or, on the exact point-level path, its points.
+
+    row: [N] int64 voxel of each key, or None where keys are the voxels themselves; key, value: [H, N, D].
+    """
+
+    row: torch.Tensor | None
+    key: torch.Tensor
+    value: torch.Tensor
+
+
+class CrossAttention(nn.Module):
+    """Weights of the masked attention from queries to keys, followed by a post-norm."""
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.multihead_attn = nn.MultiheadAttention(channels, heads)
+        self.norm = nn.LayerNorm(channels)
+
+    def project(self, which, x):
+        """Input projection 0 (query), 1 (key) or 2 (value): [N, C] -> [H, N, D]."""
+        attention = self.multihead_attn
+        weight, bias = attention.in_proj_weight.chunk(3)[which], attention.in_proj_bias.chunk(3)[which]
+        return F.linear(x, weight, bias).unflatten(1, (attention.num_heads, -1)).transpose(0, 1)
+
+    def forward(self, query, keys, blocked, chunk_size):
+        """query: [Q, C]; blocked: [N_voxels, Q] bool, True where a key may not be seen."""
+        attended = masked_attention(self.project(0, query), keys, blocked, chunk_size)
+        return self.norm(query + self.multihead_attn.out_proj(attended.transpose(0, 1).flatten(1)))
+
+
+class SelfAttention(nn.Module):
+    """Attention among the queries, post-norm."""
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(channels, heads)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, query):
+        return self.norm(query + self.self_attn(query, query, query, need_weights=False)[0])
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with ReLU, post-norm."""
+
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.linear1 = nn.Linear(channels, hidden)
+        self.linear2 = nn.Linear(hidden, channels)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, query):
+        return self.norm(query + self.linear2(F.relu(self.linear1(query))))
+
+
+class QueryProjection(nn.Module):
+    """Two linear layers, each followed by ReLU, under the checkpoint's name `layers`."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels), nn.ReLU())
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class UnusedPositionEncoding(nn.Module):
+    """A buffer that the released checkpoint carries and nothing reads."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.register_buffer("gauss_B", torch.zeros(3, channels // 2))
+
+
+class QueryDecoder(nn.Module):
+    """Iterations of masked cross attention, self attention and feed-forward, all sharing their weights.
+
+    Its modules sit at the top level of the released checkpoint; `SpaCeFormer` adds the backbone by inheritance.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        channels = config.decoder_channels
+        self.decoder_proj = nn.Linear(config.feature_channels, channels)  # what masks are made from
+        self.linear = nn.Linear(config.feature_channels, channels)  # what queries attend to
+        self.query_proj = QueryProjection(channels)
+        self.pos_enc = UnusedPositionEncoding(channels)
+        self.decoder_norm = nn.LayerNorm(channels)
+        self.cross_attention = CrossAttention(channels, config.decoder_heads)
+        self.self_attention = SelfAttention(channels, config.decoder_heads)
+        self.ffn = FeedForward(channels, config.decoder_hidden)
+        self.class_head = nn.Linear(channels, 2)
+        self.mask_head = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
+        self.clip_head = nn.Linear(channels, config.text_channels)
+        self.learned_content = nn.Embedding(config.num_queries, channels)
+        self.learned_pos = nn.Embedding(config.num_queries, channels)
+
+    def decode(self, features, final, positions, row=None, num_queries=None, chunk_size=4096):
+        """All predictions for one scene, the last iteration's last (the ones before it are for training).
+
+        features: [M, C] of the backbone before its `final` layer; positions: [N, 3] float32 metres of the keys;
+        row: [N] int64 voxel of each key, None for one key per voxel (N = M). Yields a Prediction before every
+        iteration and one after the last, so a caller that wants the result takes the last.
+        """
+        mask_features = folded_linear(features, final, self.decoder_proj)  # [M, C_d]
+        keys = self.make_keys(features, final, positions, row)
+        query, theta = self.initial_queries(num_queries, positions)
+        for _ in range(self.iterations):
+            prediction = self.predict(query, mask_features)
+            yield prediction
+            rotated = rotate_rows(query, theta)
+            query = self.cross_attention(rotated, keys, blocked_voxels(prediction.mask_logits), chunk_size)
+            query = self.self_attention(rotate_rows(query, theta))
+            query = self.ffn(query)
+        yield self.predict(query, mask_features)
+
+    def initial_queries(self, num_queries, positions):
+        """Content plus projected position of each query [Q, C], and the rotation that all of them share.
+
+        More queries than were learned repeat them (index modulo), as in the published code. Queries sit at the
+        scene's minimum: their rotary position is 1 on every axis.
+        """
+        learned = len(self.learned_content.weight)
+        index = torch.arange(num_queries or learned, device=positions.device) % learned
+        query = self.learned_content(index) + self.query_proj(self.learned_pos(index))
+        return query, self.rotary(torch.ones(1, 3, device=positions.device))
+
+    def rotary(self, positions):
+        channels, heads = self.learned_content.weight.shape[1], self.cross_attention.multihead_attn.num_heads
+        return heads, rotary_table(positions, channels // heads, self.rope_base)
+
+    def make_keys(self, features, final, positions, row=None, chunk_size=65536):
+        """Keys and values of the cross attention; rotated by the position relative to the scene's minimum, plus 1."""
+        memory = folded_linear(features, final, self.linear)
+        origin = positions.amin(dim=0) - 1
+        keys, values = [], []
+        for start in range(0, len(positions), chunk_size):
+            part = slice(start, start + chunk_size)
+            rows = memory[part] if row is None else memory.index_select(0, row[part])
+            rows = rotate_rows(rows, self.rotary(positions[part] - origin))
+            keys.append(self.cross_attention.project(1, rows))
+            values.append(self.cross_attention.project(2, rows))
+        return Keys(row, torch.cat(keys, dim=1), torch.cat(values, dim=1))
+
+    def predict(self, query, mask_features):
+        """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
+        query = self.decoder_norm(query)
+        return Prediction(
+            mask_logits=mask_features @ self.mask_head(query).t(),
+            objectness_logits=self.class_head(query),
+            clip_features=self.clip_head(query),
+        )
+
+
+def folded_linear(x, first, second):
+    """second(first(x)) for two nn.Linear, with their product formed once in float32 instead of first(x)."""
+    with torch.autocast(x.device.type, enabled=False):
+        weight = second.weight.float() @ first.weight.float()
+        bias = second.weight.float() @ first.bias.float() + second.bias.float()
+    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+
+
+def rotate_rows(x, heads_and_table):
+    """Rotary encoding of flat rows. x: [N, C] -> [N, C]."""
+    heads, table = heads_and_table
+    return rotate(x.unflatten(1, (heads, -1)), table).flatten(1)
+
+
+def blocked_voxels(mask_logits):
+    """[M, Q] bool, True where a query may not look: outside its mask, unless its mask is empty in the whole scene."""
+    blocked = mask_logits < 0
+    return blocked & ~blocked.all(dim=0)
+
+
+def masked_attention(query, keys, blocked, chunk_size):
+    """Softmax attention over keys taken in chunks, with a running maximum; sums in float32.
+
+    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel. Returns [H, Q, D] in the query's type.
+    Formula: online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
+    """
+    scaled = query * query.shape[-1] ** -0.5
+    shape = (*query.shape[:2], 1)
+    peak = torch.full(shape, -torch.inf, device=query.device)
+    total = torch.zeros(shape, device=query.device)
+    attended = torch.zeros(query.shape, device=query.device)
+    for start in range(0, keys.key.shape[1], chunk_size):
+        part = slice(start, start + chunk_size)
+        hidden = blocked[part] if keys.row is None else blocked.index_select(0, keys.row[part])
+        logits = (scaled @ keys.key[:, part].transpose(1, 2)).float().masked_fill(hidden.t(), -torch.inf)
+        new_peak = torch.maximum(peak, logits.detach().amax(dim=-1, keepdim=True))
+        finite = new_peak.masked_fill(new_peak == -torch.inf, 0.0)  # a chunk may hold no visible key at all
+        weights, decay = torch.exp(logits - finite), torch.exp(peak - finite)
+        total = total * decay + weights.sum(dim=-1, keepdim=True)
+        attended = attended * decay + (weights.to(query.dtype) @ keys.value[:, part]).float()
+        peak = new_peak
+    return (attended / total).to(query.dtype)

@@ -1,0 +1,165 @@
+"""SpaCeFormer: configuration and the whole network, from a voxel grid to predictions per scene."""
+
+from collections import deque
+from dataclasses import asdict, dataclass
+
+import torch
+
+from .. import SpaceformerError
+from .attention import CURVE_ORDERS, RANDOM_ORDER, SPACE_ORDERS, check_order
+from .backbone import Backbone
+from .decoder import QueryDecoder
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """Blocks of one level: `kind` "space" (size = window side in voxels) or "curve" (size = voxels per patch)."""
+
+    channels: int
+    heads: int
+    kind: str
+    size: int
+    depth: int = 2
+
+
+@dataclass(frozen=True)
+class SpaCeFormerConfig:
+    """Everything that decides the shapes and the arithmetic of a network; stored in every checkpoint.
+
+    encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
+    training. feature_channels: width of the backbone's output; text_channels: width of the text embeddings.
+    """
+
+    encoder: tuple
+    decoder: tuple
+    voxel_size: float
+    feature_channels: int
+    text_channels: int
+    decoder_channels: int
+    decoder_heads: int
+    decoder_hidden: int
+    num_queries: int
+    iterations: int = 3
+    in_channels: int = 3
+    stem_kernel_size: int = 5
+    mlp_ratio: float = 2.0
+    rope_base: float = 2000.0
+
+    @classmethod
+    def released(cls):
+        """The published network (arXiv 2604.20395): 85,801,090 parameters, 2 cm voxels, SigLIP2 text space."""
+        return cls(
+            encoder=(
+                StageConfig(32, 2, "space", 64),
+                StageConfig(64, 4, "space", 48),
+                StageConfig(128, 8, "curve", 1024),
+                StageConfig(256, 16, "curve", 1024, depth=6),
+                StageConfig(512, 32, "curve", 1024),
+            ),
+            decoder=(
+                StageConfig(256, 16, "curve", 1024),
+                StageConfig(256, 8, "curve", 1024),
+                StageConfig(384, 8, "space", 48),
+                StageConfig(512, 8, "space", 64),
+            ),
+            voxel_size=0.02,
+            feature_channels=1152,
+            text_channels=1152,
+            decoder_channels=512,
+            decoder_heads=8,
+            decoder_hidden=1024,
+            num_queries=200,
+        )
+
+    @property
+    def block_kinds(self):
+        """Kind of every block in the order of execution."""
+        return tuple(stage.kind for stage in (*self.encoder, *self.decoder) for _ in range(stage.depth))
+
+    def to_dict(self):
+        """Plain values, for a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Inverse of `to_dict`. Raises SpaceformerError for unknown or missing entries."""
+        try:
+            values = dict(values)
+            for part in ("encoder", "decoder"):
+                values[part] = tuple(StageConfig(**stage) for stage in values[part])
+            return cls(**values)
+        except (TypeError, KeyError) as error:
+            raise SpaceformerError(f"this is not the configuration of a SpaCeFormer network: {error}") from error
+
+
+def fixed_orders(config):
+    """The default block orders: deterministic, every curve and window offset in turn."""
+    return tuple(
+        SPACE_ORDERS[i % len(SPACE_ORDERS)] if kind == "space" else CURVE_ORDERS[i % len(CURVE_ORDERS)]
+        for i, kind in enumerate(config.block_kinds)
+    )
+
+
+def drawn_orders(config, seed):
+    """The block orders that the published inference draws after `torch.manual_seed(seed)`, "random" among them."""
+    generator = torch.Generator().manual_seed(seed)
+    lists = {"space": SPACE_ORDERS, "curve": (RANDOM_ORDER, *CURVE_ORDERS)}
+    return tuple(
+        lists[kind][int(torch.randint(0, len(lists[kind]), (1,), generator=generator))] for kind in config.block_kinds
+    )
+
+
+class SpaCeFormer(QueryDecoder):
+    """The network. `state_dict()` of the released configuration has the released checkpoint's 486 keys and shapes."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.config = config
+        self.iterations, self.rope_base = config.iterations, config.rope_base
+        self.backbone = Backbone(config)
+
+    @property
+    def final(self):
+        """The backbone's last projection (nn.Linear), folded into the decoder's projections."""
+        return self.backbone.inner_module.final.block
+
+    def backbone_features(self, grid, orders=None, core_dtype=None, permutation_seed=0):
+        """Features of the voxels before `final`, [M, C].
+
+        orders: one block order per block (default: `fixed_orders`); permutation_seed: seeds the permutations of
+        blocks whose order is "random", from a generator of their own.
+        """
+        orders = fixed_orders(self.config) if orders is None else tuple(orders)
+        kinds = self.config.block_kinds
+        if len(orders) != len(kinds):
+            raise SpaceformerError(f"{len(orders)} block orders given; this network has {len(kinds)} blocks")
+        for order, kind in zip(orders, kinds):
+            check_order(order, kind)
+        generator = torch.Generator().manual_seed(permutation_seed)
+        features = grid.features.to(self.final.weight.dtype)
+        return self.backbone.inner_module(grid.level, features, orders, core_dtype, generator)
+
+    def forward(self, grid, orders=None, core_dtype=None, points=None, num_queries=None, chunk_size=4096):
+        """One Prediction per scene of the grid.
+
+        points: [N, 3] float32 metres of the points behind `grid.point_to_voxel` (one scene only) makes every point a
+        key of the cross attention, exactly as published; by default the voxels are the keys, at their mean position,
+        which is the same for clouds with one point per voxel.
+        """
+        features = self.backbone_features(grid, orders, core_dtype)
+        scenes = self.scene_predictions(features, grid, points, num_queries, chunk_size)
+        return [deque(iterations, maxlen=1)[0] for iterations in scenes]
+
+    def scene_predictions(self, features, grid, points=None, num_queries=None, chunk_size=4096):
+        """One iterator over the predictions of all decoder iterations per scene."""
+        sizes = grid.level.scene_sizes
+        if points is not None:
+            if len(sizes) != 1:
+                raise SpaceformerError(f"points as keys work for one scene at a time, the grid holds {len(sizes)}")
+            return [
+                self.decode(features, self.final, points, grid.point_to_voxel, num_queries, chunk_size=chunk_size)
+            ]
+        return [
+            self.decode(scene_features, self.final, positions, None, num_queries, chunk_size=chunk_size)
+            for scene_features, positions in zip(features.split(sizes), grid.positions.split(sizes))
+        ]
