@@ -47,14 +47,15 @@ class OrientedBox:
         xyz = np.asarray(xyz, dtype=np.float64)
         if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
             raise SpaceformerError(f"OrientedBox.fit: points of shape {list(xyz.shape)}, expected [N, 3] with N >= 1")
-        angles = _edge_angles(xyz[:, :2])
-        # [A, 2, 2] candidate axes -> [A, N_hull, 2] ground coordinates
-        hull = xyz[_hull_rows(xyz[:, :2]), :2]
-        axes = np.stack([np.stack([np.cos(angles), np.sin(angles)], -1), np.stack([-np.sin(angles), np.cos(angles)], -1)], 1)
-        ground = hull @ axes.transpose(0, 2, 1)
+        hull = _hull(xyz[:, :2])
+        edges = np.roll(hull, -1, axis=0) - hull
+        angles = np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))
+        cos, sin = np.cos(angles), np.sin(angles)
+        axes = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=2)  # [A, 2, 2] by column
+        ground = hull @ axes  # [A, H, 2] hull in each candidate's axes
         low, high = ground.min(axis=1), ground.max(axis=1)
         best = np.argmin(np.prod(high - low, axis=1))
-        extent, middle, yaw = (high - low)[best], ((low + high) / 2)[best] @ axes[best], angles[best]
+        extent, middle, yaw = (high - low)[best], axes[best] @ ((low + high) / 2)[best], angles[best]
         if extent[1] > extent[0]:
             extent, yaw = extent[::-1], yaw + np.pi / 2
         bottom, top = xyz[:, 2].min(), xyz[:, 2].max()
@@ -65,20 +66,13 @@ class OrientedBox:
         )
 
 
-def _hull_rows(xy):
-    """Rows of the convex hull of [N, 2] points, counter-clockwise; all rows where the points span no area."""
+def _hull(xy):
+    """Corners of the convex hull of [N, 2] points, counter-clockwise; the two ends where they span no area."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:
-        return ConvexHull(xy).vertices
+        return xy[ConvexHull(xy).vertices]
     except (QhullError, ValueError):  # fewer than three points, or all on one line
-        return np.arange(len(xy))
-
-
-def _edge_angles(xy):
-    """Directions of the hull's edges in [0, pi/2), at least one: the candidates for the yaw of the least rectangle."""
-    hull = xy[_hull_rows(xy)]
-    if len(hull) == len(xy) and len(xy) > 2:  # no hull: use the principal direction of the line
-        hull = np.stack([xy.mean(axis=0), xy.mean(axis=0) + np.linalg.svd(xy - xy.mean(axis=0), full_matrices=False)[2][0]])
-    edges = np.roll(hull, -1, axis=0) - hull
-    return np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))
+        direction = np.linalg.svd(xy - xy.mean(axis=0), full_matrices=False)[2][0]
+        along = xy @ direction
+        return xy[[along.argmin(), along.argmax()]]
