@@ -27,7 +27,8 @@ class SpaCeFormerConfig:
     """Everything that decides the shapes and the arithmetic of a network; stored in every checkpoint.
 
     encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
-    training. feature_channels: width of the backbone's output; text_channels: width of the text embeddings.
+    training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
+    shifted cloud with n sines and cosines of it. feature_channels: width of the backbone's output; text_channels: width of the text embeddings.
     """
 
     encoder: tuple
@@ -40,7 +41,7 @@ class SpaCeFormerConfig:
     decoder_hidden: int
     num_queries: int
     iterations: int = 3
-    in_channels: int = 3
+    position_octaves: int = 0
     stem_kernel_size: int = 5
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
@@ -70,6 +71,11 @@ class SpaCeFormerConfig:
             decoder_hidden=1024,
             num_queries=200,
         )
+
+    @property
+    def in_channels(self):
+        """Width of the stem's input: three colours, and three coordinates with their sines and cosines if asked for."""
+        return 3 + (3 + 6 * self.position_octaves if self.position_octaves else 0)
 
     @property
     def block_kinds(self):
@@ -109,6 +115,15 @@ def drawn_orders(config, seed):
     )
 
 
+def network_input(grid, position_octaves):
+    """What the stem sees, [M, C_in] float32: colours, then optionally positions (period of octave i: 16 / 2**i m)."""
+    if position_octaves == 0:
+        return grid.features
+    turns = grid.positions[:, :, None] * (2.0 ** torch.arange(position_octaves, device=grid.positions.device) / 16)
+    angles = (2 * torch.pi * turns).flatten(1)
+    return torch.cat([grid.features, grid.positions / 4, angles.sin(), angles.cos()], dim=1)
+
+
 class SpaCeFormer(QueryDecoder):
     """The network. `state_dict()` of the released configuration has the released checkpoint's 486 keys and shapes."""
 
@@ -136,7 +151,7 @@ class SpaCeFormer(QueryDecoder):
         for order, kind in zip(orders, kinds):
             check_order(order, kind)
         generator = torch.Generator().manual_seed(permutation_seed)
-        features = grid.features.to(self.final.weight.dtype)
+        features = network_input(grid, self.config.position_octaves).to(self.final.weight.dtype)
         return self.backbone.inner_module(grid.level, features, orders, core_dtype, generator)
 
     def forward(self, grid, orders=None, core_dtype=None, points=None, num_queries=None, chunk_size=4096):

@@ -1,0 +1,151 @@
+"""Checkpoints: weights together with the configuration, the text model's identity and a hash. Never runs code.
+
+Our own files are safetensors with a JSON header; the released file is a Lightning checkpoint that is loaded
+weights-only. Both are loaded strictly.
+"""
+
+import hashlib
+import json
+import pathlib
+from dataclasses import asdict, dataclass, field
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from . import SpaceformerError
+from .network.model import SpaCeFormer, SpaCeFormerConfig
+from .text import MINILM, TextModelId
+from .vocabulary import Similarity
+
+FORMAT = "spaceformer_ros checkpoint 1"
+DEMO_FILE = pathlib.Path(__file__).parent / "weights" / "demo.safetensors"
+RELEASED_PREFIX = "net."  # of the network's entries in the released file
+RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with what is needed to use it.
+
+    model: in eval mode, float32; text_model: TextModelId whose embeddings its clip features live among; similarity:
+    how the two compare; sha256: of the weights; notes: free-form facts such as the training command.
+    """
+
+    model: SpaCeFormer
+    text_model: TextModelId
+    similarity: Similarity
+    sha256: str
+    name: str
+    notes: dict = field(default_factory=dict)
+
+
+def load_checkpoint(name, released_file=None):
+    """The checkpoint for the setting `checkpoint`: "demo", "released" or a path.
+
+    released_file: where `spaceformer prepare` puts the released weights. Raises SpaceformerError.
+    """
+    if name == "demo":
+        return load_file(DEMO_FILE, name="demo")
+    if name == "released":
+        if released_file is None or not pathlib.Path(released_file).is_file():
+            raise SpaceformerError(
+                f"the released weights are not at {released_file}: run `spaceformer prepare` once; it shows their "
+                "licence (CC-BY-NC-4.0, non-commercial) and downloads them if you agree"
+            )
+        return load_released(released_file)
+    path = pathlib.Path(name).expanduser()
+    if not path.is_file():
+        raise SpaceformerError(f'checkpoint {name!r}: no such file; use "demo", "released" or the path of a checkpoint')
+    return load_file(path) if path.suffix == ".safetensors" else load_released(path)
+
+
+def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch.float16):
+    """Write a model with its configuration to a .safetensors file, floats stored as `dtype`; returns the SHA-256."""
+    state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    state = {key: value.contiguous().cpu() for key, value in state.items()}
+    header = {
+        "format": FORMAT,
+        "model": model.config.to_dict(),
+        "text_model": asdict(text_model),
+        "similarity": asdict(similarity),
+        "notes": notes or {},
+        "sha256": hash_state(state),
+    }
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".part")
+    save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
+    partial.replace(path)
+    return header["sha256"]
+
+
+def load_file(path, name=None):
+    """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged, foreign or unfitting files."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["spaceformer"])
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SpaceformerError(
+            f"{path} is not a checkpoint of this package, or is damaged ({type(error).__name__}: {error})"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise SpaceformerError(f"{path} has format {header.get('format')!r}, expected {FORMAT!r}: update the package")
+    digest = hash_state(state)
+    if digest != header["sha256"]:
+        raise SpaceformerError(f"{path} is damaged: its weights have SHA-256 {digest}, its header says {header['sha256']}")
+    return Checkpoint(
+        model=build_model(SpaCeFormerConfig.from_dict(header["model"]), state, path),
+        text_model=TextModelId(**header["text_model"]),
+        similarity=Similarity(**header["similarity"]),
+        sha256=digest,
+        name=name or pathlib.Path(path).name,
+        notes=header["notes"],
+    )
+
+
+def load_released(path):
+    """The released Lightning checkpoint: entries under "net.", everything else (training state) left out."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and unpickling errors; all mean that the file is not usable
+        raise SpaceformerError(f"{path} cannot be loaded weights-only ({type(error).__name__}: {error})") from error
+    content = content.get("state_dict", content) if isinstance(content, dict) else {}
+    state = {key.removeprefix(RELEASED_PREFIX): value for key, value in content.items() if key.startswith(RELEASED_PREFIX)}
+    if not state:
+        raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")
+    model = build_model(SpaCeFormerConfig.released(), state, path)
+    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_state(state), "released")
+
+
+def build_model(config, state, source):
+    """A model with these weights in eval mode, float32. One error lists missing, unexpected and misshapen keys."""
+    model = SpaCeFormer(config)
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    problems = [
+        *(f"missing: {key}" for key in expected if key not in state),
+        *(f"unexpected: {key}" for key in state if key not in expected),
+        *(
+            f"misshapen: {key} is {list(state[key].shape)}, expected {list(shape)}"
+            for key, shape in expected.items()
+            if key in state and tuple(state[key].shape) != shape
+        ),
+    ]
+    if problems:
+        listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
+        raise SpaceformerError(f"{source} does not fit the network ({len(problems)} keys): {listed}")
+    model.load_state_dict(state, strict=True)
+    return model.eval().requires_grad_(False)
+
+
+def hash_state(state):
+    """SHA-256 over keys, types, shapes and bytes of all tensors, in key order."""
+    digest = hashlib.sha256()
+    for key in sorted(state):
+        value = state[key].contiguous()
+        digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+DEMO_TEXT_MODEL = TextModelId(MINILM)

@@ -1,0 +1,240 @@
+"""Every setting of the package: its one default, its unit and range, and what it means.
+
+The ROS parameters, config/params.yaml, the table in the README and the command line are made from these classes.
+Field names are unique over all groups, because they are the ROS parameter names.
+"""
+
+from dataclasses import dataclass, field, fields, replace
+
+from . import SpaceformerError
+
+
+def setting(default, text, unit="", low=None, high=None, choices=None, dynamic=True):
+    """A dataclass field with its documentation. `dynamic` settings may change while the node runs."""
+    info = {"text": text, "unit": unit, "low": low, "high": high, "choices": choices, "dynamic": dynamic}
+    return field(default=default, metadata=info)
+
+
+def fixed(default, text, **info):
+    """A setting that is read once, when the node is configured."""
+    return setting(default, text, dynamic=False, **info)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network runs, where and how."""
+
+    checkpoint: str = fixed(
+        "demo", 'weights: "demo" (shipped), "released" (after `spaceformer prepare`) or the path of a checkpoint file'
+    )
+    text_model: str = fixed(
+        "", "folder or hub name of the text model; empty: the one that the checkpoint was trained with"
+    )
+    device: str = fixed("auto", 'torch device, such as "cpu" or "cuda:0"; "auto": the first CUDA device, else the CPU')
+    precision: str = fixed(
+        "auto",
+        "arithmetic of the network; auto: float16 on CUDA, bfloat16 on CPUs that have it, else float32",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    backend: str = fixed(
+        "auto",
+        "torch: plain PyTorch; warpconvnet: the official module; auto: torch, said in the log with the reason",
+        choices=("auto", "torch", "warpconvnet"),
+    )
+    order_seed: int = fixed(
+        -1,
+        "-1: fixed block orders, the same cloud gives the same instances; >= 0: orders drawn as published, by seed",
+        low=-1,
+        high=2**31 - 1,
+    )
+    cache_dir: str = fixed("", "folder of weights and text embeddings; empty: $XDG_CACHE_HOME/spaceformer_ros")
+    offline: bool = fixed(False, "never use the network; what is missing is an error that says how to get it")
+    warm_up: bool = fixed(True, "run the network once on a made-up room before the state becomes READY")
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """Which clouds are taken, and what is done with them before the network."""
+
+    input_qos: str = fixed(
+        "auto",
+        "QoS of the cloud subscription; auto: adapts to what the publishers offer",
+        choices=("auto", "reliable", "best_effort", "latched"),
+    )
+    input_timeout: float = setting(
+        10.0, "diagnostics warn when no cloud arrived for this long", unit="s", low=0.1, high=86400.0
+    )
+    allow_gray: bool = setting(False, "take clouds without colour as mid-grey instead of refusing them")
+    max_points: int = setting(
+        5_000_000, "points kept of a cloud; beyond it every k-th point is used, with a warning", low=1000, high=10**8
+    )
+    max_voxels: int = setting(
+        1_000_000, "occupied voxels that the network accepts; larger maps are refused with advice", low=100, high=10**8
+    )
+    roi: tuple = setting(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        "only points inside this box are used: min x, y, z, max x, y, z in the cloud's frame; all zero: no limit",
+        unit="m",
+    )
+    min_update_interval: float = setting(
+        2.0, "least time between the starts of two inferences", unit="s", low=0.0, high=3600.0
+    )
+    change_threshold: float = setting(
+        0.0,
+        "an inference is skipped while the share of occupied voxels that changed since the last is not above this; "
+        "0: skipped only for identical clouds",
+        low=0.0,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class PostprocessConfig:
+    """From masks to instances. Defaults: the settings of the published release."""
+
+    objectness_threshold: float = setting(0.0, "queries below this objectness are dropped", low=0.0, high=1.0)
+    mask_threshold: float = setting(0.0, "a voxel is inside where its mask logit is above this", low=-20.0, high=20.0)
+    min_points: int = setting(20, "masks with fewer points are dropped", low=1, high=10**7)
+    nms_iou: float = setting(
+        0.7, "of two masks that overlap more than this, the better one stays (1: keep all)", low=0.0, high=1.0
+    )
+    split_components: bool = setting(False, "split masks into parts that lie apart (DBSCAN with min points 1)")
+    split_distance: float = setting(0.95, "gap from which two parts lie apart", unit="m", low=0.01, high=100.0)
+    max_instances: int = setting(200, "the best so many instances are kept", low=1, high=100_000)
+    score_threshold: float = setting(
+        0.05, "instances below this score (objectness x mask score x label score) are not published", low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """What instances are called."""
+
+    vocabulary: tuple = setting(
+        ("",), 'labels, synonyms joined by "|" ("sofa|couch"); one empty string: the labels of vocabulary_file'
+    )
+    background_labels: tuple = setting(
+        ("",), "words that are matched but not published, such as wall; one empty string: those of vocabulary_file"
+    )
+    vocabulary_file: str = setting(
+        "", "yaml file with labels, background and templates; empty: the package's vocabulary_indoor.yaml"
+    )
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """How objects keep their identity over inferences, and how queries are answered by default."""
+
+    track_iou: float = setting(
+        0.2, "a new instance continues an object whose voxels overlap it more than this", low=0.0, high=1.0
+    )
+    track_distance: float = setting(
+        0.5, "or, without overlap, an object of the same label whose centre is nearer than this", unit="m", low=0.0,
+        high=100.0,
+    )
+    max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
+    min_match_score: float = setting(
+        0.1, "matches below this score are left out where the request gives a negative one", low=0.0, high=1.0
+    )
+    map_id: str = setting("", "name of the map, repeated in every message")
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """What is published, and how it looks."""
+
+    target_frame: str = setting("", "frame of everything published, through TF; empty: the frame of the cloud")
+    tf_timeout: float = setting(0.2, "how long a transform may be waited for", unit="s", low=0.0, high=5.0)
+    rgb_mode: str = setting(
+        "instance",
+        "field rgb of labeled_cloud: the cloud's own colours, a colour per instance or a colour per label",
+        choices=("original", "instance", "label"),
+    )
+    labeled_cloud_max_points: int = setting(
+        300_000, "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB); 0: all", low=0, high=10**8
+    )
+    marker_text: str = setting("{label} {score:.2f}", "text over each box; keys: label, score, id, size")
+    marker_text_height: float = setting(0.18, "height of a capital letter", unit="m", low=0.01, high=10.0)
+    marker_boxes: str = setting("lines", "how boxes are drawn", choices=("lines", "cubes"))
+    marker_alpha: float = setting(0.9, "opacity of boxes", low=0.05, high=1.0)
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """The node itself."""
+
+    autostart: bool = fixed(True, "configure and activate by itself; false: wait for a lifecycle manager")
+    max_processing_time: float = setting(
+        60.0, "diagnostics warn when an inference takes longer, and report an error when this lasts", unit="s", low=0.01,
+        high=86400.0,
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """All groups together."""
+
+    model: ModelConfig = ModelConfig()
+    input: InputConfig = InputConfig()
+    postprocess: PostprocessConfig = PostprocessConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    scene: SceneConfig = SceneConfig()
+    output: OutputConfig = OutputConfig()
+    node: NodeConfig = NodeConfig()
+
+    def with_values(self, values):
+        """A copy with settings replaced by name, e.g. {"nms_iou": 0.5}. Raises SpaceformerError for a bad value."""
+        config = self
+        for name, value in values.items():
+            group, info = find_setting(name)
+            current = getattr(config, group)
+            config = replace(config, **{group: replace(current, **{name: check_value(info, value)})})
+        check_together(config)
+        return config
+
+
+def all_settings():
+    """Rows (group name, dataclass field) of every setting, in the order of this file."""
+    return [(group.name, info) for group in fields(Config) for info in fields(group.type)]
+
+
+def find_setting(name):
+    """Group name and dataclass field of one setting. Raises SpaceformerError for an unknown name."""
+    for group, info in all_settings():
+        if info.name == name:
+            return group, info
+    raise SpaceformerError(f"there is no setting {name!r}; see the parameter table in the README")
+
+
+def check_value(info, value):
+    """`value` in the setting's type and inside its range. Raises SpaceformerError that names all three."""
+    if info.type is tuple:
+        value = tuple(value)
+        if not value or any(not isinstance(item, type(info.default[0])) for item in value):
+            raise SpaceformerError(f"{info.name}: {list(value)} is not a list of {type(info.default[0]).__name__}")
+        return value
+    if info.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not info.type:
+        raise SpaceformerError(f"{info.name}: {value!r} is not of type {info.type.__name__}")
+    low, high, choices = (info.metadata[key] for key in ("low", "high", "choices"))
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise SpaceformerError(f"{info.name}: {value} lies outside [{low}, {high}]")
+    if choices and value not in choices:
+        raise SpaceformerError(f"{info.name}: {value!r} is none of {', '.join(choices)}")
+    return value
+
+
+def check_together(config):
+    """Rules that concern more than one number. Raises SpaceformerError."""
+    roi = config.input.roi
+    if len(roi) != 6:
+        raise SpaceformerError(f"roi: {len(roi)} numbers, expected 6: min x, y, z, max x, y, z")
+    if any(roi) and not all(low < high for low, high in zip(roi[:3], roi[3:])):
+        raise SpaceformerError(f"roi: the minimum {roi[:3]} must be below the maximum {roi[3:]} on every axis")
+    try:
+        config.output.marker_text.format(label="chair", score=0.5, id=1, size="1.0 x 1.0 x 1.0 m")
+    except (KeyError, IndexError, ValueError) as error:
+        raise SpaceformerError(
+            f"marker_text: {config.output.marker_text!r} cannot be formatted ({error!r}); keys: label, score, id, size"
+        ) from error

@@ -1,0 +1,110 @@
+"""Answers to "where is the X": ranks the objects of a scene for words, places and neighbours."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .vocabulary import check_text
+
+
+@dataclass(frozen=True)
+class ObjectQuery:
+    """A question about a scene. Positions and distances in metres, in the scene's frame.
+
+    text: what to look for; max_results: >= 1; min_score: in [0, 1]; position: [3] of the robot, or None;
+    sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
+    near_text, near_distance: keep only objects within that distance of one that fits the other text.
+    """
+
+    text: str
+    max_results: int = 5
+    min_score: float = 0.1
+    position: np.ndarray | None = None
+    sort_by_distance: bool = False
+    region: tuple | None = None
+    near_text: str = ""
+    near_distance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Match:
+    """One answer. score: objectness x mask score x fit of the text, in [0, 1], comparable within one answer only;
+    distance: metres from the robot to the box centre, NaN if unknown."""
+
+    object: object
+    score: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Matches in order, and the best candidates that did not make it with the reason."""
+
+    matches: list = field(default_factory=list)
+    reason: str = ""
+
+
+def find_objects(scene, query, vectors):
+    """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts.
+
+    Raises SpaceformerError for texts that cannot be used.
+    """
+    for text in filter(None, (query.text, query.near_text)):
+        check_text(text)
+    candidates = rank(scene, query.text, vectors)
+    matches, reason = candidates, ""
+    for keep, words in _filters(scene, query, vectors):
+        left = [match for match in matches if keep(match)]
+        if matches and not left:
+            reason = _explain(query.text, matches, words)
+        matches = left
+    matches = [_with_distance(match, query.position) for match in matches]
+    if query.sort_by_distance and query.position is not None:
+        matches.sort(key=lambda match: match.distance)
+    if not candidates:
+        reason = "the scene has no objects"
+    return Answer(matches[: query.max_results], reason)
+
+
+def rank(scene, text, vectors):
+    """Matches of all objects that may be found, best first. Background counts only if the text names it."""
+    known = scene.space.find_label(text)
+    objects = [item for item in scene.objects if not item.background or item.label_index == known]
+    if not objects:
+        return []
+    features = scene.instances.features[[item.row for item in objects]]
+    confidence = np.array([item.objectness * item.mask_score for item in objects])
+    score = scene.space.match(features, text, vectors[text]) * confidence
+    return [Match(objects[i], float(score[i]), float("nan")) for i in np.argsort(-score, kind="stable")]
+
+
+def _filters(scene, query, vectors):
+    """Rows (predicate on matches, words for "none ...")."""
+    rows = [(lambda match: match.score >= query.min_score, f"scores {query.min_score:.2f} or more")]
+    if query.region:
+        centre, radius = query.region
+        rows.append(
+            (lambda match: np.linalg.norm(match.object.box.center - centre) <= radius, f"lies within {radius:g} m")
+        )
+    if query.near_text:
+        anchors = [m.object for m in rank(scene, query.near_text, vectors) if m.score >= query.min_score]
+        words = f"is within {query.near_distance:g} m of a {query.near_text} ({len(anchors)} found)"
+        rows.append((lambda match: _is_near(match.object, anchors, query.near_distance), words))
+    return rows
+
+
+def _is_near(item, anchors, distance):
+    return any(
+        other.id != item.id and np.linalg.norm(other.box.center - item.box.center) <= distance for other in anchors
+    )
+
+
+def _with_distance(match, position):
+    if position is None:
+        return match
+    return Match(match.object, match.score, float(np.linalg.norm(match.object.box.center - position)))
+
+
+def _explain(text, matches, words):
+    best = ", ".join(f"{m.object.label} {m.object.id} ({m.score:.2f})" for m in matches[:3])
+    return f"no object that fits {text!r} {words}; nearest to it: {best}"

@@ -1,0 +1,84 @@
+"""Numbers to diagnostics: a level, a sentence and key-value rows. Pure functions; the node only publishes them."""
+
+from dataclasses import dataclass, field
+
+OK, WARN, ERROR = 0, 1, 2
+LASTING = 3  # consecutive findings after which a warning about slow inference becomes an error
+
+
+@dataclass
+class Counters:
+    """What the node counts while it runs; times in seconds of the node's monotonic clock, durations in seconds."""
+
+    clouds_received: int = 0
+    clouds_failed: int = 0
+    last_cloud_time: float | None = None
+    cloud_points: int = 0
+    cloud_dropped_points: int = 0
+    voxels: int = 0
+    inferences: int = 0
+    inferences_skipped: int = 0
+    slow_in_a_row: int = 0
+    stage_seconds: dict = field(default_factory=dict)
+    total_seconds: list = field(default_factory=list)
+    tf_errors: int = 0
+    last_error: str = ""
+    remarks: tuple = ()
+
+    def add_inference(self, seconds, total, limit):
+        """Count one inference that took `total` seconds; limit: max_processing_time."""
+        self.inferences += 1
+        self.stage_seconds = seconds
+        self.total_seconds = [*self.total_seconds[-99:], total]
+        self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
+
+
+def judge(state_name, active, counters, publishers, now, input_timeout, started):
+    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started: monotonic seconds."""
+    if state_name == "ERROR" or counters.last_error:
+        return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
+    if state_name == "LOADING":
+        return WARN, "loading the model"
+    if not active:
+        return OK, "not active: no cloud is taken"
+    refused = [name for name, _, compatible in publishers if not compatible]
+    if refused:
+        return WARN, f"QoS of {', '.join(refused)} does not match the subscription: set input_qos to auto"
+    waited = now - (counters.last_cloud_time or started)
+    if waited > input_timeout and counters.last_cloud_time is None:
+        if not publishers:
+            return WARN, f"no cloud for {waited:.0f} s and nobody publishes on the input topic: check the remapping"
+        names = ", ".join(name for name, _, _ in publishers)
+        return WARN, f"no cloud for {waited:.0f} s from {names}: publishing only on change, or stopped?"
+    if counters.slow_in_a_row:
+        level = ERROR if counters.slow_in_a_row >= LASTING else WARN
+        return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
+    if counters.remarks:
+        return WARN, "; ".join(counters.remarks)
+    return OK, "working"
+
+
+def rows(state_name, facts, counters, publishers, now):
+    """Key-value rows (str, str) of the status. facts: dict of names that do not change, such as device and backend."""
+    totals = counters.total_seconds
+    numbers = {
+        "state": state_name,
+        **facts,
+        "clouds_received": counters.clouds_received,
+        "clouds_failed": counters.clouds_failed,
+        "cloud_age_s": "" if counters.last_cloud_time is None else f"{now - counters.last_cloud_time:.1f}",
+        "cloud_points": counters.cloud_points,
+        "cloud_points_not_finite": counters.cloud_dropped_points,
+        "voxels": counters.voxels,
+        "inferences": counters.inferences,
+        "inferences_skipped_unchanged": counters.inferences_skipped,
+        "last_inference_s": f"{totals[-1]:.3f}" if totals else "",
+        "mean_inference_s": f"{sum(totals) / len(totals):.3f}" if totals else "",
+        "max_inference_s": f"{max(totals):.3f}" if totals else "",
+        **{f"stage_{name}_ms": f"{1000 * value:.1f}" for name, value in counters.stage_seconds.items()},
+        "tf_errors": counters.tf_errors,
+        "last_error": counters.last_error,
+        "publishers_of_input": "; ".join(f"{name} ({qos})" for name, qos, _ in publishers),
+        "qos_incompatible": "; ".join(name for name, _, compatible in publishers if not compatible),
+    }
+    return [(key, str(value)) for key, value in numbers.items()]

@@ -1,0 +1,199 @@
+"""The whole story on one screen: a cloud comes in, a scene of named objects goes out.
+
+No ROS here. `build_pipeline` puts the parts together; the node and the command line only call this module.
+"""
+
+import logging
+import os
+import pathlib
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import yaml
+
+from . import SpaceformerError
+from .config import Config
+from .find import find_objects
+from .scene import Scene, SceneStore
+from .vocabulary import LabelSpace, Vocabulary
+
+logger = logging.getLogger(__name__)
+
+VOCABULARY_FILE = "vocabulary_indoor.yaml"
+EMBEDDING_CACHE = "text_embeddings.sqlite"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of one cloud: the scene, seconds per stage, and remarks that the user should see."""
+
+    scene: Scene
+    seconds: dict
+    remarks: tuple = ()
+
+
+class Pipeline:
+    """Clouds to scenes, vocabulary changes, and answers.
+
+    `process` belongs to one thread (it owns the device). `set_vocabulary`, `embed` and `find` may be called from
+    others while it runs: they touch only the text model and immutable snapshots.
+    """
+
+    def __init__(self, segmenter, embedder, similarity, config=None):
+        """segmenter: has segment(cloud, PostprocessConfig, max_voxels, stopwatch); embedder: PromptEmbedder."""
+        self.segmenter, self.embedder, self.similarity = segmenter, embedder, similarity
+        self.config = config or Config()
+        self.store = SceneStore()
+        self._labels_lock = threading.Lock()
+        self.space = None
+        self.set_vocabulary(self.vocabulary_of(self.config.vocabulary))
+
+    @property
+    def scene(self):
+        """The current Scene, or None."""
+        return self.store.scene
+
+    def process(self, cloud, stopwatch):
+        """Segment, label and remember one Cloud. Returns an Outcome; raises SpaceformerError and keeps the old scene."""
+        cloud, remarks = select_points(cloud, self.config.input)
+        instances = self.segmenter.segment(cloud, self.config.postprocess, self.config.input.max_voxels, stopwatch)
+        with stopwatch.stage("label"), self._labels_lock:
+            scene = self.store.update(cloud, instances, self.space, self.config.scene, self.config.scene.map_id)
+        return Outcome(scene, dict(stopwatch.seconds), remarks)
+
+    def set_vocabulary(self, vocabulary):
+        """Use another Vocabulary from now on and relabel the current scene; the network does not run.
+
+        Returns the new LabelSpace, its revision one higher.
+        """
+        embeddings = self.embedder.embed(vocabulary.texts)
+        with self._labels_lock:
+            revision = self.space.revision + 1 if self.space else 1
+            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision)
+            self.store.relabel(self.space)
+            return self.space
+
+    def vocabulary_of(self, config):
+        """The Vocabulary of a VocabularyConfig: its lists, and what they leave open from its file."""
+        content = read_vocabulary_file(config.vocabulary_file)
+        labels, background = (
+            content[key] if tuple(values) == ("",) else list(values)
+            for key, values in (("labels", config.vocabulary), ("background", config.background_labels))
+        )
+        return Vocabulary.parse(labels, background)
+
+    def clear(self):
+        """Forget the scene. Returns the one that was there, or None."""
+        with self._labels_lock:
+            scene = self.store.scene
+            self.store.clear()
+            return scene
+
+    def cancel(self):
+        """Break off a running `process` soon."""
+        self.segmenter.cancel()
+
+    def facts(self):
+        """What runs where, for the log and the diagnostics: dict of str."""
+        return {**self.segmenter.facts(), "text_model": str(self.embedder.model_id)}
+
+    def embed(self, texts):
+        """Dict text -> [C] float32 unit vector."""
+        return dict(zip(texts, self.embedder.embed(texts)))
+
+    def find(self, query, scene):
+        """Answer an ObjectQuery on a snapshot of the scene."""
+        return find_objects(scene, query, self.embed([text for text in (query.text, query.near_text) if text]))
+
+
+def select_points(cloud, config):
+    """The points inside the region of interest, thinned to max_points. Returns (Cloud, remarks)."""
+    remarks = []
+    if any(config.roi):
+        low, high = np.array(config.roi[:3]), np.array(config.roi[3:])
+        inside = ((cloud.xyz >= low) & (cloud.xyz <= high)).all(axis=1)
+        if not inside.any():
+            raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
+        cloud = cloud[inside]
+    if len(cloud) > config.max_points:
+        step = -(-len(cloud) // config.max_points)
+        remarks.append(f"every {step}th of {len(cloud)} points was used (max_points {config.max_points})")
+        cloud = cloud[::step]
+    return cloud, tuple(remarks)
+
+
+def read_vocabulary_file(path=""):
+    """A vocabulary file as a dict with lists `labels`, `background` and `templates`. Raises SpaceformerError."""
+    path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpaceformerError(f"vocabulary_file {path} cannot be read: {error}") from error
+    if isinstance(content, list):
+        content = {"labels": content}
+    if isinstance(content, str):  # one label per line
+        content = {"labels": [line for line in path.read_text().splitlines() if line.strip()]}
+    if not isinstance(content, dict) or not content.get("labels"):
+        raise SpaceformerError(f"vocabulary_file {path} has no list `labels`; see config/{VOCABULARY_FILE} for the format")
+    result = {key: content.get(key) or default for key, default in (("labels", []), ("background", []), ("templates", ["{}"]))}
+    for key, value in result.items():
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SpaceformerError(f"vocabulary_file {path}: `{key}` must be a list of texts, found {value!r}")
+    return result
+
+
+def find_config(name):
+    """Path of a file of this package's config folder: beside the sources, in a wheel, or in a ROS install space."""
+    here = pathlib.Path(__file__).resolve().parent
+    candidates = [here / "config" / name, here.parent / "config" / name]
+    candidates += [parent / "share" / "spaceformer_ros" / "config" / name for parent in pathlib.Path(__file__).parents]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise SpaceformerError(f"{name} of this package is nowhere below {here}: install the package again")
+
+
+def cache_folder(config):
+    """Folder of weights and embeddings for a ModelConfig."""
+    if config.cache_dir:
+        return pathlib.Path(config.cache_dir).expanduser()
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spaceformer_ros"
+
+
+def build_pipeline(config, progress=lambda text: None):
+    """Load everything that a Config names. progress: called with a sentence before every slow step."""
+    from .checkpoint import load_checkpoint
+    from .prepare import released_file
+    from .segmenter import Segmenter
+    from .text import PromptEmbedder, load_text_encoder
+
+    cache = cache_folder(config.model)
+    progress(f"loading checkpoint {config.model.checkpoint}")
+    checkpoint = load_checkpoint(config.model.checkpoint, released_file(cache))
+    segmenter = Segmenter(checkpoint, config.model)
+    progress(f"loading text model {config.model.text_model or checkpoint.text_model}")
+    encoder = load_text_encoder(config.model.text_model, checkpoint.text_model, cache, config.model.offline)
+    templates = read_vocabulary_file(config.vocabulary.vocabulary_file)["templates"]
+    embedder = PromptEmbedder(encoder, templates, cache / EMBEDDING_CACHE)
+    progress("embedding the vocabulary")
+    pipeline = Pipeline(segmenter, embedder, checkpoint.similarity, config)
+    if config.model.warm_up:
+        progress("warming up the network")
+        warm_up(segmenter)
+    return pipeline
+
+
+def warm_up(segmenter):
+    """Run the network once on a made-up wall, so that the first real cloud does not pay for first-time work."""
+    from .cloud import Cloud
+    from .config import InputConfig, PostprocessConfig
+    from .timing import Stopwatch
+
+    start = time.perf_counter()
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform((0, 0, 0), (3.0, 0.1, 2.0), (20_000, 3)).astype(np.float32)
+    rgb = rng.integers(0, 256, xyz.shape, dtype=np.uint8)
+    segmenter.segment(Cloud(xyz, rgb), PostprocessConfig(), InputConfig().max_voxels, Stopwatch())
+    logger.info("warm-up took %.1f s", time.perf_counter() - start)

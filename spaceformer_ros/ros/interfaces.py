@@ -1,0 +1,26 @@
+"""Our generated messages and services, or a sentence that says how to get them."""
+
+from .. import SpaceformerError
+
+try:
+    from spaceformer_ros.msg import Instance, InstanceArray, NodeState, ObjectMatch, Vocabulary
+    from spaceformer_ros.srv import EmbedText, FindObjects, GetInstanceCloud, GetInstances, SegmentNow, SetVocabulary
+except ImportError as error:
+    raise SpaceformerError(
+        f"the messages of spaceformer_ros cannot be imported ({error}): build the package with colcon and source "
+        "install/setup.bash in this shell"
+    ) from error
+
+__all__ = [
+    "EmbedText",
+    "FindObjects",
+    "GetInstanceCloud",
+    "GetInstances",
+    "Instance",
+    "InstanceArray",
+    "NodeState",
+    "ObjectMatch",
+    "SegmentNow",
+    "SetVocabulary",
+    "Vocabulary",
+]

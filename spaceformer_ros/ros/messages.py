@@ -1,0 +1,169 @@
+"""Scenes and markers to messages. Free functions; the only file that knows the fields of our messages."""
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ..markers import NAMESPACES, stable_color
+from ..pointcloud2 import cloud_columns, encode
+from ..records import pack_color
+from . import interfaces
+from .transforms import IDENTITY
+
+SHAPES = {"lines": Marker.LINE_LIST, "cube": Marker.CUBE, "text": Marker.TEXT_VIEW_FACING, "sphere": Marker.SPHERE}
+NO_INSTANCE_RGB = 90  # grey level of points outside all shown instances in the coloured modes
+
+
+def to_time(stamp_ns):
+    return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
+
+
+def to_header(scene, frame_id=""):
+    """Header of everything made from a scene: the cloud's stamp, and its frame unless another is given."""
+    return Header(stamp=to_time(scene.cloud.stamp_ns), frame_id=frame_id or scene.frame_id)
+
+
+def to_point(xyz):
+    return Point(x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
+
+
+def to_pose(xyz, yaw, transform=IDENTITY):
+    """Pose of a heading at a point of the scene's frame, in the transform's target frame."""
+    x, y, z, w = transform.yaw_quaternion(yaw)
+    return Pose(position=to_point(transform.apply(xyz)), orientation=Quaternion(x=x, y=y, z=z, w=w))
+
+
+def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
+    """One SceneObject as an Instance, its poses in the transform's target frame."""
+    embedding = scene.instances.features[item.row] if with_embedding else np.zeros(0, dtype=np.float32)
+    return interfaces.Instance(
+        id=item.id,
+        label=item.label,
+        score=item.score,
+        label_score=item.label_score,
+        objectness=item.objectness,
+        mask_score=item.mask_score,
+        candidate_labels=[label for label, _ in item.runners_up],
+        candidate_scores=[score for _, score in item.runners_up],
+        pose=to_pose(item.box.center, item.box.yaw, transform),
+        size=Vector3(x=float(item.box.size[0]), y=float(item.box.size[1]), z=float(item.box.size[2])),
+        centroid=to_point(transform.apply(item.centroid)),
+        num_points=item.num_points,
+        first_seen=to_time(item.first_seen_ns),
+        last_seen=to_time(item.last_seen_ns),
+        embedding=embedding.tolist(),
+    )
+
+
+def to_instance_array(scene, objects, transform=IDENTITY, frame_id="", with_embeddings=False):
+    """Objects of a scene as an InstanceArray."""
+    return interfaces.InstanceArray(
+        header=to_header(scene, frame_id),
+        map_id=scene.map_id,
+        map_revision=scene.map_revision,
+        vocabulary_revision=scene.space.revision,
+        instances=[to_instance(scene, item, transform, with_embeddings) for item in objects],
+    )
+
+
+def to_vocabulary(space, text_model, stamp):
+    """A LabelSpace as a Vocabulary message. stamp: builtin_interfaces Time."""
+    labels, background = space.vocabulary.entries()
+    return interfaces.Vocabulary(
+        header=Header(stamp=stamp),
+        revision=space.revision,
+        labels=labels,
+        background_labels=background,
+        text_model=str(text_model),
+    )
+
+
+def to_cloud_message(header, columns):
+    """A PointCloud2 of one row from columns of equal length; no field may hold NaN in x, y or z."""
+    encoded = encode(columns)
+    message = PointCloud2(
+        header=header,
+        height=1,
+        width=encoded.num_points,
+        fields=[PointField(name=n, offset=o, datatype=d, count=1) for n, o, d in encoded.fields],
+        is_bigendian=False,
+        point_step=encoded.point_step,
+        row_step=encoded.point_step * encoded.num_points,
+        is_dense=True,
+    )
+    message.data = encoded.data  # not as a keyword: the constructor would copy it once more
+    return message
+
+
+def to_labeled_cloud(scene, shown, config, transform=IDENTITY, frame_id=""):
+    """The scene's cloud with fields x, y, z, rgb, label, instance_id, score, by an OutputConfig.
+
+    label: index of the label in Vocabulary.labels plus one; instance_id: Instance.id; both 0 outside the shown
+    objects. Thinned evenly to labeled_cloud_max_points.
+    """
+    step = thinning_step(len(scene.cloud), config.labeled_cloud_max_points)
+    owner = scene.point_owner(shown)[::step]
+    cloud = scene.cloud[::step]
+    lookup = lambda values, dtype: np.array([*values, 0], dtype=dtype)[owner]  # noqa: E731 - row -1 is "none"
+    xyz = transform.apply(cloud.xyz).astype(np.float32)
+    columns = {axis: xyz[:, i] for i, axis in enumerate("xyz")}
+    columns["rgb"] = pack_color(point_colors(cloud, shown, owner, config.rgb_mode))
+    columns["label"] = lookup([item.label_index + 1 for item in shown], np.uint32)
+    columns["instance_id"] = lookup([item.id for item in shown], np.uint32)
+    columns["score"] = lookup([item.score for item in shown], np.float32)
+    return to_cloud_message(to_header(scene, frame_id), columns)
+
+
+def thinning_step(count, limit):
+    """Smallest step that leaves at most `limit` of `count` points; 1 where limit is 0."""
+    return -(-count // limit) if limit and count > limit else 1
+
+
+def point_colors(cloud, shown, owner, mode):
+    """[N, 3] uint8 by the setting rgb_mode. owner: [N] index into shown, -1 for none."""
+    if mode == "original":
+        return cloud.rgb
+    names = [item.label if mode == "label" else f"instance {item.id}" for item in shown]
+    palette = [tuple(round(255 * v) for v in stable_color(name)) for name in names]
+    return np.array([*palette, (NO_INSTANCE_RGB,) * 3], dtype=np.uint8)[owner]
+
+
+def to_object_cloud(scene, item, transform=IDENTITY, frame_id=""):
+    """The points of one object with the cloud's own colours."""
+    cloud = scene.cloud[scene.instances.point_mask(item.row)]
+    columns = cloud_columns(cloud)
+    columns.update(zip("xyz", transform.apply(cloud.xyz).astype(np.float32).T))
+    return to_cloud_message(to_header(scene, frame_id), columns)
+
+
+def to_marker_array(records, deleted, header, transform=IDENTITY):
+    """Records to add or modify and keys to delete as a MarkerArray."""
+    markers = [to_marker(record, header, transform) for record in records]
+    markers += [Marker(header=header, ns=namespace, id=i, action=Marker.DELETE) for namespace, i in deleted]
+    return MarkerArray(markers=markers)
+
+
+def delete_all_markers():
+    """Clears what an earlier run of the node may have left in RViz; sent once, when the node is configured."""
+    return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in NAMESPACES])
+
+
+def to_marker(record, header, transform=IDENTITY):
+    r, g, b, a = record.color
+    marker = Marker(
+        header=header,
+        ns=record.namespace,
+        id=record.id,
+        type=SHAPES[record.shape],
+        action=Marker.ADD,
+        pose=to_pose(record.position, record.yaw, transform),
+        scale=Vector3(x=record.size[0], y=record.size[1], z=record.size[2]),
+        color=ColorRGBA(r=float(r), g=float(g), b=float(b), a=float(a)),
+        text=record.text,
+    )
+    if record.points:
+        marker.points = [to_point(point) for point in record.points]
+    return marker

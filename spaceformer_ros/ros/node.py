@@ -1,0 +1,392 @@
+"""The node: a lifecycle node that wires subscription, worker, services, publishers and diagnostics. No logic of its own.
+
+Threads: the executor runs callbacks and never waits; one worker thread owns the device; a small pool answers requests
+that may have to wait for the text model or a transform.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+import signal
+import time
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from .. import SpaceformerError, health
+from ..pipeline import build_pipeline
+from ..pointcloud2 import decode
+from ..timing import Stopwatch
+from ..worker import Worker
+from . import interfaces, parameters, qos
+from .background import Background
+from ..change import ChangeDetector
+from .outputs import Outputs
+from .services import Services
+from .transforms import TransformListener
+
+NodeState = interfaces.NodeState
+STATE_NAMES = {getattr(NodeState, name): name for name in ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")}
+SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdown
+TICK = 1.0  # seconds between diagnostics and checks of the publishers' QoS
+
+
+def _transition(callback):
+    """Log what goes wrong in a lifecycle callback: rclpy turns an exception into ERROR without a word."""
+
+    @functools.wraps(callback)
+    def logged(self, state):
+        try:
+            return callback(self, state)
+        except Exception as error:
+            self.get_logger().error(f"{callback.__name__}: {type(error).__name__}: {error}")
+            raise
+
+    return logged
+
+
+class SpaceformerNode(LifecycleNode):
+    """Clouds in, instances out. See README for its topics, services and parameters."""
+
+    def __init__(self, **arguments):
+        super().__init__("spaceformer", **arguments)
+        parameters.declare(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.config, self.pipeline, self.outputs, self.worker, self.background = None, None, None, None, None
+        self.active, self.enabled = False, True
+        self.state, self.state_text = NodeState.LOADING, "not configured"
+        self.counters = health.Counters()
+        self._subscription, self._input_profile, self._latest = None, None, None
+        _forward_logging(self)
+
+    # --- lifecycle -------------------------------------------------------------------------------------------------
+
+    @_transition
+    def on_configure(self, _state):
+        """Create publishers, services and the worker; the model is loaded on the worker thread."""
+        try:
+            self.config = parameters.read(self)
+        except SpaceformerError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self.counters = health.Counters()
+        self._configured_at = time.monotonic()
+        self.transforms = TransformListener(self)
+        self.background = Background(self)
+        self.outputs = Outputs(self, self.transforms)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.EVENTS)
+        self._timer = self.create_timer(TICK, self._tick)
+        self.change = ChangeDetector()
+        self.set_state(NodeState.LOADING, "loading the model")
+        interval = lambda: self.config.input.min_update_interval  # noqa: E731 - the setting may change at run time
+        self.worker = Worker(self._load, self._process, self._on_worker_error, interval)
+        self.worker.start()
+        self.requests = Services(self)
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_activate(self, _state):
+        """Subscribe and process."""
+        self.active = True
+        self._subscribe()
+        self.worker.resume()
+        self._rest()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_deactivate(self, _state):
+        """Stop taking clouds; the scene stays."""
+        self.active = False
+        self.worker.pause()
+        self._unsubscribe()
+        self._rest()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_cleanup(self, _state):
+        """Let go of the model, the scene and all interfaces."""
+        self._tear_down()
+        return TransitionCallbackReturn.SUCCESS
+
+    @_transition
+    def on_shutdown(self, _state):
+        """As cleanup, from any state."""
+        self._tear_down()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, _state):
+        """After a failed transition: back to unconfigured, ready to be configured again."""
+        self._tear_down()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _tear_down(self):
+        """Undo on_configure and on_activate. Returns whether the worker thread ended."""
+        self.active = False
+        if self.worker is None:
+            return True
+        self._unsubscribe()
+        if self.pipeline is not None:
+            self.pipeline.cancel()
+        ended = self.worker.stop(SHUTDOWN_PATIENCE)
+        self.background.close()
+        self.requests.destroy()
+        self.destroy_timer(self._timer)
+        self.destroy_publisher(self._diagnostics)
+        self.outputs.destroy()
+        self.worker, self.pipeline, self.outputs, self.background, self._latest = None, None, None, None, None
+        self.state, self.state_text = NodeState.LOADING, "not configured"
+        return ended
+
+    # --- worker thread ---------------------------------------------------------------------------------------------
+
+    def _load(self):
+        pipeline = build_pipeline(self.config, lambda text: self.set_state(NodeState.LOADING, text))
+        self.outputs.publish_vocabulary(pipeline.space, pipeline.embedder.model_id)
+        self.pipeline = pipeline
+        self.get_logger().info(f"ready: {', '.join(f'{key} {value}' for key, value in pipeline.facts().items())}")
+        self._rest()
+
+    def _process(self, job):
+        """Handle one cloud: decode, skip if unchanged, segment, publish. Returns the scene."""
+        raw, arrival, forced = job
+        config, watch = self.config, Stopwatch()
+        watch.add("wait", time.monotonic() - arrival)
+        with watch.stage("total"):
+            with watch.stage("decode"):
+                decoded = decode(deserialize_message(raw, PointCloud2), config.input.allow_gray)
+            self.counters.cloud_points = len(decoded.cloud)
+            self.counters.cloud_dropped_points = decoded.num_dropped
+            if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
+                self.counters.inferences_skipped += 1
+                return self.pipeline.scene
+            self.set_state(NodeState.RUNNING, f"segmenting {len(decoded.cloud)} points")
+            outcome = self.pipeline.process(decoded.cloud, watch)
+            with watch.stage("publish"):
+                shown = self.outputs.publish_scene(outcome.scene, config)
+        self.change.accept(decoded.cloud)
+        self._report(outcome, watch, len(shown))
+        return outcome.scene
+
+    def _report(self, outcome, watch, num_shown):
+        """Tell the counters, the debug topics and the state what an inference did."""
+        self.counters.last_error, self.counters.remarks = "", outcome.remarks
+        self.counters.voxels = len(outcome.scene.instances.voxels)
+        limit = self.config.node.max_processing_time
+        self.counters.add_inference(dict(watch.seconds), watch.seconds["total"], limit)
+        age = self.get_clock().now().nanoseconds - outcome.scene.cloud.stamp_ns
+        self.outputs.publish_timings(watch.seconds, age / 1e9)
+        text = f"{num_shown} instances, map revision {outcome.scene.map_revision}, {watch.seconds['total']:.2f} s"
+        self._rest(text)
+
+    def _on_worker_error(self, error):
+        """Runs on the worker thread: report, keep the last good scene."""
+        self.counters.clouds_failed += 1
+        self.counters.last_error = str(error) or type(error).__name__
+        if isinstance(error, SpaceformerError):
+            self.get_logger().error(str(error), throttle_duration_sec=5.0)
+        else:
+            logging.getLogger(__name__).error("unexpected error", exc_info=error)
+            self.counters.last_error = f"unexpected {type(error).__name__}: {error}"
+        self.set_state(NodeState.ERROR, self.counters.last_error)
+
+    # --- input -----------------------------------------------------------------------------------------------------
+
+    def _subscribe(self):
+        topic = self.resolve_topic_name("~/input/points")
+        self._input_profile = qos.input_profile(self.config.input.input_qos, self.get_publishers_info_by_topic(topic))
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
+        self._subscription = self.create_subscription(
+            PointCloud2, "~/input/points", self._on_cloud, self._input_profile, event_callbacks=events, raw=True
+        )
+
+    def _unsubscribe(self):
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _on_cloud(self, raw):
+        """Keep the newest cloud's bytes; everything else happens on the worker thread."""
+        self.counters.clouds_received += 1
+        self.counters.last_cloud_time = time.monotonic()
+        if self.enabled:
+            self._latest = raw
+            self.worker.submit((raw, time.monotonic(), False))
+
+    def _on_incompatible_qos(self, event):
+        self.get_logger().warning(
+            f"a publisher on {self._subscription.topic_name} offers another {event.last_policy_kind.name.lower()} than "
+            f"input_qos {self.config.input.input_qos} asks for: nothing will arrive from it; set input_qos to auto"
+        )
+
+    def _watch_publishers(self):
+        if self._subscription is None:
+            return []
+        infos = self.get_publishers_info_by_topic(self._subscription.topic_name)
+        if self.config.input.input_qos == "auto":
+            wanted = qos.input_profile("auto", infos)
+            if infos and qos.describe(wanted) != qos.describe(self._input_profile):
+                self.get_logger().info(f"input_qos auto: the publishers offer {qos.describe(wanted)}, subscribing so")
+                self._unsubscribe()
+                self._subscribe()
+        return qos.publisher_rows(infos, self._input_profile)
+
+    # --- what services ask for -------------------------------------------------------------------------------------
+
+    def segment_latest(self):
+        """Put the newest cloud before the worker at once. Returns a Future of the scene, None without a cloud."""
+        if self._latest is None:
+            return None
+        return self.worker.submit((self._latest, time.monotonic(), True), urgent=True)
+
+    def use_vocabulary(self, vocabulary):
+        """Relabel with other words and publish; may block for the text model. Returns the LabelSpace."""
+        space = self.pipeline.set_vocabulary(vocabulary)
+        self.outputs.publish_vocabulary(space, self.pipeline.embedder.model_id)
+        if self.pipeline.scene is not None:
+            self.publish_scene(self.pipeline.scene)
+        return space
+
+    def remember_vocabulary(self, vocabulary):
+        """Let the parameters say what a service set. Call from the executor's thread."""
+        labels, background = vocabulary.entries()
+        names = {"vocabulary": labels, "background_labels": background or [""]}
+        self.config = self.config.with_values({name: tuple(values) for name, values in names.items()})
+        self.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, values) for name, values in names.items()])
+
+    def publish_scene(self, scene, again=False):
+        """Publish a scene by the present settings."""
+        self.outputs.publish_scene(scene, self.config, again)
+
+    def clear_scene(self):
+        """Forget the scene and publish that it is gone."""
+        header = Header(stamp=self.get_clock().now().to_msg())
+        if self.pipeline is not None:
+            scene = self.pipeline.clear()
+            header.frame_id = scene.frame_id if scene else ""
+        self.change = ChangeDetector()
+        self.outputs.clear_scene(header)
+        self._rest()
+
+    def set_enabled(self, enabled):
+        """Take clouds, or let them pass."""
+        self.enabled = enabled
+        self._rest()
+
+    # --- parameters ------------------------------------------------------------------------------------------------
+
+    def _on_set_parameters(self, changes):
+        """Validate only; applied a moment later, when all callbacks have agreed (works on Humble too)."""
+        result = parameters.validate(self, changes, configured=self.worker is not None)
+        if result.successful and self.worker is not None:
+            timer = self.create_timer(0.0, lambda: (self.destroy_timer(timer), self._apply_parameters()))
+        return result
+
+    def _apply_parameters(self):
+        if self.worker is None:
+            return
+        before, self.config = self.config, parameters.read(self)
+        if self.config == before:
+            return
+        if self.pipeline is not None:
+            self.background.submit(self._apply_config, before, self.config)
+        if self.config.input.input_qos != before.input.input_qos and self._subscription is not None:
+            self._unsubscribe()
+            self._subscribe()
+
+    def _apply_config(self, before, config):
+        """Runs on a pool thread: another vocabulary needs the text model."""
+        self.pipeline.config = config
+        if config.vocabulary != before.vocabulary:
+            self.use_vocabulary(self.pipeline.vocabulary_of(config.vocabulary))
+        elif self.pipeline.scene is not None:
+            self.publish_scene(self.pipeline.scene, again=True)
+
+    # --- state and diagnostics -------------------------------------------------------------------------------------
+
+    def _rest(self, text=""):
+        """The state between two inferences, from what is known."""
+        if self.pipeline is None:
+            return  # still loading, or failed: that state stays
+        if not self.active:
+            self.set_state(NodeState.READY, "not active")
+        elif not self.enabled:
+            self.set_state(NodeState.DISABLED, "switched off by ~/set_enabled")
+        elif self.pipeline.scene is None:
+            self.set_state(NodeState.WAITING_FOR_CLOUD, f"waiting for {self.resolve_topic_name('~/input/points')}")
+        else:
+            self.set_state(NodeState.IDLE, text or f"map revision {self.pipeline.scene.map_revision}")
+
+    def set_state(self, state, text):
+        """Publish a state if it is new. Any thread may call."""
+        if (state, text) != (self.state, self.state_text) and self.outputs is not None:
+            self.state, self.state_text = state, text
+            self.outputs.publish_state(state, text)
+
+    def _tick(self):
+        publishers = self._watch_publishers()
+        now, state = time.monotonic(), STATE_NAMES[self.state]
+        timeout = self.config.input.input_timeout
+        level, text = health.judge(state, self.active, self.counters, publishers, now, timeout, self._configured_at)
+        facts = self.pipeline.facts() if self.pipeline else {}
+        status = DiagnosticStatus(level=bytes([level]), name=f"{self.get_fully_qualified_name()}", message=text)
+        status.values = [KeyValue(key=k, value=v) for k, v in health.rows(state, facts, self.counters, publishers, now)]
+        self._diagnostics.publish(DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()), status=[status]))
+
+
+class _RosHandler(logging.Handler):
+    """Forwards the core's logging to the node's logger."""
+
+    def __init__(self, node):
+        super().__init__()
+        self._logger = node.get_logger()
+
+    def emit(self, record):
+        text = record.getMessage() + (f"\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else "")
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        else:
+            self._logger.info(text)
+
+
+def _forward_logging(node):
+    core = logging.getLogger("spaceformer_ros")
+    core.handlers, core.propagate = [_RosHandler(node)], False
+    core.setLevel(logging.INFO)
+
+
+def main(arguments=None):
+    """Run the node until SIGINT or SIGTERM; exit code 0."""
+    rclpy.init(args=arguments)
+    node, executor = SpaceformerNode(), SingleThreadedExecutor()
+    executor.add_node(node)
+    ended = True
+    try:
+        if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            node.trigger_activate()
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not interrupt the shutdown
+            signal.signal(number, signal.SIG_IGN)
+        ended = node._tear_down()
+        executor.shutdown(timeout_sec=1.0)
+        with contextlib.suppress(Exception):  # the context may be gone already
+            node.destroy_node()
+        rclpy.try_shutdown()
+    if not ended:  # the worker sits in a long native call; nothing is left to save
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Everything the node publishes. Latched topics are always published; debug topics only while somebody listens."""
+
+import threading
+
+from rclpy.time import Time
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Float64
+from visualization_msgs.msg import MarkerArray
+
+from ..markers import MarkerTracker, scene_markers
+from . import interfaces, messages, qos, vision
+from .transforms import IDENTITY
+
+DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
+
+
+class Outputs:
+    """Publishers of one configured node. Scenes may be published from any thread; stale ones are left out."""
+
+    def __init__(self, node, transforms):
+        self._node, self._transforms, self._lock = node, transforms, threading.Lock()
+        latched = lambda kind, name: node.create_publisher(kind, f"~/{name}", qos.LATCHED)  # noqa: E731
+        self._instances = latched(interfaces.InstanceArray, "instances")
+        self._cloud = latched(PointCloud2, "labeled_cloud")
+        self._markers = latched(MarkerArray, "markers")
+        self._vocabulary = latched(interfaces.Vocabulary, "vocabulary")
+        self._state = latched(interfaces.NodeState, "state")
+        self._vision = vision.VisionOutputs(latched) if vision.AVAILABLE else None
+        debug = lambda name: node.create_publisher(Float64, f"~/debug/{name}", qos.INPUT["best_effort"])  # noqa: E731
+        self._stages = {stage: debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
+        self._latency = debug("pipeline_latency_ms")
+        self._tracker = MarkerTracker()
+        self._newest = (0, 0)  # (map revision, vocabulary revision) of what was published last
+        self._markers.publish(messages.delete_all_markers())
+
+    def publish_scene(self, scene, config, again=False):
+        """Publish instances, cloud and markers of a scene unless a newer one is out. Raises TransformError.
+
+        config: Config; again: also where this very scene has been published. Returns the objects that are shown.
+        """
+        shown = scene.published(config.postprocess.score_threshold)
+        frame_id = config.output.target_frame or scene.frame_id
+        stamp = Time(nanoseconds=scene.cloud.stamp_ns)
+        transform = self._transforms.lookup(frame_id, scene.frame_id, stamp, config.output.tf_timeout)
+        array = messages.to_instance_array(scene, shown, transform, frame_id)
+        cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, frame_id)
+        with self._lock:
+            revisions = (scene.map_revision, scene.space.revision)
+            if revisions < self._newest:
+                return shown
+            self._newest = revisions
+            if again:
+                self._tracker = MarkerTracker()
+            self._instances.publish(array)
+            self._cloud.publish(cloud)
+            self._publish_markers(scene_markers(shown, config.output), array.header, transform)
+            if self._vision:
+                self._vision.publish(array, scene.space.vocabulary.labels)
+        return shown
+
+    def _publish_markers(self, records, header, transform):
+        place = (header.frame_id, transform.rotation.tobytes(), transform.translation.tobytes())
+        change = self._tracker.update(records, place)
+        if change is not None:
+            self._markers.publish(messages.to_marker_array(*change, header, transform))
+
+    def clear_scene(self, header):
+        """Publish the absence of a scene: no instances, an empty cloud, all markers deleted."""
+        with self._lock:
+            self._instances.publish(interfaces.InstanceArray(header=header))
+            self._cloud.publish(PointCloud2(header=header, height=1, is_dense=True))
+            self._publish_markers([], header, IDENTITY)
+
+    def publish_vocabulary(self, space, text_model):
+        """Publish the vocabulary in use."""
+        self._vocabulary.publish(
+            messages.to_vocabulary(space, text_model, self._node.get_clock().now().to_msg())
+        )
+
+    def publish_state(self, state, text):
+        """Publish a NodeState constant with its sentence."""
+        self._state.publish(
+            interfaces.NodeState(stamp=self._node.get_clock().now().to_msg(), state=state, text=text)
+        )
+
+    def publish_timings(self, seconds, latency):
+        """Publish stage times (seconds) and the age of the result on the debug topics that have a subscriber."""
+        for stage, publisher in self._stages.items():
+            if stage in seconds and publisher.get_subscription_count():
+                publisher.publish(Float64(data=1000.0 * seconds[stage]))
+        if self._latency.get_subscription_count():
+            self._latency.publish(Float64(data=1000.0 * latency))
+
+    def destroy(self):
+        """Remove all publishers from the node."""
+        publishers = [self._instances, self._cloud, self._markers, self._vocabulary, self._state, self._latency]
+        publishers += [*self._stages.values(), *(self._vision.publishers if self._vision else ())]
+        for publisher in publishers:
+            self._node.destroy_publisher(publisher)

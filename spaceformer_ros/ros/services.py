@@ -1,0 +1,254 @@
+"""The node's services: requests are read, answered from immutable snapshots, and errors become codes with a sentence."""
+
+import functools
+
+import numpy as np
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.time import Time
+from std_srvs.srv import SetBool, Trigger
+
+from .. import SpaceformerError
+from ..find import ObjectQuery
+from ..vocabulary import Vocabulary, check_text
+from . import interfaces, messages
+from .transforms import TransformError
+
+DEFAULT_NEAR_DISTANCE = 1.0  # metres, where a request leaves near_distance at 0
+MAX_TEXTS = 1000  # of one EmbedText request
+
+
+class Refusal(Exception):
+    """An answer that is not OK: the name of a code of the service, and the sentence for `message`."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+
+
+def answers(kind):
+    """Decorate a handler of service type `kind`: Refusals and errors become its codes, never an empty reply."""
+
+    def decorate(handler):
+        @functools.wraps(handler)
+        async def guarded(self, request, response):
+            try:
+                await handler(self, request, response)
+            except Refusal as refusal:
+                response.code, response.message = getattr(kind.Response, refusal.code), str(refusal)
+            except TransformError as error:
+                self._node.counters.tf_errors += 1
+                response.code, response.message = kind.Response.TF_FAILED, str(error)
+            except SpaceformerError as error:
+                code = getattr(kind.Response, "INVALID_REQUEST", kind.Response.INTERNAL_ERROR)
+                response.code, response.message = code, str(error)
+            except Exception as error:  # the node must answer and live, whatever happened
+                self._node.get_logger().error(f"{handler.__name__}: {type(error).__name__}: {error}")
+                response.code = kind.Response.INTERNAL_ERROR
+                response.message = f"internal error, see the node's log: {type(error).__name__}: {error}"
+            return response
+
+        return guarded
+
+    return decorate
+
+
+class Services:
+    """All services of one configured node; they exist from configure to cleanup."""
+
+    def __init__(self, node):
+        self._node, self._background = node, node.background
+        group = ReentrantCallbackGroup()
+        table = {
+            "find_objects": (interfaces.FindObjects, self.find_objects),
+            "set_vocabulary": (interfaces.SetVocabulary, self.set_vocabulary),
+            "get_instances": (interfaces.GetInstances, self.get_instances),
+            "get_instance_cloud": (interfaces.GetInstanceCloud, self.get_instance_cloud),
+            "embed_text": (interfaces.EmbedText, self.embed_text),
+            "segment_now": (interfaces.SegmentNow, self.segment_now),
+            "clear": (Trigger, self.clear),
+            "republish": (Trigger, self.republish),
+            "set_enabled": (SetBool, self.set_enabled),
+        }
+        self._services = [
+            node.create_service(kind, f"~/{name}", handler, callback_group=group)
+            for name, (kind, handler) in table.items()
+        ]
+
+    def destroy(self):
+        """Remove all services from the node."""
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    @answers(interfaces.FindObjects)
+    async def find_objects(self, request, response):
+        """Where is the X?"""
+        self._require_active()
+        scene = self._scene()
+        response.header, response.map_revision = messages.to_header(scene), scene.map_revision
+        answer, transform, frame_id = await self._background.run(self._find, request, scene)
+        response.header = messages.to_header(scene, frame_id)
+        response.matches = [
+            interfaces.ObjectMatch(
+                instance=messages.to_instance(scene, match.object, transform),
+                score=match.score,
+                distance=match.distance,
+            )
+            for match in answer.matches
+        ]
+        if not answer.matches:
+            raise Refusal("NOT_FOUND", answer.reason)
+        best = answer.matches[0]
+        response.message = f"{len(answer.matches)} found; first: {best.object.label} {best.object.id}"
+
+    def _find(self, request, scene):
+        """Runs on a pool thread: may wait for a transform or the text model."""
+        config = self._node.config
+        position = None
+        if request.reference_frame:
+            transform = self._lookup(scene.frame_id, request.reference_frame)
+            position = transform.apply(np.zeros(3))
+        elif request.sort_by_distance:
+            raise SpaceformerError("sort_by_distance needs reference_frame, e.g. base_link")
+        for name in ("region_radius", "near_distance", "min_score"):
+            if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
+                raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
+        region = None
+        if request.region_radius > 0:
+            center = request.region_center
+            region = (np.array([center.x, center.y, center.z]), request.region_radius)
+        query = ObjectQuery(
+            text=request.query,
+            max_results=request.max_results or config.scene.max_results,
+            min_score=request.min_score if request.min_score >= 0 else config.scene.min_match_score,
+            position=position,
+            sort_by_distance=request.sort_by_distance,
+            region=region,
+            near_text=request.near_query,
+            near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
+        )
+        answer = self._node.pipeline.find(query, scene)
+        return answer, self._lookup(request.target_frame, scene.frame_id), request.target_frame or scene.frame_id
+
+    @answers(interfaces.SetVocabulary)
+    async def set_vocabulary(self, request, response):
+        """Other words; labels change without a run of the network."""
+        pipeline = self._pipeline()
+        labels, background = pipeline.space.vocabulary.entries()
+        labels = [*labels, *request.labels] if request.append else list(request.labels)
+        vocabulary = Vocabulary.parse(labels, list(request.background_labels) or background)
+        space = await self._background.run(self._node.use_vocabulary, vocabulary)
+        self._node.remember_vocabulary(vocabulary)
+        response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
+        response.message = f"{len(space.vocabulary.labels)} labels in use, revision {space.revision}"
+
+    @answers(interfaces.GetInstances)
+    async def get_instances(self, request, response):
+        """Objects by id or label."""
+        self._require_active()
+        scene = self._scene()
+        objects = scene.published(self._node.config.postprocess.score_threshold)
+        if request.labels:
+            objects = [item for item in scene.objects if item.label in request.labels]
+        if request.ids:
+            objects = [item for item in (scene.objects if not request.labels else objects) if item.id in request.ids]
+        transform = await self._background.run(self._lookup, request.target_frame, scene.frame_id)
+        response.result = messages.to_instance_array(
+            scene, objects, transform, request.target_frame, request.with_embeddings
+        )
+        missing = sorted(set(request.ids) - {item.id for item in objects})
+        if missing or not objects:
+            what = f"id {', '.join(map(str, missing))}" if missing else f"label {', '.join(request.labels) or 'any'}"
+            raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}")
+        response.message = f"{len(objects)} of {len(scene.objects)} objects"
+
+    @answers(interfaces.GetInstanceCloud)
+    async def get_instance_cloud(self, request, response):
+        """The points of one object."""
+        self._require_active()
+        scene = self._scene()
+        item = scene.find_id(request.id)
+        if item is None:
+            raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
+        transform = await self._background.run(self._lookup, request.target_frame, scene.frame_id)
+        response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
+        response.message = f"{item.label} {item.id}: {response.cloud.width} points"
+
+    @answers(interfaces.EmbedText)
+    async def embed_text(self, request, response):
+        """Unit vectors of texts."""
+        pipeline = self._pipeline()
+        if not 1 <= len(request.texts) <= MAX_TEXTS:
+            raise SpaceformerError(f"{len(request.texts)} texts given, expected 1 to {MAX_TEXTS}")
+        for text in request.texts:
+            check_text(text)
+        vectors = await self._background.run(pipeline.embedder.embed, list(request.texts))
+        response.dim, response.values = vectors.shape[1], vectors.reshape(-1).tolist()
+        response.text_model = str(pipeline.embedder.model_id)
+        response.message = f"{len(vectors)} vectors of {vectors.shape[1]}"
+
+    @answers(interfaces.SegmentNow)
+    async def segment_now(self, request, response):
+        """Run the network on the newest cloud."""
+        self._require_active()
+        pipeline = self._pipeline()
+        if pipeline.scene:
+            response.map_revision = pipeline.scene.map_revision
+        work = self._node.segment_latest()
+        if work is None:
+            raise Refusal("NO_MAP_YET", "no cloud has arrived on ~/input/points yet")
+        if not request.wait:
+            response.message = "started; the result will be published"
+            return
+        try:
+            scene = await self._background.wrap(work, request.timeout or None)
+        except TimeoutError:
+            raise Refusal("TIMEOUT", f"still running after {request.timeout:g} s; the result will be published") from None
+        except SpaceformerError as error:
+            raise Refusal("INTERNAL_ERROR", str(error)) from error
+        response.map_revision = scene.map_revision
+        response.num_instances = len(scene.published(self._node.config.postprocess.score_threshold))
+        response.message = f"{response.num_instances} instances, map revision {scene.map_revision}"
+
+    def clear(self, request, response):
+        """Forget the scene; the vocabulary and the ids already given stay."""
+        self._node.clear_scene()
+        response.success, response.message = True, "the scene is empty until the next cloud"
+        return response
+
+    async def republish(self, request, response):
+        """Send the latched topics once more."""
+        pipeline = self._node.pipeline
+        if pipeline is None or pipeline.scene is None:
+            response.message = "there is no scene to publish yet"
+            return response
+        try:
+            await self._background.run(self._node.publish_scene, pipeline.scene, True)
+            response.success, response.message = True, f"map revision {pipeline.scene.map_revision} published again"
+        except SpaceformerError as error:
+            response.message = str(error)
+        return response
+
+    def set_enabled(self, request, response):
+        """Switch the taking of clouds on or off; queries go on working."""
+        self._node.set_enabled(request.data)
+        response.success, response.message = True, "clouds are processed" if request.data else "clouds are ignored"
+        return response
+
+    def _lookup(self, target, source):
+        """Transform of the latest time that maps `source` into `target`."""
+        return self._node.transforms.lookup(target, source, Time(), self._node.config.output.tf_timeout)
+
+    def _require_active(self):
+        if not self._node.active:
+            raise Refusal("NOT_ACTIVE", "the node is not active: `ros2 lifecycle set <node> activate`, or autostart")
+
+    def _pipeline(self):
+        if self._node.pipeline is None:
+            raise Refusal("MODEL_NOT_READY", f"the model is not ready: {self._node.state_text}")
+        return self._node.pipeline
+
+    def _scene(self):
+        scene = self._pipeline().scene
+        if scene is None:
+            raise Refusal("NO_MAP_YET", f"there is no map yet: {self._node.state_text}")
+        return scene

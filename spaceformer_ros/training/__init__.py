@@ -1,0 +1,1 @@
+"""Training of demo checkpoints on generated rooms: samples, losses, and the script that ties them together."""
