@@ -72,6 +72,31 @@ class SpaCeFormerConfig:
             num_queries=200,
         )
 
+    @classmethod
+    def demo(cls):
+        """A small network for 5 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
+        return cls(
+            encoder=(
+                StageConfig(32, 1, "space", 16, depth=1),
+                StageConfig(64, 2, "space", 16, depth=1),
+                StageConfig(96, 3, "curve", 512),
+                StageConfig(128, 4, "curve", 512),
+            ),
+            decoder=(
+                StageConfig(96, 3, "curve", 512, depth=1),
+                StageConfig(64, 2, "space", 16, depth=1),
+                StageConfig(64, 2, "space", 16, depth=1),
+            ),
+            voxel_size=0.05,
+            feature_channels=128,
+            text_channels=384,
+            decoder_channels=128,
+            decoder_heads=4,
+            decoder_hidden=256,
+            num_queries=100,
+            position_octaves=4,
+        )
+
     @property
     def in_channels(self):
         """Width of the stem's input: three colours, and three coordinates with their sines and cosines if asked for."""

@@ -1,0 +1,215 @@
+"""The `spaceformer` command: the library on files, without ROS. Heavy imports wait until a command needs them."""
+
+import argparse
+import json
+import logging
+import pathlib
+import sys
+
+from . import SpaceformerError, __version__
+from .config import Config, all_settings
+
+
+def main(arguments=None):
+    """Run a command; returns (and exits with) 0, or 1 after an error that is printed as one sentence."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    try:
+        options.run(options)
+    except SpaceformerError as error:
+        print(f"spaceformer: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def build_parser():
+    """The argument parser with all commands."""
+    parser = argparse.ArgumentParser(prog="spaceformer", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--verbose", action="store_true", help="say what is being done")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, add_arguments, text in (
+        ("segment", segment, _segment_arguments, "find and name the objects of a cloud file"),
+        ("find", find, _find_arguments, "ask a cloud file where something is"),
+        ("prepare", prepare, _prepare_arguments, "download the released weights, after consent, and the text model"),
+        ("rooms", rooms, _rooms_arguments, "write generated rooms with known contents"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        add_arguments(command)
+        command.set_defaults(run=run)
+    return parser
+
+
+def _add_settings(command):
+    names = ", ".join(info.name for _, info in all_settings())
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help=f"change a setting, as yaml; names: {names}"
+    )
+
+
+def _config(options):
+    """The Config with the values of --set."""
+    import yaml
+
+    values = {}
+    for entry in options.set:
+        name, separator, text = entry.partition("=")
+        if not separator:
+            raise SpaceformerError(f"--set {entry}: write NAME=VALUE")
+        values[name] = yaml.safe_load(text)
+    return Config().with_values({"warm_up": False, **values})
+
+
+def _scene_of(path, options):
+    """Pipeline and Outcome for a cloud file."""
+    from .cloud_io import read_cloud
+    from .pipeline import build_pipeline
+    from .timing import Stopwatch
+
+    config, watch = _config(options), Stopwatch()
+    with watch.stage("decode"):
+        cloud = read_cloud(path, config.input.allow_gray).cloud
+    pipeline = build_pipeline(config, logging.getLogger(__name__).info)
+    return pipeline, pipeline.process(cloud, watch)
+
+
+def _segment_arguments(command):
+    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    command.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+    command.add_argument("--no-pictures", action="store_true", help="write no PNG files")
+    _add_settings(command)
+
+
+def segment(options):
+    """Write <stem>.json (objects), <stem>_labeled.ply and pictures; print a table."""
+    _, outcome = _scene_of(options.cloud, options)
+    scene, folder = outcome.scene, pathlib.Path(options.out)
+    shown = scene.published(_config(options).postprocess.score_threshold)
+    stem = pathlib.Path(options.cloud).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
+    _write_labeled(folder / f"{stem}_labeled.ply", scene, shown)
+    if not options.no_pictures:
+        write_pictures(folder, stem, scene, shown)
+    print_table([object_row(item) for item in shown], ("id", "label", "score", "position [m]", "size [m]"))
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
+    print(f"{len(shown)} objects; seconds: {seconds}; results in {folder}/")
+
+
+def _write_labeled(path, scene, shown):
+    import numpy as np
+
+    from .cloud_io import write_cloud
+
+    owner = scene.point_owner(shown)
+    ids = np.array([*(item.id for item in shown), 0], dtype=np.int32)[owner]
+    labels = np.array([*(item.label_index + 1 for item in shown), 0], dtype=np.int32)[owner]
+    write_cloud(path, scene.cloud, {"instance": ids, "label": labels})
+
+
+def write_pictures(folder, stem, scene, shown):
+    """Top and oblique views in colour, by instance, and with boxes. Returns the paths."""
+    from .render import VIEWS, draw_scene
+
+    owner, paths = scene.point_owner(shown), []
+    for view in VIEWS:
+        for kind, arguments in (
+            ("colors", {}),
+            ("instances", {"owner": owner, "objects": shown}),
+        ):
+            paths.append(pathlib.Path(folder) / f"{stem}_{view}_{kind}.png")
+            draw_scene(paths[-1], scene.cloud, view=view, title=f"{stem}, {view} view, {kind}", **arguments)
+    return paths
+
+
+def _find_arguments(command):
+    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    command.add_argument("text", nargs="+", help="what to look for; quote several words")
+    _add_settings(command)
+
+
+def find(options):
+    """Print the best matches of every text."""
+    from .find import ObjectQuery
+
+    pipeline, outcome = _scene_of(options.cloud, options)
+    config, rows = _config(options).scene, []
+    for text in options.text:
+        query = ObjectQuery(text, max_results=config.max_results, min_score=config.min_match_score)
+        answer = pipeline.find(query, outcome.scene)
+        if not answer.matches:
+            print(f"{text}: {answer.reason}")
+        rows += [(text, *object_row(match.object)[:2], f"{match.score:.2f}", *object_row(match.object)[3:]) for match in answer.matches]
+    print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]"))
+
+
+def object_row(item):
+    """Id, label, score, position and size of a SceneObject as text."""
+    numbers = lambda values: " ".join(f"{v:6.2f}" for v in values)  # noqa: E731
+    return (str(item.id), item.label, f"{item.score:.2f}", numbers(item.box.center), numbers(item.box.size))
+
+
+def object_facts(item):
+    """A SceneObject as plain values for JSON: metres, radians, the cloud's frame."""
+    return {
+        "id": item.id,
+        "label": item.label,
+        "score": round(item.score, 4),
+        "label_score": round(item.label_score, 4),
+        "objectness": round(item.objectness, 4),
+        "mask_score": round(item.mask_score, 4),
+        "center": [round(float(v), 4) for v in item.box.center],
+        "size": [round(float(v), 4) for v in item.box.size],
+        "yaw": round(item.box.yaw, 4),
+        "num_points": item.num_points,
+    }
+
+
+def print_table(rows, header):
+    """Rows of text in columns as wide as their widest cell."""
+    widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, tuple("-" * width for width in widths), *rows]:
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _prepare_arguments(command):
+    command.add_argument("--accept-licence", action="store_true", help="you agree to the licence that is shown")
+    command.add_argument("--accept-sha256", default="", help="a SHA-256 to accept beside the recorded one")
+    command.add_argument("--cache-dir", default="", help="folder of weights and embeddings")
+
+
+def prepare(options):
+    """Show the licence; after consent download and check the released weights and their text model."""
+    from .checkpoint import RELEASED_TEXT_MODEL
+    from .pipeline import cache_folder
+    from .prepare import LICENCE, prepare_released, released_file
+    from .text import load_text_encoder
+
+    cache = cache_folder(Config().with_values({"cache_dir": options.cache_dir}).model)
+    print(LICENCE)
+    agreed = options.accept_licence or released_file(cache).is_file()
+    if not agreed and sys.stdin.isatty():
+        agreed = input("Do you accept? [y/N] ").strip().lower() in ("y", "yes")
+    print(f"weights: {prepare_released(cache, agreed, options.accept_sha256)}")
+    load_text_encoder("", RELEASED_TEXT_MODEL, cache)
+    print(f"text model: {RELEASED_TEXT_MODEL}; everything works offline now, with checkpoint:=released")
+
+
+def _rooms_arguments(command):
+    command.add_argument("--out", required=True, help="folder of the rooms")
+    command.add_argument("-n", type=int, default=1, help="how many (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the first; the next have the next seeds")
+
+
+def rooms(options):
+    """Write room_<seed>.ply (x, y, z, colours, instance, kind) and room_<seed>.json (objects)."""
+    from tqdm import tqdm
+
+    from .rooms import make_room, write_room
+
+    for seed in tqdm(range(options.seed, options.seed + options.n), unit="room", disable=None):
+        write_room(make_room(seed), options.out, f"room_{seed}")
+
+
+if __name__ == "__main__":
+    main()

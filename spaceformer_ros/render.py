@@ -1,0 +1,81 @@
+"""Pictures of a scene: the cloud from the top and at an angle, in its colours or by instance, with boxes and labels."""
+
+import numpy as np
+
+from .boxes import EDGES
+from .markers import stable_color
+
+BACKGROUND = "#14161a"
+MAX_POINTS = 400_000  # drawn per panel
+VIEWS = {"top": (90.0, 0.0), "oblique": (38.0, 30.0)}  # elevation above the horizon and azimuth, degrees
+CEILING_SHARE = 0.82  # of the height; points above are left out of the top view, so that a ceiling does not hide the room
+
+
+def draw_scene(path, cloud, owner=None, objects=(), view="top", title=""):
+    """Write a PNG.
+
+    cloud: Cloud; owner: [N] index into objects, -1 for none, to colour by instance; None for the cloud's own colours;
+    objects: SceneObjects whose boxes and labels are drawn; view: a key of VIEWS.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colors = cloud.rgb / 255.0 if owner is None else instance_colors(cloud, owner, objects)
+    rows = _visible_rows(cloud.xyz, view)
+    flat, depth = project(cloud.xyz[rows], view)
+    order = np.argsort(depth)  # far points first
+    span = np.maximum(np.ptp(flat, axis=0), 0.5)
+    figure = Figure(figsize=(11, 11 * min(1.2, max(0.5, span[1] / span[0]))), dpi=110, facecolor=BACKGROUND)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 0.96))
+    # about one point per rendered point spacing: marker area in square typographic points
+    area = max(0.6, 2.2 * (72 * 11 / span[0] * 0.012) ** 2)
+    axes.scatter(*flat[order].T, s=area, c=colors[rows][order], marker="s", linewidths=0)
+    for item in objects:
+        _draw_object(axes, item, view)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    figure.suptitle(title, color="white", fontsize=13, y=0.985)
+    figure.savefig(path, facecolor=BACKGROUND)
+
+
+def project(xyz, view):
+    """Orthographic projection: picture plane [N, 2] metres and depth [N], larger is nearer to the eye."""
+    elevation, azimuth = np.radians(VIEWS[view])
+    c, s = np.cos(azimuth), np.sin(azimuth)
+    right = np.array([c, s, 0.0])
+    forward = np.array([-s * np.cos(elevation), c * np.cos(elevation), -np.sin(elevation)])
+    up = np.cross(right, forward)
+    return xyz @ np.column_stack([right, up]), -(xyz @ forward)
+
+
+def _visible_rows(xyz, view):
+    rows = np.arange(len(xyz))
+    low, high = np.percentile(xyz[:, 2], (1, 99))
+    rows = rows[xyz[:, 2] < low + CEILING_SHARE * (high - low)] if view == "top" else rows
+    return rows[:: max(1, len(rows) // MAX_POINTS)]
+
+
+def instance_colors(cloud, owner, objects):
+    """[N, 3] in [0, 1]: a stable colour per object, dimmed grey for the rest."""
+    palette = np.array([*(stable_color(f"instance {item.id}") for item in objects), (0.0, 0.0, 0.0)])
+    shade = cloud.rgb.mean(axis=1, keepdims=True) / 255.0
+    colors = palette[owner] * (0.55 + 0.45 * shade)
+    colors[owner < 0] = 0.12 + 0.22 * shade[owner < 0]
+    return np.clip(colors, 0, 1)
+
+
+def _draw_object(axes, item, view):
+    color = stable_color(f"instance {item.id}")
+    corners, _ = project(item.box.corners, view)
+    for a, b in EDGES:
+        axes.plot(*corners[[a, b]].T, color=color, linewidth=1.2, alpha=0.9)
+    anchor, _ = project(item.box.center[None] + np.array([[0, 0, item.box.size[2] / 2]]), view)
+    axes.annotate(
+        f"{item.label} {item.score:.2f}",
+        anchor[0],
+        color="white",
+        fontsize=8,
+        ha="center",
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": (*color, 0.75), "edgecolor": "none"},
+    )

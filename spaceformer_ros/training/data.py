@@ -1,0 +1,109 @@
+"""Training samples: generated rooms, augmented, with masks and the captions that are true of each object."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..rooms import RoomConfig, make_room
+
+GRID_JITTER = 0.004  # metres of noise on every training point, so that no voxel border is learned
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One augmented room, shifted as for inference.
+
+    xyz: [N, 3] float32 metres; colors: [N, 3] float32 in [-1, 1]; instance: [N] int64 row of the object, -1 for none;
+    kind: [N] int64 into KIND_NAMES; captions: tuple of G tuples of str, each caption true of that object.
+    """
+
+    xyz: torch.Tensor
+    colors: torch.Tensor
+    instance: torch.Tensor
+    kind: torch.Tensor
+    captions: tuple
+
+
+class RoomStream(torch.utils.data.IterableDataset):
+    """Endless augmented rooms. Every worker makes rooms of its own seeds and shows each of them `reuse` times."""
+
+    def __init__(self, first_seed, reuse, buffer_size=64, config=None, min_points=40):
+        """first_seed: rooms have seeds first_seed, first_seed + 1, ...; min_points: smaller objects are left out."""
+        self.first_seed, self.reuse, self.buffer_size = first_seed, reuse, buffer_size
+        self.config, self.min_points = config or RoomConfig(), min_points
+
+    def __iter__(self):
+        info = torch.utils.data.get_worker_info()
+        worker, step = (info.id, info.num_workers) if info else (0, 1)
+        rng = np.random.default_rng([self.first_seed, worker])
+        rooms, seed = [], self.first_seed + worker
+        while True:
+            if len(rooms) < 4 or rng.random() < 1 / self.reuse:
+                rooms = [*rooms[-self.buffer_size + 1 :], make_room(seed, self.config)]
+                seed += step
+                room = rooms[-1]
+            else:
+                room = rooms[rng.integers(len(rooms))]
+            sample = augment(room, rng, self.min_points)
+            if sample is not None:
+                yield sample
+
+
+def augment(room, rng, min_points):
+    """A Sample of a room seen under a random similarity, colour shift and partial loss; None if no object is left."""
+    keep = _crop(room.cloud.xyz, rng)
+    xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
+    xyz = _move(xyz, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
+    colors = _recolor(room.cloud.colors[keep], rng)
+    low, high = xyz.min(axis=0), xyz.max(axis=0)
+    xyz = xyz - np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
+    counts = np.bincount(instance[instance >= 0], minlength=len(room.objects))
+    kept = np.flatnonzero(counts >= min_points)
+    if not len(kept):
+        return None
+    rows = np.full(len(room.objects) + 1, -1, dtype=np.int64)
+    rows[kept] = np.arange(len(kept))
+    return Sample(
+        xyz=torch.from_numpy(xyz),
+        colors=torch.from_numpy(colors),
+        instance=torch.from_numpy(rows[instance]),
+        kind=torch.from_numpy(room.kind[keep].astype(np.int64)),
+        captions=tuple(tuple(room.objects[g].captions()) for g in kept),
+    )
+
+
+def _crop(xyz, rng):
+    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m, always without a few round holes."""
+    keep = np.ones(len(xyz), dtype=bool)
+    if rng.random() < 0.4:
+        centre = xyz[rng.integers(len(xyz)), :2]
+        keep &= np.hypot(*(xyz[:, :2] - centre).T) < rng.uniform(1.5, 4.0)
+    for _ in range(rng.integers(0, 4)):
+        centre = xyz[rng.integers(len(xyz))]
+        keep &= np.linalg.norm(xyz - centre, axis=1) > rng.uniform(0.05, 0.3)
+    keep &= rng.random(len(xyz)) < rng.uniform(0.7, 1.0)
+    return np.flatnonzero(keep)
+
+
+def _move(xyz, rng):
+    """Rotate about z (any angle), mirror, scale by up to 10 % and tilt by up to 2 degrees."""
+    angle, (tilt_x, tilt_y) = rng.uniform(0, 2 * np.pi), np.radians(rng.normal(0, 0.7, 2))
+    c, s = np.cos(angle), np.sin(angle)
+    matrix = np.array([[c, -s, tilt_x], [s, c, tilt_y], [-tilt_x, -tilt_y, 1.0]]) * rng.uniform(0.9, 1.1)
+    matrix[0] *= rng.choice([-1, 1])
+    return (xyz @ matrix.T).astype(np.float32)
+
+
+def _recolor(colors, rng):
+    """Gain, offset, white balance, gamma and noise, mild enough for colour words to stay true."""
+    value = (colors + 1) / 2
+    value = value ** rng.uniform(0.8, 1.25)
+    value = value * rng.uniform(0.85, 1.15, 3) * rng.uniform(0.8, 1.2) + rng.uniform(-0.05, 0.05)
+    value = value + rng.normal(0, 0.02, value.shape)
+    return (np.clip(value, 0, 1) * 2 - 1).astype(np.float32)
+
+
+def collate(samples):
+    """A list stays a list: scenes differ in size and are joined as voxels."""
+    return samples

@@ -1,0 +1,263 @@
+"""Train a demo checkpoint on generated rooms: `python -m spaceformer_ros.training.train --help`.
+
+Read top to bottom: configuration, what a step does, what is measured, the loop, the command line. Killed at any time,
+it goes on from the last state file; the room seeds of training and validation never meet.
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import math
+import pathlib
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import nn
+
+from ..checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
+from ..pipeline import cache_folder
+from ..rooms import KIND_NAMES
+from ..text import PromptEmbedder, load_text_encoder
+from ..vocabulary import Similarity
+from ..voxels import VoxelGrid
+from .data import RoomStream, collate
+from .losses import SetCriterion, Target
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a run; written into the checkpoint."""
+
+    steps: int = 8000
+    scenes_per_step: int = 2
+    learning_rate: float = 1.5e-3  # peak of the one-cycle schedule
+    weight_decay: float = 0.05
+    warm_up_share: float = 0.05  # of the steps
+    gradient_norm: float = 5.0  # clipped above
+    average_decay: float = 0.998  # of the exponential moving average of the weights, which is what is saved
+    precision: str = "bfloat16"  # of matrix products on the device
+    semantic_weight: float = 1.0  # auxiliary: text class of every voxel
+    offset_weight: float = 1.0  # auxiliary: vector to the object's centre at every voxel, metres
+    first_seed: int = 1_000_000  # rooms of training: this and upwards
+    reuse: int = 3  # times that a generated room is shown, each time augmented anew
+    workers: int = 1  # processes that make rooms
+    min_voxels: int = 6  # objects below are not asked for
+    seed: int = 0  # of weights and block orders
+    save_every: int = 200  # steps between state files
+    templates: tuple = ("{}", "a {}", "a {} in a room")
+
+
+class AuxiliaryHeads(nn.Module):
+    """Dense targets that help the backbone to learn; not part of the network, and dropped after training."""
+
+    def __init__(self, channels, text_channels):
+        super().__init__()
+        self.semantic = nn.Linear(channels, text_channels)
+        self.offset = nn.Linear(channels, 3)
+        self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
+
+
+class Trainer:
+    """Model, losses and optimiser of one run."""
+
+    def __init__(self, config, model_config, embedder, device):
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.embedder = config, device, embedder
+        self.model = SpaCeFormer(model_config).to(device)
+        self.criterion = SetCriterion().to(device)
+        channels = model_config.decoder[-1].channels
+        self.heads = AuxiliaryHeads(channels, model_config.text_channels).to(device)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay), use_buffers=True
+        )
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.learning_rate, betas=(0.9, 0.98))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.kind_texts = torch.from_numpy(embedder.embed(KIND_NAMES)).to(device)
+        self.step = 0
+
+    def _modules(self):
+        return nn.ModuleList([self.model, self.criterion, self.heads])
+
+    def _parameter_groups(self):
+        """Weight decay on matrices only."""
+        parameters = list(self._modules().parameters())
+        decayed = [p for p in parameters if p.ndim > 1]
+        plain = [p for p in parameters if p.ndim <= 1]
+        return [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+
+    def _rate(self, step):
+        """Linear warm-up, then half a cosine to zero."""
+        warm = self.config.warm_up_share * self.config.steps
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.config.steps - warm))))
+
+    def train_step(self, samples):
+        """One update on a list of Samples. Returns the loss parts as floats."""
+        self.model.train()
+        grid, instance, kind = voxelise(samples, self.model.config.voxel_size, self.device)
+        orders = drawn_orders(self.model.config, self.config.seed + self.step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            features = self.model.backbone_features(grid, orders, permutation_seed=self.step)
+            scenes = self.model.scene_predictions(features, grid, chunk_size=1 << 20)
+            loss, parts = self.dense_loss(features, grid, instance, kind)
+            for sample, predictions, rows in zip(samples, scenes, instance.split(grid.level.scene_sizes)):
+                target = self.target(sample, rows)
+                if target is not None:
+                    scene_loss, scene_parts = self.criterion(predictions, target)
+                    loss = loss + scene_loss / len(samples)
+                    parts.update(scene_parts)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._modules().parameters(), self.config.gradient_norm)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            self.average.update_parameters(self.model)
+        self.schedule.step()
+        self.step += 1
+        return {"loss": float(loss.detach()), **parts}
+
+    def target(self, sample, rows):
+        """Target of one scene. rows: [M] object of each voxel, -1 for none; None where no object is big enough."""
+        counts = torch.bincount(rows[rows >= 0], minlength=len(sample.captions))
+        kept = torch.nonzero(counts >= self.config.min_voxels)[:, 0].tolist()
+        if not kept:
+            return None
+        masks = torch.stack([rows == g for g in kept]).float()
+        texts = sorted({*KIND_NAMES, *(caption for g in kept for caption in sample.captions[g])})
+        true = [set(sample.captions[g]) for g in kept]
+        describes = torch.tensor([[text in captions for text in texts] for captions in true], device=self.device)
+        return Target(masks, torch.from_numpy(self.embedder.embed(texts)).to(self.device), describes)
+
+    def dense_loss(self, features, grid, instance, kind):
+        """Auxiliary losses on all voxels: text class, and offset to the object's centre."""
+        features = features.float()
+        similarity = F.normalize(self.heads.semantic(features).float(), dim=1) @ self.kind_texts.t()
+        similarity = self.heads.log_scale.exp().clamp(max=100) * similarity
+        semantic = self.config.semantic_weight * F.cross_entropy(similarity, kind)
+        offset = self.config.offset_weight * self._offset_loss(features, grid, instance)
+        return semantic + offset, {"semantic": float(semantic.detach()), "offset": float(offset.detach())}
+
+    def _offset_loss(self, features, grid, instance):
+        inside = instance >= 0
+        if not inside.any():
+            return features.sum() * 0
+        owner = instance[inside] + 100_000 * grid.level.scene[inside]
+        _, group, counts = torch.unique(owner, return_inverse=True, return_counts=True)
+        positions = grid.positions[inside]
+        centres = torch.zeros(len(counts), 3, device=positions.device).index_add_(0, group, positions) / counts[:, None]
+        return (self.heads.offset(features[inside]).float() - (centres[group] - positions)).abs().sum(dim=1).mean()
+
+    def save_state(self, path):
+        """Write everything that a later process needs to go on, atomically."""
+        state = {
+            "modules": self._modules().state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "step": self.step,
+        }
+        partial = path.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load_state(self, path):
+        """Go on from a state file."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self._modules().load_state_dict(state["modules"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step = state["step"]
+
+    def export(self, path, notes):
+        """Write the averaged weights as a checkpoint. Returns its SHA-256."""
+        scale = float(self.criterion.log_scale.exp().clamp(max=100))
+        return save_checkpoint(path, self.average.module, DEMO_TEXT_MODEL, Similarity(True, scale), notes)
+
+
+def voxelise(samples, voxel_size, device):
+    """VoxelGrid of all samples, and the object row [M] and kind [M] of each voxel (those of one of its points)."""
+    join = lambda name: torch.cat([getattr(sample, name) for sample in samples]).to(device)  # noqa: E731
+    scene = torch.repeat_interleave(torch.arange(len(samples)), torch.tensor([len(s.xyz) for s in samples])).to(device)
+    grid = VoxelGrid.from_points(join("xyz"), join("colors"), voxel_size, scene)
+    labels = []
+    for name in ("instance", "kind"):
+        label = torch.empty(len(grid), dtype=torch.int64, device=device)
+        labels.append(label.scatter_(0, grid.point_to_voxel, join(name)))
+    return grid, *labels
+
+
+def train(config, model_config, folder, device, max_seconds=float("inf")):
+    """Run, or go on with, a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder(type("Default", (), {"cache_dir": ""}))
+    embedder = PromptEmbedder(load_text_encoder("", DEMO_TEXT_MODEL, cache), config.templates, folder / "texts.sqlite")
+    trainer = Trainer(config, model_config, embedder, device)
+    if (folder / "state.pt").is_file():
+        trainer.load_state(folder / "state.pt")
+        logger.info("going on at step %d", trainer.step)
+    start, log = time.monotonic(), open(folder / "log.jsonl", "a")  # noqa: SIM115 - open for the whole run
+    for samples in itertools.islice(_batches(config, trainer.step), config.steps - trainer.step):
+        began = time.monotonic()
+        parts = trainer.train_step(samples)
+        row = {"step": trainer.step, "seconds": time.monotonic() - began, **parts}
+        log.write(json.dumps({key: round(value, 5) for key, value in row.items()}) + "\n")
+        if trainer.step % 20 == 0:
+            log.flush()
+            logger.info("step %(step)d/%(steps)d loss %(loss).3f, %(seconds).2f s", {**row, "steps": config.steps})
+        out_of_time = time.monotonic() - start > max_seconds
+        if trainer.step % config.save_every == 0 or trainer.step == config.steps or out_of_time:
+            trainer.save_state(folder / "state.pt")
+            trainer.export(folder / "checkpoint.safetensors", {"training": asdict(config), "step": trainer.step})
+        if out_of_time:
+            break
+    log.close()
+
+
+def _batches(config, step):
+    """Lists of Samples. A resumed run continues with rooms that it has not seen."""
+    stream = RoomStream(config.first_seed + 100_000 * (step > 0) + step, config.reuse)
+    loader = torch.utils.data.DataLoader(
+        stream,
+        batch_size=config.scenes_per_step,
+        num_workers=config.workers,
+        collate_fn=collate,
+        prefetch_factor=4 if config.workers else None,
+        worker_init_fn=lambda _: torch.set_num_threads(1),
+    )
+    return iter(loader)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="where state, log and checkpoint are written; an existing run is continued")
+    parser.add_argument("--config", help="yaml file with values of TrainConfig and, under `model`, SpaCeFormerConfig")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--max-hours", type=float, default=float("inf"))
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    values = yaml.safe_load(pathlib.Path(options.config).read_text()) if options.config else {}
+    model_values = values.pop("model", None)
+    model_config = SpaCeFormerConfig.demo()
+    if model_values:
+        model_config = SpaCeFormerConfig.from_dict({**model_config.to_dict(), **model_values})
+    train(TrainConfig(**values), model_config, options.folder, torch.device(options.device), options.max_hours * 3600)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Fixtures shared by all tests: a tiny network, small clouds, and messages without ROS."""
+
+import os
+
+# Nothing that a test starts may leave this machine, and no hub may be asked.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import pytest
+import torch
+
+from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def box_cloud(rng):
+    """A function: a Cloud of boxes, rows (centre, size, colour), sampled on their surfaces at about 2 cm."""
+
+    def make(rows, points=4000, frame_id="map", stamp_ns=1_000_000_000):
+        xyz, rgb = [], []
+        for center, size, color in rows:
+            unit = rng.random((points, 3)) - 0.5
+            face = rng.integers(3, size=points)
+            unit[np.arange(points), face] = np.where(rng.random(points) < 0.5, -0.5, 0.5)
+            xyz.append(unit * size + center)
+            rgb.append(np.tile(np.array(color, dtype=np.uint8), (points, 1)))
+        return Cloud(np.concatenate(xyz).astype(np.float32), np.concatenate(rgb), frame_id, stamp_ns)
+
+    return make
+
+
+def tiny_config(**changes):
+    """A network of a few thousand parameters with both kinds of attention."""
+    values = {
+        "encoder": (StageConfig(8, 1, "space", 8, 1), StageConfig(12, 2, "curve", 64, 1)),
+        "decoder": (StageConfig(16, 2, "space", 8, 1),),
+        "voxel_size": 0.05,
+        "feature_channels": 24,
+        "text_channels": 6,
+        "decoder_channels": 24,
+        "decoder_heads": 2,
+        "decoder_hidden": 32,
+        "num_queries": 10,
+    }
+    return SpaCeFormerConfig(**{**values, **changes})
+
+
+@pytest.fixture
+def tiny_model():
+    """A function: a tiny network with seeded random weights, in eval mode."""
+
+    def make(seed=0, **changes):
+        torch.manual_seed(seed)
+        return SpaCeFormer(tiny_config(**changes)).eval().requires_grad_(False)
+
+    return make

@@ -1,0 +1,259 @@
+import pytest
+import torch
+from conftest import tiny_config
+from reference import morton, plain_attention
+from test_voxels import level_of, random_level
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network.attention import (
+    CURVE_ORDERS,
+    curve_groups,
+    grouped_attention,
+    morton_code,
+    space_groups,
+)
+from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
+from spaceformer_ros.network.layers import rotary_table, rotate
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders
+from spaceformer_ros.voxels import VoxelGrid
+
+
+def made_grid(seed=0, points=1500, voxel_size=0.05, scenes=1):
+    generator = torch.Generator().manual_seed(seed)
+    xyz = torch.rand(points, 3, generator=generator) * torch.tensor([1.5, 1.2, 0.8])
+    colors = torch.rand(points, 3, generator=generator) * 2 - 1
+    scene = torch.arange(points) * scenes // points
+    return VoxelGrid.from_points(xyz, colors, voxel_size, scene)
+
+
+# --- curves and windows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "codes"),
+    [
+        ("morton_xyz", (1, 2, 4)),
+        ("morton_xzy", (1, 4, 2)),
+        ("morton_yxz", (2, 1, 4)),
+        ("morton_yzx", (4, 1, 2)),
+        ("morton_zxy", (2, 4, 1)),
+        ("morton_zyx", (4, 2, 1)),
+    ],
+)
+def test_morton_codes_of_the_axes(order, codes):
+    axes = order.removeprefix("morton_")
+    assert tuple(morton_code(torch.eye(3, dtype=torch.int64), axes).tolist()) == codes
+
+
+def test_morton_codes_equal_bitwise_interleaving_up_to_20_bits():
+    coords = torch.randint(0, 1 << 20, (100, 3), generator=torch.Generator().manual_seed(0))
+    assert morton_code(coords, "xyz").tolist() == [morton(*row) for row in coords.tolist()]
+
+
+@pytest.mark.parametrize("count", [5, 64, 150])
+def test_curve_patches_follow_the_curve_and_the_last_one_is_shorter(count):
+    level = level_of(torch.cartesian_prod(torch.arange(-5, 5), torch.arange(-3, 4), torch.arange(3))[:count])
+    groups = curve_groups(level, "morton_yxz", 64)
+    code = morton_code(level.local_coords, "yxz")[groups.order]
+    assert bool((code[1:] > code[:-1]).all())
+    assert sum(length * number for length, number in groups.runs) == count
+    assert groups.runs[-1][0] == (count % 64 or 64)
+
+
+def test_patches_never_cross_scenes():
+    coords = torch.arange(100)[:, None].repeat(1, 3)
+    level = level_of(torch.cat([coords, coords]), torch.arange(2).repeat_interleave(100))
+    groups = curve_groups(level, "morton_xyz", 64)
+    assert groups.runs == ((64, 1), (36, 1), (64, 1), (36, 1))
+    assert level.scene[groups.order].tolist() == [0] * 100 + [1] * 100
+
+
+@pytest.mark.parametrize("order", ["zero", "xy", "xyz"])
+def test_windows_are_anchored_at_the_scenes_minimum(order):
+    level = random_level(extent=20, count=300, low=-13)
+    groups = space_groups(level, order, 8)
+    offset = torch.tensor([4 if axis in order and order != "zero" else 0 for axis in "xyz"])
+    low = level.coords.amin(dim=0)
+    expected = {}
+    for row, coord in enumerate(level.coords):
+        expected.setdefault(tuple(((coord - low + offset) // 8).tolist()), []).append(row)
+    start, found = 0, []
+    for length, number in groups.runs:
+        for _ in range(number):
+            found.append(tuple(sorted(groups.order[start : start + length].tolist())))
+            start += length
+    assert sorted(found) == sorted(tuple(rows) for rows in expected.values())
+
+
+def test_attention_stays_inside_its_group():
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 10, 2, 4).unbind(0)
+    out = grouped_attention(q, k, v, ((3, 2), (4, 1)))
+    for rows in ([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]):
+        part = [t[rows].transpose(0, 1) for t in (q, k, v)]
+        expected = plain_attention(*part, blocked=torch.zeros(len(rows), len(rows), dtype=torch.bool))
+        torch.testing.assert_close(out[rows], expected.transpose(0, 1))
+
+
+# --- rotary encoding --------------------------------------------------------------------------------------------------
+
+
+def test_rotary_encoding_depends_on_relative_positions_only():
+    torch.manual_seed(0)
+    q, k = torch.randn(2, 1, 1, 16).unbind(0)
+
+    def product(a, b):
+        return (rotate(q, rotary_table(a, 16, 2000.0)) * rotate(k, rotary_table(b, 16, 2000.0))).sum()
+
+    a, b, shift = (torch.tensor([row], dtype=torch.float32) for row in ([3, 1, 2], [5, 9, 4], [7, 7, 7]))
+    torch.testing.assert_close(product(a, b), product(a + shift, b + shift), atol=1e-5, rtol=1e-5)
+    assert abs(product(a, b) - product(a, b + shift)) > 1e-3
+
+
+def test_rotary_encoding_turns_each_axis_and_leaves_the_rest():
+    cos, _ = rotary_table(torch.tensor([[1.0, 2.0, 3.0]]), 16, 2000.0)
+    frequencies = torch.tensor([1.0, 2000.0**-0.5])
+    torch.testing.assert_close(cos[0], torch.cat([(axis * frequencies).cos() for axis in (1.0, 2.0, 3.0)]))
+    x = torch.randn(1, 2, 16)
+    assert torch.equal(rotate(x, rotary_table(torch.ones(1, 3), 16, 2000.0))[..., 12:], x[..., 12:])
+
+
+# --- the query decoder ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 64])
+def test_chunked_attention_equals_all_at_once(chunk_size):
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 5, 8), torch.randn(2, 50, 8), torch.randn(2, 50, 8)
+    blocked = torch.rand(50, 5) < 0.6
+    blocked[:30, 2] = True  # whole chunks without a visible key
+    out = masked_attention(query, Keys(None, key, value), blocked, chunk_size)
+    torch.testing.assert_close(out, plain_attention(query, key, value, blocked), atol=1e-5, rtol=1e-5)
+
+
+def test_keys_that_share_a_voxel_share_its_mask():
+    torch.manual_seed(0)
+    row = torch.tensor([0, 0, 1, 2, 2, 2])
+    query, key, value = torch.randn(1, 3, 4), torch.randn(1, 6, 4), torch.randn(1, 6, 4)
+    blocked = torch.tensor([[True, False, False], [False, True, False], [False, False, True]])
+    out = masked_attention(query, Keys(row, key, value), blocked, 4)
+    torch.testing.assert_close(out, plain_attention(query, key, value, blocked[row]))
+
+
+def test_a_query_with_an_empty_mask_sees_everything():
+    logits = torch.tensor([[-1.0, 1.0], [-2.0, -1.0], [-3.0, 2.0]])
+    assert blocked_voxels(logits).tolist() == [[False, False], [False, True], [False, False]]
+
+
+def test_folding_two_layers_changes_nothing():
+    torch.manual_seed(0)
+    first, second, x = torch.nn.Linear(6, 20), torch.nn.Linear(20, 4), torch.randn(9, 6)
+    torch.testing.assert_close(folded_linear(x, first, second), second(first(x)))
+
+
+def test_more_queries_than_learned_repeat_them(tiny_model):
+    model, grid = tiny_model(), made_grid()
+    (prediction,) = model(grid, num_queries=13)
+    (base,) = model(grid)
+    assert prediction.mask_logits.shape == (len(grid), 13)
+    # Queries interact, so the repeated ones equal each other, not those of a run without repetition.
+    torch.testing.assert_close(prediction.clip_features[:3], prediction.clip_features[10:], atol=1e-5, rtol=1e-5)
+    assert base.mask_logits.shape == (len(grid), 10)
+
+
+# --- the whole network ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_input_gives_bitwise_the_same_output(tiny_model):
+    model, grid = tiny_model(), made_grid()
+    first, second = model(grid)[0], model(made_grid())[0]
+    assert torch.equal(first.mask_logits, second.mask_logits)
+    assert torch.equal(first.clip_features, second.clip_features)
+
+
+def test_scenes_of_a_batch_do_not_touch_each_other(tiny_model):
+    model, both = tiny_model(), made_grid(scenes=2)
+    together = model(both)
+    for scene, prediction in enumerate(together):
+        rows = both.level.scene == scene
+        alone = VoxelGrid.from_points(both.positions[rows], both.features[rows], both.voxel_size)
+        (expected,) = model(alone)
+        torch.testing.assert_close(prediction.mask_logits, expected.mask_logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(prediction.clip_features, expected.clip_features, atol=1e-4, rtol=1e-4)
+
+
+def test_block_orders_matter_and_are_checked(tiny_model):
+    model, grid = tiny_model(), made_grid(points=3000)
+    base, other = model(grid, ["zero", "morton_xyz", "zero"])[0], model(grid, ["xyz", "morton_zyx", "xy"])[0]
+    assert not torch.allclose(base.mask_logits, other.mask_logits)
+    with pytest.raises(SpaceformerError, match="2 block orders given; this network has 3 blocks"):
+        model(grid, ["zero", "morton_xyz"])
+    with pytest.raises(SpaceformerError, match="'zero' is not valid for a curve block"):
+        model(grid, ["zero", "zero", "zero"])
+
+
+def test_random_order_is_reproducible_by_its_seed(tiny_model):
+    model, grid, orders = tiny_model(), made_grid(points=3000), ["zero", "random", "zero"]
+    runs = [model.backbone_features(grid, orders, permutation_seed=seed) for seed in (1, 1, 2)]
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_fixed_orders_of_the_released_network_hold_no_random():
+    orders = fixed_orders(SpaCeFormerConfig.released())
+    assert orders[:6] == ("zero", "xy", "xz", "yz", "morton_zxy", "morton_zyx")
+    assert orders[18:] == ("yz", "xyz", "zero", "xy")
+    assert "random" not in orders
+
+
+@pytest.mark.parametrize(
+    ("seed", "draws"),
+    [
+        (0, "4 4 3 0 1 2 6 3 4 5 2 0 1 5 2 4 4 2 4 3 1 4"),
+        (42, "2 2 1 4 4 3 5 5 0 0 0 5 6 4 1 2 6 6 2 1 4 1"),
+    ],
+)
+def test_drawn_orders_equal_the_published_draws(seed, draws):
+    config = SpaCeFormerConfig.released()
+    lists = {"space": ("zero", "xy", "xz", "yz", "xyz"), "curve": ("random", *CURVE_ORDERS)}
+    expected = tuple(lists[kind][int(i)] for kind, i in zip(config.block_kinds, draws.split()))
+    assert drawn_orders(config, seed) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_converted_precision_stays_close(tiny_model, dtype):
+    from spaceformer_ros.segmenter import convert
+
+    grid = made_grid()
+    exact = tiny_model()(grid)[0]
+    rough = convert(tiny_model(), dtype)(grid)[0]
+    assert rough.mask_logits.dtype == dtype
+    agreement = ((exact.mask_logits > 0) == (rough.mask_logits.float() > 0)).float().mean()
+    assert agreement > (0.95 if dtype == torch.bfloat16 else 0.9999)
+
+
+def test_positions_are_an_optional_input(tiny_model):
+    model, grid = tiny_model(position_octaves=2), made_grid()
+    assert model.config.in_channels == 3 + 3 + 12
+    assert model(grid)[0].mask_logits.shape == (len(grid), 10)
+
+
+def test_configuration_survives_a_round_trip_and_refuses_others():
+    config = tiny_config(position_octaves=3)
+    assert SpaCeFormerConfig.from_dict(config.to_dict()) == config
+    with pytest.raises(SpaceformerError, match="not the configuration"):
+        SpaCeFormerConfig.from_dict({**config.to_dict(), "surprise": 1})
+
+
+def test_every_parameter_receives_a_gradient():
+    torch.manual_seed(0)
+    model, grid = SpaCeFormer(tiny_config()).train(), made_grid(points=3000)
+    features = model.backbone_features(grid)
+    (iterations,) = model.scene_predictions(features, grid)
+    loss = sum(p.mask_logits.square().mean() + p.clip_features.square().mean() for p in iterations)
+    (loss + p_objectness(model, grid)).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def p_objectness(model, grid):
+    return model(grid)[0].objectness_logits.square().mean()
