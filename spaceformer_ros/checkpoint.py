@@ -19,6 +19,7 @@ from .text import MINILM, TextModelId
 from .vocabulary import Similarity
 
 FORMAT = "spaceformer_ros checkpoint 1"
+DEMO_TEXT_MODEL = TextModelId(MINILM)
 DEMO_FILE = pathlib.Path(__file__).parent / "weights" / "demo.safetensors"
 RELEASED_PREFIX = "net."  # of the network's entries in the released file
 RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
@@ -29,7 +30,7 @@ class Checkpoint:
     """A network with what is needed to use it.
 
     model: in eval mode, float32; text_model: TextModelId whose embeddings its clip features live among; similarity:
-    how the two compare; sha256: of the weights; notes: free-form facts such as the training command.
+    how the two compare; sha256: of header and weights; notes: free-form facts such as the training command.
     """
 
     model: SpaCeFormer
@@ -70,8 +71,8 @@ def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch
         "text_model": asdict(text_model),
         "similarity": asdict(similarity),
         "notes": notes or {},
-        "sha256": hash_state(state),
     }
+    header["sha256"] = hash_checkpoint(header, state)
     path = pathlib.Path(path)
     partial = path.with_name(path.name + ".part")
     save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
@@ -91,9 +92,10 @@ def load_file(path, name=None):
         ) from error
     if header.get("format") != FORMAT:
         raise SpaceformerError(f"{path} has format {header.get('format')!r}, expected {FORMAT!r}: update the package")
-    digest = hash_state(state)
-    if digest != header["sha256"]:
-        raise SpaceformerError(f"{path} is damaged: its weights have SHA-256 {digest}, its header says {header['sha256']}")
+    recorded = header.pop("sha256", None)
+    digest = hash_checkpoint(header, state)
+    if digest != recorded:
+        raise SpaceformerError(f"{path} is damaged: its content has SHA-256 {digest}, it was written with {recorded}")
     return Checkpoint(
         model=build_model(SpaCeFormerConfig.from_dict(header["model"]), state, path),
         text_model=TextModelId(**header["text_model"]),
@@ -115,7 +117,7 @@ def load_released(path):
     if not state:
         raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")
     model = build_model(SpaCeFormerConfig.released(), state, path)
-    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_state(state), "released")
+    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_checkpoint({}, state), "released")
 
 
 def build_model(config, state, source):
@@ -138,14 +140,11 @@ def build_model(config, state, source):
     return model.eval().requires_grad_(False)
 
 
-def hash_state(state):
-    """SHA-256 over keys, types, shapes and bytes of all tensors, in key order."""
-    digest = hashlib.sha256()
+def hash_checkpoint(header, state):
+    """SHA-256 over the header and over keys, types, shapes and bytes of all tensors, in key order."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for key in sorted(state):
         value = state[key].contiguous()
         digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-DEMO_TEXT_MODEL = TextModelId(MINILM)

@@ -134,7 +134,7 @@ class SceneConfig:
     )
     max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
     min_match_score: float = setting(
-        0.1, "matches below this score are left out where the request gives a negative one", low=0.0, high=1.0
+        0.1, "matches below this score are left out where the request says 0", low=0.0, high=1.0
     )
     map_id: str = setting("", "name of the map, repeated in every message")
 

@@ -11,9 +11,10 @@ from .vocabulary import check_text
 class ObjectQuery:
     """A question about a scene. Positions and distances in metres, in the scene's frame.
 
-    text: what to look for; max_results: >= 1; min_score: in [0, 1]; position: [3] of the robot, or None;
+    text: what to look for; max_results: >= 1; min_score: matches below are left out; position: [3] of the robot, or None;
     sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
     near_text, near_distance: keep only objects within that distance of one that fits the other text.
+    Raises SpaceformerError for texts that cannot be used.
     """
 
     text: str
@@ -24,6 +25,15 @@ class ObjectQuery:
     region: tuple | None = None
     near_text: str = ""
     near_distance: float = 1.0
+
+    def __post_init__(self):
+        for text in self.texts:
+            check_text(text)
+
+    @property
+    def texts(self):
+        """The texts whose vectors an answer needs, tuple of str."""
+        return (self.text, self.near_text) if self.near_text else (self.text,)
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,7 @@ class Answer:
 
 
 def find_objects(scene, query, vectors):
-    """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts.
-
-    Raises SpaceformerError for texts that cannot be used.
-    """
-    for text in filter(None, (query.text, query.near_text)):
-        check_text(text)
+    """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts."""
     candidates = rank(scene, query.text, vectors)
     matches, reason = candidates, ""
     for keep, words in _filters(scene, query, vectors):

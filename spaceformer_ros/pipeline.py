@@ -105,7 +105,7 @@ class Pipeline:
 
     def find(self, query, scene):
         """Answer an ObjectQuery on a snapshot of the scene."""
-        return find_objects(scene, query, self.embed([text for text in (query.text, query.near_text) if text]))
+        return find_objects(scene, query, self.embed(query.texts))
 
 
 def select_points(cloud, config):

@@ -36,7 +36,7 @@ from .transforms import TransformListener
 NodeState = interfaces.NodeState
 STATE_NAMES = {getattr(NodeState, name): name for name in ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")}
 SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdown
-TICK = 1.0  # seconds between diagnostics and checks of the publishers' QoS
+DIAGNOSTICS_PERIOD, WATCH_PERIOD = 1.0, 0.2  # seconds between diagnostics; between looks at the publishers' QoS
 
 
 def _transition(callback):
@@ -83,7 +83,10 @@ class SpaceformerNode(LifecycleNode):
         self.background = Background(self)
         self.outputs = Outputs(self, self.transforms)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.EVENTS)
-        self._timer = self.create_timer(TICK, self._tick)
+        self._clockwork = [
+            self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics),
+            self.create_timer(WATCH_PERIOD, self._watch_publishers),
+        ]
         self.change = ChangeDetector()
         self.set_state(NodeState.LOADING, "loading the model")
         interval = lambda: self.config.input.min_update_interval  # noqa: E731 - the setting may change at run time
@@ -138,7 +141,8 @@ class SpaceformerNode(LifecycleNode):
         ended = self.worker.stop(SHUTDOWN_PATIENCE)
         self.background.close()
         self.requests.destroy()
-        self.destroy_timer(self._timer)
+        for timer in self._clockwork:
+            self.destroy_timer(timer)
         self.destroy_publisher(self._diagnostics)
         self.outputs.destroy()
         self.worker, self.pipeline, self.outputs, self.background, self._latest = None, None, None, None, None
@@ -330,7 +334,7 @@ class SpaceformerNode(LifecycleNode):
             self.state, self.state_text = state, text
             self.outputs.publish_state(state, text)
 
-    def _tick(self):
+    def _publish_diagnostics(self):
         publishers = self._watch_publishers()
         now, state = time.monotonic(), STATE_NAMES[self.state]
         timeout = self.config.input.input_timeout

@@ -119,7 +119,7 @@ class Services:
         query = ObjectQuery(
             text=request.query,
             max_results=request.max_results or config.scene.max_results,
-            min_score=request.min_score if request.min_score >= 0 else config.scene.min_match_score,
+            min_score=request.min_score or config.scene.min_match_score,
             position=position,
             sort_by_distance=request.sort_by_distance,
             region=region,

@@ -1,0 +1,29 @@
+# One word per job. Everything is set up on first use inside this repository (.venv/, build/).
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3,11),(3,12),(3,13)))' \
+	2>/dev/null && echo $$p && break; done || true)
+RUN = tools/env.sh
+CLOUD ?=
+OUT ?= out
+
+.PHONY: demo test lint format setup clean
+
+demo: setup ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
+	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
+
+test: setup lint ## all tests, over real DDS on this machine only
+	$(RUN) python -m pytest -q test
+
+lint: setup ## style of code, as ruff sees it
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: setup ## let ruff write the style
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+setup: ## everything the other jobs need
+	@$(or $(PYTHON),python3) tools/setup_env.py
+
+clean: ## remove what setup and the demo made
+	rm -rf .venv build out

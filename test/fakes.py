@@ -1,0 +1,66 @@
+"""Stand-ins with which pipelines run without a trained network: a segmenter that finds boxes by colour."""
+
+import hashlib
+
+import numpy as np
+
+from spaceformer_ros.instances import VoxelMap
+from spaceformer_ros.pipeline import Pipeline
+from spaceformer_ros.postprocess import measure
+from spaceformer_ros.text import TextModelId
+from spaceformer_ros.vocabulary import Similarity
+
+DIM = 32
+
+
+def text_vector(text):
+    """A unit vector that depends on the text alone; different texts are almost orthogonal."""
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+    vector = np.random.default_rng(seed).normal(size=DIM)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+class FakeEmbedder:
+    """Embeds by `text_vector`; "couch" is the same as "sofa"."""
+
+    model_id = TextModelId("fake", "1")
+
+    def embed(self, texts):
+        return np.stack([text_vector({"couch": "sofa"}.get(text, text)) for text in texts])
+
+
+class ColorSegmenter:
+    """One instance per colour of the cloud, with the feature of the name that `names` gives the colour."""
+
+    voxel_size = 0.05
+
+    def __init__(self, names, objectness=0.9):
+        self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
+
+    def segment(self, cloud, config, max_voxels, stopwatch):
+        self.runs += 1
+        key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
+        cells, inverse = np.unique(key, axis=0, return_inverse=True)
+        inverse = inverse.ravel().astype(np.int32)
+        voxels = VoxelMap(((cells + 0.5) * self.voxel_size).astype(np.float32), inverse, self.voxel_size)
+        colors = {tuple(color) for color in np.unique(cloud.rgb, axis=0).tolist()} & set(self.names)
+        colors = sorted(colors)
+        masks = [np.unique(inverse[(cloud.rgb == color).all(axis=1)]) for color in colors]
+        features = np.array([text_vector(self.names[color]) for color in colors]).reshape(-1, DIM)
+        scores = np.full(len(masks), self.objectness, dtype=np.float32)
+        return measure(masks, scores, np.ones_like(scores), features.astype(np.float32), voxels)
+
+    def cancel(self):
+        self.cancelled = True
+
+    def facts(self):
+        return {"backend": "fake", "device": "none", "precision": "exact"}
+
+
+RED, GREEN, BLUE, GRAY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (120, 120, 120)
+NAMES = {RED: "chair", GREEN: "sofa", BLUE: "table", GRAY: "wall"}
+
+
+def make_pipeline(config, names=None):
+    """A Pipeline on fakes. config: Config."""
+    return Pipeline(ColorSegmenter(names or NAMES), FakeEmbedder(), Similarity(normalize=True, scale=20.0), config)

@@ -1,0 +1,155 @@
+"""Real rclpy over real DDS, on this machine only and in a domain of its own."""
+
+import contextlib
+import os
+import pathlib
+import threading
+import time
+
+import pytest
+from fakes import make_pipeline
+
+CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
+os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(CONFIG / "fastdds_large_clouds.xml")
+
+rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: run the tests with `make test`, or source ROS 2")
+
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+
+from spaceformer_ros.ros import interfaces, messages, qos  # noqa: E402
+
+PATIENCE = 20.0  # seconds that a test waits before it fails
+
+
+@pytest.fixture(scope="session", autouse=True)
+def domain():
+    """A ROS domain that nobody else on this machine uses."""
+    import domain_coordinator
+
+    with domain_coordinator.domain_id() as number:
+        os.environ["ROS_DOMAIN_ID"] = str(number)
+        yield number
+
+
+class Spinner:
+    """A context with one executor on a thread; closes in the order that never hangs."""
+
+    def __init__(self, domain):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.nodes, self.thread = [], threading.Thread(target=self._spin, daemon=True)
+        self.thread.start()
+
+    def _spin(self):
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def add(self, node):
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        self.executor.wake()
+        return node
+
+    def close(self):
+        self.executor.shutdown(timeout_sec=5)
+        self.thread.join(5)
+        for node in self.nodes:
+            node.destroy_node()
+        rclpy.shutdown(context=self.context)
+        assert not self.thread.is_alive()
+
+
+def wait_until(condition, what="the condition"):
+    """Poll until `condition()` is true and return its value; fail after PATIENCE seconds."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
+        time.sleep(0.01)
+    return value
+
+
+class Client:
+    """What a user's program does: publishes clouds, listens, calls services. Keeps every message by topic."""
+
+    def __init__(self, spinner, name="client"):
+        self.spinner = spinner
+        self.node = spinner.add(rclpy.create_node(name, context=spinner.context))
+        self.received, self._clients, self._publisher = {}, {}, None
+
+    def listen(self, topic, kind, profile=qos.LATCHED):
+        self.received.setdefault(topic, [])
+        self.node.create_subscription(kind, topic, self.received[topic].append, profile)
+        return self.received[topic]
+
+    def publish(self, cloud, profile=qos.LATCHED, topic="/spaceformer/input/points"):
+        """Publish a Cloud or a PointCloud2."""
+        from spaceformer_ros.pointcloud2 import cloud_columns
+
+        if not hasattr(cloud, "header"):
+            header = messages.Header(stamp=messages.to_time(cloud.stamp_ns), frame_id=cloud.frame_id)
+            cloud = messages.to_cloud_message(header, cloud_columns(cloud))
+        if self._publisher is None:
+            self._publisher = self.node.create_publisher(messages.PointCloud2, topic, profile)
+        self._publisher.publish(cloud)
+
+    def call(self, kind, name, **fields):
+        """The response of /spaceformer/<name>."""
+        return self.call_later(kind, name, **fields)()
+
+    def call_later(self, kind, name, **fields):
+        """Send a request; returns a function that waits for the response."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f"/spaceformer/{name}")
+            assert self._clients[name].wait_for_service(PATIENCE), f"no service {name}"
+        future = self._clients[name].call_async(kind.Request(**fields))
+        return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
+
+
+@pytest.fixture
+def spinner(domain):
+    made = []
+
+    def make():
+        made.append(Spinner(domain))
+        return made[-1]
+
+    yield make
+    for one in reversed(made):
+        one.close()
+
+
+@pytest.fixture
+def client(spinner):
+    return Client(spinner())
+
+
+@pytest.fixture
+def start(spinner, monkeypatch):
+    """A function that starts the real node on a stand-in pipeline, configured and active unless told otherwise."""
+    from spaceformer_ros.ros import node as module
+
+    made = []
+
+    def make(build=None, active=True, **parameters):
+        defaults = {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "min_update_interval": 0.0}
+        monkeypatch.setattr(module, "build_pipeline", build or (lambda config, progress: make_pipeline(config)))
+        overrides = [Parameter(name, value=value) for name, value in {**defaults, **parameters}.items()]
+        own = spinner()
+        node = module.SpaceformerNode(context=own.context, parameter_overrides=overrides)
+        made.append(node)
+        if active:
+            assert node.trigger_configure() == module.TransitionCallbackReturn.SUCCESS
+            assert node.trigger_activate() == module.TransitionCallbackReturn.SUCCESS
+        return own.add(node)
+
+    yield make
+    for node in made:
+        node._tear_down()
+
+
+@pytest.fixture
+def states(client):
+    """All NodeState messages so far."""
+    return client.listen("/spaceformer/state", interfaces.NodeState)

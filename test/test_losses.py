@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from spaceformer_ros.network.decoder import Prediction
+from spaceformer_ros.training.losses import (
+    BCE_WEIGHT,
+    CLASS_WEIGHT,
+    DICE_WEIGHT,
+    SetCriterion,
+    Target,
+    caption_loss,
+    dice_loss,
+    match,
+)
+
+
+def scene(order=(2, 0), strength=8.0):
+    """Two objects on six voxels, four queries; queries order[i] predict object i."""
+    masks = torch.tensor([[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 0]], dtype=torch.float32)
+    logits = torch.full((6, 4), -strength)
+    objectness = torch.tensor([[-strength / 2, strength / 2]]).repeat(4, 1)
+    features = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)) * 1e-3
+    for g, q in enumerate(order):
+        logits[:, q] = (2 * masks[g] - 1) * strength
+        objectness[q] = -objectness[q]
+        features[q, g] = 1.0
+    target = Target(masks, torch.eye(3), torch.tensor([[True, False, False], [False, True, False]]))
+    return Prediction(logits, objectness, features), target
+
+
+@pytest.mark.parametrize("order", [(0, 1), (2, 0), (3, 2)])
+def test_matching_finds_the_right_queries(order):
+    prediction, target = scene(order)
+    rows, columns = match(prediction, target.masks)
+    assert rows[columns.argsort()].tolist() == list(order)
+
+
+def test_matching_costs_are_the_published_ones():
+    prediction, target = scene(strength=1.0)
+    probability = prediction.mask_logits.sigmoid().t()
+    bce = torch.stack(
+        [
+            torch.stack([torch.nn.functional.binary_cross_entropy(p, mask) for p in probability])
+            for mask in target.masks
+        ]
+    )
+    dice = torch.stack([dice_loss(probability, mask.expand(4, 6)) for mask in target.masks])
+    cost = BCE_WEIGHT * bce + DICE_WEIGHT * dice - CLASS_WEIGHT * prediction.objectness_logits.softmax(dim=1)[:, 0]
+    rows, columns = match(prediction, target.masks)
+    best = min(float(cost[0, a] + cost[1, b]) for a in range(4) for b in range(4) if a != b)
+    assert float(cost[columns, rows].sum()) == pytest.approx(best)
+
+
+def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite():
+    criterion = SetCriterion()
+    prediction, target = scene()
+    good, parts = criterion([prediction], target)
+    wrong = Prediction(-prediction.mask_logits, -prediction.objectness_logits, -prediction.clip_features)
+    bad, _ = criterion([wrong], target)
+    assert good.item() < 0.05 < 10 < bad.item()
+    assert set(parts) == {"objectness", "bce", "dice", "caption"}
+    assert criterion([prediction, prediction], target)[0].item() == pytest.approx(2 * good.item())
+
+
+def test_dice_of_known_masks():
+    assert float(dice_loss(torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[1.0, 1.0, 0.0]]))) == 0.0
+    assert float(dice_loss(torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 1.0]]))) == pytest.approx(0.75)
+
+
+def test_true_captions_do_not_compete_with_each_other():
+    similarity = torch.tensor([[5.0, 5.0, -5.0]])
+    both = caption_loss(similarity, torch.tensor([[True, True, False]]))
+    assert float(both) == pytest.approx(float(torch.nn.functional.softplus(torch.tensor(-10.0))))
+    assert float(caption_loss(similarity, torch.tensor([[True, False, False]]))) > 0.5
+
+
+def test_gradients_reach_everything():
+    prediction, target = scene(strength=1.0)
+    leaves = [t.clone().requires_grad_() for t in (prediction.mask_logits, prediction.objectness_logits, prediction.clip_features)]
+    criterion = SetCriterion()
+    criterion([Prediction(*leaves)], target)[0].backward()
+    assert all(leaf.grad.abs().sum() > 0 for leaf in [*leaves, criterion.log_scale])

@@ -1,0 +1,201 @@
+import types
+
+import numpy as np
+import pytest
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.pointcloud2 import cloud_columns, decode, encode
+from spaceformer_ros.records import pack_color
+
+CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
+
+
+def message(columns, width=None, height=1, big=False, offsets=None, point_padding=0, row_padding=0, **changes):
+    """A PointCloud2 look-alike, laid out field by field. columns: dict name -> (type, values [N])."""
+    order = ">" if big else "<"
+    names, kinds = list(columns), [kind for kind, _ in columns.values()]
+    if offsets is None:
+        offsets = np.cumsum([0, *(np.dtype(kind).itemsize for kind in kinds)])[:-1].tolist()
+    step = max(o + np.dtype(k).itemsize for o, k in zip(offsets, kinds)) + point_padding
+    dtype = np.dtype({"names": names, "formats": [order + k for k in kinds], "offsets": offsets, "itemsize": step})
+    count = len(next(iter(columns.values()))[1])
+    points = np.zeros(count, dtype=dtype)
+    for name, (_, values) in columns.items():
+        points[name] = values
+    width = count // height if width is None else width
+    rows = points.tobytes()
+    if row_padding:
+        row = width * step
+        rows = b"".join(rows[i * row : (i + 1) * row] + b"\xab" * row_padding for i in range(height))
+    values = {
+        "header": types.SimpleNamespace(frame_id="map", stamp=types.SimpleNamespace(sec=3, nanosec=5)),
+        "fields": [
+            types.SimpleNamespace(name=n, offset=o, datatype=CODES[k], count=1)
+            for n, o, k in zip(names, offsets, kinds)
+        ],
+        "width": width,
+        "height": height,
+        "point_step": step,
+        "row_step": width * step + row_padding,
+        "is_bigendian": big,
+        "data": rows,
+    }
+    return types.SimpleNamespace(**{**values, **changes})
+
+
+@pytest.fixture
+def xyz(rng):
+    return rng.normal(size=(12, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def rgb(rng):
+    return rng.integers(0, 256, (12, 3), dtype=np.uint8)
+
+
+def packed(rgb, alpha=0):
+    rgb = rgb.astype(np.uint32)
+    return np.uint32(alpha) << 24 | rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]
+
+
+def plain(xyz, rgb, kind="f4"):
+    return {**{axis: (kind, xyz[:, i]) for i, axis in enumerate("xyz")}, "rgb": ("u4", packed(rgb))}
+
+
+def check(decoded, xyz, rgb):
+    assert np.array_equal(decoded.cloud.xyz, xyz)
+    assert np.array_equal(decoded.cloud.rgb, rgb)
+    assert decoded.cloud.xyz.dtype == np.float32
+    assert (decoded.cloud.frame_id, decoded.cloud.stamp_ns) == ("map", 3_000_000_005)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("point_padding", [0, 12])
+@pytest.mark.parametrize("row_padding", [0, 20])
+def test_layouts(xyz, rgb, big, point_padding, row_padding):
+    cloud = message(plain(xyz, rgb), height=3, big=big, point_padding=point_padding, row_padding=row_padding)
+    check(decode(cloud), xyz, rgb)
+
+
+def test_any_order_and_offsets_of_fields(xyz, rgb):
+    columns = plain(xyz, rgb)
+    shuffled = {name: columns[name] for name in ("rgb", "z", "x", "y")}
+    shuffled["intensity"] = ("f4", np.full(12, np.nan))
+    check(decode(message(shuffled, offsets=[13, 1, 5, 9, 17])), xyz, rgb)
+
+
+def test_float64_coordinates(xyz, rgb):
+    check(decode(message(plain(xyz, rgb, "f8"))), xyz, rgb)
+
+
+@pytest.mark.parametrize("name", ["rgb", "rgba"])
+@pytest.mark.parametrize("kind", ["u4", "i4", "f4"])
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_packed_colors_of_any_type(xyz, rgb, name, kind, alpha):
+    """Alpha 255 makes half of all packed colours NaN when read as floats: no point may be lost for it."""
+    bits = packed(rgb, alpha).view(kind)
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    decoded = decode(message({**columns, name: (kind, bits)}))
+    check(decoded, xyz, rgb)
+    assert decoded.num_dropped == 0
+
+
+@pytest.mark.parametrize("names", [("r", "g", "b"), ("red", "green", "blue")])
+def test_separate_color_bytes(xyz, rgb, names):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    check(decode(message({**columns, **{n: ("u1", rgb[:, i]) for i, n in enumerate(names)}})), xyz, rgb)
+
+
+def test_separate_color_floats_between_0_and_1(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    floats = {n: ("f4", rgb[:, i] / np.float32(255)) for i, n in enumerate("rgb")}
+    check(decode(message({**columns, **floats})), xyz, rgb)
+
+
+def test_only_points_with_finite_coordinates_stay(xyz, rgb):
+    xyz[[1, 5, 6], [0, 1, 2]] = [np.nan, np.inf, -np.inf]
+    decoded = decode(message(plain(xyz, rgb), height=2))
+    keep = [0, 2, 3, 4, 7, 8, 9, 10, 11]
+    check(decoded, xyz[keep], rgb[keep])
+    assert decoded.num_dropped == 3
+
+
+def test_gray_is_taken_only_when_allowed(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    columns["intensity"] = ("f4", np.ones(12))
+    with pytest.raises(SpaceformerError, match=r"no colour \(fields: x, y, z, intensity\).*allow_gray"):
+        decode(message(columns))
+    decoded = decode(message(columns), allow_gray=True)
+    assert not decoded.colored
+    assert (decoded.cloud.rgb == 128).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 0}, "empty: width 0 x height 1"),
+        ({"data": b""}, r"claims 12 x 1 points of 16 bytes \(192 bytes\) but carries 0"),
+        ({"width": 4_000_000_000}, "truncated or its header is wrong"),
+        ({"point_step": 12}, "'rgb' ends at byte 16 of a point, but point_step is 12"),
+        ({"height": 3, "width": 4, "row_step": 10}, "row_step 10 is smaller than width 4 x point_step 16"),
+        ({"fields": []}, "no field x, y, z"),
+    ],
+)
+def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
+    with pytest.raises(SpaceformerError, match=words):
+        decode(message(plain(xyz, rgb), **changes))
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "words"),
+    [
+        (0, {"datatype": 9}, "datatype 9"),
+        (0, {"datatype": 6}, "'x' holds uint32"),
+        (0, {"name": "y"}, "used twice"),
+        (1, {"name": "w"}, "no field y"),
+        (3, {"datatype": 4}, "'rgb' holds uint16, expected 32 bits"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(xyz, rgb, index, change, words):
+    cloud = message(plain(xyz, rgb))
+    cloud.fields[index].__dict__.update(change)
+    with pytest.raises(SpaceformerError, match=words):
+        decode(cloud)
+
+
+def test_all_nan_is_an_error_of_its_own(xyz, rgb):
+    with pytest.raises(SpaceformerError, match="all 12 points"):
+        decode(message(plain(np.full_like(xyz, np.nan), rgb)))
+
+
+def test_one_point(xyz, rgb):
+    check(decode(message(plain(xyz[:1], rgb[:1]))), xyz[:1], rgb[:1])
+
+
+def test_encoding_is_what_decoding_reads(xyz, rgb):
+    cloud = Cloud(xyz, rgb, "map", 3_000_000_005)
+    encoded = encode({**cloud_columns(cloud), "label": np.arange(12, dtype=np.uint32)})
+    assert encoded.fields == (("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("rgb", 12, 7), ("label", 16, 6))
+    assert encoded.data.typecode == "B"
+    fields = [types.SimpleNamespace(name=n, offset=o, datatype=d, count=1) for n, o, d in encoded.fields]
+    changes = {"fields": fields, "point_step": encoded.point_step, "data": encoded.data}
+    check(decode(message(plain(xyz, rgb), **changes)), xyz, rgb)
+
+
+def test_packed_colors_are_always_finite():
+    every = np.array([[r, g, b] for r in (0, 127, 128, 255) for g in (0, 255) for b in (0, 1, 255)], dtype=np.uint8)
+    assert np.isfinite(pack_color(every)).all()
+
+
+def test_sensor_msgs_py_agrees_where_it_is_installed(xyz, rgb):
+    point_cloud2 = pytest.importorskip("sensor_msgs_py.point_cloud2", reason="sensor_msgs_py comes with apt's ROS only")
+    from sensor_msgs.msg import PointCloud2, PointField
+
+    encoded = encode(cloud_columns(Cloud(xyz, rgb, "map", 3_000_000_005)))
+    cloud = PointCloud2(height=1, width=12, point_step=encoded.point_step, row_step=12 * encoded.point_step)
+    cloud.fields = [PointField(name=n, offset=o, datatype=d, count=1) for n, o, d in encoded.fields]
+    cloud.header.frame_id, cloud.header.stamp.sec, cloud.header.stamp.nanosec = "map", 3, 5
+    cloud.data = encoded.data
+    check(decode(cloud), xyz, rgb)
+    assert np.array_equal(point_cloud2.read_points(cloud)["x"], xyz[:, 0])

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.vocabulary import MAX_TEXT_LENGTH, LabelSpace, Similarity, Vocabulary, check_text, softmax
+
+
+def space_of(labels, background=(), similarity=None):
+    """A LabelSpace whose every phrase has an axis of its own."""
+    vocabulary = Vocabulary.parse(labels, background)
+    return LabelSpace(vocabulary, np.eye(len(vocabulary.texts), 8, dtype=np.float32), similarity or Similarity())
+
+
+def test_labels_synonyms_and_background():
+    vocabulary = Vocabulary.parse(["sofa|couch", "  office   chair "], ["wall"])
+    assert vocabulary.labels == ("sofa", "office chair")
+    assert vocabulary.names == ("sofa", "office chair", "wall")
+    assert vocabulary.texts == ("sofa", "couch", "office chair", "wall")
+    assert vocabulary.entries() == (["sofa|couch", "office chair"], ["wall"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "background", "words"),
+    [
+        ([], ["wall"], "the vocabulary is empty"),
+        (["chair", ""], [], "is empty or has an empty synonym"),
+        (["sofa|"], [], "empty synonym"),
+        (["chair", "seat|chair"], [], "'chair' stands in the vocabulary twice"),
+        (["chair"], ["chair"], "twice"),
+        (["x" * 300], [], "300 characters"),
+        (["a\x00b"], [], "control characters"),
+        ([f"label {i}" for i in range(10_001)], [], "at most 10000"),
+    ],
+)
+def test_unusable_vocabularies_are_refused(labels, background, words):
+    with pytest.raises(SpaceformerError, match=words):
+        Vocabulary.parse(labels, background)
+
+
+def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
+    space = space_of(["sofa|couch", "chair"], ["wall"])
+    features = np.array([[1.0, 3.0, 2.0, 0, 0, 0, 0, 0], [0, 0, 0, 5.0, 0, 0, 0, 0]], dtype=np.float32)
+    labels = space.classify(features)
+    assert labels.index.tolist() == [0, 2]
+    expected = np.exp([3.0, 2.0, 0.0]) / np.exp([3.0, 2.0, 0.0]).sum()
+    assert np.allclose(labels.score[0], expected[0])
+    assert labels.runners_up[0].tolist() == [0, 1, 2]
+    assert np.allclose(labels.runner_up_scores[0], expected)
+
+
+def test_a_longer_feature_is_surer_unless_features_are_normalised():
+    weak, strong = (np.eye(1, 8, dtype=np.float32) * length for length in (1.0, 10.0))
+    raw, unit = space_of(["a", "b"]), space_of(["a", "b"], similarity=Similarity(normalize=True, scale=5.0))
+    assert raw.classify(strong).score > raw.classify(weak).score
+    assert unit.classify(strong).score == unit.classify(weak).score
+    assert np.isclose(unit.classify(weak).score[0], softmax(np.array([5.0, 0.0]))[0])
+
+
+def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
+    space = space_of(["sofa|couch", "chair"])
+    features = np.array([[0, 4.0, 1.0, 0, 0, 0, 0, 0]], dtype=np.float32)
+    label_score = space.classify(features).score
+    for text in ("sofa", "Couch", " couch "):
+        assert np.allclose(space.match(features, text, None), label_score)
+    vector = np.eye(8, dtype=np.float32)[2]
+    expected = softmax(np.array([1.0, 4.0, 1.0]))[0]
+    assert np.allclose(space.match(features, "stool", vector), expected)
+
+
+def test_features_of_another_width_are_refused():
+    with pytest.raises(SpaceformerError, match="does not belong to this checkpoint"):
+        space_of(["a"]).classify(np.zeros((1, 5), dtype=np.float32))
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a\nb", "x" * (MAX_TEXT_LENGTH + 1)])
+def test_unusable_texts_are_refused(text):
+    with pytest.raises(SpaceformerError):
+        check_text(text)

@@ -1,0 +1,108 @@
+import threading
+import time
+
+import pytest
+
+from spaceformer_ros.worker import Worker
+
+PATIENCE = 5.0
+
+
+class Bench:
+    """A worker whose handler waits for permission, and everything it did."""
+
+    def __init__(self, interval=0.0, load=lambda: None):
+        self.handled, self.errors, self.gate, self.entered = [], [], threading.Semaphore(0), threading.Semaphore(0)
+        self.worker = Worker(load, self.handle, self.errors.append, lambda: interval)
+        self.worker.start()
+        self.worker.resume()
+
+    def handle(self, item):
+        self.entered.release()
+        assert self.gate.acquire(timeout=PATIENCE)
+        if isinstance(item, Exception):
+            raise item
+        self.handled.append((item, time.monotonic()))
+        return f"done {item}"
+
+
+@pytest.fixture
+def bench():
+    benches = []
+
+    def make(**arguments):
+        benches.append(Bench(**arguments))
+        return benches[-1]
+
+    yield make
+    for made in benches:
+        made.gate.release(100)
+        assert made.worker.stop(PATIENCE)
+
+
+def test_the_newest_item_wins_and_shares_its_result(bench):
+    made = bench()
+    first = made.worker.submit(1)
+    assert made.entered.acquire(timeout=PATIENCE)
+    futures = [made.worker.submit(item) for item in (2, 3, 4)]
+    made.gate.release(2)
+    assert first.result(PATIENCE) == "done 1"
+    assert [future.result(PATIENCE) for future in futures] == ["done 4"] * 3
+    assert [item for item, _ in made.handled] == [1, 4]
+    assert made.worker.dropped == 2
+
+
+def test_an_error_is_reported_and_the_next_item_is_handled(bench):
+    made = bench()
+    made.gate.release(2)
+    failed = made.worker.submit(ValueError("bad cloud"))
+    with pytest.raises(ValueError, match="bad cloud"):
+        failed.result(PATIENCE)
+    assert made.worker.submit(5).result(PATIENCE) == "done 5"
+    assert [str(error) for error in made.errors] == ["bad cloud"]
+
+
+def test_a_failed_load_is_reported_and_nothing_is_handled(bench):
+    def load():
+        raise OSError("no weights")
+
+    made = bench(load=load)
+    future = made.worker.submit(1)
+    assert made.worker.stop(PATIENCE)
+    assert [str(error) for error in made.errors] == ["no weights"]
+    assert future.cancelled()
+
+
+def test_a_paused_worker_keeps_the_newest_item(bench):
+    made = bench()
+    made.worker.pause()
+    future = made.worker.submit(1)
+    newer = made.worker.submit(2)
+    time.sleep(0.05)
+    assert made.handled == []
+    made.worker.resume()
+    made.gate.release()
+    assert future.result(PATIENCE) == newer.result(PATIENCE) == "done 2"
+
+
+def test_the_interval_holds_between_starts_but_not_for_urgent_items(bench):
+    made = bench(interval=0.3)
+    made.gate.release(10)
+    made.worker.submit(1).result(PATIENCE)
+    made.worker.submit(2).result(PATIENCE)
+    begun = time.monotonic()
+    made.worker.submit(3, urgent=True).result(PATIENCE)
+    assert made.handled[1][1] - made.handled[0][1] > 0.25
+    assert time.monotonic() - begun < 0.2
+
+
+def test_stopping_while_busy_waits_and_drops_the_rest(bench):
+    made = bench()
+    made.worker.submit(1)
+    assert made.entered.acquire(timeout=PATIENCE)
+    waiting = made.worker.submit(2)
+    assert not made.worker.stop(0.05)
+    assert waiting.cancelled()
+    made.gate.release()
+    assert made.worker.stop(PATIENCE)
+    assert [item for item, _ in made.handled] == [1]
