@@ -37,6 +37,17 @@ class OrientedBox:
         local = np.column_stack([offset[:, :2] @ self.axes.T, offset[:, 2]])
         return (np.abs(local) <= np.asarray(self.size) / 2 + margin).all(axis=1)
 
+    def iou(self, other):
+        """Intersection over union of two boxes by volume, in [0, 1]; 0 where both have none."""
+        import shapely
+
+        ground = shapely.intersection(shapely.Polygon(self.corners[:4, :2]), shapely.Polygon(other.corners[:4, :2]))
+        low = max(self.center[2] - self.size[2] / 2, other.center[2] - other.size[2] / 2)
+        high = min(self.center[2] + self.size[2] / 2, other.center[2] + other.size[2] / 2)
+        shared = ground.area * max(0.0, high - low)
+        union = float(np.prod(self.size) + np.prod(other.size)) - shared
+        return float(shared / union) if union > 0 else 0.0
+
     @classmethod
     def fit(cls, xyz):
         """The upright box of least ground area around points: xyz [N, 3], N >= 1.

@@ -88,38 +88,24 @@ def segment(options):
     stem = pathlib.Path(options.cloud).stem
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
-    _write_labeled(folder / f"{stem}_labeled.ply", scene, shown)
-    if not options.no_pictures:
-        write_pictures(folder, stem, scene, shown)
+    _write_results(folder, stem, scene, shown, pictures=not options.no_pictures)
     print_table([object_row(item) for item in shown], ("id", "label", "score", "position [m]", "size [m]"))
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
     print(f"{len(shown)} objects; seconds: {seconds}; results in {folder}/")
 
 
-def _write_labeled(path, scene, shown):
-    import numpy as np
-
+def _write_results(folder, stem, scene, shown, pictures):
+    """The labelled cloud and, if asked for, top and oblique pictures in the cloud's colours and by instance."""
     from .cloud_io import write_cloud
-
-    owner = scene.point_owner(shown)
-    ids = np.array([*(item.id for item in shown), 0], dtype=np.int32)[owner]
-    labels = np.array([*(item.label_index + 1 for item in shown), 0], dtype=np.int32)[owner]
-    write_cloud(path, scene.cloud, {"instance": ids, "label": labels})
-
-
-def write_pictures(folder, stem, scene, shown):
-    """Top and oblique views in colour, by instance, and with boxes. Returns the paths."""
+    from .labeled import label_points
     from .render import VIEWS, draw_scene
 
-    owner, paths = scene.point_owner(shown), []
-    for view in VIEWS:
-        for kind, arguments in (
-            ("colors", {}),
-            ("instances", {"owner": owner, "objects": shown}),
-        ):
-            paths.append(pathlib.Path(folder) / f"{stem}_{view}_{kind}.png")
-            draw_scene(paths[-1], scene.cloud, view=view, title=f"{stem}, {view} view, {kind}", **arguments)
-    return paths
+    colored, columns = label_points(scene, shown, "instance")
+    write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
+    for view in VIEWS if pictures else ():
+        draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")
+        title = f"{stem}: {len(shown)} objects, {view} view"
+        draw_scene(folder / f"{stem}_{view}_instances.png", colored, shown, view, title)
 
 
 def _find_arguments(command):

@@ -4,13 +4,12 @@ A new set is sent whole, so that late joiners and slow listeners see everything;
 by one. Nothing is ever cleared and drawn again, so nothing flickers.
 """
 
-import colorsys
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from .boxes import EDGES, OrientedBox
+from .labeled import stable_color
 
 BOXES, LABELS, CENTROIDS = "boxes", "labels", "centroids"
 NAMESPACES = (BOXES, LABELS, CENTROIDS)
@@ -66,12 +65,6 @@ def marker_text(item, config):
     """The text over an object, by the setting marker_text."""
     size = " x ".join(f"{v:.1f}" for v in item.box.size) + " m"
     return config.marker_text.format(label=item.label, score=item.score, id=item.id, size=size)
-
-
-def stable_color(name):
-    """An r, g, b in [0, 1] that depends on the name alone, on every machine and in every run."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return colorsys.hsv_to_rgb(digest[0] / 256, 0.55 + digest[1] / 640, 0.75 + digest[2] / 1024)
 
 
 class MarkerTracker:

@@ -1,9 +1,9 @@
-"""Pictures of a scene: the cloud from the top and at an angle, in its colours or by instance, with boxes and labels."""
+"""Pictures of clouds from the top and at an angle, with boxes and labels of objects."""
 
 import numpy as np
 
 from .boxes import EDGES
-from .markers import stable_color
+from .labeled import stable_color
 
 BACKGROUND = "#14161a"
 MAX_POINTS = 400_000  # drawn per panel
@@ -11,16 +11,14 @@ VIEWS = {"top": (90.0, 0.0), "oblique": (38.0, 30.0)}  # elevation above the hor
 CEILING_SHARE = 0.82  # of the height; points above are left out of the top view, so that a ceiling does not hide the room
 
 
-def draw_scene(path, cloud, owner=None, objects=(), view="top", title=""):
-    """Write a PNG.
+def draw_scene(path, cloud, items=(), view="top", title=""):
+    """Write a PNG of a Cloud in its colours.
 
-    cloud: Cloud; owner: [N] index into objects, -1 for none, to colour by instance; None for the cloud's own colours;
-    objects: SceneObjects whose boxes and labels are drawn; view: a key of VIEWS.
+    items: things with id, label, score and box, drawn as boxes with texts; view: a key of VIEWS.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colors = cloud.rgb / 255.0 if owner is None else instance_colors(cloud, owner, objects)
     rows = _visible_rows(cloud.xyz, view)
     flat, depth = project(cloud.xyz[rows], view)
     order = np.argsort(depth)  # far points first
@@ -28,10 +26,10 @@ def draw_scene(path, cloud, owner=None, objects=(), view="top", title=""):
     figure = Figure(figsize=(11, 11 * min(1.2, max(0.5, span[1] / span[0]))), dpi=110, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 0.96))
-    # about one point per rendered point spacing: marker area in square typographic points
-    area = max(0.6, 2.2 * (72 * 11 / span[0] * 0.012) ** 2)
-    axes.scatter(*flat[order].T, s=area, c=colors[rows][order], marker="s", linewidths=0)
-    for item in objects:
+    points_per_metre = 72 * figure.get_figwidth() / span[0]  # typographic points
+    area = max(0.6, (1.5 * points_per_metre * point_spacing(cloud.xyz)) ** 2)
+    axes.scatter(*flat[order].T, s=area, c=cloud.rgb[rows][order] / 255.0, marker="s", linewidths=0)
+    for item in items:
         _draw_object(axes, item, view)
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -56,13 +54,12 @@ def _visible_rows(xyz, view):
     return rows[:: max(1, len(rows) // MAX_POINTS)]
 
 
-def instance_colors(cloud, owner, objects):
-    """[N, 3] in [0, 1]: a stable colour per object, dimmed grey for the rest."""
-    palette = np.array([*(stable_color(f"instance {item.id}") for item in objects), (0.0, 0.0, 0.0)])
-    shade = cloud.rgb.mean(axis=1, keepdims=True) / 255.0
-    colors = palette[owner] * (0.55 + 0.45 * shade)
-    colors[owner < 0] = 0.12 + 0.22 * shade[owner < 0]
-    return np.clip(colors, 0, 1)
+def point_spacing(xyz):
+    """Median distance of a point to its nearest neighbour, metres."""
+    from scipy.spatial import cKDTree
+
+    sample = xyz[:: max(1, len(xyz) // 500)]
+    return float(np.median(cKDTree(xyz).query(sample, k=2)[0][:, 1])) if len(xyz) > 1 else 0.02
 
 
 def _draw_object(axes, item, view):

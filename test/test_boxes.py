@@ -37,3 +37,21 @@ def test_points_without_area_have_boxes_too(points, size):
 def test_nothing_has_no_box():
     with pytest.raises(SpaceformerError, match="N >= 1"):
         OrientedBox.fit(np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (OrientedBox(np.zeros(3), np.array([2.0, 1.0, 1.0]), 0.0), 1.0),
+        (OrientedBox(np.array([1.0, 0.0, 0.0]), np.array([2.0, 1.0, 1.0]), 0.0), 1 / 3),
+        (OrientedBox(np.array([0.0, 0.0, 0.5]), np.array([2.0, 1.0, 1.0]), 0.0), 1 / 3),
+        (OrientedBox(np.zeros(3), np.array([2.0, 1.0, 1.0]), np.pi / 2), 1 / 3),  # they share 1 x 1 of 3
+        (OrientedBox(np.zeros(3), np.array([2.0, 1.0, 1.0]), -np.pi), 1.0),
+        (OrientedBox(np.array([5.0, 0.0, 0.0]), np.array([2.0, 1.0, 1.0]), 0.3), 0.0),
+        (OrientedBox(np.zeros(3), np.array([1.0, 0.0, 0.0]), 0.0), 0.0),
+    ],
+)
+def test_overlap_of_boxes(other, expected):
+    box = OrientedBox(np.zeros(3), np.array([2.0, 1.0, 1.0]), 0.0)
+    assert box.iou(other) == pytest.approx(expected)
+    assert other.iou(box) == pytest.approx(expected)

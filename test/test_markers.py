@@ -5,7 +5,8 @@ import pytest
 
 from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.config import OutputConfig
-from spaceformer_ros.markers import DELETIONS_KEPT, MarkerTracker, scene_markers, stable_color
+from spaceformer_ros.labeled import stable_color
+from spaceformer_ros.markers import DELETIONS_KEPT, MarkerTracker, scene_markers
 
 
 def thing(object_id, label="chair", center=(1.0, 2.0, 0.5)):

@@ -7,14 +7,13 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ..markers import NAMESPACES, stable_color
+from ..labeled import label_points
+from ..markers import NAMESPACES
 from ..pointcloud2 import cloud_columns, encode
-from ..records import pack_color
 from . import interfaces
 from .transforms import IDENTITY
 
 SHAPES = {"lines": Marker.LINE_LIST, "cube": Marker.CUBE, "text": Marker.TEXT_VIEW_FACING, "sphere": Marker.SPHERE}
-NO_INSTANCE_RGB = 90  # grey level of points outside all shown instances in the coloured modes
 
 
 def to_time(stamp_ns):
@@ -99,44 +98,20 @@ def to_cloud_message(header, columns):
 
 
 def to_labeled_cloud(scene, shown, config, transform=IDENTITY, frame_id=""):
-    """The scene's cloud with fields x, y, z, rgb, label, instance_id, score, by an OutputConfig.
-
-    label: index of the label in Vocabulary.labels plus one; instance_id: Instance.id; both 0 outside the shown
-    objects. Thinned evenly to labeled_cloud_max_points.
-    """
-    step = thinning_step(len(scene.cloud), config.labeled_cloud_max_points)
-    owner = scene.point_owner(shown)[::step]
-    cloud = scene.cloud[::step]
-    lookup = lambda values, dtype: np.array([*values, 0], dtype=dtype)[owner]  # noqa: E731 - row -1 is "none"
-    xyz = transform.apply(cloud.xyz).astype(np.float32)
-    columns = {axis: xyz[:, i] for i, axis in enumerate("xyz")}
-    columns["rgb"] = pack_color(point_colors(cloud, shown, owner, config.rgb_mode))
-    columns["label"] = lookup([item.label_index + 1 for item in shown], np.uint32)
-    columns["instance_id"] = lookup([item.id for item in shown], np.uint32)
-    columns["score"] = lookup([item.score for item in shown], np.float32)
-    return to_cloud_message(to_header(scene, frame_id), columns)
+    """The scene's cloud with fields x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
+    cloud, labels = label_points(scene, shown, config.rgb_mode, config.labeled_cloud_max_points)
+    return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **labels})
 
 
-def thinning_step(count, limit):
-    """Smallest step that leaves at most `limit` of `count` points; 1 where limit is 0."""
-    return -(-count // limit) if limit and count > limit else 1
-
-
-def point_colors(cloud, shown, owner, mode):
-    """[N, 3] uint8 by the setting rgb_mode. owner: [N] index into shown, -1 for none."""
-    if mode == "original":
-        return cloud.rgb
-    names = [item.label if mode == "label" else f"instance {item.id}" for item in shown]
-    palette = [tuple(round(255 * v) for v in stable_color(name)) for name in names]
-    return np.array([*palette, (NO_INSTANCE_RGB,) * 3], dtype=np.uint8)[owner]
+def moved_columns(cloud, transform):
+    """The columns x, y, z, rgb of a Cloud in the transform's target frame."""
+    return {**cloud_columns(cloud), **dict(zip("xyz", transform.apply(cloud.xyz).astype(np.float32).T))}
 
 
 def to_object_cloud(scene, item, transform=IDENTITY, frame_id=""):
     """The points of one object with the cloud's own colours."""
     cloud = scene.cloud[scene.instances.point_mask(item.row)]
-    columns = cloud_columns(cloud)
-    columns.update(zip("xyz", transform.apply(cloud.xyz).astype(np.float32).T))
-    return to_cloud_message(to_header(scene, frame_id), columns)
+    return to_cloud_message(to_header(scene, frame_id), moved_columns(cloud, transform))
 
 
 def to_marker_array(records, deleted, header, transform=IDENTITY):

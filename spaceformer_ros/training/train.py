@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import pathlib
+import random
 import time
 from dataclasses import asdict, dataclass
 
@@ -51,7 +52,7 @@ class TrainConfig:
     min_voxels: int = 6  # objects below are not asked for
     seed: int = 0  # of weights and block orders
     save_every: int = 200  # steps between state files
-    templates: tuple = ("{}", "a {}", "a {} in a room")
+    captions_per_object: int = 3  # true captions drawn per object and step, besides the names of all kinds
 
 
 class AuxiliaryHeads(nn.Module):
@@ -80,6 +81,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.learning_rate, betas=(0.9, 0.98))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.kind_texts = torch.from_numpy(embedder.embed(KIND_NAMES)).to(device)
+        self.random = random.Random(config.seed)
         self.step = 0
 
     def _modules(self):
@@ -134,10 +136,14 @@ class Trainer:
         if not kept:
             return None
         masks = torch.stack([rows == g for g in kept]).float()
-        texts = sorted({*KIND_NAMES, *(caption for g in kept for caption in sample.captions[g])})
+        texts = sorted({*KIND_NAMES, *(caption for g in kept for caption in self._draw(sample.captions[g]))})
         true = [set(sample.captions[g]) for g in kept]
         describes = torch.tensor([[text in captions for text in texts] for captions in true], device=self.device)
         return Target(masks, torch.from_numpy(self.embedder.embed(texts)).to(self.device), describes)
+
+    def _draw(self, captions):
+        """A few of an object's captions; each costs a run of the text model the first time it is met."""
+        return self.random.sample(captions, min(self.config.captions_per_object, len(captions)))
 
     def dense_loss(self, features, grid, instance, kind):
         """Auxiliary losses on all voxels: text class, and offset to the object's centre."""
@@ -182,7 +188,7 @@ class Trainer:
 
     def export(self, path, notes):
         """Write the averaged weights as a checkpoint. Returns its SHA-256."""
-        scale = float(self.criterion.log_scale.exp().clamp(max=100))
+        scale = self.criterion.log_scale.detach().exp().clamp(max=100).item()
         return save_checkpoint(path, self.average.module, DEMO_TEXT_MODEL, Similarity(True, scale), notes)
 
 
@@ -203,7 +209,7 @@ def train(config, model_config, folder, device, max_seconds=float("inf")):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     cache = cache_folder(type("Default", (), {"cache_dir": ""}))
-    embedder = PromptEmbedder(load_text_encoder("", DEMO_TEXT_MODEL, cache), config.templates, folder / "texts.sqlite")
+    embedder = PromptEmbedder(load_text_encoder("", DEMO_TEXT_MODEL, cache), ("{}",), folder / "texts.sqlite")
     trainer = Trainer(config, model_config, embedder, device)
     if (folder / "state.pt").is_file():
         trainer.load_state(folder / "state.pt")

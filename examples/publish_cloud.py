@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Publish a cloud file as a latched PointCloud2 map, as a mapping node would: publish_cloud.py room.ply
+
+Stays alive, so that late joiners get the map too, and publishes it again every --period seconds if asked.
+"""
+
+import argparse
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from spaceformer_ros.cloud_io import read_cloud
+from spaceformer_ros.pointcloud2 import cloud_columns
+from spaceformer_ros.ros import qos
+from spaceformer_ros.ros.messages import to_cloud_message
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    parser.add_argument("--topic", default="/map_cloud")
+    parser.add_argument("--frame", default="map")
+    parser.add_argument("--period", type=float, default=0.0, help="seconds between repetitions; 0: publish once")
+    options = parser.parse_args()
+    cloud = read_cloud(options.cloud, allow_gray=True).cloud
+
+    rclpy.init()
+    node = rclpy.create_node("cloud_publisher")
+    publisher = node.create_publisher(PointCloud2, options.topic, qos.LATCHED)
+
+    def publish():
+        header = Header(stamp=node.get_clock().now().to_msg(), frame_id=options.frame)
+        publisher.publish(to_cloud_message(header, cloud_columns(cloud)))
+
+    publish()
+    node.get_logger().info(f"{options.cloud}: {len(cloud)} points on {options.topic} in frame {options.frame}")
+    if options.period:
+        node.create_timer(options.period, publish)
+    try:
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

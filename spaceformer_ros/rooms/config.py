@@ -1,0 +1,47 @@
+"""Settings of generated rooms: every default, unit and range in one place."""
+
+from dataclasses import dataclass
+
+from .. import SpaceformerError
+
+
+@dataclass(frozen=True)
+class RoomConfig:
+    """What `make_room` builds and how it is scanned. All ranges are (low, high), drawn anew for each room."""
+
+    # building
+    rooms: int = 1  # connected rooms, 1..8, joined by doorways
+    width: tuple = (3.0, 7.0)  # metres, extent of a room in x, 2..15
+    depth: tuple = (3.0, 7.0)  # metres, extent of a room in y, 2..15
+    height: tuple = (2.3, 3.2)  # metres, floor to ceiling
+    l_shape: float = 0.15  # probability that a room is L-shaped
+    turned: float = 0.6  # probability that the map's axes do not follow the walls
+    # furniture
+    theme: str | None = None  # a name of `themes.THEMES` for every room; None draws one per room
+    density: float = 1.0  # 0 (empty) .. 1 (lived in) .. 2 (crowded)
+    # scan
+    scan: bool = True  # False: the clean, complete surface instead of what a camera saw
+    fusion_size: tuple = (0.02, 0.025)  # metres, edge of the fusion grid's cells, 0.01..0.03
+    ceiling: float = 0.35  # probability that there is a ceiling to see (many maps have none)
+    tours: tuple = (0.55, 0.27, 0.18)  # probability of a complete tour, a partial one, a few frames
+    views_per_area: float = 1.7  # camera poses per square metre of floor in a complete tour
+    camera_height: tuple = (0.3, 1.7)  # metres above the floor
+    field_of_view: tuple = (60.0, 46.0)  # degrees, horizontal and vertical
+    camera_range: tuple = (0.3, 5.0)  # metres; nearer and farther depth is lost
+    noise: float = 1.0  # factor on the depth noise 0.0012 + 0.0019 (z - 0.4)^2 metres
+    drift: float = 0.02  # metres, pose error that builds up along the path
+    color_shift: float = 1.0  # factor on white balance, exposure and vignetting errors
+    min_points: int = 30  # objects with fewer points are not in the ground truth
+
+    def __post_init__(self):
+        limits = {"rooms": (1, 8), "density": (0, 4), "l_shape": (0, 1), "turned": (0, 1), "ceiling": (0, 1)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise SpaceformerError(f"RoomConfig: {name} is {getattr(self, name)}, expected {low}..{high}")
+        if len(self.tours) != 3 or min(self.tours) < 0 or sum(self.tours) <= 0:
+            raise SpaceformerError(f"RoomConfig: tours is {self.tours}, expected three weights, not all zero")
+        spans = {"width": (2, 15), "depth": (2, 15), "height": (2.2, 6), "fusion_size": (0.01, 0.05)}
+        for name, (low, high) in spans.items():
+            value = getattr(self, name)
+            if len(value) != 2 or not low <= value[0] <= value[1] <= high:
+                raise SpaceformerError(f"RoomConfig: {name} is {value}, expected (low, high) within {low}..{high} m")

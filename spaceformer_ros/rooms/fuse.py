@@ -1,0 +1,41 @@
+"""Fusion of measured points on a grid: one averaged point per cell, as a mapping program leaves behind."""
+
+import numpy as np
+
+
+def fuse(xyz, rgb, weight, label, cell, least_hits=1):
+    """Weighted means per cell of `cell` metres.
+
+    xyz, rgb: [M, 3] float32; weight: [M]; label: [M] int >= 0. Returns xyz [N, 3] float32 metres, rgb [N, 3] uint8,
+    label [N] int64 of the observations that are most in their cell. Cells with fewer than least_hits are dropped.
+    """
+    if not len(xyz):
+        return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), np.zeros(0, np.int64)
+    index = np.floor(xyz * np.float32(1 / cell)).astype(np.int64)
+    index -= index.min(axis=0)
+    size = index.max(axis=0) + 1
+    labels = int(label.max()) + 1
+    key = ((index[:, 0] * size[1] + index[:, 1]) * size[2] + index[:, 2]) * labels + label
+    order = np.argsort(key)
+    key = key[order]
+    runs = np.flatnonzero(np.diff(key, prepend=-1))  # equal cell and label
+    hits = np.diff(np.append(runs, len(key)))
+    cell_of_run = key[runs] // labels
+    first = np.flatnonzero(np.diff(cell_of_run, prepend=-1))  # runs that open a cell
+    weight = weight[order]
+    columns = np.concatenate([xyz[order], rgb[order]], axis=1) * weight[:, None]
+    sums = np.add.reduceat(columns, runs[first], axis=0)
+    means = sums / np.add.reduceat(weight, runs[first])[:, None]
+    kept = np.add.reduceat(hits, first) >= least_hits
+    majority = _majority(cell_of_run, hits, first)
+    means, majority = means[kept], majority[kept]
+    color = np.clip(np.rint(means[:, 3:]), 0, 255).astype(np.uint8)
+    return means[:, :3].astype(np.float32), color, key[runs[majority]] % labels
+
+
+def _majority(cell_of_run, hits, first):
+    """For each cell, the index of its run with the most hits."""
+    number = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(cell_of_run))))
+    order = np.lexsort((hits, number))
+    last = np.append(first[1:], len(cell_of_run)) - 1
+    return order[last]
