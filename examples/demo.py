@@ -88,9 +88,8 @@ def run(options, stack):
 
 def make_room(stack):
     """A generated room as a file, and its objects."""
-    from spaceformer_ros.rooms import RoomConfig
+    from spaceformer_ros.rooms import RoomConfig, write_room
     from spaceformer_ros.rooms import make_room as generate
-    from spaceformer_ros.rooms import write_room
 
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     room = generate(ROOM_SEED, RoomConfig(theme=ROOM_THEME))
@@ -263,7 +262,9 @@ def print_timings(robot):
     """One line with the seconds of each stage."""
     status = robot.wait("diagnostics", lambda m: m.status, 10).status[0]
     values = {pair.key: pair.value for pair in status.values}
-    stages = [(k.removeprefix("stage_").removesuffix("_ms"), float(v)) for k, v in values.items() if k.startswith("stage_")]
+    stages = [
+        (k.removeprefix("stage_").removesuffix("_ms"), float(v)) for k, v in values.items() if k.startswith("stage_")
+    ]
     line = ", ".join(f"{name} {milliseconds / 1000:.2f}" for name, milliseconds in stages)
     print(f"\nSeconds per stage ({values['voxels']} voxels, {values['device']}, {values['precision']}): {line}")
 

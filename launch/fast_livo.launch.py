@@ -6,11 +6,12 @@ Needs ros-$ROS_DISTRO-rtabmap-util. Set gravity_align_en in FAST-LIVO2, so that 
 import os
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 ASSEMBLED = "/spaceformer_input/assembled_cloud"
 
@@ -38,6 +39,8 @@ def generate_launch_description():
             DeclareLaunchArgument("fixed_frame", default_value="camera_init", description="frame of the scans"),
             DeclareLaunchArgument("cloud_topic", default_value=ASSEMBLED, description="the assembled map's topic"),
             assembler,
-            IncludeLaunchDescription(main, launch_arguments={"cloud_topic": LaunchConfiguration("cloud_topic")}.items()),
+            IncludeLaunchDescription(
+                main, launch_arguments={"cloud_topic": LaunchConfiguration("cloud_topic")}.items()
+            ),
         ]
     )

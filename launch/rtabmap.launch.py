@@ -3,10 +3,11 @@
 import os
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchDescription
 
 
 def generate_launch_description():
@@ -15,6 +16,8 @@ def generate_launch_description():
     return LaunchDescription(
         [
             DeclareLaunchArgument("cloud_topic", default_value="/rtabmap/cloud_map", description="the map's topic"),
-            IncludeLaunchDescription(main, launch_arguments={"cloud_topic": LaunchConfiguration("cloud_topic")}.items()),
+            IncludeLaunchDescription(
+                main, launch_arguments={"cloud_topic": LaunchConfiguration("cloud_topic")}.items()
+            ),
         ]
     )

@@ -3,11 +3,12 @@
 import os
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchDescription
 
 SHARE = get_package_share_directory("spaceformer_ros")
 CONFIG = os.path.join(SHARE, "config")
@@ -57,7 +58,9 @@ def start_node(context):
 
 def generate_launch_description():
     arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text, **({"choices": choices} if choices else {}))
+        DeclareLaunchArgument(
+            name, default_value=default, description=text, **({"choices": choices} if choices else {})
+        )
         for name, default, text, choices in ARGUMENTS
     ]
     profile = os.path.join(CONFIG, "fastdds_large_clouds.xml")

@@ -13,7 +13,7 @@ EDGES = np.array([(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4)
 
 @dataclass(frozen=True)
 class OrientedBox:
-    """An upright box: `center` [3] metres, `size` [3] metres (full extents along its own axes), `yaw` radians about z."""
+    """An upright box: `center` [3] metres, `size` [3] metres (full extents along its axes), `yaw` radians about z."""
 
     center: np.ndarray
     size: np.ndarray

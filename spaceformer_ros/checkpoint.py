@@ -113,7 +113,9 @@ def load_released(path):
     except Exception as error:  # zip, pickle and unpickling errors; all mean that the file is not usable
         raise SpaceformerError(f"{path} cannot be loaded weights-only ({type(error).__name__}: {error})") from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
-    state = {key.removeprefix(RELEASED_PREFIX): value for key, value in content.items() if key.startswith(RELEASED_PREFIX)}
+    state = {
+        key.removeprefix(RELEASED_PREFIX): value for key, value in content.items() if key.startswith(RELEASED_PREFIX)
+    }
     if not state:
         raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")
     model = build_model(SpaCeFormerConfig.released(), state, path)

@@ -125,7 +125,10 @@ def find(options):
         answer = pipeline.find(query, outcome.scene)
         if not answer.matches:
             print(f"{text}: {answer.reason}")
-        rows += [(text, *object_row(match.object)[:2], f"{match.score:.2f}", *object_row(match.object)[3:]) for match in answer.matches]
+        rows += [
+            (text, *object_row(match.object)[:2], f"{match.score:.2f}", *object_row(match.object)[3:])
+            for match in answer.matches
+        ]
     print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]"))
 
 

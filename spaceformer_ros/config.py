@@ -129,7 +129,10 @@ class SceneConfig:
         0.2, "a new instance continues an object whose voxels overlap it more than this", low=0.0, high=1.0
     )
     track_distance: float = setting(
-        0.5, "or, without overlap, an object of the same label whose centre is nearer than this", unit="m", low=0.0,
+        0.5,
+        "or, without overlap, an object of the same label whose centre is nearer than this",
+        unit="m",
+        low=0.0,
         high=100.0,
     )
     max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
@@ -151,7 +154,10 @@ class OutputConfig:
         choices=("original", "instance", "label"),
     )
     labeled_cloud_max_points: int = setting(
-        300_000, "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB); 0: all", low=0, high=10**8
+        300_000,
+        "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB); 0: all",
+        low=0,
+        high=10**8,
     )
     marker_text: str = setting("{label} {score:.2f}", "text over each box; keys: label, score, id, size")
     marker_text_height: float = setting(0.18, "height of a capital letter", unit="m", low=0.01, high=10.0)
@@ -165,7 +171,10 @@ class NodeConfig:
 
     autostart: bool = fixed(True, "configure and activate by itself; false: wait for a lifecycle manager")
     max_processing_time: float = setting(
-        60.0, "diagnostics warn when an inference takes longer, and report an error when this lasts", unit="s", low=0.01,
+        60.0,
+        "diagnostics warn when an inference takes longer, and report an error when this lasts",
+        unit="s",
+        low=0.01,
         high=86400.0,
     )
 

@@ -11,8 +11,8 @@ from .vocabulary import check_text
 class ObjectQuery:
     """A question about a scene. Positions and distances in metres, in the scene's frame.
 
-    text: what to look for; max_results: >= 1; min_score: matches below are left out; position: [3] of the robot, or None;
-    sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
+    text: what to look for; max_results: >= 1; min_score: matches below are left out; position: [3] of the robot, or
+    None; sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
     near_text, near_distance: keep only objects within that distance of one that fits the other text.
     Raises SpaceformerError for texts that cannot be used.
     """

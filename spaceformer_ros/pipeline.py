@@ -56,7 +56,7 @@ class Pipeline:
         return self.store.scene
 
     def process(self, cloud, stopwatch):
-        """Segment, label and remember one Cloud. Returns an Outcome; raises SpaceformerError and keeps the old scene."""
+        """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene."""
         cloud, remarks = select_points(cloud, self.config.input)
         instances = self.segmenter.segment(cloud, self.config.postprocess, self.config.input.max_voxels, stopwatch)
         with stopwatch.stage("label"), self._labels_lock:
@@ -136,8 +136,11 @@ def read_vocabulary_file(path=""):
     if isinstance(content, str):  # one label per line
         content = {"labels": [line for line in path.read_text().splitlines() if line.strip()]}
     if not isinstance(content, dict) or not content.get("labels"):
-        raise SpaceformerError(f"vocabulary_file {path} has no list `labels`; see config/{VOCABULARY_FILE} for the format")
-    result = {key: content.get(key) or default for key, default in (("labels", []), ("background", []), ("templates", ["{}"]))}
+        raise SpaceformerError(
+            f"vocabulary_file {path} has no list `labels`; see the format in config/{VOCABULARY_FILE}"
+        )
+    defaults = {"labels": [], "background": [], "templates": ["{}"]}
+    result = {key: content.get(key) or default for key, default in defaults.items()}
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise SpaceformerError(f"vocabulary_file {path}: `{key}` must be a list of texts, found {value!r}")
@@ -147,7 +150,7 @@ def read_vocabulary_file(path=""):
 def find_config(name):
     """Path of a file of this package's config folder: beside the sources, in a wheel, or in a ROS install space."""
     here = pathlib.Path(__file__).resolve().parent
-    candidates = [here / "config" / name, here.parent / "config" / name]
+    candidates = [here.parent / "config" / name, here / "files" / name]
     candidates += [parent / "share" / "spaceformer_ros" / "config" / name for parent in pathlib.Path(__file__).parents]
     for path in candidates:
         if path.is_file():

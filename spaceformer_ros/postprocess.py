@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
-from .instances import Instances, VoxelMap
+from .instances import Instances
 
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty

@@ -37,7 +37,7 @@ def prepare_released(cache, agreed, accepted_sha256="", endpoint=None):
     if target.is_file():
         return target
     if not agreed:
-        raise SpaceformerError("the released weights are downloaded only after you accept their licence: --accept-licence")
+        raise SpaceformerError("the weights are downloaded only after you accept their licence: add --accept-licence")
     from huggingface_hub import hf_hub_download
 
     folder = pathlib.Path(cache) / "download"

@@ -57,8 +57,8 @@ def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
     rgb = _colors(points)
     if rgb is None and not allow_gray:
         raise SpaceformerError(
-            f"the cloud has no colour (fields: {', '.join(points.dtype.names)}); the network needs rgb, rgba or r, g, b: "
-            "use a coloured map, or allow_gray to try without"
+            f"the cloud has no colour (fields: {', '.join(points.dtype.names)}); the network needs rgb, rgba or "
+            "r, g, b: use a coloured map, or allow_gray to try without"
         )
     colored = rgb is not None
     if not colored:

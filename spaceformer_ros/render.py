@@ -8,7 +8,7 @@ from .labeled import stable_color
 BACKGROUND = "#14161a"
 MAX_POINTS = 400_000  # drawn per panel
 VIEWS = {"top": (90.0, 0.0), "oblique": (38.0, 30.0)}  # elevation above the horizon and azimuth, degrees
-CEILING_SHARE = 0.82  # of the height; points above are left out of the top view, so that a ceiling does not hide the room
+CEILING_SHARE = 0.82  # of the height; the top view leaves out what lies above, so that no ceiling hides the room
 
 
 def draw_scene(path, cloud, items=(), view="top", title=""):

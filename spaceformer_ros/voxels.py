@@ -4,11 +4,13 @@ Coordinates are integers (a voxel's index along each axis), counted from the wor
 `voxel_size * 2**l` metres. Every row belongs to a scene, so that several clouds can go through the network at once.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from . import SpaceformerError
 
@@ -63,7 +65,24 @@ class NeighbourPairs:
 
     @property
     def total(self):
+        """Number of pairs over all offsets."""
         return sum(len(rows) for rows in self.inputs)
+
+    def padded(self, row):
+        """The same pairs, each list filled up to one of a few lengths with pairs of a spare row.
+
+        On a CPU every new shape of a matrix product is compiled first, which takes longer than a small product.
+        """
+        fill = lambda rows: F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=row)  # noqa: E731
+        return NeighbourPairs([fill(rows) for rows in self.inputs], [fill(rows) for rows in self.outputs])
+
+
+def padded_length(length, steps=4):
+    """The next of the lengths 64 * 2**(i / steps), rounded up to multiples of 16; 0 stays 0."""
+    if length == 0:
+        return 0
+    exact = 64 * 2 ** (math.ceil(steps * math.log2(max(length, 64) / 64)) / steps)
+    return max(16 * math.ceil(exact / 16), length)
 
 
 class Level:
@@ -119,8 +138,13 @@ class Level:
         return self._memory[name]
 
     def neighbour_pairs(self, kernel_size):
-        """NeighbourPairs of an odd cubic kernel, made by binary search in the sorted keys."""
-        return self.remember(("pairs", kernel_size), lambda: find_neighbour_pairs(self.key, kernel_size))
+        """NeighbourPairs of an odd cubic kernel; on a CPU padded with the row behind the last."""
+
+        def make():
+            pairs = find_neighbour_pairs(self.key, kernel_size)
+            return pairs.padded(len(self)) if self.key.device.type == "cpu" else pairs
+
+        return self.remember(("pairs", kernel_size), make)
 
 
 def find_neighbour_pairs(key, kernel_size):

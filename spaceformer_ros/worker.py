@@ -1,4 +1,4 @@
-"""One thread that owns the device: loads once, then handles the newest item; older ones are dropped, never newer ones."""
+"""One thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
 
 import logging
 import threading

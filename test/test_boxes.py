@@ -28,7 +28,11 @@ def test_the_longer_side_is_x_and_yaw_is_in_range(rng):
 
 @pytest.mark.parametrize(
     ("points", "size"),
-    [([[1, 2, 3]], [0, 0, 0]), ([[0, 0, 0], [3, 4, 1]], [5, 0, 1]), ([[0, 0, 0], [1, 1, 0], [2, 2, 2]], [8**0.5, 0, 2])],
+    [
+        ([[1, 2, 3]], [0, 0, 0]),
+        ([[0, 0, 0], [3, 4, 1]], [5, 0, 1]),
+        ([[0, 0, 0], [1, 1, 0], [2, 2, 2]], [8**0.5, 0, 2]),
+    ],
 )
 def test_points_without_area_have_boxes_too(points, size):
     assert np.allclose(OrientedBox.fit(np.array(points, dtype=float)).size, size)

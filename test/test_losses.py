@@ -39,10 +39,7 @@ def test_matching_costs_are_the_published_ones():
     prediction, target = scene(strength=1.0)
     probability = prediction.mask_logits.sigmoid().t()
     bce = torch.stack(
-        [
-            torch.stack([torch.nn.functional.binary_cross_entropy(p, mask) for p in probability])
-            for mask in target.masks
-        ]
+        [torch.stack([torch.nn.functional.binary_cross_entropy(p, mask) for p in probability]) for mask in target.masks]
     )
     dice = torch.stack([dice_loss(probability, mask.expand(4, 6)) for mask in target.masks])
     cost = BCE_WEIGHT * bce + DICE_WEIGHT * dice - CLASS_WEIGHT * prediction.objectness_logits.softmax(dim=1)[:, 0]
@@ -76,7 +73,8 @@ def test_true_captions_do_not_compete_with_each_other():
 
 def test_gradients_reach_everything():
     prediction, target = scene(strength=1.0)
-    leaves = [t.clone().requires_grad_() for t in (prediction.mask_logits, prediction.objectness_logits, prediction.clip_features)]
+    columns = (prediction.mask_logits, prediction.objectness_logits, prediction.clip_features)
+    leaves = [column.clone().requires_grad_() for column in columns]
     criterion = SetCriterion()
     criterion([Prediction(*leaves)], target)[0].backward()
     assert all(leaf.grad.abs().sum() > 0 for leaf in [*leaves, criterion.log_scale])

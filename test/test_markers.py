@@ -27,7 +27,8 @@ def test_every_object_has_a_box_a_text_and_a_centroid_with_its_id():
 
 
 def test_style_settings():
-    (box, text, _) = scene_markers([thing(1)], OutputConfig(marker_boxes="cubes", marker_alpha=0.25, marker_text="#{id} {size}"))
+    style = OutputConfig(marker_boxes="cubes", marker_alpha=0.25, marker_text="#{id} {size}")
+    (box, text, _) = scene_markers([thing(1)], style)
     assert (box.shape, box.size, box.points, box.color[3]) == ("cube", (1.0, 0.5, 0.8), None, 0.25)
     assert text.text == "#1 1.0 x 0.5 x 0.8 m"
 

@@ -7,6 +7,7 @@ from test_voxels import level_of, random_level
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.attention import (
     CURVE_ORDERS,
+    Groups,
     curve_groups,
     grouped_attention,
     morton_code,
@@ -85,14 +86,20 @@ def test_windows_are_anchored_at_the_scenes_minimum(order):
     assert sorted(found) == sorted(tuple(rows) for rows in expected.values())
 
 
-def test_attention_stays_inside_its_group():
+@pytest.mark.parametrize("gradients", [False, True])
+def test_attention_stays_inside_its_group(gradients):
     torch.manual_seed(0)
-    q, k, v = torch.randn(3, 10, 2, 4).unbind(0)
-    out = grouped_attention(q, k, v, ((3, 2), (4, 1)))
-    for rows in ([0, 1, 2], [3, 4, 5], [6, 7, 8, 9]):
-        part = [t[rows].transpose(0, 1) for t in (q, k, v)]
-        expected = plain_attention(*part, blocked=torch.zeros(len(rows), len(rows), dtype=torch.bool))
-        torch.testing.assert_close(out[rows], expected.transpose(0, 1))
+    lengths = (1, 3, 3, 4, 20, 40, 41)
+    q, k, v = torch.randn(3, sum(lengths), 2, 4).unbind(0)
+    groups = Groups(torch.arange(len(q)), ((1, 1), (3, 2), (4, 1), (20, 1), (40, 1), (41, 1)))
+    with torch.set_grad_enabled(gradients):  # two ways of computing the same
+        out = grouped_attention(q, k, v, groups)
+    start = 0
+    for length in lengths:
+        part = [t[start : start + length].transpose(0, 1) for t in (q, k, v)]
+        expected = plain_attention(*part, blocked=torch.zeros(length, length, dtype=torch.bool))
+        torch.testing.assert_close(out[start : start + length], expected.transpose(0, 1))
+        start += length
 
 
 # --- rotary encoding --------------------------------------------------------------------------------------------------

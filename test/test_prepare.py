@@ -79,11 +79,7 @@ def test_a_checked_file_is_put_in_place_and_works_offline_afterwards(tmp_path, h
 
 def test_a_broken_download_goes_on_where_it_stopped(tmp_path, hub):
     Hub.break_after = 15_000_000
-    try:
-        prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)
-    except SpaceformerError as error:
-        assert "it goes on where it stopped" in str(error)
-        prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)
+    prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)  # the client resumes by itself
     assert prepare.released_file(tmp_path).read_bytes() == CONTENT
     assert Hub.ranges[0] == 0
     assert Hub.ranges[-1] > 0
@@ -106,7 +102,7 @@ def test_a_lone_sha256_mismatch_names_both_and_can_be_accepted(tmp_path, hub, mo
 
 def test_no_network_is_one_sentence(tmp_path, hub, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits between its five attempts
-    with pytest.raises(SpaceformerError, match="could not be downloaded .* check the network"):
+    with pytest.raises(SpaceformerError, match=r"could not be downloaded .* check the network"):
         prepare.prepare_released(tmp_path, agreed=True, endpoint="http://127.0.0.1:1")
 
 

@@ -24,7 +24,8 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 INTERFACES = ("package.xml", "CMakeLists.txt", "msg", "srv", "scripts", "launch", "config", "spaceformer_ros")
 SHELLS = ("sh", "bash", "zsh")
 # What a sourced ROS or another venv would mix into this one.
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH", "LD_LIBRARY_PATH")
+PREFIXES = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", *PREFIXES)
 
 
 def main():

@@ -5,6 +5,7 @@ they are made once per forward and shared by all blocks (`Level.remember`).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import torch
@@ -26,6 +27,23 @@ class Groups:
 
     order: torch.Tensor  # [M] int64
     runs: tuple
+
+    @cached_property
+    def buckets(self):
+        """Groups of similar length padded to one length, rows (index [G, L] into `order`, padding [G, L] bool).
+
+        Few shapes instead of one per group: on a CPU every new shape of a matrix product costs a compilation.
+        """
+        lengths = torch.tensor([length for length, count in self.runs for _ in range(count)])
+        starts = lengths.cumsum(0) - lengths
+        padded = ((2 ** ((lengths.double().log2() * 3).ceil() / 3) / 16).ceil() * 16).long()  # steps of at most 26 %
+        rows = []
+        for size in padded.unique().tolist():
+            group = torch.nonzero(padded == size)
+            column = torch.arange(size)[None]
+            index = starts[group] + torch.minimum(column, lengths[group] - 1)
+            rows.append((index.to(self.order.device), (column >= lengths[group]).to(self.order.device)))
+        return rows
 
 
 def morton_code(coords, axes):
@@ -88,23 +106,31 @@ def _runs(lengths):
     return tuple((length, len(list(members))) for length, members in groupby(lengths))
 
 
-def grouped_attention(q, k, v, runs):
-    """Softmax attention inside consecutive groups. q, k, v: [M, H, D] rows group by group -> [M, H, D]."""
-    # The flash kernel's backward pass is slow on CPUs; plain products are about 2.5 times as fast there.
-    attend = plain_attention if q.device.type == "cpu" and torch.is_grad_enabled() else F.scaled_dot_product_attention
-    outputs, start = [], 0
-    for length, count in runs:
-        stop = start + length * count
+def grouped_attention(q, k, v, groups):
+    """Softmax attention inside groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D]."""
+    if q.device.type == "cpu" and torch.is_grad_enabled():
+        return padded_attention(q, k, v, groups.buckets)  # the flash kernel's backward pass is slow on CPUs
+    sizes = [length * count for length, count in groups.runs]
+    outputs = []
+    for (length, count), *parts in zip(groups.runs, q.split(sizes), k.split(sizes), v.split(sizes)):
         # [M', H, D] -> [count, H, length, D]
-        parts = [t[start:stop].unflatten(0, (count, length)).transpose(1, 2) for t in (q, k, v)]
-        outputs.append(attend(*parts).transpose(1, 2).flatten(0, 1))
-        start = stop
+        parts = [part.unflatten(0, (count, length)).transpose(1, 2) for part in parts]
+        outputs.append(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(0, 1))
     return torch.cat(outputs)
 
 
-def plain_attention(q, k, v):
-    """Softmax attention with all logits in memory. q, k, v: [..., N, D]."""
-    return ((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)).softmax(dim=-1) @ v
+def padded_attention(q, k, v, buckets):
+    """As `grouped_attention`, in plain products over padded groups of similar length."""
+    rows, outputs = [], []
+    for index, padding in buckets:
+        # [M, H, D] -> [G, H, L, D]
+        parts = [t.index_select(0, index.flatten()).unflatten(0, index.shape).transpose(1, 2) for t in (q, k, v)]
+        bias = torch.zeros(padding.shape, dtype=q.dtype, device=q.device).masked_fill_(padding, -torch.inf)
+        logits = (parts[0] * q.shape[-1] ** -0.5) @ parts[1].transpose(2, 3) + bias[:, None, None]
+        attended = (logits.softmax(dim=-1) @ parts[2]).transpose(1, 2).flatten(0, 1)
+        rows.append(index[~padding])
+        outputs.append(attended[~padding.flatten()])
+    return torch.empty_like(q).index_copy(0, torch.cat(rows), torch.cat(outputs))
 
 
 class BatchedLinear(nn.Module):
@@ -155,7 +181,7 @@ class GroupedAttention(nn.Module):
         q, k, v = self.qkv(x).unflatten(2, (self.heads, head_dim)).unbind(1)  # [M, H, D] each
         q, k = rotate(q, table), rotate(k, table)
         q, k, v = (round_to(t.index_select(0, groups.order), core_dtype) for t in (q, k, v))
-        out = round_to(grouped_attention(q, k, v, groups.runs), core_dtype)
+        out = round_to(grouped_attention(q, k, v, groups), core_dtype)
         out = torch.empty_like(out).index_copy(0, groups.order, out)
         return self.proj(out.flatten(1))
 
@@ -169,4 +195,4 @@ def check_order(order, kind):
     """Raise SpaceformerError unless `order` names a block order of this kind."""
     valid = SPACE_ORDERS if kind == "space" else (*CURVE_ORDERS, RANDOM_ORDER)
     if order not in valid:
-        raise SpaceformerError(f"block order {order!r} is not valid for a {kind} block: choose one of {', '.join(valid)}")
+        raise SpaceformerError(f"block order {order!r} is not valid for a {kind} block: choose of {', '.join(valid)}")

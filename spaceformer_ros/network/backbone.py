@@ -1,5 +1,7 @@
 """The backbone: a U-Net of sparse convolution and grouped attention over the levels of a voxel grid."""
 
+from itertools import pairwise
+
 from torch import nn
 
 from .attention import GroupedAttention
@@ -7,7 +9,7 @@ from .layers import LayerNorm, SparseConv3d, SwiGLU, max_pool
 
 
 class Block(nn.Module):
-    """"Stream norm" block: the residual itself is the normalised value.
+    """ "Stream norm" block: the residual itself is the normalised value.
 
     x = LN(Linear(SparseConv(x))) + x;  x = norm1(x);  x = attention(x) + x;  x = norm2(x);  x = mlp(x) + x
     """
@@ -83,7 +85,9 @@ class Stem(nn.ModuleList):
     """Sparse convolution of the input colours, batch norm, GELU."""
 
     def __init__(self, in_channels, out_channels, kernel_size):
-        super().__init__([SparseConv3d(in_channels, out_channels, kernel_size), nn.BatchNorm1d(out_channels), nn.GELU()])
+        super().__init__(
+            [SparseConv3d(in_channels, out_channels, kernel_size), nn.BatchNorm1d(out_channels), nn.GELU()]
+        )
 
     def forward(self, x, level):
         conv, norm, activation = self
@@ -102,7 +106,7 @@ class UNet(nn.Module):
         )
         self.conv = Stem(config.in_channels, encoder[0].channels, config.stem_kernel_size)
         self.encs = nn.ModuleList(make(stage) for stage in encoder)
-        self.down_convs = nn.ModuleList(Down(fine.channels, coarse.channels) for fine, coarse in zip(encoder, encoder[1:]))
+        self.down_convs = nn.ModuleList(Down(fine.channels, coarse.channels) for fine, coarse in pairwise(encoder))
         self.decs = nn.ModuleList(make(stage) for stage in decoder)
         below = (encoder[-1], *decoder)  # what each up step starts from
         self.up_convs = nn.ModuleList(

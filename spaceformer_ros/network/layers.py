@@ -11,7 +11,8 @@ from torch import nn
 class SparseConvFunction(torch.autograd.Function):
     """out[q] = sum_k x[row of q + offset_k] @ weight[k], one gathered matrix product per kernel offset.
 
-    Sums are float32 whatever the type of the operands. Nothing gathered is kept for the backward pass.
+    Sums are float32 whatever the type of the operands. Pairs may name the row behind the last one: it counts as
+    zero, and what is added to it is dropped. Nothing gathered is kept for the backward pass.
     """
 
     @staticmethod
@@ -25,6 +26,7 @@ class SparseConvFunction(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grad.to(x.dtype)
         grad_x = _gather_multiply_add(grad, weight.transpose(1, 2), ctx.pairs.outputs, ctx.pairs.inputs)
+        x, grad = with_zero_row(x), with_zero_row(grad)
         grad_weight = torch.stack(
             [x[rows_in].t() @ grad[rows_out] for rows_in, rows_out in zip(ctx.pairs.inputs, ctx.pairs.outputs)]
         )
@@ -36,11 +38,17 @@ def _gather_multiply_add(x, weight, sources, targets):
 
     The rows of one offset are unique, so the scattered sum is race-free and deterministic on every device.
     """
-    out = torch.zeros(len(x), weight.shape[2], dtype=torch.float32, device=x.device)
+    rows, x = len(x), with_zero_row(x)
+    out = torch.zeros(rows + 1, weight.shape[2], dtype=torch.float32, device=x.device)
     for k, (source, target) in enumerate(zip(sources, targets)):
         if len(source):
             out.index_add_(0, target, (x.index_select(0, source) @ weight[k]).float())
-    return out
+    return out[:rows]
+
+
+def with_zero_row(x):
+    """x with one more row, of zeros."""
+    return F.pad(x, (0, 0, 0, 1))
 
 
 class SparseConv3d(nn.Module):

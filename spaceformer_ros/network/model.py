@@ -28,7 +28,8 @@ class SpaCeFormerConfig:
 
     encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
     training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
-    shifted cloud with n sines and cosines of it. feature_channels: width of the backbone's output; text_channels: width of the text embeddings.
+    shifted cloud with n sines and cosines of it. feature_channels: width of the backbone's output; text_channels:
+    width of the text embeddings.
     """
 
     encoder: tuple
@@ -77,15 +78,15 @@ class SpaCeFormerConfig:
         """A small network for 5 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
         return cls(
             encoder=(
-                StageConfig(32, 1, "space", 16, depth=1),
-                StageConfig(64, 2, "space", 16, depth=1),
+                StageConfig(32, 1, "space", 12, depth=1),
+                StageConfig(64, 1, "space", 10, depth=1),
                 StageConfig(96, 3, "curve", 512),
                 StageConfig(128, 4, "curve", 512),
             ),
             decoder=(
                 StageConfig(96, 3, "curve", 512, depth=1),
-                StageConfig(64, 2, "space", 16, depth=1),
-                StageConfig(64, 2, "space", 16, depth=1),
+                StageConfig(64, 1, "space", 10, depth=1),
+                StageConfig(64, 1, "space", 12, depth=1),
             ),
             voxel_size=0.05,
             feature_channels=128,
@@ -94,7 +95,7 @@ class SpaCeFormerConfig:
             decoder_heads=4,
             decoder_hidden=256,
             num_queries=100,
-            position_octaves=4,
+            position_octaves=5,
         )
 
     @property
@@ -196,9 +197,7 @@ class SpaCeFormer(QueryDecoder):
         if points is not None:
             if len(sizes) != 1:
                 raise SpaceformerError(f"points as keys work for one scene at a time, the grid holds {len(sizes)}")
-            return [
-                self.decode(features, self.final, points, grid.point_to_voxel, num_queries, chunk_size=chunk_size)
-            ]
+            return [self.decode(features, self.final, points, grid.point_to_voxel, num_queries, chunk_size=chunk_size)]
         return [
             self.decode(scene_features, self.final, positions, None, num_queries, chunk_size=chunk_size)
             for scene_features, positions in zip(features.split(sizes), grid.positions.split(sizes))

@@ -1,4 +1,4 @@
-"""The node: a lifecycle node that wires subscription, worker, services, publishers and diagnostics. No logic of its own.
+"""A lifecycle node that wires subscription, worker, services, publishers and diagnostics. No logic of its own.
 
 Threads: the executor runs callbacks and never waits; one worker thread owns the device; a small pool answers requests
 that may have to wait for the text model or a transform.
@@ -22,19 +22,20 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from .. import SpaceformerError, health
+from ..change import ChangeDetector
 from ..pipeline import build_pipeline
 from ..pointcloud2 import decode
 from ..timing import Stopwatch
 from ..worker import Worker
 from . import interfaces, parameters, qos
 from .background import Background
-from ..change import ChangeDetector
 from .outputs import Outputs
 from .services import Services
 from .transforms import TransformListener
 
 NodeState = interfaces.NodeState
-STATE_NAMES = {getattr(NodeState, name): name for name in ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")}
+STATES = ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")
+STATE_NAMES = {getattr(NodeState, name): name for name in STATES}
 SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdown
 DIAGNOSTICS_PERIOD, WATCH_PERIOD = 1.0, 0.2  # seconds between diagnostics; between looks at the publishers' QoS
 
@@ -341,8 +342,10 @@ class SpaceformerNode(LifecycleNode):
         level, text = health.judge(state, self.active, self.counters, publishers, now, timeout, self._configured_at)
         facts = self.pipeline.facts() if self.pipeline else {}
         status = DiagnosticStatus(level=bytes([level]), name=f"{self.get_fully_qualified_name()}", message=text)
-        status.values = [KeyValue(key=k, value=v) for k, v in health.rows(state, facts, self.counters, publishers, now)]
-        self._diagnostics.publish(DiagnosticArray(header=Header(stamp=self.get_clock().now().to_msg()), status=[status]))
+        rows = health.rows(state, facts, self.counters, publishers, now)
+        status.values = [KeyValue(key=key, value=value) for key, value in rows]
+        header = Header(stamp=self.get_clock().now().to_msg())
+        self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
 
 
 class _RosHandler(logging.Handler):
@@ -353,7 +356,9 @@ class _RosHandler(logging.Handler):
         self._logger = node.get_logger()
 
     def emit(self, record):
-        text = record.getMessage() + (f"\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else "")
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

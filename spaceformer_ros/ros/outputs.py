@@ -73,15 +73,11 @@ class Outputs:
 
     def publish_vocabulary(self, space, text_model):
         """Publish the vocabulary in use."""
-        self._vocabulary.publish(
-            messages.to_vocabulary(space, text_model, self._node.get_clock().now().to_msg())
-        )
+        self._vocabulary.publish(messages.to_vocabulary(space, text_model, self._node.get_clock().now().to_msg()))
 
     def publish_state(self, state, text):
         """Publish a NodeState constant with its sentence."""
-        self._state.publish(
-            interfaces.NodeState(stamp=self._node.get_clock().now().to_msg(), state=state, text=text)
-        )
+        self._state.publish(interfaces.NodeState(stamp=self._node.get_clock().now().to_msg(), state=state, text=text))
 
     def publish_timings(self, seconds, latency):
         """Publish stage times (seconds) and the age of the result on the debug topics that have a subscriber."""

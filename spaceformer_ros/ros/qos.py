@@ -8,9 +8,7 @@ TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.V
 
 def profile(reliability, durability, depth=1):
     """Keep-last profile."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability
-    )
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
 
 
 LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last message

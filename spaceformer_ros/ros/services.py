@@ -1,4 +1,4 @@
-"""The node's services: requests are read, answered from immutable snapshots, and errors become codes with a sentence."""
+"""The node's services: answers come from immutable snapshots, errors become codes with a sentence."""
 
 import functools
 
@@ -202,7 +202,8 @@ class Services:
         try:
             scene = await self._background.wrap(work, request.timeout or None)
         except TimeoutError:
-            raise Refusal("TIMEOUT", f"still running after {request.timeout:g} s; the result will be published") from None
+            text = f"still running after {request.timeout:g} s; the result will be published"
+            raise Refusal("TIMEOUT", text) from None
         except SpaceformerError as error:
             raise Refusal("INTERNAL_ERROR", str(error)) from error
         response.map_revision = scene.map_revision

@@ -7,6 +7,7 @@ import torch
 
 from ..rooms import RoomConfig, make_room
 
+MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
 GRID_JITTER = 0.004  # metres of noise on every training point, so that no voxel border is learned
 
 
@@ -74,11 +75,15 @@ def augment(room, rng, min_points):
 
 
 def _crop(xyz, rng):
-    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m, always without a few round holes."""
+    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m; without a few round holes."""
     keep = np.ones(len(xyz), dtype=bool)
     if rng.random() < 0.4:
         centre = xyz[rng.integers(len(xyz)), :2]
         keep &= np.hypot(*(xyz[:, :2] - centre).T) < rng.uniform(1.5, 4.0)
+    rows = np.flatnonzero(keep)
+    if len(rows) > MAX_POINTS:
+        distance = np.hypot(*(xyz[rows, :2] - xyz[rng.choice(rows), :2]).T)
+        keep[rows[distance > np.partition(distance, MAX_POINTS)[MAX_POINTS]]] = False
     for _ in range(rng.integers(0, 4)):
         centre = xyz[rng.integers(len(xyz))]
         keep &= np.linalg.norm(xyz - centre, axis=1) > rng.uniform(0.05, 0.3)

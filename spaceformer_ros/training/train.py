@@ -62,7 +62,6 @@ class AuxiliaryHeads(nn.Module):
         super().__init__()
         self.semantic = nn.Linear(channels, text_channels)
         self.offset = nn.Linear(channels, 3)
-        self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
 
 class Trainer:
@@ -148,9 +147,10 @@ class Trainer:
     def dense_loss(self, features, grid, instance, kind):
         """Auxiliary losses on all voxels: text class, and offset to the object's centre."""
         features = features.float()
-        similarity = F.normalize(self.heads.semantic(features).float(), dim=1) @ self.kind_texts.t()
-        similarity = self.heads.log_scale.exp().clamp(max=100) * similarity
-        semantic = self.config.semantic_weight * F.cross_entropy(similarity, kind)
+        # logits <semantic(f), text> with the two matrices joined first: [M, 384] would cost more than the network
+        texts = self.kind_texts @ self.heads.semantic.weight
+        logits = F.linear(features, texts, self.kind_texts @ self.heads.semantic.bias).float()
+        semantic = self.config.semantic_weight * F.cross_entropy(logits, kind)
         offset = self.config.offset_weight * self._offset_loss(features, grid, instance)
         return semantic + offset, {"semantic": float(semantic.detach()), "offset": float(offset.detach())}
 

@@ -218,7 +218,8 @@ def test_instances_by_id_and_label_and_their_clouds(start, client, instances, bo
     walls = client.call(interfaces.GetInstances, "get_instances", labels=["wall"])
     assert labels_of(walls.result) == ["wall"]
     one = array.instances[0]
-    assert [i.id for i in client.call(interfaces.GetInstances, "get_instances", ids=[one.id]).result.instances] == [one.id]
+    same = client.call(interfaces.GetInstances, "get_instances", ids=[one.id])
+    assert [instance.id for instance in same.result.instances] == [one.id]
     missing = client.call(interfaces.GetInstances, "get_instances", ids=[one.id, 999])
     assert missing.code == interfaces.GetInstances.Response.NOT_FOUND
     assert "999" in missing.message
@@ -451,7 +452,7 @@ def test_clear_republish_and_enable(start, client, states, instances, box_cloud)
 
 
 def test_lifecycle(start, client, states, instances, box_cloud):
-    from lifecycle_msgs.msg import Transition as T
+    from lifecycle_msgs.msg import Transition
     from lifecycle_msgs.srv import GetState
 
     def state():
@@ -459,23 +460,23 @@ def test_lifecycle(start, client, states, instances, box_cloud):
 
     node = start(active=False)
     assert state() == "unconfigured"
-    assert transition(client, T.TRANSITION_CONFIGURE)
+    assert transition(client, Transition.TRANSITION_CONFIGURE)
     assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.NOT_ACTIVE
     wait_until(lambda: states and states[-1].state == NodeState.READY, "the state READY")
-    assert transition(client, T.TRANSITION_ACTIVATE)
+    assert transition(client, Transition.TRANSITION_ACTIVATE)
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
-    assert transition(client, T.TRANSITION_DEACTIVATE)
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
     assert state() == "inactive"
     wait_until(lambda: states[-1].state == NodeState.READY, "the state READY")
-    assert transition(client, T.TRANSITION_ACTIVATE)
+    assert transition(client, Transition.TRANSITION_ACTIVATE)
     assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
-    assert transition(client, T.TRANSITION_DEACTIVATE)
-    assert transition(client, T.TRANSITION_CLEANUP)
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    assert transition(client, Transition.TRANSITION_CLEANUP)
     assert (state(), node.pipeline, node.worker) == ("unconfigured", None, None)
     assert set_parameter(client, "device", "cpu").successful
-    assert transition(client, T.TRANSITION_CONFIGURE)
-    assert transition(client, T.TRANSITION_INACTIVE_SHUTDOWN)
+    assert transition(client, Transition.TRANSITION_CONFIGURE)
+    assert transition(client, Transition.TRANSITION_INACTIVE_SHUTDOWN)
     assert state() == "finalized"
 
 

@@ -1,0 +1,39 @@
+"""pip install .: the library and the `spaceformer` command on machines without ROS. ROS builds use CMakeLists.txt."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "spaceformer_ros" / "__init__.py").read_text())[1]
+
+setup(
+    name="spaceformer_ros",
+    version=VERSION,
+    description="Open-vocabulary 3D instance segmentation of coloured point cloud maps with SpaCeFormer, for ROS 2",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["spaceformer_ros", "spaceformer_ros.*"]), "spaceformer_ros.files"],
+    package_dir={"spaceformer_ros.files": "config"},  # config/ is read by the library too
+    package_data={"spaceformer_ros": ["weights/*.safetensors"], "spaceformer_ros.files": ["*.yaml"]},
+    install_requires=[
+        "matplotlib>=3.5",
+        "numpy>=1.21",
+        "pyyaml",
+        "safetensors>=0.4",
+        "scipy>=1.8",
+        "shapely>=2.0",
+        "torch>=2.5",
+        "tqdm",
+        "transformers>=4.49",
+        "transforms3d>=0.4.2",
+    ],
+    extras_require={
+        "pcd": ["pypcd4>=1.4"],
+        "test": ["hypothesis", "pytest", "ruff"],
+    },
+    entry_points={"console_scripts": ["spaceformer = spaceformer_ros.cli:main"]},
+)
