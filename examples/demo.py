@@ -33,7 +33,6 @@ from spaceformer_ros.render import VIEWS, draw_scene
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.ros.messages import PointCloud2
 
-HERE = pathlib.Path(__file__).resolve().parent
 TOPIC = "/demo/map_cloud"
 PATIENCE = 100.0  # seconds for the first result, with loading
 ROOM_SEED, ROOM_THEME = 7, "living room"  # a room that no checkpoint was trained on: training seeds start at 1000000
@@ -113,14 +112,18 @@ def start(stack, name, command):
     stack.callback(stop)
 
 
+def executable(name):
+    """Path of an installed program of this package: what `ros2 run` starts."""
+    return pathlib.Path(get_package_prefix("spaceformer_ros")) / "lib" / "spaceformer_ros" / name
+
+
 def start_node(stack, checkpoint):
-    executable = pathlib.Path(get_package_prefix("spaceformer_ros")) / "lib/spaceformer_ros/spaceformer_node"
     arguments = ["-r", f"~/input/points:={TOPIC}", "-p", f"checkpoint:={checkpoint}", "-p", "min_update_interval:=0.0"]
-    start(stack, "the node", [sys.executable, executable, "--ros-args", *arguments])
+    start(stack, "the node", [sys.executable, executable("spaceformer_node"), "--ros-args", *arguments])
 
 
 def start_publisher(stack, path):
-    start(stack, "the publisher", [sys.executable, HERE / "publish_cloud.py", path, "--topic", TOPIC])
+    start(stack, "the publisher", [sys.executable, executable("publish_cloud"), path, "--topic", TOPIC])
 
 
 class Robot:

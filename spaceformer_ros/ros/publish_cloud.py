@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Publish a cloud file as a latched PointCloud2 map, as a mapping node would: publish_cloud.py room.ply
+"""Publish a cloud file as a latched PointCloud2 map, as a mapping node would: `ros2 run spaceformer_ros publish_cloud`.
 
 Stays alive, so that late joiners get the map too, and publishes it again every --period seconds if asked.
 """
@@ -11,10 +10,10 @@ from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from spaceformer_ros.cloud_io import read_cloud
-from spaceformer_ros.pointcloud2 import cloud_columns
-from spaceformer_ros.ros import qos
-from spaceformer_ros.ros.messages import to_cloud_message
+from ..cloud_io import read_cloud
+from ..pointcloud2 import cloud_columns
+from . import qos
+from .messages import to_cloud_message
 
 
 def main():
@@ -45,7 +44,3 @@ def main():
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
-
-
-if __name__ == "__main__":
-    main()

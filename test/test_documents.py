@@ -1,0 +1,218 @@
+"""README, configuration files and layouts against the code."""
+
+import importlib.util
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from spaceformer_ros.config import all_settings
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def load(path):
+    """A Python file that is not part of a package, as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem.replace(".", "_"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_params_yaml_and_parameter_table_are_up_to_date():
+    for path, text in load(ROOT / "tools" / "update_docs.py").outputs().items():
+        assert path.read_text() == text, f"{path.name} is out of step: run tools/env.sh python tools/update_docs.py"
+
+
+def test_params_yaml_holds_every_parameter_with_its_default():
+    values = yaml.safe_load((ROOT / "config" / "params.yaml").read_text())["/**"]["ros__parameters"]
+    defaults = {i.name: list(i.default) if isinstance(i.default, tuple) else i.default for _, i in all_settings()}
+    assert values == defaults
+
+
+def table(heading):
+    """First cells of the table below a heading of the README, without backticks."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip(" `") for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def interfaces():
+    """Dict "package/msg/Name" or "package/srv/Name" of our own definitions."""
+    return {f"spaceformer_ros/{path.parent.name}/{path.stem}" for path in [*ROOT.glob("msg/*"), *ROOT.glob("srv/*")]}
+
+
+def test_every_interface_is_built_and_mentioned():
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    for name in interfaces():
+        kind, stem = name.split("/")[1:]
+        assert f'"{kind}/{stem}.{kind}"' in cmake
+    mentioned = set(re.findall(r"spaceformer_ros/(?:msg|srv)/\w+", README))
+    assert mentioned <= interfaces()
+    assert {name for name in interfaces() if "/srv/" in name} <= mentioned
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("msg/*"), *ROOT.glob("srv/*")], ids=lambda path: path.name)
+def test_every_field_is_explained(path):
+    for line in path.read_text().splitlines():
+        declared = re.match(r"[\w/\[\]]+ +(\w+)(=\d+)?(\s+#.*)?$", line)
+        if (
+            declared
+            and not declared[2]
+            and declared[1] not in ("code", "instances", "result", "texts", "id", "revision")
+        ):
+            assert declared[3], f"{path.name}: {declared[1]} has no comment"
+
+
+def test_package_xml_and_code_agree_on_the_version():
+    from spaceformer_ros import __version__
+
+    assert f"<version>{__version__}</version>" in (ROOT / "package.xml").read_text()
+
+
+def test_links_and_commands_of_the_readme_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+    makefile = (ROOT / "Makefile").read_text()
+    for word in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{word}:" in makefile, word
+    for name in re.findall(r"ros2 launch spaceformer_ros ([\w.]+)", README):
+        assert (ROOT / "launch" / name).is_file(), name
+    for name in re.findall(r"ros2 run spaceformer_ros (\w+)", README):
+        assert (ROOT / "scripts" / name).is_file(), name
+    for name in re.findall(r"`spaceformer (\w+)", README):
+        help_text = subprocess.run(
+            [sys.executable, "-m", "spaceformer_ros.cli", "--help"], capture_output=True, text=True, cwd=ROOT
+        ).stdout
+        assert name in help_text, name
+
+
+def test_launch_arguments_of_the_readme_exist():
+    text = (ROOT / "launch" / "spaceformer.launch.py").read_text()
+    settings = {info.name for _, info in all_settings()}
+    for name in set(re.findall(r"(?<![/\w])(\w+):=", README)):
+        assert f'("{name}"' in text or name in settings, f"{name}:= is neither a launch argument nor a parameter"
+
+
+# --- topics, types and fields, against the running node and its messages ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def offered():
+    """Dict topic -> type and dict service -> type of a configured node."""
+    rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: run the tests with `make test`")
+    from fakes import make_pipeline
+
+    from spaceformer_ros.ros import node as module
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=99)
+    original, module.build_pipeline = module.build_pipeline, lambda config, progress: make_pipeline(config)
+    node = module.SpaceformerNode(context=context)
+    node.trigger_configure()
+    node.trigger_activate()
+    own = {publisher.topic_name: kind_of(publisher.msg_type) for publisher in node.publishers}
+    own.update({s.topic_name: kind_of(s.msg_type) for s in node.subscriptions})
+    services = {node.resolve_service_name(s.srv_name): kind_of(s.srv_type) for s in node.services}
+    yield own, services
+    node._tear_down()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+    module.build_pipeline = original
+
+
+def kind_of(message):
+    """ "package/msg/Name" of a message class."""
+    package, kind = message.__module__.split(".")[:2]
+    return f"{package}/{kind}/{message.__name__}"
+
+
+def absolute(name):
+    return name.replace("~", "/spaceformer", 1)
+
+
+def test_topics_of_the_readme_are_those_of_the_node(offered):
+    topics, _ = offered
+    from spaceformer_ros.ros import vision
+    from spaceformer_ros.ros.outputs import DEBUG_STAGES
+
+    documented = {}
+    for row in table("Topics"):
+        name, kind = row[0].split("`")[0].strip(), row[1]
+        if kind.startswith("vision_msgs") and not vision.AVAILABLE:
+            continue
+        stages = DEBUG_STAGES if "<stage>" in name else [""]
+        documented.update({absolute(name).replace("<stage>", stage): kind for stage in stages})
+    ours = {name: kind for name, kind in topics.items() if name.startswith(("/spaceformer/", "/diagnostics"))}
+    ours = {name: kind for name, kind in ours.items() if not name.endswith("/transition_event")}
+    assert documented == ours
+    assert all(stage in README for stage in DEBUG_STAGES)
+
+
+def test_services_of_the_readme_are_those_of_the_node(offered):
+    _, services = offered
+    documented = {absolute(row[0]): row[1] for row in table("Services")}
+    ours = {name: kind for name, kind in services.items() if name.startswith("/spaceformer/")}
+    generic = ("parameter", "state", "type_description", "transition", "logger")
+    assert documented == {name: kind for name, kind in ours.items() if not any(word in name for word in generic)}
+
+
+def test_rviz_shows_topics_and_channels_that_exist(offered):
+    topics, _ = offered
+    config = yaml.safe_load((ROOT / "config" / "spaceformer.rviz").read_text())
+    displays = config["Visualization Manager"]["Displays"]
+    shown = {d["Topic"]["Value"] for d in displays if "Topic" in d}
+    for display in displays:
+        if "Topic" not in display:
+            continue
+        name, kind = display["Topic"]["Value"], display["Class"].split("/")[1]
+        assert topics[name].endswith(f"/{kind}"), name
+        assert display["Topic"]["Durability Policy"] == "Transient Local"
+        if "Channel Name" in display:
+            assert display["Channel Name"] in ("label", "instance_id", "score")
+        if kind == "MarkerArray":
+            assert set(display["Namespaces"]) == {"boxes", "labels", "centroids"}
+    assert {"/spaceformer/labeled_cloud", "/spaceformer/markers"} <= shown
+
+
+def test_foxglove_shows_topics_and_fields_that_exist(offered):
+    topics, services = offered
+    layout = json.loads((ROOT / "config" / "foxglove_layout.json").read_text())
+    panels = layout["configById"]
+    placed = set(re.findall(r'"([\w]+![\w]+)"', json.dumps(layout["layout"])))
+    assert placed == set(panels)
+    for panel in panels.values():
+        for name, settings in panel.get("topics", {}).items():
+            assert name in topics
+            assert settings.get("colorField", "rgb") in ("rgb", "label", "instance_id", "score")
+        paths = [panel["topicPath"]] if "topicPath" in panel else []
+        paths += [row["value"] for row in panel.get("paths", [])]
+        for path in paths:
+            assert_path_exists(path, topics)
+        assert panel.get("topicToRender", "/diagnostics") in topics
+        if "serviceName" in panel:
+            request = json.loads(panel["requestPayload"])
+            kind = message_class(services[panel["serviceName"]])
+            assert set(request) <= set(kind.Request.get_fields_and_field_types())
+
+
+def message_class(kind):
+    package, folder, name = kind.split("/")
+    return getattr(importlib.import_module(f"{package}.{folder}"), name)
+
+
+def assert_path_exists(path, topics):
+    """A Foxglove message path such as /topic.field[:].field names existing fields."""
+    topic, *fields = path.split(".")
+    kind = topics[topic]
+    for field in fields:
+        types = message_class(kind).get_fields_and_field_types()
+        name = field.split("[")[0]
+        assert name in types, f"{path}: {kind} has no field {name}"
+        inner = types[name].removeprefix("sequence<").removesuffix(">")
+        kind = inner.replace("/", "/msg/") if "/" in inner else inner
