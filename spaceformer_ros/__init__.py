@@ -11,3 +11,7 @@ __version__ = "0.1.0"
 
 class SpaceformerError(Exception):
     """Any problem that the user can fix; the message names the value, what was expected and what to do next."""
+
+
+class Cancelled(SpaceformerError):
+    """Work that was broken off because its owner is shutting down."""

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import torch
 
-from . import SpaceformerError
+from . import Cancelled, SpaceformerError
 from .instances import VoxelMap
 from .network.backbone import Block
 from .network.model import drawn_orders, fixed_orders
@@ -18,10 +18,6 @@ from .voxels import VoxelGrid
 logger = logging.getLogger(__name__)
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class Cancelled(SpaceformerError):
-    """The inference was broken off because its owner is shutting down."""
 
 
 class TorchBackend:

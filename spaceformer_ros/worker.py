@@ -20,7 +20,7 @@ class Worker:
         self._load, self._handle, self._on_error, self._min_interval = load, handle, on_error, min_interval
         self._condition = threading.Condition()
         self._item, self._future, self._urgent = None, None, False
-        self._paused, self._stopping = True, False
+        self._paused, self.stopping = True, False
         self._last_start = -float("inf")
         self.dropped = 0  # items that a newer one replaced
         self.busy_since = None  # time.monotonic() of the start of the item in hand, None while idle
@@ -57,7 +57,7 @@ class Worker:
     def stop(self, timeout):
         """Ask the thread to end and wait for it. Returns whether it ended within `timeout` seconds."""
         with self._condition:
-            self._stopping = True
+            self.stopping = True
             if self._future and not self._future.done():
                 self._future.cancel()
             self._condition.notify_all()
@@ -69,23 +69,27 @@ class Worker:
         try:
             self._load()
         except Exception as error:  # whatever went wrong, the node must hear of it and live
-            self._on_error(error)
+            self._report(error)
             return
         while (work := self._next()) is not None:
             item, future = work
             try:
                 result = self._handle(item)
             except Exception as error:  # as above: reported, and the next item is handled
-                self._on_error(error)
+                self._report(error)
                 _settle(future, error=error)
             else:
                 _settle(future, result=result)
             self.busy_since = None
 
+    def _report(self, error):
+        if not self.stopping:  # what breaks because its owner is gone is no news
+            self._on_error(error)
+
     def _next(self):
         """Wait for an item that may be handled; None when the thread is to end."""
         with self._condition:
-            while not self._stopping:
+            while not self.stopping:
                 wait = self._last_start + self._min_interval() - time.monotonic()
                 if self._item is not None and not self._paused and (self._urgent or wait <= 0):
                     work = self._item, self._future

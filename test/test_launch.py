@@ -14,8 +14,6 @@ FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 class Recorded:
     """Remembers how it was made; `perform` gives the default of the launch argument that it names."""
 
-    arguments = {}
-
     def __init__(self, *values, **fields):
         self.values, self.fields, self.kind = values, fields, type(self).__name__
 

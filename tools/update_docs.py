@@ -35,7 +35,7 @@ def limits(info):
 def params_yaml():
     """The text of config/params.yaml: every parameter with its default and meaning."""
     lines = [
-        "# Every parameter of the node with its default. Written by tools/update_docs.py from spaceformer_ros/config.py.",
+        "# Every parameter of the node with its default, written by tools/update_docs.py from config.py.",
         "# Copy it, keep the lines that you change, and start the node with params_file:=<your file>.",
         "/**:",
         "  ros__parameters:",

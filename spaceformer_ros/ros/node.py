@@ -21,7 +21,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from .. import SpaceformerError, health
+from .. import Cancelled, SpaceformerError, health
 from ..change import ChangeDetector
 from ..pipeline import build_pipeline
 from ..pointcloud2 import decode
@@ -153,7 +153,15 @@ class SpaceformerNode(LifecycleNode):
     # --- worker thread ---------------------------------------------------------------------------------------------
 
     def _load(self):
-        pipeline = build_pipeline(self.config, lambda text: self.set_state(NodeState.LOADING, text))
+        worker = self.worker  # after a cleanup this thread may outlive its place
+
+        def progress(text):
+            if worker.stopping:
+                raise Cancelled("loading was broken off by a shutdown")
+            self.set_state(NodeState.LOADING, text)
+
+        pipeline = build_pipeline(self.config, progress)
+        progress("publishing the vocabulary")
         self.outputs.publish_vocabulary(pipeline.space, pipeline.embedder.model_id)
         self.pipeline = pipeline
         self.get_logger().info(f"ready: {', '.join(f'{key} {value}' for key, value in pipeline.facts().items())}")

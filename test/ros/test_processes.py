@@ -1,0 +1,121 @@
+"""The node as its own process, with a real checkpoint and a real text model: start, signals, exit codes."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from fakes import BLUE, GREEN, RED
+
+from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from spaceformer_ros.ros import interfaces
+from spaceformer_ros.vocabulary import Similarity
+
+from .conftest import wait_until
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+NodeState = interfaces.NodeState
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tiny_model):
+    """A checkpoint with random weights that fits the real text model."""
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, tiny_model(text_channels=384), DEMO_TEXT_MODEL, Similarity(True, 20.0))
+    return path
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """A function that starts the node's process; whatever is left of it is killed in the end."""
+    processes = []
+
+    def make(**parameters):
+        parameters = {"cache_dir": tmp_path / "cache", "offline": "true", **parameters}
+        arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
+        command = [sys.executable, str(SCRIPTS / "spaceformer_node"), "--ros-args", *arguments]
+        processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()))
+        return processes[-1]
+
+    yield make
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def reaches(states, state):
+    wait_until(lambda: any(s.state == state for s in states), f"state {state}")
+
+
+def stop(process, number):
+    process.send_signal(number)
+    code = process.wait(15)
+    errors = process.stderr.read()
+    assert code == 0, errors
+    assert "Traceback" not in errors, errors
+
+
+def test_from_start_to_result_with_real_models(launch, client, states, box_cloud, checkpoint):
+    instances = client.listen("/spaceformer/instances", interfaces.InstanceArray)
+    vocabulary = client.listen("/spaceformer/vocabulary", interfaces.Vocabulary)
+    process = launch(checkpoint=checkpoint, score_threshold="0.0")
+    reaches(states, NodeState.WAITING_FOR_CLOUD)
+    client.publish(box_cloud([((0, 0, 0.5), (0.6, 0.6, 1.0), RED), ((2, 0, 0.4), (1.5, 0.8, 0.8), GREEN)]))
+    array = wait_until(lambda: instances and instances[-1], "instances")
+    assert array.map_revision == 1
+    assert "fire extinguisher" in vocabulary[-1].labels
+    first = client.call(interfaces.GetInstances, "get_instances", with_embeddings=True)
+    client.publish(box_cloud([((5, 5, 0.4), (0.4, 0.4, 0.8), BLUE)], stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    assert len(first.result.instances[0].embedding) == 384
+    vectors = client.call(interfaces.EmbedText, "embed_text", texts=["sofa", "couch"])
+    a, b = np.array(vectors.values).reshape(2, 384)
+    assert a @ b > 0.8
+    texts = [s.text for s in states if s.state == NodeState.LOADING]
+    assert any("loading text model" in text for text in texts)
+    stop(process, signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["unconfigured", "loading", "waiting", "after an error"])
+def test_signals_end_it_cleanly_in_every_state(launch, states, checkpoint, number, moment):
+    if moment == "unconfigured":
+        process = launch(checkpoint=checkpoint, autostart="false")
+        time.sleep(2.0)  # an unconfigured node publishes nothing to wait for
+    elif moment == "loading":
+        process = launch(checkpoint=checkpoint)
+        reaches(states, NodeState.LOADING)
+    elif moment == "waiting":
+        process = launch(checkpoint=checkpoint)
+        reaches(states, NodeState.WAITING_FOR_CLOUD)
+    else:
+        process = launch(checkpoint="/nowhere.safetensors")
+        reaches(states, NodeState.ERROR)
+        assert "no such file" in states[-1].text
+    stop(process, number)
+
+
+def test_a_signal_breaks_off_a_running_inference(launch, client, states, box_cloud, checkpoint):
+    process = launch(checkpoint=checkpoint)
+    reaches(states, NodeState.WAITING_FOR_CLOUD)
+    rng = np.random.default_rng(0)
+    cloud = box_cloud([(rng.uniform(-40, 40, 3), (8.0, 8.0, 8.0), RED) for _ in range(12)], points=60_000)
+    client.publish(cloud)
+    reaches(states, NodeState.RUNNING)
+    begun = time.monotonic()
+    stop(process, signal.SIGTERM)
+    assert time.monotonic() - begun < 12
+
+
+def test_a_bad_parameter_at_the_start_is_named(launch, checkpoint):
+    process = launch(checkpoint=checkpoint, marker_text="'{surprise}'")
+    time.sleep(3.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+    assert "marker_text: '{surprise}' cannot be formatted" in process.stderr.read()

@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from spaceformer_ros.cli import main
+from spaceformer_ros.cloud_io import read_cloud, read_records, write_cloud
+from spaceformer_ros.vocabulary import Similarity
+
+
+@pytest.fixture
+def settings(tmp_path, tiny_model):
+    """--set arguments for a tiny checkpoint with random weights that publishes everything it finds."""
+    save_checkpoint(tmp_path / "tiny.safetensors", tiny_model(text_channels=384), DEMO_TEXT_MODEL, Similarity(True, 20.0))
+    values = (f"checkpoint={tmp_path}/tiny.safetensors", "score_threshold=0.0", f"cache_dir={tmp_path}", "offline=true")
+    return [part for value in values for part in ("--set", value)]
+
+
+@pytest.fixture
+def cloud_file(tmp_path, box_cloud):
+    write_cloud(tmp_path / "map.ply", box_cloud([((0, 0, 0.5), (1.0, 1.0, 1.0), (200, 30, 30))]))
+    return str(tmp_path / "map.ply")
+
+
+def test_segment_writes_objects_a_labelled_cloud_and_pictures(tmp_path, settings, cloud_file, capsys):
+    out = tmp_path / "out"
+    main(["segment", cloud_file, "--out", str(out), *settings])
+    objects = json.loads((out / "map.json").read_text())
+    assert objects
+    assert set(objects[0]) >= {"id", "label", "score", "center", "size", "yaw"}
+    assert f"{len(objects)} objects" in capsys.readouterr().out
+    labeled = read_records(out / "map_labeled.ply")
+    assert len(labeled) == 4000
+    assert set(np.unique(labeled["instance_id"])) <= {0, *(item["id"] for item in objects)}
+    assert np.array_equal(read_cloud(out / "map_labeled.ply").cloud.rgb, read_cloud(cloud_file).cloud.rgb)
+    for view in ("top", "oblique"):
+        for kind in ("colors", "instances"):
+            with Image.open(out / f"map_{view}_{kind}.png") as picture:
+                assert np.ptp(np.asarray(picture.convert("L"))) > 50, "the picture shows nothing"
+
+
+def test_the_same_cloud_gives_the_same_objects(tmp_path, settings, cloud_file):
+    for name in ("a", "b"):
+        main(["segment", cloud_file, "--out", str(tmp_path / name), "--no-pictures", *settings])
+    assert (tmp_path / "a" / "map.json").read_text() == (tmp_path / "b" / "map.json").read_text()
+
+
+def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
+    main(["find", cloud_file, "fire extinguisher", "--set", "min_match_score=0.0", *settings])
+    assert "fire extinguisher" in capsys.readouterr().out
+    main(["find", cloud_file, "chair", "--set", "min_match_score=1.0", *settings])
+    assert "no object that fits 'chair' scores 1.00 or more" in capsys.readouterr().out
+
+
+def test_rooms_are_written_as_ply_and_json(tmp_path):
+    main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("room_5.json", "room_5.ply", "room_6.json", "room_6.ply")
+    ]
+    records = read_records(tmp_path / "room_5.ply")
+    objects = json.loads((tmp_path / "room_5.json").read_text())["objects"]
+    assert records["instance"].max() == len(objects) - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["segment", "nowhere.ply"], "nowhere.ply: cannot be read"),
+        (["segment", "map.ply", "--set", "nms_iou=7"], "nms_iou: 7.0 lies outside"),
+        (["segment", "map.ply", "--set", "nms_iou"], "write NAME=VALUE"),
+        (["segment", "map.ply", "--set", "device=quantum"], "device 'quantum' cannot be used"),
+        (["segment", "map.ply", "--set", "device=cpu", "--set", "precision=float16"], "float16 needs a CUDA device"),
+        (["segment", "map.ply", "--set", "max_voxels=100"], "more than max_voxels 100"),
+        (["find", "map.ply", " "], "the text is empty"),
+    ],
+)
+def test_mistakes_end_with_one_sentence(tmp_path, settings, cloud_file, capsys, arguments, words, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main([arguments[0], *arguments[1:2], *settings, *arguments[2:]])
+    assert stopped.value.code == 1
+    assert words in capsys.readouterr().err
+
+
+def test_help_lists_commands_and_version(capsys):
+    for argument in ("--help", "--version"):
+        with pytest.raises(SystemExit) as stopped:
+            main([argument])
+        assert stopped.value.code == 0
+    assert "segment" in capsys.readouterr().out
