@@ -24,13 +24,15 @@ class SparseConvFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        grad = grad.to(x.dtype)
-        grad_x = _gather_multiply_add(grad, weight.transpose(1, 2), ctx.pairs.outputs, ctx.pairs.inputs)
+        grad, grad_x = grad.to(x.dtype), None
+        if ctx.needs_input_grad[0]:
+            grad_x = _gather_multiply_add(grad, weight.transpose(1, 2), ctx.pairs.outputs, ctx.pairs.inputs)
+            grad_x = grad_x.to(x.dtype)
         x, grad = with_zero_row(x), with_zero_row(grad)
         grad_weight = torch.stack(
             [x[rows_in].t() @ grad[rows_out] for rows_in, rows_out in zip(ctx.pairs.inputs, ctx.pairs.outputs)]
         )
-        return grad_x.to(x.dtype), grad_weight.to(weight.dtype), None
+        return grad_x, grad_weight.to(weight.dtype), None
 
 
 def _gather_multiply_add(x, weight, sources, targets):

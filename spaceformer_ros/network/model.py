@@ -75,7 +75,7 @@ class SpaCeFormerConfig:
 
     @classmethod
     def demo(cls):
-        """A small network for 5 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
+        """A small network for 6 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
         return cls(
             encoder=(
                 StageConfig(32, 1, "space", 12, depth=1),
@@ -88,7 +88,7 @@ class SpaCeFormerConfig:
                 StageConfig(64, 1, "space", 10, depth=1),
                 StageConfig(64, 1, "space", 12, depth=1),
             ),
-            voxel_size=0.05,
+            voxel_size=0.06,
             feature_channels=128,
             text_channels=384,
             decoder_channels=128,
@@ -96,6 +96,7 @@ class SpaCeFormerConfig:
             decoder_hidden=256,
             num_queries=100,
             position_octaves=5,
+            stem_kernel_size=3,
         )
 
     @property

@@ -29,7 +29,7 @@ class Sample:
 class RoomStream(torch.utils.data.IterableDataset):
     """Endless augmented rooms. Every worker makes rooms of its own seeds and shows each of them `reuse` times."""
 
-    def __init__(self, first_seed, reuse, buffer_size=64, config=None, min_points=40):
+    def __init__(self, first_seed, reuse, buffer_size=200, config=None, min_points=40):
         """first_seed: rooms have seeds first_seed, first_seed + 1, ...; min_points: smaller objects are left out."""
         self.first_seed, self.reuse, self.buffer_size = first_seed, reuse, buffer_size
         self.config, self.min_points = config or RoomConfig(), min_points
@@ -53,7 +53,7 @@ class RoomStream(torch.utils.data.IterableDataset):
 
 def augment(room, rng, min_points):
     """A Sample of a room seen under a random similarity, colour shift and partial loss; None if no object is left."""
-    keep = _crop(room.cloud.xyz, rng)
+    keep = _crop(room.cloud.xyz, room.instance < 0, rng)
     xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
     xyz = _move(xyz, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
@@ -74,9 +74,15 @@ def augment(room, rng, min_points):
     )
 
 
-def _crop(xyz, rng):
-    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m; without a few round holes."""
+def _crop(xyz, structure, rng):
+    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m; without a few round holes.
+
+    structure: [N] bool; of walls, floor and ceiling often only what is near an object stays: maps are partial, and
+    a step costs as much as it has voxels.
+    """
     keep = np.ones(len(xyz), dtype=bool)
+    if rng.random() < 0.6 and not structure.all():
+        keep &= ~structure | _near(xyz, xyz[~structure], rng.uniform(0.2, 0.8))
     if rng.random() < 0.4:
         centre = xyz[rng.integers(len(xyz)), :2]
         keep &= np.hypot(*(xyz[:, :2] - centre).T) < rng.uniform(1.5, 4.0)
@@ -89,6 +95,17 @@ def _crop(xyz, rng):
         keep &= np.linalg.norm(xyz - centre, axis=1) > rng.uniform(0.05, 0.3)
     keep &= rng.random(len(xyz)) < rng.uniform(0.7, 1.0)
     return np.flatnonzero(keep)
+
+
+def _near(xyz, others, distance):
+    """[N] bool: whether a point shares a cube of side `distance`, or touches one, with any of the others."""
+    cell, occupied = (np.floor(points / distance).astype(np.int64) for points in (xyz, others))
+    low = np.minimum(cell.min(axis=0), occupied.min(axis=0)) - 1
+    grid = np.zeros(np.maximum(cell.max(axis=0), occupied.max(axis=0)) - low + 2, dtype=bool)
+    grid[tuple((occupied - low).T)] = True
+    for axis in range(3):
+        grid |= np.roll(grid, 1, axis) | np.roll(grid, -1, axis)
+    return grid[tuple((cell - low).T)]
 
 
 def _move(xyz, rng):

@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 class TrainConfig:
     """Everything that decides a run; written into the checkpoint."""
 
-    steps: int = 8000
+    steps: int = 20_000
     scenes_per_step: int = 2
-    learning_rate: float = 1.5e-3  # peak of the one-cycle schedule
+    learning_rate: float = 7e-4  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     warm_up_share: float = 0.05  # of the steps
     gradient_norm: float = 5.0  # clipped above
@@ -47,7 +47,7 @@ class TrainConfig:
     semantic_weight: float = 1.0  # auxiliary: text class of every voxel
     offset_weight: float = 1.0  # auxiliary: vector to the object's centre at every voxel, metres
     first_seed: int = 1_000_000  # rooms of training: this and upwards
-    reuse: int = 3  # times that a generated room is shown, each time augmented anew
+    reuse: int = 8  # times that a generated room is shown, each time augmented anew
     workers: int = 1  # processes that make rooms
     min_voxels: int = 6  # objects below are not asked for
     seed: int = 0  # of weights and block orders
