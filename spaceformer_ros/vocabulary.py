@@ -133,8 +133,7 @@ class LabelSpace:
     def classify(self, features, num_runners_up=5):
         """Labels of K instances. features: [K, C] float32."""
         probability = softmax(self.label_logits(features))
-        count = min(num_runners_up, probability.shape[1])
-        order = np.argsort(-probability, axis=1, kind="stable")[:, :count].astype(np.int32)
+        order = largest(probability, min(num_runners_up, probability.shape[1]))
         scores = np.take_along_axis(probability, order, axis=1)
         return Labels(order[:, 0], scores[:, 0], order, scores)
 
@@ -158,6 +157,14 @@ class LabelSpace:
             if wanted in (phrase.lower() for phrase in entry):
                 return index
         return None
+
+
+def largest(values, count):
+    """Columns of the `count` largest values of each row, largest first, [K, count] int32. values: [K, L]."""
+    best = np.argpartition(-values, count - 1, axis=1)[:, :count]
+    best.sort(axis=1)  # so that equal values stay in the order of their columns
+    order = np.argsort(-np.take_along_axis(values, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1).astype(np.int32)
 
 
 def softmax(logits):

@@ -20,6 +20,7 @@ import yaml
 from torch import nn
 
 from ..checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from ..config import Config
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..pipeline import cache_folder
 from ..rooms import KIND_NAMES
@@ -204,12 +205,13 @@ def voxelise(samples, voxel_size, device):
     return grid, *labels
 
 
-def train(config, model_config, folder, device, max_seconds=float("inf")):
-    """Run, or go on with, a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors."""
+def train(config, model_config, folder, device, embedder, max_seconds=float("inf")):
+    """Run, or go on with, a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors.
+
+    embedder: PromptEmbedder of the text model whose space the features shall live in; returns the Trainer.
+    """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    cache = cache_folder(type("Default", (), {"cache_dir": ""}))
-    embedder = PromptEmbedder(load_text_encoder("", DEMO_TEXT_MODEL, cache), ("{}",), folder / "texts.sqlite")
     trainer = Trainer(config, model_config, embedder, device)
     if (folder / "state.pt").is_file():
         trainer.load_state(folder / "state.pt")
@@ -230,6 +232,7 @@ def train(config, model_config, folder, device, max_seconds=float("inf")):
         if out_of_time:
             break
     log.close()
+    return trainer
 
 
 def _batches(config, step):
@@ -262,7 +265,10 @@ def main(arguments=None):
     model_config = SpaCeFormerConfig.demo()
     if model_values:
         model_config = SpaCeFormerConfig.from_dict({**model_config.to_dict(), **model_values})
-    train(TrainConfig(**values), model_config, options.folder, torch.device(options.device), options.max_hours * 3600)
+    encoder = load_text_encoder("", DEMO_TEXT_MODEL, cache_folder(Config().model))
+    embedder = PromptEmbedder(encoder, ("{}",), pathlib.Path(options.folder) / "texts.sqlite")
+    device, seconds = torch.device(options.device), options.max_hours * 3600
+    train(TrainConfig(**values), model_config, options.folder, device, embedder, seconds)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_config
+from fakes import DIM, FakeEmbedder
+
+from spaceformer_ros.checkpoint import load_file
+from spaceformer_ros.rooms import KIND_NAMES, make_room
+from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
+from spaceformer_ros.training.train import TrainConfig, Trainer, train, voxelise
+
+CPU = torch.device("cpu")
+MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3)
+QUICK = TrainConfig(steps=60, scenes_per_step=1, learning_rate=3e-3, precision="float32", workers=0, save_every=2)
+
+
+@pytest.fixture(scope="module")
+def room():
+    return make_room(3)
+
+
+def test_augmented_masks_stay_on_their_objects(room, rng):
+    for _ in range(5):
+        sample = augment(room, rng, min_points=40)
+        assert len(sample.xyz) == len(sample.colors) == len(sample.instance) == len(sample.kind) <= MAX_POINTS
+        assert sample.instance.max() == len(sample.captions) - 1
+        for row, captions in enumerate(sample.captions):
+            kinds = {KIND_NAMES[k] for k in sample.kind[sample.instance == row].tolist()}
+            assert len(kinds) == 1
+            assert kinds <= set(captions)
+        low, high = sample.xyz.amin(dim=0), sample.xyz.amax(dim=0)
+        assert torch.allclose((low + high)[:2], torch.zeros(2), atol=1e-3)
+        assert abs(float(low[2])) < 1e-5
+
+
+def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
+    sample = augment(room, rng, min_points=40)
+    spread = float(torch.pdist(sample.xyz[:: max(1, len(sample.xyz) // 200)]).max())
+    full = np.linalg.norm(np.subtract(*room.cloud.bounds))
+    assert spread < 1.15 * full
+
+
+def test_every_worker_draws_other_rooms_and_a_seed_fixes_them():
+    first = next(iter(RoomStream(first_seed=10, reuse=2)))
+    again = next(iter(RoomStream(first_seed=10, reuse=2)))
+    other = next(iter(RoomStream(first_seed=11, reuse=2)))
+    assert torch.equal(first.xyz, again.xyz)
+    assert len(first.xyz) != len(other.xyz) or not torch.equal(first.xyz, other.xyz)
+
+
+def test_voxels_take_the_labels_of_their_points(room, rng):
+    samples = [augment(room, rng, 40), augment(room, rng, 40)]
+    grid, instance, kind = voxelise(samples, 0.1, CPU)
+    rows = torch.cat([sample.instance for sample in samples])
+    agreement = (instance[grid.point_to_voxel] == rows).float().mean()
+    assert agreement > 0.9
+    assert grid.level.scene_sizes[0] + grid.level.scene_sizes[1] == len(instance) == len(kind)
+
+
+def test_a_few_steps_on_one_room_show_learning(room, rng):
+    trainer, sample = Trainer(QUICK, MODEL, FakeEmbedder(), CPU), augment(room, rng, 40)
+    losses = [trainer.train_step([sample]) for _ in range(QUICK.steps)]
+    first, last = (np.mean([row["loss"] for row in rows]) for rows in (losses[:5], losses[-5:]))
+    assert last < 0.7 * first
+    assert set(losses[0]) == {"loss", "semantic", "offset", "objectness", "bce", "dice", "caption"}
+
+
+def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_path):
+    config = dataclasses.replace(QUICK, steps=4)
+    stopped = train(config, MODEL, tmp_path, CPU, FakeEmbedder(), max_seconds=0.0)
+    assert stopped.step == 1
+    weights = {key: value.clone() for key, value in stopped.model.state_dict().items()}
+    resumed = Trainer(config, MODEL, FakeEmbedder(), CPU)
+    resumed.load_state(tmp_path / "state.pt")
+    assert resumed.step == 1
+    assert all(torch.equal(value, weights[key]) for key, value in resumed.model.state_dict().items())
+    finished = train(config, MODEL, tmp_path, CPU, FakeEmbedder())
+    assert finished.step == 4
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
+    checkpoint = load_file(tmp_path / "checkpoint.safetensors")
+    assert checkpoint.model.config == MODEL
+    assert checkpoint.notes["step"] == 4
+    assert checkpoint.similarity.normalize
