@@ -34,7 +34,9 @@ def main():
             LabelSpace(vocabulary, texts, Similarity()).classify(features)
             seconds.append(time.perf_counter() - start)
         median, worst = 1000 * np.median(seconds), 1000 * max(seconds)
-        print(f"{INSTANCES} instances x {LABELS} labels, {channels} channels: median {median:.1f} ms, worst {worst:.1f} ms")
+        print(
+            f"{INSTANCES} instances x {LABELS} labels, {channels} channels: median {median:.1f}, worst {worst:.1f} ms"
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
 
-torch.set_num_threads(2)
+torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
 @pytest.fixture

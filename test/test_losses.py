@@ -1,16 +1,22 @@
+import dataclasses
+
 import pytest
 import torch
 
 from spaceformer_ros.network.decoder import Prediction
+from spaceformer_ros.network.seeds import Seeds
 from spaceformer_ros.training.losses import (
     BCE_WEIGHT,
     CLASS_WEIGHT,
     DICE_WEIGHT,
     SetCriterion,
     Target,
+    assign,
     caption_loss,
     dice_loss,
+    mask_iou,
     match,
+    objectness_loss,
 )
 
 
@@ -57,6 +63,38 @@ def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite():
     assert good.item() < 0.05 < 10 < bad.item()
     assert set(parts) == {"objectness", "bce", "dice", "caption"}
     assert criterion([prediction, prediction], target)[0].item() == pytest.approx(2 * good.item())
+
+
+def test_seeded_queries_answer_for_the_object_they_start_on():
+    prediction, target = scene()
+    nowhere = torch.zeros(4, 3)
+    seeds = Seeds(torch.tensor([0, 3, 5, 2]), nowhere, torch.zeros(6, 3))  # voxels of objects 0, 1, none, 0
+    assignment = assign(dataclasses.replace(prediction, seeds=seeds), target.masks)
+    assert sorted(zip(assignment.rows.tolist(), assignment.columns.tolist())) == [(0, 0), (1, 1), (3, 0)]
+    weight = dict(zip(assignment.rows.tolist(), assignment.weights.tolist()))
+    assert weight == pytest.approx({0: 0.75, 3: 0.75, 1: 1.5})  # both objects count the same, mean 1
+
+
+def test_objectness_of_a_seeded_query_learns_the_iou_of_its_mask():
+    prediction, _ = scene()
+    seeds = Seeds(torch.zeros(4, dtype=torch.int64), torch.zeros(4, 3), torch.zeros(6, 3))
+    rows, iou = torch.tensor([1]), torch.tensor([0.7])
+    losses = {}
+    for p in (0.5, 0.7, 0.9):
+        logits = torch.full((4, 2), 0.0)
+        logits[:, 0] = -20.0
+        logits[1, 0] = torch.logit(torch.tensor(p))
+        losses[p] = float(
+            objectness_loss(dataclasses.replace(prediction, objectness_logits=logits, seeds=seeds), rows, iou)
+        )
+    assert losses[0.7] < min(losses[0.5], losses[0.9])
+
+
+def test_mask_iou_of_known_masks():
+    logits = torch.tensor([[1.0, 1.0, -1.0, -1.0], [-1.0, -1.0, -1.0, -1.0]])
+    assert mask_iou(logits, torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 0, 0, 0]])).tolist() == pytest.approx(
+        [1 / 3, 0.0]
+    )
 
 
 def test_dice_of_known_masks():

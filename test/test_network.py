@@ -16,6 +16,7 @@ from spaceformer_ros.network.attention import (
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
 from spaceformer_ros.network.layers import rotary_table, rotate
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders
+from spaceformer_ros.network.seeds import farthest_points
 from spaceformer_ros.voxels import VoxelGrid
 
 
@@ -243,6 +244,44 @@ def test_positions_are_an_optional_input(tiny_model):
     model, grid = tiny_model(position_octaves=2), made_grid()
     assert model.config.in_channels == 3 + 3 + 12
     assert model(grid)[0].mask_logits.shape == (len(grid), 10)
+
+
+def test_seeds_are_foreground_voxels_spread_over_their_votes(tiny_model):
+    model, grid = tiny_model(seeded_queries=True), made_grid()
+    features = model.backbone_features(grid)
+    with torch.no_grad():
+        model.seeds.offset.weight.zero_()
+        model.seeds.offset.bias.zero_()
+    seeds = model.seeds.pick(features, grid.positions, 10)
+    assert torch.equal(seeds.votes, grid.positions)
+    assert torch.equal(seeds.centre, grid.positions[seeds.row])
+    foreground = model.seeds.foreground(features)[:, 0]
+    assert bool((foreground[seeds.row] > min(0.0, float(foreground.sort(descending=True).values[10]))).all())
+    assert torch.pdist(seeds.centre).min() > 0.2  # ten places in a box of 1.5 x 1.2 x 0.8 m
+
+
+def test_farthest_points_of_a_line_are_its_ends_then_its_middle():
+    line = torch.zeros(11, 3)
+    line[:, 0] = torch.arange(11) + torch.tensor([0.1] + [0.0] * 10)
+    assert farthest_points(line, 3).tolist() == [10, 0, 5]
+    assert len(farthest_points(line[:2], 5)) == 5
+
+
+def test_a_seeded_query_falls_off_with_the_square_of_the_distance_to_its_centre(tiny_model):
+    model, grid = tiny_model(seeded_queries=True), made_grid()
+    seeds = model.seeds.pick(model.backbone_features(grid), grid.positions, 4)
+    logits = model.seeds.place_logits(torch.randn(4, 24), seeds)
+    squares = (seeds.votes[:, None] - seeds.centre[None]).square().sum(dim=2)
+    sharpness = torch.nn.functional.softplus(torch.tensor(4.0))
+    torch.testing.assert_close(logits, 1.0 - sharpness * squares, atol=1e-3, rtol=1e-3)
+
+
+def test_a_seeded_network_takes_any_number_of_queries_and_small_scenes(tiny_model):
+    model = tiny_model(seeded_queries=True)
+    (prediction,) = model(made_grid(), num_queries=25)
+    assert prediction.mask_logits.shape[1] == len(prediction.seeds.row) == 25
+    tiny = VoxelGrid.from_points(torch.tensor([[0.0, 0, 0], [0.1, 0, 0]]), torch.zeros(2, 3), 0.05)
+    assert model(tiny)[0].mask_logits.shape == (2, 2)
 
 
 def test_configuration_survives_a_round_trip_and_refuses_others():

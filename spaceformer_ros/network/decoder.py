@@ -1,4 +1,4 @@
-"""The query decoder: learned queries look at the voxels and come back as masks, objectness and CLIP features.
+"""The query decoder: queries look at the voxels and come back as masks, objectness and CLIP features.
 
 Memory-lean, and exact up to rounding: the backbone's final projection is folded into the two projections behind it,
 so that no [M, 1152] tensor exists; masks stay on voxels; keys and values are made once, because the iterations share
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .layers import rotary_table, rotate
+from .seeds import QuerySeeds, Seeds
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,13 @@ class Prediction:
     """What the decoder says about one scene after one iteration; Q in query order.
 
     mask_logits: [M, Q] on voxels, > 0 is inside; objectness_logits: [Q, 2], softmax index 0 is "object";
-    clip_features: [Q, C_text], not normalised.
+    clip_features: [Q, C_text], not normalised; seeds: where the queries started, None for learned queries.
     """
 
     mask_logits: torch.Tensor
     objectness_logits: torch.Tensor
     clip_features: torch.Tensor
+    seeds: Seeds | None = None
 
 
 @dataclass(frozen=True)
@@ -123,38 +125,47 @@ class QueryDecoder(nn.Module):
         self.class_head = nn.Linear(channels, 2)
         self.mask_head = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
         self.clip_head = nn.Linear(channels, config.text_channels)
-        self.learned_content = nn.Embedding(config.num_queries, channels)
-        self.learned_pos = nn.Embedding(config.num_queries, channels)
+        if config.seeded_queries:
+            self.seeds = QuerySeeds(config.decoder[-1].channels, channels)
+        else:
+            self.seeds = None
+        self.num_queries = config.num_queries
+        learned = 1 if config.seeded_queries else config.num_queries
+        self.learned_content = nn.Embedding(learned, channels)
+        self.learned_pos = nn.Embedding(learned, channels)
 
-    def decode(self, features, final, positions, row=None, num_queries=None, chunk_size=4096):
+    def decode(self, features, final, positions, points=None, num_queries=None, chunk_size=4096):
         """All predictions for one scene, the last iteration's last (the ones before it are for training).
 
-        features: [M, C] of the backbone before its `final` layer; positions: [N, 3] float32 metres of the keys;
-        row: [N] int64 voxel of each key, None for one key per voxel (N = M). Yields a Prediction before every
-        iteration and one after the last, so a caller that wants the result takes the last.
+        features: [M, C] of the backbone before its `final` layer; positions: [M, 3] float32 metres of the voxels;
+        points: (positions [N, 3], voxel of each [N] int64) makes points the keys, None the voxels. Yields a
+        Prediction before every iteration and one after the last, so a caller that wants the result takes the last.
         """
         mask_features = folded_linear(features, final, self.decoder_proj)  # [M, C_d]
-        keys = self.make_keys(features, final, positions, row)
-        query, theta = self.initial_queries(num_queries, positions)
+        keys = self.make_keys(features, final, *(points or (positions, None)))
+        query, theta, seeds = self.initial_queries(features, positions, num_queries or self.num_queries)
         for _ in range(self.iterations):
-            prediction = self.predict(query, mask_features)
+            prediction = self.predict(query, mask_features, seeds)
             yield prediction
             rotated = rotate_rows(query, theta)
             query = self.cross_attention(rotated, keys, blocked_voxels(prediction.mask_logits), chunk_size)
             query = self.self_attention(rotate_rows(query, theta))
             query = self.ffn(query)
-        yield self.predict(query, mask_features)
+        yield self.predict(query, mask_features, seeds)
 
-    def initial_queries(self, num_queries, positions):
-        """Content plus projected position of each query [Q, C], and the rotation that all of them share.
+    def initial_queries(self, features, positions, count):
+        """Content plus projected position of each query [Q, C], the rotation of their positions, and their Seeds.
 
-        More queries than were learned repeat them (index modulo), as in the published code. Queries sit at the
-        scene's minimum: their rotary position is 1 on every axis.
+        Learned queries have no seeds. They sit at the scene's minimum (their rotary position is 1 on every axis), and
+        more queries than were learned repeat them (index modulo), as in the published code.
         """
-        learned = len(self.learned_content.weight)
-        index = torch.arange(num_queries or learned, device=positions.device) % learned
+        index = torch.arange(count, device=positions.device) % len(self.learned_content.weight)
         query = self.learned_content(index) + self.query_proj(self.learned_pos(index))
-        return query, self.rotary(torch.ones(1, 3, device=positions.device))
+        if self.seeds is None:
+            return query, self.rotary(torch.ones(1, 3, device=positions.device)), None
+        seeds = self.seeds.pick(features, positions, count)
+        query = query[: len(seeds.row)] + self.seeds.content(features[seeds.row])
+        return query, self.rotary(positions[seeds.row] - positions.amin(dim=0) + 1), seeds
 
     def rotary(self, positions):
         channels, heads = self.learned_content.weight.shape[1], self.cross_attention.multihead_attn.num_heads
@@ -173,13 +184,15 @@ class QueryDecoder(nn.Module):
             values.append(self.cross_attention.project(2, rows))
         return Keys(row, torch.cat(keys, dim=1), torch.cat(values, dim=1))
 
-    def predict(self, query, mask_features):
+    def predict(self, query, mask_features, seeds=None):
         """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
         query = self.decoder_norm(query)
+        mask_logits = mask_features @ self.mask_head(query).t()
         return Prediction(
-            mask_logits=mask_features @ self.mask_head(query).t(),
+            mask_logits=mask_logits if seeds is None else mask_logits + self.seeds.place_logits(query, seeds),
             objectness_logits=self.class_head(query),
             clip_features=self.clip_head(query),
+            seeds=seeds,
         )
 
 

@@ -28,8 +28,9 @@ class SpaCeFormerConfig:
 
     encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
     training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
-    shifted cloud with n sines and cosines of it. feature_channels: width of the backbone's output; text_channels:
-    width of the text embeddings.
+    shifted cloud with n sines and cosines of it. seeded_queries: False for the published queries, learned constants;
+    True starts them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output;
+    text_channels: width of the text embeddings.
     """
 
     encoder: tuple
@@ -43,6 +44,7 @@ class SpaCeFormerConfig:
     num_queries: int
     iterations: int = 3
     position_octaves: int = 0
+    seeded_queries: bool = False
     stem_kernel_size: int = 5
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
@@ -96,6 +98,7 @@ class SpaCeFormerConfig:
             decoder_hidden=256,
             num_queries=100,
             position_octaves=5,
+            seeded_queries=True,
             stem_kernel_size=3,
         )
 
@@ -198,8 +201,8 @@ class SpaCeFormer(QueryDecoder):
         if points is not None:
             if len(sizes) != 1:
                 raise SpaceformerError(f"points as keys work for one scene at a time, the grid holds {len(sizes)}")
-            return [self.decode(features, self.final, points, grid.point_to_voxel, num_queries, chunk_size=chunk_size)]
+            points = (points, grid.point_to_voxel)
         return [
-            self.decode(scene_features, self.final, positions, None, num_queries, chunk_size=chunk_size)
+            self.decode(scene_features, self.final, positions, points, num_queries, chunk_size)
             for scene_features, positions in zip(features.split(sizes), grid.positions.split(sizes))
         ]

@@ -1,8 +1,9 @@
-"""Losses of the mask transformer: Hungarian matching, masks, objectness and captions.
+"""Losses of the mask transformer: assignment, masks, objectness and captions.
 
 Weights as published for this model family: matching costs class 2, mask BCE 5, dice 2; losses objectness 2 (weight of
 "no object" 0.1), mask BCE 5, dice 2, on the prediction of every decoder iteration; captions are contrastive with a
-learned temperature that starts at 0.07.
+learned temperature that starts at 0.07. Learned queries are matched with objects (Hungarian); seeded queries answer
+for the object that they start on, several of them for one, and their objectness learns the IoU of their mask.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ class Target:
     describes: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Assignment:
+    """Which query answers for which object, [K] each: query `rows`, object `columns`, `weights` (mean 1)."""
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    weights: torch.Tensor
+
+
 class SetCriterion(nn.Module):
     """Loss of a scene's predictions; holds the learned temperature of the captions."""
 
@@ -41,27 +51,58 @@ class SetCriterion(nn.Module):
         """Sum over the iterations' predictions. Returns (loss, dict of the last iteration's parts as floats)."""
         total, parts = 0.0, {}
         for prediction in predictions:
-            rows, columns = match(prediction, target.masks)
-            parts = self.parts(prediction, target, rows, columns)
+            parts = self.parts(prediction, target, assign(prediction, target.masks))
             total = total + sum(parts.values())
         return total, {name: float(value.detach()) for name, value in parts.items()}
 
-    def parts(self, prediction, target, rows, columns):
-        """Weighted loss terms where query rows[i] is matched with object columns[i]."""
-        labels = torch.full((len(prediction.objectness_logits),), NO_OBJECT, device=rows.device)
-        labels[rows] = OBJECT
-        weight = prediction.objectness_logits.new_tensor([1.0, NO_OBJECT_WEIGHT]).float()
-        objectness = F.cross_entropy(prediction.objectness_logits.float(), labels, weight)
+    def parts(self, prediction, target, assignment):
+        """Weighted loss terms under an Assignment."""
+        rows, columns, weights = assignment.rows, assignment.columns, assignment.weights
         logits, masks = prediction.mask_logits.float().t()[rows], target.masks[columns]
         similarity = self.log_scale.exp().clamp(max=100) * (
             F.normalize(prediction.clip_features.float()[rows], dim=1) @ target.texts.t()
         )
+        bce = F.binary_cross_entropy_with_logits(logits, masks, reduction="none").mean(dim=1)
+        mean = lambda losses: (losses * weights).sum() / max(1, len(losses))  # noqa: E731
         return {
-            "objectness": CLASS_WEIGHT * objectness,
-            "bce": BCE_WEIGHT * F.binary_cross_entropy_with_logits(logits, masks),
-            "dice": DICE_WEIGHT * dice_loss(logits.sigmoid(), masks).mean(),
-            "caption": CAPTION_WEIGHT * caption_loss(similarity, target.describes[columns]),
+            "objectness": CLASS_WEIGHT * objectness_loss(prediction, rows, mask_iou(logits, masks)),
+            "bce": BCE_WEIGHT * mean(bce),
+            "dice": DICE_WEIGHT * mean(dice_loss(logits.sigmoid(), masks)),
+            "caption": CAPTION_WEIGHT * mean(caption_loss(similarity, target.describes[columns])),
         }
+
+
+def assign(prediction, masks):
+    """Assignment of a Prediction's queries to objects. masks: [G, M]."""
+    if prediction.seeds is None:
+        rows, columns = match(prediction, masks)
+        return Assignment(rows, columns, torch.ones(len(rows), device=rows.device))
+    started_on = masks[:, prediction.seeds.row]  # [G, Q]
+    columns, rows = torch.nonzero(started_on, as_tuple=True)
+    shares = 1 / started_on.sum(dim=1)[columns]  # every object counts the same, however many queries it has
+    return Assignment(rows, columns, shares * len(rows) / shares.sum().clamp(min=1e-6))
+
+
+def objectness_loss(prediction, rows, iou):
+    """Cross entropy of the objectness where query rows[i] answers for an object with a mask of IoU iou[i].
+
+    Learned queries: "object" if matched, "no object" counting 0.1, normalised by weight as published. Seeded queries:
+    towards the IoU, all counting the same.
+    """
+    log_p = prediction.objectness_logits.float().log_softmax(dim=1)
+    seeded = prediction.seeds is not None
+    wanted = torch.zeros(len(log_p), device=rows.device)
+    wanted[rows] = iou if seeded else 1.0
+    empty = (1 - wanted) * (1.0 if seeded else NO_OBJECT_WEIGHT)
+    return -(wanted * log_p[:, OBJECT] + empty * log_p[:, NO_OBJECT]).sum() / (wanted + empty).sum()
+
+
+@torch.no_grad()
+def mask_iou(logits, masks):
+    """IoU of predicted (logit above 0) and true masks, [K]. Both [K, M]."""
+    predicted = (logits > 0).float()
+    overlap = (predicted * masks).sum(dim=1)
+    return overlap / (predicted.sum(dim=1) + masks.sum(dim=1) - overlap).clamp(min=1)
 
 
 def dice_loss(probabilities, masks):
@@ -71,14 +112,14 @@ def dice_loss(probabilities, masks):
 
 
 def caption_loss(similarity, describes):
-    """Mean over objects and their true captions of -log softmax of the true caption against all false ones.
+    """Per object the mean over its true captions of -log softmax of the true caption against all false ones, [K].
 
     True captions do not compete with each other: an object is "chair" and "red chair" at once.
     similarity: [K, T]; describes: [K, T] bool, at least one True per row.
     """
     false_mass = similarity.masked_fill(describes, -torch.inf).logsumexp(dim=1, keepdim=True)
     losses = F.softplus(false_mass - similarity) * describes
-    return (losses.sum(dim=1) / describes.sum(dim=1)).mean()
+    return losses.sum(dim=1) / describes.sum(dim=1)
 
 
 @torch.no_grad()

@@ -57,12 +57,13 @@ class TrainConfig:
 
 
 class AuxiliaryHeads(nn.Module):
-    """Dense targets that help the backbone to learn; not part of the network, and dropped after training."""
+    """Dense targets that help the backbone to learn; dropped after training (seeded networks have two of their own)."""
 
     def __init__(self, channels, text_channels):
         super().__init__()
         self.semantic = nn.Linear(channels, text_channels)
         self.offset = nn.Linear(channels, 3)
+        self.foreground = nn.Linear(channels, 1)
 
 
 class Trainer:
@@ -151,11 +152,16 @@ class Trainer:
         # logits <semantic(f), text> with the two matrices joined first: [M, 384] would cost more than the network
         texts = self.kind_texts @ self.heads.semantic.weight
         logits = F.linear(features, texts, self.kind_texts @ self.heads.semantic.bias).float()
-        semantic = self.config.semantic_weight * F.cross_entropy(logits, kind)
-        offset = self.config.offset_weight * self._offset_loss(features, grid, instance)
-        return semantic + offset, {"semantic": float(semantic.detach()), "offset": float(offset.detach())}
+        heads = self.heads if self.model.seeds is None else self.model.seeds
+        is_object = (instance >= 0).float()
+        losses = {
+            "semantic": self.config.semantic_weight * F.cross_entropy(logits, kind),
+            "foreground": F.binary_cross_entropy_with_logits(heads.foreground(features)[:, 0].float(), is_object),
+            "offset": self.config.offset_weight * self._offset_loss(heads.offset, features, grid, instance),
+        }
+        return sum(losses.values()), {name: float(loss.detach()) for name, loss in losses.items()}
 
-    def _offset_loss(self, features, grid, instance):
+    def _offset_loss(self, offset, features, grid, instance):
         inside = instance >= 0
         if not inside.any():
             return features.sum() * 0
@@ -163,7 +169,7 @@ class Trainer:
         _, group, counts = torch.unique(owner, return_inverse=True, return_counts=True)
         positions = grid.positions[inside]
         centres = torch.zeros(len(counts), 3, device=positions.device).index_add_(0, group, positions) / counts[:, None]
-        return (self.heads.offset(features[inside]).float() - (centres[group] - positions)).abs().sum(dim=1).mean()
+        return (offset(features[inside]).float() - (centres[group] - positions)).abs().sum(dim=1).mean()
 
     def save_state(self, path):
         """Write everything that a later process needs to go on, atomically."""
