@@ -3,6 +3,12 @@
 Importing this package loads nothing heavy: consumers of the messages import it too.
 """
 
+import os
+
+# OpenMP threads that wait must sleep, not spin: spinning made the network ten times slower on a robot's busy cores.
+# Read by the OpenMP runtime when torch is first imported; set the variable yourself for anything else.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # The generated `msg` and `srv` modules live in the install space: let source-tree imports see them as well.
 __path__ = __import__("pkgutil").extend_path(__path__, __name__)
 

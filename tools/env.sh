@@ -11,4 +11,5 @@ set -u
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 export FASTRTPS_DEFAULT_PROFILES_FILE="$root/config/fastdds_large_clouds.xml"
 export HF_HUB_OFFLINE=1
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} # as spaceformer_ros sets it, also where torch is imported first
 exec "$@"
