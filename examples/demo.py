@@ -227,7 +227,7 @@ def ask(robot, queries, truth):
 
 def is_right(text, instance, truth):
     """Whether the answer's box overlaps an object of the room that the text names."""
-    return any(text in item.all_names and box_of(instance).iou(item.box) >= RIGHT_IOU for item in truth)
+    return any(text in (*item.names, *item.held_out_names) and box_of(instance).iou(item.box) >= RIGHT_IOU for item in truth)
 
 
 def box_of(instance):

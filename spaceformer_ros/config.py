@@ -96,7 +96,11 @@ class PostprocessConfig:
     mask_threshold: float = setting(0.0, "a voxel is inside where its mask logit is above this", low=-20.0, high=20.0)
     min_points: int = setting(20, "masks with fewer points are dropped", low=1, high=10**7)
     nms_iou: float = setting(
-        0.7, "of two masks that overlap more than this, the better one stays (1: keep all)", low=0.0, high=1.0
+        -1.0,
+        "of two masks that overlap more than this IoU, the better one stays (1: keep all; negative: the checkpoint's "
+        "own value, 0.7 for the released one)",
+        low=-1.0,
+        high=1.0,
     )
     split_components: bool = setting(False, "split masks into parts that lie apart (DBSCAN with min points 1)")
     split_distance: float = setting(0.95, "gap from which two parts lie apart", unit="m", low=0.01, high=100.0)

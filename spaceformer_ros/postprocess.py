@@ -16,15 +16,19 @@ SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
 
 
-def extract_instances(prediction, voxels, config):
-    """Instances of a Prediction on a VoxelMap, best first, by a PostprocessConfig."""
+def extract_instances(prediction, voxels, config, checkpoint_nms_iou=0.7):
+    """Instances of a Prediction on a VoxelMap, best first, by a PostprocessConfig.
+
+    checkpoint_nms_iou: used where the config leaves `nms_iou` to the checkpoint; 0.7 is the published value.
+    """
+    nms_iou = config.nms_iou if config.nms_iou >= 0 else checkpoint_nms_iou
     objectness, masks, mask_score = score_masks(prediction, config.mask_threshold)
     counts = torch.as_tensor(voxels.point_counts, device=masks.device)
     sizes = point_sizes(masks, counts)
     keep = (objectness >= config.objectness_threshold) & (sizes >= config.min_points)
     rows = torch.nonzero(keep)[:, 0]
     rows = rows[torch.argsort(-(objectness * mask_score)[rows], stable=True)]
-    rows = rows[non_max_suppression(masks[:, rows], config.nms_iou)]
+    rows = rows[non_max_suppression(masks[:, rows], nms_iou)]
     features = prediction.clip_features[rows].float().cpu().numpy()
     columns = [objectness[rows].cpu().numpy(), mask_score[rows].cpu().numpy(), features]
     mask_rows = mask_to_rows(masks[:, rows])

@@ -61,8 +61,8 @@ class Segmenter:
         """config: ModelConfig. Raises SpaceformerError where the device, precision or backend cannot be had."""
         self.device = choose_device(config.device)
         self.dtype = choose_precision(config.precision, self.device)
-        self.voxel_size = checkpoint.model.config.voxel_size
         network = checkpoint.model.config
+        self.voxel_size, self.nms_iou = network.voxel_size, network.nms_iou
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
 
@@ -89,7 +89,7 @@ class Segmenter:
                 point_to_voxel=grid.point_to_voxel.int().cpu().numpy(),
                 voxel_size=self.voxel_size,
             )
-            return extract_instances(prediction, voxels, config)
+            return extract_instances(prediction, voxels, config, self.nms_iou)
 
     def cancel(self):
         """Break off the running inference soon, and refuse later ones. Any thread may call."""

@@ -19,13 +19,13 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
     config = Config().with_values({"nms_iou": 1, "vocabulary": ["chair"], "device": "cpu"})
     assert (config.postprocess.nms_iou, config.vocabulary.vocabulary, config.model.device) == (1.0, ("chair",), "cpu")
     assert isinstance(config.postprocess.nms_iou, float)
-    assert Config().postprocess.nms_iou == 0.7
+    assert Config().postprocess.nms_iou == -1.0
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"nms_iou": 1.5}, r"nms_iou: 1.5 lies outside \[0.0, 1.0\]"),
+        ({"nms_iou": 1.5}, r"nms_iou: 1.5 lies outside \[-1.0, 1.0\]"),
         ({"nms_iou": float("nan")}, "outside"),
         ({"nms_iou": "much"}, "'much' is not of type float"),
         ({"min_points": 2.5}, "2.5 is not of type int"),

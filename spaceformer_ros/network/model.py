@@ -30,7 +30,7 @@ class SpaCeFormerConfig:
     training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
     shifted cloud with n sines and cosines of it. seeded_queries: False for the published queries, learned constants;
     True starts them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output;
-    text_channels: width of the text embeddings.
+    text_channels: width of the text embeddings. nms_iou: mask IoU above which two predictions are the same object.
     """
 
     encoder: tuple
@@ -46,6 +46,7 @@ class SpaCeFormerConfig:
     position_octaves: int = 0
     seeded_queries: bool = False
     stem_kernel_size: int = 5
+    nms_iou: float = 0.7
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
 
@@ -99,6 +100,7 @@ class SpaCeFormerConfig:
             num_queries=100,
             position_octaves=5,
             seeded_queries=True,
+            nms_iou=0.3,  # several queries start on one object
             stem_kernel_size=3,
         )
 

@@ -322,7 +322,7 @@ def test_bad_parameters_are_refused_with_a_reason(start, client, name, value, wo
 def test_numbers_out_of_range_are_refused(start, client):
     node = start()
     assert not set_parameter(client, "nms_iou", 1.5).successful
-    assert node.config.postprocess.nms_iou == 0.7
+    assert node.config.postprocess.nms_iou == -1.0
 
 
 def test_parameters_describe_themselves(start, client):

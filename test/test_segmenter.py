@@ -1,0 +1,86 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_config
+
+from spaceformer_ros import Cancelled, SpaceformerError
+from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, Checkpoint
+from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.config import ModelConfig, PostprocessConfig
+from spaceformer_ros.network.model import SpaCeFormer
+from spaceformer_ros.postprocess import extract_instances
+from spaceformer_ros.segmenter import Segmenter, choose_device, choose_precision
+from spaceformer_ros.vocabulary import Similarity
+
+ON_CPU = ModelConfig(device="cpu", precision="float32")
+KEEP_ALL = PostprocessConfig(nms_iou=1.0, min_points=1)
+
+
+def segmenter(config=ON_CPU, **changes):
+    torch.manual_seed(0)
+    model = SpaCeFormer(tiny_config(seeded_queries=True, **changes)).eval().requires_grad_(False)
+    return Segmenter(Checkpoint(model, DEMO_TEXT_MODEL, Similarity(), "", "tiny"), config)
+
+
+@pytest.fixture
+def cloud(rng):
+    xyz = rng.uniform((0, 0, 0), (1.5, 1.2, 0.8), (3000, 3)).astype(np.float32)
+    return Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8))
+
+
+def segment(cloud, config=KEEP_ALL, **changes):
+    return segmenter(**changes).segment(cloud, config, max_voxels=10**6)
+
+
+def masks(instances, cloud):
+    """Each instance as a set of points, by their coordinates; the order of instances and points is left out."""
+    return sorted(
+        sorted(map(tuple, np.round(cloud.xyz[instances.point_mask(k)] - cloud.origin, 3).tolist()))
+        for k in range(len(instances))
+    )
+
+
+def test_the_same_cloud_gives_the_same_instances_in_any_order_of_its_points(cloud, rng):
+    shuffled = cloud[rng.permutation(len(cloud))]
+    first, again, other = segment(cloud), segment(cloud), segment(shuffled)
+    assert len(first) > 1
+    assert masks(first, cloud) == masks(again, cloud)
+    np.testing.assert_array_equal(first.features, again.features)
+    assert len(first) == len(other)
+    agree = np.mean([a == b for a, b in zip(masks(first, cloud), masks(other, shuffled))])
+    assert agree > 0.9  # mean colours of a voxel round differently in another order
+
+
+def test_duplicates_are_removed_as_the_checkpoint_says_unless_the_user_does(cloud):
+    by_checkpoint = PostprocessConfig(min_points=1)
+    assert by_checkpoint.nms_iou < 0
+    everything = len(segment(cloud, nms_iou=0.1))
+    assert len(segment(cloud, by_checkpoint, nms_iou=1.0)) == everything
+    assert len(segment(cloud, by_checkpoint, nms_iou=0.1)) < everything
+    assert len(segment(cloud, dataclasses.replace(by_checkpoint, nms_iou=0.1), nms_iou=1.0)) < everything
+
+
+def test_the_published_limit_is_the_default_of_extraction():
+    assert extract_instances.__defaults__ == (SpaCeFormer(tiny_config()).config.nms_iou,) == (0.7,)
+
+
+def test_a_cloud_that_is_too_big_is_refused_with_the_figures(cloud):
+    with pytest.raises(SpaceformerError, match=r"occupies \d+ voxels of 0.05 m, more than max_voxels 100: set roi"):
+        segmenter().segment(cloud, KEEP_ALL, max_voxels=100)
+
+
+def test_a_cancelled_segmenter_breaks_off(cloud):
+    busy = segmenter()
+    busy.cancel()
+    with pytest.raises(Cancelled):
+        busy.segment(cloud, KEEP_ALL, max_voxels=10**6)
+
+
+def test_devices_and_precisions_that_cannot_be_had_are_refused():
+    with pytest.raises(SpaceformerError, match="device 'toaster' cannot be used"):
+        choose_device("toaster")
+    with pytest.raises(SpaceformerError, match="float16 needs a CUDA device"):
+        choose_precision("float16", torch.device("cpu"))
+    assert choose_precision("float32", torch.device("cpu")) == torch.float32
