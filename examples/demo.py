@@ -35,8 +35,8 @@ from spaceformer_ros.ros.messages import PointCloud2
 
 TOPIC = "/demo/map_cloud"
 PATIENCE = 100.0  # seconds for the first result, with loading
-ROOM_SEED, ROOM_THEME = 7, "living room"  # a room that no checkpoint was trained on: training seeds start at 1000000
-ROOM_QUERIES = ("couch", "plant", "coffee table")  # "couch" is not in the vocabulary, "sofa" is
+ROOM_SEED, ROOM_THEME = 8, "living room"  # a room that no checkpoint was trained on: training seeds start at 1000000
+ROOM_QUERIES = ("couch", "plant", "television")  # "couch" is not in the vocabulary, "sofa" is
 CLOUD_QUERIES = ("table", "couch", "curtain")
 OTHER_WORDS = ("furniture", "lighting", "decoration", "electronics")
 RIGHT_IOU = 0.25  # of boxes, from which an answer counts as right
@@ -70,9 +70,8 @@ def run(options, stack):
 
     os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(domain_coordinator.domain_id()))
     path, truth = (options.cloud, None) if options.cloud else make_room(stack)
-    start_node(stack, options.checkpoint)
-    start_publisher(stack, path)
-    robot = stack.enter_context(Robot())
+    processes = {"node": start_node(stack, options.checkpoint), "publisher": start_publisher(stack, path)}
+    robot = stack.enter_context(Robot(processes))
     array = robot.wait("instances", lambda m: m.map_revision >= 1, PATIENCE)
     cloud = robot.wait("labeled_cloud", lambda m: m.width > 0, PATIENCE)
     robot.wait("markers", lambda m: len(m.markers) > 1, PATIENCE)
@@ -99,7 +98,7 @@ def make_room(stack):
 
 
 def start(stack, name, command):
-    """Start a process that is stopped with the demo, and must then exit with 0."""
+    """Start a process that is stopped with the demo, and must then exit with 0. Returns it."""
     process = subprocess.Popen([str(part) for part in command])
 
     def stop():
@@ -110,6 +109,7 @@ def start(stack, name, command):
             os._exit(1)
 
     stack.callback(stop)
+    return process
 
 
 def executable(name):
@@ -119,11 +119,11 @@ def executable(name):
 
 def start_node(stack, checkpoint):
     arguments = ["-r", f"~/input/points:={TOPIC}", "-p", f"checkpoint:={checkpoint}", "-p", "min_update_interval:=0.0"]
-    start(stack, "the node", [sys.executable, executable("spaceformer_node"), "--ros-args", *arguments])
+    return start(stack, "the node", [sys.executable, executable("spaceformer_node"), "--ros-args", *arguments])
 
 
 def start_publisher(stack, path):
-    start(stack, "the publisher", [sys.executable, executable("publish_cloud"), path, "--topic", TOPIC])
+    return start(stack, "the publisher", [sys.executable, executable("publish_cloud"), path, "--topic", TOPIC])
 
 
 class Robot:
@@ -135,6 +135,9 @@ class Robot:
         ("vocabulary", interfaces.Vocabulary),
         ("state", interfaces.NodeState),
     )
+
+    def __init__(self, processes):
+        self.processes = processes  # dict of name and Popen that must not end before the demo does
 
     def __enter__(self):
         from diagnostic_msgs.msg import DiagnosticArray
@@ -176,6 +179,9 @@ class Robot:
         while not (name in self.latest and condition(self.latest[name])):
             if "error" in self.latest:
                 raise Failure(f"the node reports: {self.latest['error']}")
+            dead = [name for name, process in self.processes.items() if process.poll() is not None]
+            if dead:
+                raise Failure(f"the {' and the '.join(dead)} ended before the demo did; its own words are above")
             if time.monotonic() > end:
                 raise Failure(f"no usable message on /spaceformer/{name} within {seconds:g} s")
             time.sleep(0.02)
@@ -227,7 +233,9 @@ def ask(robot, queries, truth):
 
 def is_right(text, instance, truth):
     """Whether the answer's box overlaps an object of the room that the text names."""
-    return any(text in (*item.names, *item.held_out_names) and box_of(instance).iou(item.box) >= RIGHT_IOU for item in truth)
+    return any(
+        text in (*item.names, *item.held_out_names) and box_of(instance).iou(item.box) >= RIGHT_IOU for item in truth
+    )
 
 
 def box_of(instance):

@@ -1,6 +1,7 @@
 """What instances are called: labels with synonyms, background words, and how features are compared with texts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from . import SpaceformerError
 
 MAX_LABELS = 10_000
 MAX_TEXT_LENGTH = 200  # characters of one label or query
+SYNONYM_QUANTILE = 0.75  # three of four labels have no other label as similar as a synonym must be
+MIN_SYNONYM_SIMILARITY = 0.5  # cosine; matters where the labels have little to do with each other
+MAX_COMPARED = 1000  # labels looked at for the quantile
 
 
 @dataclass(frozen=True)
@@ -140,15 +144,35 @@ class LabelSpace:
     def match(self, features, text, vector):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
-        A text of the vocabulary scores as its label does. Any other text competes as one more label: the softmax of
-        its similarity against those of all labels. features: [K, C]; vector: [C] unit vector of the text.
+        A text of the vocabulary scores as its label does. Any other text competes as one more label, except with
+        the labels that mean the same ("couch": sofa): their probability counts for it, weighted by how well the
+        text itself fits, relative to the instance that it fits best. features: [K, C]; vector: [C] unit vector.
         """
         logits = self.label_logits(features)
         known = self.find_label(text)
         if known is not None:
             return softmax(logits)[:, known]
         own = self.similarity.logits(features, vector[None])
-        return softmax(np.concatenate([own, logits], axis=1))[:, 0]
+        probability = softmax(np.concatenate([own, logits], axis=1))
+        itself = probability[:, 0]
+        with_synonyms = itself + probability[:, 1:][:, self.synonyms(vector)].sum(axis=1)
+        share = itself / with_synonyms
+        return with_synonyms * np.minimum(1, share / share[np.argmax(itself)])
+
+    def synonyms(self, vector):
+        """[L] bool: labels that are more similar to a text than most labels are to the one most similar to them."""
+        similarity = np.maximum.reduceat(self.embeddings @ vector, self._starts)
+        return similarity >= self._synonym_similarity
+
+    @cached_property
+    def _synonym_similarity(self):
+        """Quantile of the similarity between a label and the one nearest to it, which depends on the text model."""
+        names = self.embeddings[self._starts][: len(self.vocabulary.labels)][:MAX_COMPARED]
+        if len(names) < 2:
+            return MIN_SYNONYM_SIMILARITY
+        similarity = names @ names.T
+        np.fill_diagonal(similarity, -np.inf)
+        return max(MIN_SYNONYM_SIMILARITY, np.quantile(similarity.max(axis=1), SYNONYM_QUANTILE))
 
     def find_label(self, text):
         """Index of the label that has `text` among its phrases (case does not matter), or None."""

@@ -62,9 +62,21 @@ def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
     label_score = space.classify(features).score
     for text in ("sofa", "Couch", " couch "):
         assert np.allclose(space.match(features, text, None), label_score)
-    vector = np.eye(8, dtype=np.float32)[2]
-    expected = softmax(np.array([1.0, 4.0, 1.0]))[0]
-    assert np.allclose(space.match(features, "stool", vector), expected)
+    vector = np.eye(8, dtype=np.float32)[3]
+    expected = softmax(np.array([0.0, 4.0, 1.0]))[0]
+    assert np.allclose(space.match(features, "lamp", vector), expected)
+
+
+def test_a_synonym_scores_as_its_label_and_ranks_by_its_own_fit():
+    space = space_of(["sofa", "chair", "table"])
+    couch = np.array([0.9, 0, 0, 0.4359, 0, 0, 0, 0], dtype=np.float32)  # cosine 0.9 with "sofa", 0 with the others
+    assert space.synonyms(couch).tolist() == [True, False, False]
+    features = np.array([[4.0, 0, 0, 0], [4.0, 0, 0, 3.0], [0, 4.0, 0, 0]], dtype=np.float32)
+    features = np.pad(features, ((0, 0), (0, 4)))
+    plain, special, chair = space.match(features, "couch", couch)
+    assert special > 0.95  # the best fit counts in full, though "sofa" and "couch" share its probability
+    assert 0.1 < plain < special
+    assert chair < 0.1
 
 
 def test_features_of_another_width_are_refused():
