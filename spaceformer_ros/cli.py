@@ -31,6 +31,7 @@ def build_parser():
     for name, run, add_arguments, text in (
         ("segment", segment, _segment_arguments, "find and name the objects of a cloud file"),
         ("find", find, _find_arguments, "ask a cloud file where something is"),
+        ("evaluate", evaluate, _evaluate_arguments, "score predictions against ground truth"),
         ("prepare", prepare, _prepare_arguments, "download the released weights, after consent, and the text model"),
         ("rooms", rooms, _rooms_arguments, "write generated rooms with known contents"),
     ):
@@ -77,18 +78,23 @@ def _segment_arguments(command):
     command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
     command.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
     command.add_argument("--no-pictures", action="store_true", help="write no PNG files")
+    command.add_argument(
+        "--texts", metavar="FILE", help="JSON file whose keys are texts: also write <stem>_answers.json for evaluate"
+    )
     _add_settings(command)
 
 
 def segment(options):
-    """Write <stem>.json (objects), <stem>_labeled.ply and pictures; print a table."""
-    _, outcome = _scene_of(options.cloud, options)
+    """Write <stem>.json (objects), <stem>_labeled.ply, pictures and, if asked for, answers; print a table."""
+    pipeline, outcome = _scene_of(options.cloud, options)
     scene, folder = outcome.scene, pathlib.Path(options.out)
     shown = scene.published(_config(options).postprocess.score_threshold)
     stem = pathlib.Path(options.cloud).stem
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
     _write_results(folder, stem, scene, shown, pictures=not options.no_pictures)
+    if options.texts:
+        _write_answers(folder / f"{stem}_answers.json", options.texts, pipeline, scene, shown)
     print_table([object_row(item) for item in shown], ("id", "label", "score", "position [m]", "size [m]"))
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
     print(f"{len(shown)} objects; seconds: {seconds}; results in {folder}/")
@@ -106,6 +112,19 @@ def _write_results(folder, stem, scene, shown, pictures):
         draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")
         title = f"{stem}: {len(shown)} objects, {view} view"
         draw_scene(folder / f"{stem}_{view}_instances.png", colored, shown, view, title)
+
+
+def _write_answers(path, texts, pipeline, scene, shown):
+    """For every text the ids of the shown objects with their scores, best first."""
+    from .evaluation.answers import read_texts
+    from .find import ObjectQuery
+
+    ids, answers = {item.id for item in shown}, {}
+    for text in read_texts(pathlib.Path(texts)):
+        query = ObjectQuery(text, max_results=max(len(scene.objects), 1), min_score=0.0)
+        matches = pipeline.find(query, scene).matches
+        answers[text] = {match.object.id: match.score for match in matches if match.object.id in ids}
+    path.write_text(json.dumps(answers, indent=1))
 
 
 def _find_arguments(command):
@@ -198,6 +217,54 @@ def rooms(options):
 
     for seed in tqdm(range(options.seed, options.seed + options.n), unit="room", disable=None):
         write_room(make_room(seed), options.out, f"room_{seed}")
+
+
+def _evaluate_arguments(command):
+    files = "a .ply, .pcd, .npz or ScanNet .txt file, or a folder of them, matched by scene name"
+    command.add_argument("predictions", help=files)
+    command.add_argument("ground_truth", help=f"the same points with the truth: {files}")
+    command.add_argument(
+        "--labels", metavar="FILE", help="classes (and groups) in yaml, or scannet; default: all named"
+    )
+    command.add_argument("--class-agnostic", action="store_true", help="take all classes for one")
+    command.add_argument(
+        "--min-points", type=int, default=100, help="smaller instances do not count (default: %(default)s)"
+    )
+    command.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+
+
+def evaluate(options):
+    """Print the figures as tables; write evaluation.json and evaluation.csv."""
+    from tqdm import tqdm
+
+    from .evaluation import evaluate_files
+
+    report = evaluate_files(
+        options.predictions,
+        options.ground_truth,
+        labels=options.labels,
+        class_agnostic=options.class_agnostic,
+        min_region=options.min_points,
+        progress=lambda scenes: tqdm(scenes, unit="scene", disable=None),
+    )
+    folder = pathlib.Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    report.write_json(folder / "evaluation.json")
+    report.write_csv(folder / "evaluation.csv")
+    for title, table in (("class", report.classes), ("group", report.groups)):
+        header = (title, *next(iter(table.values()), ()))
+        if table:
+            print_table([(name, *map(figure_text, row.values())) for name, row in table.items()], header)
+            print()
+    print_table([(name, figure_text(value)) for name, value in report.summary.items()], ("figure", "value"))
+    print(f"results in {folder}/")
+
+
+def figure_text(value):
+    """A figure with three decimals, a count as it is, "-" where there was nothing to judge."""
+    if isinstance(value, int):
+        return str(value)
+    return "-" if value != value else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -66,6 +66,35 @@ def test_rooms_are_written_as_ply_and_json(tmp_path):
     assert records["instance"].max() == len(objects) - 1
 
 
+def test_a_segmented_room_is_evaluated(tmp_path, settings, capsys):
+    main(["rooms", "--out", str(tmp_path / "truth"), "--seed", "5"])
+    objects = json.loads((tmp_path / "truth" / "room_5.json").read_text())["objects"]
+    texts = {item["kind"]: [o["instance"] for o in objects if o["kind"] == item["kind"]] for item in objects}
+    (tmp_path / "truth" / "room_5_texts.json").write_text(json.dumps(texts))
+    room, asked = str(tmp_path / "truth" / "room_5.ply"), str(tmp_path / "truth" / "room_5_texts.json")
+    main(["segment", room, "--out", str(tmp_path / "found"), "--no-pictures", "--texts", asked, *settings])
+    arguments = [str(tmp_path / "found"), str(tmp_path / "truth"), "--class-agnostic", "--min-points", "20"]
+    capsys.readouterr()
+    main(["evaluate", *arguments, "--out", str(tmp_path / "report")])
+    printed = capsys.readouterr().out
+    content = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    assert content["settings"]["min_points"] == 20
+    assert 0 < content["summary"]["texts"] <= len(texts)
+    assert set(content["classes"]) == {"object"}
+    for figure, value in content["summary"].items():
+        assert figure in printed
+        assert value is None or value >= 0
+    assert (tmp_path / "report" / "evaluation.csv").read_text().startswith("scope,figure,value\nall,AP,")
+
+
+def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
+    main(["rooms", "--out", str(tmp_path), "--seed", "5"])
+    main(["evaluate", str(tmp_path / "room_5.ply"), str(tmp_path / "room_5.ply"), "--out", str(tmp_path / "report")])
+    rows = {line.split("  ")[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines() if line}
+    assert {rows[name] for name in ("AP", "recall50", "box F1@0.50", "mIoU")} == {"1.000"}
+    assert rows["scenes"] == "1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -84,6 +113,13 @@ def test_mistakes_end_with_one_sentence(tmp_path, settings, cloud_file, capsys, 
         main([arguments[0], *arguments[1:2], *settings, *arguments[2:]])
     assert stopped.value.code == 1
     assert words in capsys.readouterr().err
+
+
+def test_mistakes_of_evaluate_end_with_one_sentence(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "nowhere", "nowhere.ply"])
+    assert stopped.value.code == 1
+    assert "spaceformer: nowhere: does not exist" in capsys.readouterr().err
 
 
 def test_help_lists_commands_and_version(capsys):

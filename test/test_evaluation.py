@@ -7,6 +7,7 @@ from spaceformer_ros.evaluation import (
     Prediction,
     average_precision,
     integrate,
+    overlap,
     recall,
     summarise,
 )
@@ -33,7 +34,7 @@ def found(*ranges, scores=None, labels=None):
 
 
 def ap(prediction, ground_truth, threshold=0.5, min_region=100, **arguments):
-    return average_precision([(prediction, ground_truth)], [0], (threshold,), min_region, **arguments)[0, 0]
+    return average_precision([overlap(prediction, ground_truth)], [0], (threshold,), min_region, **arguments)[0, 0]
 
 
 def test_thresholds_are_the_nine_of_scannet():
@@ -92,7 +93,7 @@ def test_predictions_in_unannotated_area_are_neither_right_nor_wrong():
 
 def test_classes_without_ground_truth_are_left_out_and_without_prediction_are_zero():
     scene = (found((0, 200), labels=[0]), truth((0, 200), (300, 500), labels=[0, 2]))
-    values = average_precision([scene], range(3), (0.5,), 100)[:, 0]
+    values = average_precision([overlap(*scene)], range(3), (0.5,), 100)[:, 0]
     assert values[0] == 1.0
     assert np.isnan(values[1])
     assert values[2] == 0.0
@@ -103,6 +104,7 @@ def test_scenes_are_pooled_before_sorting():
     # scene 1: true at .9; scene 2: false at .8, true at .3 -> rows as in the duplicate test
     scenes = [(found((0, 200), scores=[0.9]), truth((0, 200)))]
     scenes.append((found((600, 800), (0, 200), scores=[0.8, 0.3]), truth((0, 200))))
+    scenes = [overlap(*scene) for scene in scenes]
     assert average_precision(scenes, [0], (0.5,), 100)[0, 0] == pytest.approx(0.25 * (2 / 3 + 1 / 2 + 1 + 1))
 
 
@@ -112,18 +114,33 @@ def test_equal_scores_share_one_cut():
 
 
 def test_recall_is_one_to_one():
-    scene = (found((0, 200), (0, 195), (300, 420)), truth((0, 200), (300, 500)))
+    scene = overlap(found((0, 200), (0, 195), (300, 420)), truth((0, 200), (300, 500)))
     assert recall([scene], 0.5) == 1.0
     assert recall([scene], 0.7) == 0.5
 
 
-def test_order_of_instances_and_points_changes_nothing(rng):
-    truths, prediction = truth((0, 200), (300, 500), (500, 700)), found((0, 150), (280, 480), (510, 800), (850, 990))
-    base = [value for _, value in summarise([(prediction, truths)], ["thing"])]
-    order, points = rng.permutation(4), rng.permutation(POINTS)
-    where = np.argsort(points)
-    shuffled = Prediction(
-        tuple(np.sort(where[prediction.masks[k]]) for k in order), prediction.scores[order], prediction.labels[order]
-    )
-    moved = GroundTruth(truths.instance[points], truths.labels)
-    assert [value for _, value in summarise([(shuffled, moved)], ["thing"])] == pytest.approx(base, nan_ok=True)
+def test_ap_is_the_mean_over_nine_thresholds_and_ap25_stands_apart():
+    # IoU 180 / 200 = 0.9: above 0.50 ... 0.85, not above 0.90 -> 8 of 9
+    rows = dict(summarise([(found((0, 180)), truth((0, 200)))], ["thing"]))
+    assert rows["AP"] == pytest.approx(8 / 9)
+    # IoU 60 / 200 = 0.3: at no threshold of the nine, but above 0.25
+    rows = dict(summarise([(found((0, 60)), truth((0, 200)))], ["thing"], min_region=50))
+    assert (rows["AP"], rows["AP50"], rows["AP25"]) == (0.0, 0.0, 1.0)
+
+
+def test_of_two_duplicates_both_are_false_positives():
+    # rows: true .9, false .8, false .7, and a second instance, true .1
+    # cuts .1: p 2/4 r 1; .7: p 1/3 r 1/2; .8: p 1/2 r 1/2; .9: p 1 r 1/2; steps .25, .25, 0, .25, .25
+    ranges = (0, 200), (0, 190), (5, 200), (300, 500)
+    value = ap(found(*ranges, scores=[0.8, 0.7, 0.9, 0.1]), truth((0, 200), (300, 500)))
+    assert value == pytest.approx(0.25 * (2 / 4 + 1 / 3 + 1 + 1))
+
+
+def test_below_one_half_the_best_prediction_chooses_first():
+    # At IoU 0.25 the surer one fits both instances (150/250 and 100/250), the other only the second (100/200). The
+    # surer takes the instance it overlaps most, so that both are found whatever the order of the rows.
+    for order in ([0, 1], [1, 0]):
+        ranges, scores = [(50, 300), (200, 300)], [0.9, 0.5]
+        prediction = found(*(ranges[i] for i in order), scores=[scores[i] for i in order])
+        for instances in ([(50, 200), (200, 400)], [(200, 400), (50, 200)]):
+            assert ap(prediction, truth(*instances), threshold=0.25) == 1.0

@@ -1,0 +1,36 @@
+"""How good are instances, boxes, labels and answers? On files (`evaluate_files`) or on arrays (`evaluate_scene`).
+
+scene      Prediction, GroundTruth, and how many points their instances share
+precision  ScanNet's average precision and recall;  boxes: F1 of upright boxes;  semantic: IoU of point classes
+retrieval  rank of the first right answer to a text
+report     all figures of a list of scenes as rows, JSON and CSV
+classes, files, scannet, answers, pairs   what is read from disk;  run: all of it together
+"""
+
+from .precision import AP_THRESHOLDS, average_precision, integrate, recall
+from .report import Report, SceneResult, evaluate_scene, make_report, summarise
+from .retrieval import RIGHT_IOU, first_right_rank, success
+from .run import evaluate_files
+from .scene import MIN_REGION_POINTS, NONE, GroundTruth, Overlaps, Prediction, overlap
+
+__all__ = [
+    "AP_THRESHOLDS",
+    "MIN_REGION_POINTS",
+    "NONE",
+    "RIGHT_IOU",
+    "GroundTruth",
+    "Overlaps",
+    "Prediction",
+    "Report",
+    "SceneResult",
+    "average_precision",
+    "evaluate_files",
+    "evaluate_scene",
+    "first_right_rank",
+    "integrate",
+    "make_report",
+    "overlap",
+    "recall",
+    "success",
+    "summarise",
+]

@@ -1,0 +1,118 @@
+"""Files of open-vocabulary retrieval, beside the scenes.
+
+Ground truth, `<scene>_texts.json`: {"red chair": [4, 7]}, for each text the ids of the instances that answer it.
+Predictions, `<scene>_answers.json`: {"red chair": [12, 3]}, ids best first, or {"red chair": {"12": 0.8, "3": 0.1}}, a
+score per id; or `<scene>_answers.npz` with arrays ids [K], features [K, C], texts [T] and text_features [T, C], ranked
+by cosine. Ids are those of the file of the scene; a list may be empty where nothing was found.
+"""
+
+import json
+
+import numpy as np
+
+from .. import SpaceformerError
+from .files import scene_name
+from .retrieval import first_right_rank
+
+TEXTS, ANSWERS = "_texts", "_answers"
+
+
+def texts_path(truth):
+    """Where the texts of a ground-truth file stand."""
+    return truth.with_name(f"{scene_name(truth)}{TEXTS}.json")
+
+
+def answers_path(prediction):
+    """Where the answers to them stand beside a prediction file: NPZ if there is one, else JSON."""
+    path = prediction.with_name(f"{scene_name(prediction)}{ANSWERS}.npz")
+    return path if path.is_file() else path.with_suffix(".json")
+
+
+def read_texts(path):
+    """Dict text -> list of ids. Raises SpaceformerError."""
+    return {text: _ids(path, text, ids) for text, ids in _read_json(path).items()}
+
+
+def read_answers(path):
+    """Dict text -> list of ids, best first. Raises SpaceformerError."""
+    if path.suffix == ".npz":
+        return _rank_features(path)
+    answers = {}
+    for text, given in _read_json(path).items():
+        if isinstance(given, dict):
+            given = sorted(given, key=lambda key: -given[key])
+        answers[text] = _ids(path, text, given)
+    return answers
+
+
+def _read_json(path):
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SpaceformerError(
+            f"{path}: cannot be read: {error}; expected JSON, texts with their instance ids"
+        ) from error
+    if not isinstance(content, dict):
+        raise SpaceformerError(f'{path}: holds a {type(content).__name__}, expected {{"text": [instance ids]}}')
+    return content
+
+
+def _ids(path, text, values):
+    try:
+        return [int(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise SpaceformerError(f"{path}: {text!r} has {values!r}, expected a list of instance ids") from error
+
+
+def _rank_features(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            ids, features, texts, vectors = (file[name] for name in ("ids", "features", "texts", "text_features"))
+        scores = _unit(vectors) @ _unit(features).T
+        order = np.argsort(-scores, axis=1, kind="stable")
+        return {str(text): ids[row].tolist() for text, row in zip(texts, order)}
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise SpaceformerError(
+            f"{path}: {error}; expected arrays ids [K], features [K, C], texts [T], text_features [T, C]"
+        ) from error
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def scene_ranks(files, truth_rows, overlaps, min_region):
+    """Dict text -> rank of its first right answer in one scene, or None where neither file asks for anything.
+
+    files: SceneFiles of prediction and ground truth; truth_rows: dict id -> column of overlaps, which are Overlaps.
+    Wanted instances smaller than min_region points are not asked for. Raises SpaceformerError.
+    """
+    answers_file, texts_file = answers_path(files[0].path), texts_path(files[1].path)
+    if not answers_file.is_file() and not texts_file.is_file():
+        return None
+    for path, other in ((answers_file, texts_file), (texts_file, answers_file)):
+        if not path.is_file():
+            raise SpaceformerError(f"{path}: does not exist, but {other} does: write it, or move the other away")
+    answers, texts, iou = read_answers(answers_file), read_texts(texts_file), overlaps.iou
+    rows, ranks = {int(i): row for row, i in enumerate(files[0].ids)}, {}
+    all_ids = set(files[1].ids.tolist())
+    for text, ids in texts.items():
+        _check_known(texts_file, text, ids, all_ids, files[1].path)
+        wanted = [truth_rows[i] for i in ids if i in truth_rows and overlaps.truth_sizes[truth_rows[i]] >= min_region]
+        if not wanted:
+            continue
+        if text not in answers:
+            raise SpaceformerError(
+                f"{answers_file}: has no entry {text!r}: add one, an empty list if nothing was found"
+            )
+        _check_known(answers_file, text, answers[text], rows, files[0].path)
+        ranks[text] = first_right_rank(iou, [rows[i] for i in answers[text]], wanted)
+    return ranks
+
+
+def _check_known(path, text, ids, known, scene):
+    unknown = [i for i in ids if i not in known]
+    if unknown:
+        raise SpaceformerError(
+            f"{path}: {text!r} names instance {unknown[0]}, which {scene} does not have: correct the id"
+        )

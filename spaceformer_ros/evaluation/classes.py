@@ -1,0 +1,95 @@
+"""Which classes are evaluated: from a file, from a known benchmark, or those that the ground truth names."""
+
+import pathlib
+
+from .. import SpaceformerError
+from ..vocabulary import Vocabulary
+from .scene import NONE
+
+ONE_CLASS = "object"  # the name of everything where classes are not told apart
+# The 18 classes of ScanNet's instance benchmark with their ids (NYU40).
+SCANNET = dict(
+    zip(
+        (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39),
+        (
+            *("cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf", "picture", "counter", "desk"),
+            *("curtain", "refrigerator", "shower curtain", "toilet", "sink", "bathtub", "otherfurniture"),
+        ),
+    )
+)
+
+
+class Classes:
+    """Names of classes and their index. A fixed set knows no others; an open one grows with what it is asked."""
+
+    def __init__(self, entries=None, groups=None):
+        """entries: dict id -> "name" or "name|synonym", or None for an open set; groups: dict such as head -> names.
+
+        Raises SpaceformerError for names that stand twice and for groups of unknown names.
+        """
+        self.fixed, entries = entries is not None, entries or {}
+        phrases = Vocabulary.parse(entries.values()).phrases if self.fixed else ()
+        self.names = [_plain(phrase[0]) for phrase in phrases]
+        self._index = {_plain(text): i for i, phrase in enumerate(phrases) for text in phrase}
+        self._ids = dict(zip(entries, range(len(entries))))
+        self.groups = {}
+        for group, members in (groups or {}).items():
+            unknown = [name for name in members if _plain(name) not in self._index]
+            if unknown:
+                raise SpaceformerError(f"group {group!r} holds {unknown[0]!r}, which is not among the classes: add it")
+            self.groups[str(group)] = [self._index[_plain(name)] for name in members]
+
+    def index(self, name):
+        """Index of a class given by its name (str) or its id (int); NONE if a fixed set does not have it."""
+        if not isinstance(name, str):
+            if int(name) in self._ids:
+                return self._ids[int(name)]
+            name = str(int(name))
+        name = _plain(name)
+        if name not in self._index:
+            if self.fixed:
+                return NONE
+            self._index[name] = len(self.names)
+            self.names.append(name)
+        return self._index[name]
+
+
+class OneClass(Classes):
+    """Takes everything for the same class."""
+
+    def __init__(self):
+        super().__init__({1: ONE_CLASS})
+
+    def index(self, name):
+        return 0
+
+
+def _plain(name):
+    return " ".join(str(name).lower().split())
+
+
+def read_classes(source):
+    """Classes from "scannet" or a yaml file: `classes`, a mapping of ids to names or a list of names (ids from 1), and
+    perhaps `groups`, names of classes such as head, common, tail, base or novel. Raises SpaceformerError."""
+    import yaml
+
+    if source == "scannet":
+        return Classes(SCANNET)
+    try:
+        content = yaml.safe_load(pathlib.Path(source).read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpaceformerError(f"labels {source}: cannot be read: {error}; give scannet or a yaml file") from error
+    content = content if isinstance(content, dict) and "classes" in content else {"classes": content}
+    entries, groups = content["classes"], content.get("groups") or {}
+    if isinstance(entries, list):
+        entries = dict(enumerate(entries, start=1))
+    if not isinstance(entries, dict) or not entries or not all(isinstance(key, int) for key in entries):
+        raise SpaceformerError(
+            f"labels {source}: expected `classes`, a list of names or a mapping of whole ids to names"
+        )
+    if not isinstance(groups, dict) or not all(isinstance(names, list) for names in groups.values()):
+        raise SpaceformerError(f"labels {source}: expected `groups`, a mapping of words such as head to lists of names")
+    try:
+        return Classes(entries, groups)
+    except SpaceformerError as error:
+        raise SpaceformerError(f"labels {source}: {error}") from error

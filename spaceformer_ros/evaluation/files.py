@@ -1,0 +1,237 @@
+"""Instances of one scene in a file: coloured clouds with label columns, arrays in NPZ, and ScanNet's text format.
+
+The same reader serves predictions and ground truth; what the numbers mean is written at `read_columns` and
+`read_masks`. JSON beside a file (`<scene>.json`, as `spaceformer segment` and `spaceformer rooms` write it) names
+the classes and gives the boxes.
+"""
+
+import json
+import pathlib
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import SpaceformerError
+from ..boxes import OrientedBox
+from ..cloud_io import READERS, read_records
+from .classes import ONE_CLASS
+
+LABELED = "_labeled"  # ending of the cloud that `spaceformer segment` writes
+INSTANCE_COLUMNS = {"instance_id": 0, "instance": -1}  # and the largest value that means "no instance"
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """K instances on N points, as a file gives them.
+
+    ids: [K] int, what other files call them by; classes: K names (str) or ids (int); masks: K arrays of point rows;
+    scores: [K] float; boxes: K OrientedBox or None; xyz: [N, 3] metres or None; point_classes: None, or [N] int codes
+    and dict code -> class (codes without one are annotated background); ignored: [N] bool, not annotated.
+    """
+
+    path: pathlib.Path
+    num_points: int
+    ids: np.ndarray
+    classes: tuple
+    masks: tuple
+    scores: np.ndarray
+    boxes: tuple
+    xyz: np.ndarray | None = None
+    point_classes: tuple | None = None
+    ignored: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Described:
+    """One object of the JSON beside a file. score None where it has none."""
+
+    name: str
+    score: float | None
+    box: OrientedBox | None
+
+
+def scene_name(path):
+    """What a file's scene is called: its stem, without the ending of a labelled cloud."""
+    return pathlib.Path(path).stem.removesuffix(LABELED)
+
+
+def read_scene(path):
+    """SceneFile of a cloud or an NPZ file. Raises SpaceformerError that names the file."""
+    path = pathlib.Path(path)
+    try:
+        described, kinds = read_description(path.with_name(f"{scene_name(path)}.json"))
+        if path.suffix.lower() == ".npz":
+            arrays = _read_arrays(path)
+            if "masks" in arrays:
+                return read_masks(path, arrays)
+        elif path.suffix.lower() in READERS:
+            records = read_records(path)
+            arrays = {name: records[name] for name in records.dtype.names}
+            if all(axis in arrays for axis in "xyz"):
+                arrays["xyz"] = np.column_stack([arrays[axis] for axis in "xyz"])
+        else:
+            raise SpaceformerError(f"suffix {path.suffix!r} is none of .txt, {', '.join(sorted(READERS))}")
+        return read_columns(path, arrays, described, kinds)
+    except SpaceformerError as error:
+        raise SpaceformerError(f"{path}: {error}") from error
+
+
+def _read_arrays(path):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SpaceformerError(f"cannot be read as NPZ: {error}") from error
+
+
+def read_description(path):
+    """Dict id -> _Described and the names of the values of `kind` (empty if it has none); (None, ()) without a file."""
+    if not path.is_file():
+        return None, ()
+    try:
+        content = json.loads(path.read_text())
+        objects = content["objects"] if isinstance(content, dict) else content
+        return {_object_id(item): _described(item) for item in objects}, _kinds(content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpaceformerError(
+            f"{path.name} beside it cannot be read ({type(error).__name__}: {error}); expected what `spaceformer "
+            "segment` or `spaceformer rooms` writes: objects with id or instance, and label or kind"
+        ) from error
+
+
+def _object_id(item):
+    return int(item["id"] if "id" in item else item["instance"])
+
+
+def _described(item):
+    box = item.get("box", item)
+    if "center" in box:
+        box = OrientedBox(np.array(box["center"], float), np.array(box["size"], float), float(box.get("yaw", 0.0)))
+    else:
+        box = None
+    return _Described(str(item["label"] if "label" in item else item["kind"]), item.get("score"), box)
+
+
+def _kinds(content):
+    return tuple(content.get("kinds", ())) if isinstance(content, dict) else ()
+
+
+def read_columns(path, arrays, described, kinds):
+    """SceneFile from one value per point.
+
+    arrays: instance_id (0: none; `spaceformer segment`) or instance (negative: none; `spaceformer rooms`), and where
+    there are: label (class id > 0; 0 or less: not annotated), kind (index into `kinds`), score, ignored (bool), xyz.
+    """
+    column = next((name for name in INSTANCE_COLUMNS if name in arrays), None)
+    if column is None:
+        raise SpaceformerError(
+            f"has no instances: expected a column {' or '.join(INSTANCE_COLUMNS)} (found {', '.join(arrays)}), as "
+            "`spaceformer segment` and `spaceformer rooms` write, or masks [K, N] in an NPZ file"
+        )
+    instance = _per_point(arrays, column, len(arrays[column])).astype(np.int64)
+    ids, masks = _split(instance, INSTANCE_COLUMNS[column], described)
+    label = _per_point(arrays, "label", len(instance))
+    point_classes, ignored = _point_classes(arrays, instance, kinds, label if described is None else None)
+    if "ignored" in arrays:
+        ignored = _per_point(arrays, "ignored", len(instance)).astype(bool)
+    score = _per_point(arrays, "score", len(instance))
+    return SceneFile(
+        path,
+        len(instance),
+        ids,
+        _classes(ids, masks, described, label),
+        masks,
+        np.array([_score(mask, described, i, score) for i, mask in zip(ids, masks)], dtype=np.float64),
+        tuple(described[i].box if described else None for i in ids.tolist()),
+        arrays.get("xyz"),
+        point_classes,
+        ignored,
+    )
+
+
+def _per_point(arrays, name, count):
+    """A column [N], or None where there is none."""
+    if name not in arrays:
+        return None
+    if arrays[name].shape != (count,):
+        raise SpaceformerError(f"{name} has shape {list(arrays[name].shape)}, expected one value for {count} points")
+    return arrays[name]
+
+
+def _split(instance, none, described):
+    """Ids [K], ascending, and the rows of each; described objects that no point belongs to have no rows."""
+    order = np.argsort(instance, kind="stable")
+    order = order[np.searchsorted(instance[order], none, side="right") :]
+    present, starts = np.unique(instance[order], return_index=True)
+    rows = dict(zip(present.tolist(), np.split(order, starts[1:])))
+    unknown = sorted(rows.keys() - described.keys()) if described is not None else []
+    if unknown:
+        raise SpaceformerError(
+            f"instance {unknown[0]} is not among the objects of the JSON beside it: write both anew, or remove the JSON"
+        )
+    ids = sorted(described) if described is not None else list(rows)
+    return np.array(ids, dtype=np.int64), tuple(rows.get(i, np.empty(0, dtype=np.int64)) for i in ids)
+
+
+def _point_classes(arrays, instance, kinds, label):
+    """point_classes and ignored of SceneFile. Of a generated room, what was seen too little to be an object is not
+    judged, while walls, floor and ceiling are background."""
+    if "kind" in arrays and kinds:
+        from ..rooms import STRUCTURE
+
+        kind = _per_point(arrays, "kind", len(instance))
+        named = {code: name for code, name in enumerate(kinds) if name not in STRUCTURE}
+        return (kind, named), (instance < 0) & np.isin(kind, list(named))
+    if label is None:
+        return None, None
+    return (label, {int(code): int(code) for code in np.unique(label) if code > 0}), label <= 0
+
+
+def _classes(ids, masks, described, label):
+    """Class of each instance: as described, or what most of its points are labelled."""
+    if described is not None:
+        return tuple(described[i].name for i in ids.tolist())
+    if label is None:
+        return (ONE_CLASS,) * len(ids)
+    values, code = np.unique(label, return_inverse=True)
+    return tuple(int(values[np.bincount(code[mask]).argmax()]) for mask in masks)
+
+
+def _score(mask, described, instance_id, score):
+    """Of the points, where they have one; else as described, else 1."""
+    if score is not None and len(mask):
+        return score[mask[0]]
+    known = described[int(instance_id)].score if described is not None else None
+    return 1.0 if known is None else known
+
+
+def read_masks(path, arrays):
+    """SceneFile from arrays of masks that may overlap: masks [K, N] bool, labels [K] (ids or names), and where there
+    are: scores [K], ids [K] (else 0, 1, ...), boxes [K, 7] (centre, size, yaw), semantic [N] class ids, xyz [N, 3],
+    ignored [N]."""
+    masks = arrays["masks"]
+    if masks.ndim != 2:
+        raise SpaceformerError(f"masks has shape {list(masks.shape)}, expected [K, N], one row per instance")
+    K, N = masks.shape
+    wanted = {"labels": (K,), "scores": (K,), "ids": (K,), "boxes": (K, 7), "semantic": (N,), "xyz": (N, 3)}
+    for name, shape in {**wanted, "ignored": (N,)}.items():
+        if name in arrays and arrays[name].shape != shape:
+            raise SpaceformerError(
+                f"{name} has shape {list(arrays[name].shape)}, expected {list(shape)} to go with masks {[K, N]}"
+            )
+    labels, semantic = arrays.get("labels", np.full(K, ONE_CLASS)), arrays.get("semantic")
+    if semantic is not None:
+        semantic = semantic, {int(code): int(code) for code in np.unique(semantic) if code > 0}
+    return SceneFile(
+        path,
+        N,
+        np.asarray(arrays.get("ids", np.arange(K)), dtype=np.int64),
+        tuple(labels.tolist()),
+        tuple(np.flatnonzero(mask) for mask in masks),
+        np.asarray(arrays.get("scores", np.ones(K)), dtype=np.float64),
+        tuple(OrientedBox(row[:3], row[3:6], float(row[6])) for row in arrays.get("boxes", ())) or (None,) * K,
+        arrays.get("xyz"),
+        semantic,
+        arrays["ignored"].astype(bool) if "ignored" in arrays else None,
+    )

@@ -1,0 +1,123 @@
+"""Which prediction belongs to which ground truth, and the two on the same points."""
+
+import pathlib
+from dataclasses import replace
+
+import numpy as np
+
+from .. import SpaceformerError
+from ..boxes import OrientedBox
+from ..cloud_io import READERS
+from . import scannet
+from .answers import ANSWERS
+from .files import read_scene, scene_name
+from .scene import NONE, GroundTruth, Prediction
+
+SUFFIXES = (".txt", *sorted(READERS))
+
+
+def match_files(predictions, ground_truth):
+    """Rows (scene, prediction path, ground-truth path), sorted by scene: of two files, or of two folders by the names
+    of their files. Raises SpaceformerError where one has no partner."""
+    predictions, ground_truth = pathlib.Path(predictions), pathlib.Path(ground_truth)
+    for path in (predictions, ground_truth):
+        if not path.exists():
+            raise SpaceformerError(f"{path}: does not exist; give a file or a folder of files")
+    if predictions.is_dir() != ground_truth.is_dir():
+        raise SpaceformerError(
+            f"{predictions} and {ground_truth}: one is a folder, the other a file; give two of a kind"
+        )
+    if not predictions.is_dir():
+        return [(scene_name(ground_truth), predictions, ground_truth)]
+    found, there = _scenes(predictions), _scenes(ground_truth)
+    for name in sorted(found.keys() ^ there.keys()):
+        has, lacks = (predictions, ground_truth) if name in found else (ground_truth, predictions)
+        raise SpaceformerError(
+            f"scene {name!r} is in {has} but not in {lacks} ({len(found)} predictions, {len(there)} ground truths): "
+            "add the missing file, or move its partner away"
+        )
+    return [(name, found[name], there[name]) for name in sorted(there)]
+
+
+def _scenes(folder):
+    """Dict scene -> path of the readable files of a folder."""
+    scenes = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or not path.is_file() or path.stem.endswith(ANSWERS):
+            continue
+        if scene_name(path) in scenes:
+            raise SpaceformerError(f"{path} and {scenes[scene_name(path)]} are the same scene: keep one of them")
+        scenes[scene_name(path)] = path
+    if not scenes:
+        raise SpaceformerError(f"{folder}: holds no file with a suffix of {', '.join(SUFFIXES)}")
+    return scenes
+
+
+def read_pair(prediction, truth):
+    """The SceneFiles of two paths. Boxes that no file gives are fitted to the points, where one file has coordinates.
+    Raises SpaceformerError, also where the numbers of points differ."""
+    prediction, truth = pathlib.Path(prediction), pathlib.Path(truth)
+    there = scannet.read_truth(truth) if truth.suffix.lower() == ".txt" else read_scene(truth)
+    is_text = prediction.suffix.lower() == ".txt"
+    found = scannet.read_prediction(prediction, there.num_points) if is_text else read_scene(prediction)
+    if found.num_points != there.num_points:
+        raise SpaceformerError(
+            f"{prediction} has {found.num_points} points, {truth} {there.num_points}: both must hold the same points "
+            "in the same order (points without finite coordinates are dropped by `spaceformer segment`)"
+        )
+    xyz = found.xyz if there.xyz is None else there.xyz
+    return _with_boxes(found, xyz), _with_boxes(there, xyz)
+
+
+def _with_boxes(scene, xyz):
+    if xyz is None:
+        return scene
+    boxes = [
+        OrientedBox.fit(xyz[mask]) if box is None and len(mask) else box for box, mask in zip(scene.boxes, scene.masks)
+    ]
+    return replace(scene, boxes=tuple(boxes))
+
+
+def to_prediction(scene, classes):
+    """Prediction from a SceneFile; classes: Classes."""
+    labels = np.array([classes.index(name) for name in scene.classes], dtype=np.int64)
+    semantic = None if scene.point_classes is None else _lookup(scene.point_classes, classes)[0]
+    return Prediction(scene.masks, scene.scores, labels, _boxes(scene), semantic)
+
+
+def to_truth(scene, classes):
+    """GroundTruth from a SceneFile, and dict id -> row of its instances. What is of no evaluated class is ignored
+    area, as ScanNet has it. Raises SpaceformerError where instances overlap."""
+    labels = np.array([classes.index(name) for name in scene.classes], dtype=np.int64)
+    kept = np.flatnonzero(labels != NONE)
+    instance = np.full(scene.num_points, NONE, dtype=np.int64)
+    ignored = np.zeros(scene.num_points, dtype=bool) if scene.ignored is None else scene.ignored.copy()
+    semantic = None
+    if scene.point_classes is not None:
+        semantic, unknown = _lookup(scene.point_classes, classes)
+        ignored |= unknown
+    for row, k in enumerate(kept):
+        instance[scene.masks[k]] = row
+    if np.count_nonzero(instance != NONE) != sum(len(scene.masks[k]) for k in kept):
+        raise SpaceformerError(f"{scene.path}: instances overlap; a point of ground truth belongs to one at most")
+    for k in np.flatnonzero(labels == NONE):
+        ignored[scene.masks[k]] = True
+    boxes = _boxes(scene)
+    boxes = None if boxes is None else tuple(boxes[k] for k in kept)
+    rows = {int(scene.ids[k]): row for row, k in enumerate(kept)}
+    return GroundTruth(instance, labels[kept], ignored, boxes, semantic), rows
+
+
+def _boxes(scene):
+    """None where no instance has a box: a figure on boxes would then be meaningless."""
+    missing = len(scene.boxes) and all(box is None for box in scene.boxes)
+    return None if missing else scene.boxes
+
+
+def _lookup(point_classes, classes):
+    """[N] int evaluated class of every point, NONE for background, and [N] bool: of a class that is not evaluated."""
+    codes, names = point_classes
+    values, inverse = np.unique(codes, return_inverse=True)
+    index = np.array([classes.index(names[int(v)]) if int(v) in names else NONE for v in values], dtype=np.int64)
+    unknown = np.array([int(v) in names for v in values], dtype=bool) & (index == NONE)
+    return index[inverse], unknown[inverse]

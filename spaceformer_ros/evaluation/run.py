@@ -1,0 +1,52 @@
+"""Evaluation of files: the whole of `spaceformer evaluate` without its printing."""
+
+from dataclasses import replace
+
+from .. import SpaceformerError
+from .answers import scene_ranks
+from .classes import Classes, OneClass, read_classes
+from .pairs import match_files, read_pair, to_prediction, to_truth
+from .report import evaluate_scene, make_report
+from .scene import MIN_REGION_POINTS
+
+
+def evaluate_files(
+    predictions, ground_truth, labels=None, class_agnostic=False, min_region=MIN_REGION_POINTS, progress=iter
+):
+    """Report of two files, or of two folders whose files are matched by scene. Raises SpaceformerError.
+
+    labels: what `read_classes` takes, None to evaluate every class that the ground truth names; class_agnostic: take
+    all classes for one; min_region: points, smaller instances do not count; progress: called with the list of scenes,
+    returns them to iterate over (such as tqdm). One scene at a time is in memory.
+    """
+    pairs = match_files(predictions, ground_truth)
+    known = read_classes(labels) if labels else Classes()
+    classes = OneClass() if class_agnostic else known
+    results = [_evaluate_pair(*pair, classes, min_region) for pair in progress(pairs)]
+    _check_common_class(results, classes)
+    return make_report(results, classes.names, classes.groups, min_region)
+
+
+def _evaluate_pair(name, prediction_path, truth_path, classes, min_region):
+    files = read_pair(prediction_path, truth_path)
+    truth, rows = to_truth(files[1], classes)
+    prediction = to_prediction(files[0], classes)
+    result = evaluate_scene(name, prediction, truth, len(classes.names))
+    ranks = scene_ranks(files, rows, result.overlaps, min_region)
+    return result if ranks is None else replace(result, ranks=ranks)
+
+
+def _check_common_class(results, classes):
+    """Raise where no class is on both sides: then one side has numbers, or words of its own, and all would be 0."""
+    found = {int(label) for result in results for label in result.overlaps.labels}
+    there = {int(label) for result in results for label in result.overlaps.truth_labels}
+    if found and there and not found & there:
+        raise SpaceformerError(
+            f"no class of the predictions ({_some(found, classes)}) is in the ground truth ({_some(there, classes)}): "
+            "give their names with --labels, or --class-agnostic"
+        )
+
+
+def _some(labels, classes):
+    names = [classes.names[label] if label >= 0 else "not among the labels" for label in sorted(labels)]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

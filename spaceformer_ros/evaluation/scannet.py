@@ -1,0 +1,87 @@
+"""ScanNet's text format: one whole number per point and line.
+
+Ground truth `<scene>.txt`: label id * 1000 + instance, 0 where nothing is annotated. Predictions `<scene>.txt`: rows
+"mask_file label_id confidence"; a mask file, named from the folder of `<scene>.txt`, holds 0 or 1 per point.
+"""
+
+import pathlib
+
+import numpy as np
+
+from .. import SpaceformerError
+from .files import SceneFile
+
+INSTANCES_PER_LABEL = 1000
+
+
+def read_truth(path):
+    """SceneFile of a ground-truth file. Raises SpaceformerError."""
+    path = pathlib.Path(path)
+    values = read_numbers(path)
+    if len(values) and values.min() < 0:
+        raise SpaceformerError(f"{path}: holds {values.min()}, expected label id * 1000 + instance, 0 or more")
+    label = values // INSTANCES_PER_LABEL
+    order = np.argsort(values, kind="stable")
+    order = order[np.searchsorted(values[order], INSTANCES_PER_LABEL) :]
+    ids, starts = np.unique(values[order], return_index=True)
+    return SceneFile(
+        path,
+        len(values),
+        ids,
+        tuple((ids // INSTANCES_PER_LABEL).tolist()),
+        tuple(np.split(order, starts[1:])) if len(ids) else (),
+        np.ones(len(ids)),
+        (None,) * len(ids),
+        point_classes=(label, {int(code): int(code) for code in np.unique(label) if code > 0}),
+        ignored=label == 0,
+    )
+
+
+def read_prediction(path, num_points):
+    """SceneFile of a prediction file; num_points: N of the scene, lines of every mask. Raises SpaceformerError."""
+    path, rows = pathlib.Path(path), []
+    for number, line in enumerate(_read_bytes(path).decode("utf-8", "replace").splitlines(), start=1):
+        parts = line.split()
+        try:
+            if parts:
+                rows.append((parts[0], int(parts[1]), float(parts[2])))
+        except (ValueError, IndexError):
+            raise SpaceformerError(
+                f"{path}: line {number} is {line!r}, expected: mask_file label_id confidence"
+            ) from None
+    masks = tuple(np.flatnonzero(_read_mask(path.parent / name, num_points)) for name, _, _ in rows)
+    scores = np.array([row[2] for row in rows], dtype=np.float64)
+    return SceneFile(
+        path, num_points, np.arange(len(rows)), tuple(row[1] for row in rows), masks, scores, (None,) * len(rows)
+    )
+
+
+def _read_mask(path, num_points):
+    mask = read_numbers(path) != 0
+    if len(mask) != num_points:
+        raise SpaceformerError(
+            f"{path}: {len(mask)} lines for the {num_points} points of its ground truth: write one per point, in order"
+        )
+    return mask
+
+
+def read_numbers(path):
+    """[N] int64, one per line. A mask of the usual form, single digits with line feeds, is not parsed at all."""
+    raw = np.frombuffer(_read_bytes(path), dtype=np.uint8)
+    pairs = raw[: len(raw) - len(raw) % 2]
+    digits = raw[::2]
+    if (pairs[1::2] == ord("\n")).all() and ((digits >= ord("0")) & (digits <= ord("9"))).all():
+        return (digits - ord("0")).astype(np.int64)
+    try:
+        return np.array(raw.tobytes().split(), dtype=np.int64)
+    except ValueError as error:
+        raise SpaceformerError(f"{path}: {error}; expected one whole number per line") from error
+
+
+def _read_bytes(path):
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise SpaceformerError(
+            f"{path}: cannot be read: {error.strerror}; expected a file in ScanNet's format"
+        ) from error

@@ -1,0 +1,72 @@
+"""The class of every point: IoU and accuracy per class, pooled over all scenes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scene import NONE
+
+
+@dataclass(frozen=True)
+class PointCounts:
+    """Points of L classes: right ones, predicted ones, true ones, each [L] int64. Ignored points are in none."""
+
+    right: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+
+    @classmethod
+    def of(cls, prediction, truth, num_classes):
+        """Of a Prediction and a GroundTruth. A class predicted on annotated background is a wrong prediction."""
+        found, there = predicted_classes(prediction, len(truth.instance)), true_classes(truth)
+        if truth.ignored is not None:
+            found, there = found[~truth.ignored], there[~truth.ignored]
+        groups = (found[found == there], found, there)
+        return cls(*(np.bincount(group + 1, minlength=num_classes + 1)[1:] for group in groups))
+
+    @classmethod
+    def total(cls, counts, num_classes):
+        """The sum of PointCounts of scenes that may know fewer classes."""
+        sums = np.zeros((3, num_classes), dtype=np.int64)
+        for scene in counts:
+            for row, column in zip(sums, (scene.right, scene.predicted, scene.true)):
+                row[: len(column)] += column
+        return cls(*sums)
+
+    @property
+    def iou(self):
+        """[L] right / (predicted or true); NaN for classes without a true point."""
+        return _ratio(self.right, self.predicted + self.true - self.right, self.true)
+
+    @property
+    def accuracy(self):
+        """[L] right / true; NaN for classes without a true point."""
+        return _ratio(self.right, self.true, self.true)
+
+
+def _ratio(part, whole, true):
+    return np.where(true > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def predicted_classes(prediction, num_points):
+    """[N] int: the class of the surest mask that holds each point, NONE outside all of them. Masks of classes that are
+    not evaluated do not take part."""
+    if prediction.semantic is not None:
+        return prediction.semantic
+    classes = np.full(num_points, NONE, dtype=np.int64)
+    for k in np.argsort(np.asarray(prediction.scores), kind="stable"):
+        if prediction.labels[k] != NONE:
+            classes[prediction.masks[k]] = prediction.labels[k]
+    return classes
+
+
+def true_classes(truth):
+    """[N] int: the annotated class of each point, NONE for background."""
+    if truth.semantic is not None:
+        return truth.semantic
+    return np.append(np.asarray(truth.labels, dtype=np.int64), NONE)[truth.instance]
+
+
+def harmonic_mean(first, second):
+    """hIoU of the base and the novel mIoU (XMask3D); 0 where both are."""
+    return 2 * first * second / (first + second) if first + second else 0.0
