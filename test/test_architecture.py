@@ -13,7 +13,7 @@ LEVELS = (
     ("", "config", "cloud", "boxes", "timing", "worker"),
     (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "find", "change"),
-        *("labeled", "markers", "render", "health", "evaluation", "rooms"),
+        *("labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
     ),
     ("voxels", "network", "postprocess", "segmenter", "warp_backend", "checkpoint", "text", "prepare"),
     ("pipeline", "training", "cli"),
