@@ -34,6 +34,7 @@ def build_parser():
         ("evaluate", evaluate, _evaluate_arguments, "score predictions against ground truth"),
         ("prepare", prepare, _prepare_arguments, "download the released weights, after consent, and the text model"),
         ("rooms", rooms, _rooms_arguments, "write generated rooms with known contents"),
+        ("train", train, _train_arguments, "train a checkpoint on generated rooms"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         add_arguments(command)
@@ -217,6 +218,23 @@ def rooms(options):
 
     for seed in tqdm(range(options.seed, options.seed + options.n), unit="room", disable=None):
         write_room(make_room(seed), options.out, f"room_{seed}")
+
+
+def _train_arguments(command):
+    command.add_argument("folder", help="where state, logs and checkpoint are written; an existing run is continued")
+    command.add_argument("--config", default="", help="yaml file, such as config/train_demo.yaml")
+    command.add_argument("--device", default="auto", help="cpu, cuda:0 or auto (default: %(default)s)")
+    command.add_argument("--max-hours", type=float, default=float("inf"), help="stop then; the next run goes on")
+    command.add_argument("--threads", type=int, default=0, help="CPU threads of the network (default: all)")
+
+
+def train(options):
+    """Train until the configured number of steps; safe to stop and to start again at any time."""
+    from .training.train import run
+
+    logging.getLogger("spaceformer_ros").setLevel(logging.INFO)
+    trainer = run(options.folder, options.config, options.device, options.max_hours, options.threads)
+    print(f"step {trainer.step}; the checkpoint is {options.folder}/checkpoint.safetensors")
 
 
 def _evaluate_arguments(command):

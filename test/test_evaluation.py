@@ -6,13 +6,20 @@ from spaceformer_ros.evaluation import (
     GroundTruth,
     Prediction,
     average_precision,
+    evaluate_scene,
     integrate,
+    make_report,
     overlap,
     recall,
-    summarise,
 )
 
 POINTS = 1000
+
+
+def summarise(scenes, names, **options):
+    """The summary figures of a list of (Prediction, GroundTruth)."""
+    results = [evaluate_scene(str(i), *scene, len(names)) for i, scene in enumerate(scenes)]
+    return make_report(results, names, **options).summary
 
 
 def truth(*ranges, labels=None, ignored=None):
@@ -44,7 +51,7 @@ def test_thresholds_are_the_nine_of_scannet():
 def test_perfect_predictions_score_one():
     both = (0, 200), (300, 500)
     assert ap(found(*both), truth(*both)) == 1.0
-    assert dict(summarise([(found(*both), truth(*both))], ["thing"]))["AP"] == 1.0
+    assert summarise([(found(*both), truth(*both))], ["thing"])["AP"] == 1.0
 
 
 def test_half_of_the_instances_found_surely_is_one_half():
@@ -97,7 +104,7 @@ def test_classes_without_ground_truth_are_left_out_and_without_prediction_are_ze
     assert values[0] == 1.0
     assert np.isnan(values[1])
     assert values[2] == 0.0
-    assert dict(summarise([scene], ["a", "b", "c"]))["AP50"] == 0.5
+    assert summarise([scene], ["a", "b", "c"])["AP50"] == 0.5
 
 
 def test_scenes_are_pooled_before_sorting():
@@ -121,10 +128,10 @@ def test_recall_is_one_to_one():
 
 def test_ap_is_the_mean_over_nine_thresholds_and_ap25_stands_apart():
     # IoU 180 / 200 = 0.9: above 0.50 ... 0.85, not above 0.90 -> 8 of 9
-    rows = dict(summarise([(found((0, 180)), truth((0, 200)))], ["thing"]))
+    rows = summarise([(found((0, 180)), truth((0, 200)))], ["thing"])
     assert rows["AP"] == pytest.approx(8 / 9)
     # IoU 60 / 200 = 0.3: at no threshold of the nine, but above 0.25
-    rows = dict(summarise([(found((0, 60)), truth((0, 200)))], ["thing"], min_region=50))
+    rows = summarise([(found((0, 60)), truth((0, 200)))], ["thing"], min_region=50)
     assert (rows["AP"], rows["AP50"], rows["AP25"]) == (0.0, 0.0, 1.0)
 
 

@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -6,14 +8,25 @@ import torch
 from conftest import tiny_config
 from fakes import DIM, FakeEmbedder
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.checkpoint import load_file
+from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.rooms import KIND_NAMES, make_room
 from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
-from spaceformer_ros.training.train import TrainConfig, Trainer, train, voxelise
+from spaceformer_ros.training.train import TrainConfig, Trainer, read_config, train, voxelise
 
 CPU = torch.device("cpu")
+CONFIG = pathlib.Path(__file__).parent.parent / "config"
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3, seeded_queries=True)
-QUICK = TrainConfig(steps=60, scenes_per_step=1, learning_rate=3e-3, precision="float32", workers=0, save_every=2)
+QUICK = TrainConfig(
+    steps=60,
+    scenes_per_step=1,
+    learning_rate=3e-3,
+    precision="float32",
+    workers=0,
+    save_every=2,
+    validate_every=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +91,45 @@ def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_p
     assert all(torch.equal(value, weights[key]) for key, value in resumed.model.state_dict().items())
     finished = train(config, MODEL, tmp_path, CPU, FakeEmbedder())
     assert finished.step == 4
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 4
+    assert [json.loads(row)["step"] for row in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     checkpoint = load_file(tmp_path / "checkpoint.safetensors")
     assert checkpoint.model.config == MODEL
     assert checkpoint.notes["step"] == 4
     assert checkpoint.similarity.normalize
+
+
+def test_validation_reports_the_figures_of_the_exported_checkpoint(tmp_path):
+    config = dataclasses.replace(QUICK, steps=2, validate_every=2, validation_rooms=1)
+    train(config, MODEL, tmp_path, CPU, FakeEmbedder())
+    (row,) = map(json.loads, (tmp_path / "validation.jsonl").read_text().splitlines())
+    assert row["step"] == 2
+    assert row["questions, by name"] > 3
+    assert 0 <= row["class-agnostic AP25"] <= 1
+    assert 0 <= row["mIoU"] <= 1
+
+
+def test_tensorboard_reads_the_run(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
+    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
+    events = reader.EventAccumulator(str(tmp_path)).Reload()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2]
+    assert events.Scalars("train/loss")[1].value == pytest.approx(rows[1]["loss"], rel=1e-4)
+
+
+def test_training_configuration_is_read_and_checked(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("steps: 7\nmodel: {num_queries: 50}\n")
+    config, model_config = read_config(path)
+    assert config == TrainConfig(steps=7)
+    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), num_queries=50)
+    path.write_text("stepps: 7\n")
+    with pytest.raises(SpaceformerError, match=r"train.yaml: .*stepps.*known names: model, steps, "):
+        read_config(path)
+
+
+def test_the_shipped_training_configuration_can_be_read():
+    config, model_config = read_config(CONFIG / "train_demo.yaml")
+    assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
+    assert config.validation_seed + config.validation_rooms <= 500_000
+    assert model_config == SpaCeFormerConfig.demo()

@@ -8,7 +8,7 @@ classes, files, scannet, answers, pairs   what is read from disk;  run: all of i
 """
 
 from .precision import AP_THRESHOLDS, average_precision, integrate, recall
-from .report import Report, SceneResult, evaluate_scene, make_report, summarise
+from .report import Report, SceneResult, evaluate_scene, make_report
 from .retrieval import RIGHT_IOU, first_right_rank, success
 from .run import evaluate_files
 from .scene import MIN_REGION_POINTS, NONE, GroundTruth, Overlaps, Prediction, overlap
@@ -32,5 +32,4 @@ __all__ = [
     "overlap",
     "recall",
     "success",
-    "summarise",
 ]

@@ -120,14 +120,3 @@ def _agnostic(results, min_region):
     rows = {"class-agnostic AP": ap[:nine].mean(), "class-agnostic AP50": ap[0], "class-agnostic AP25": ap[nine]}
     rows.update({f"recall{round(100 * t)}": recall(scenes, t, min_region) for t in (0.5, 0.25)})
     return {name: float(value) for name, value in rows.items()}
-
-
-def summarise(scenes, names, min_region=MIN_REGION_POINTS):
-    """Rows (figure, value) of average precision and recall for a list of (Prediction, GroundTruth) with labels
-    indexing `names`; AP50 of each class that has ground truth comes last."""
-    results = [evaluate_scene(str(i), *scene, len(names)) for i, scene in enumerate(scenes)]
-    report = make_report(results, names, min_region=min_region)
-    wanted = [*CLASS_FIGURES[:3], *(name for name in report.summary if name.startswith(("class-agnostic", "recall")))]
-    rows = [(name, report.summary[name]) for name in wanted]
-    per_class = [(f"AP50 {name}", row["AP50"]) for name, row in report.classes.items()]
-    return rows + [row for row in per_class if not math.isnan(row[1])]

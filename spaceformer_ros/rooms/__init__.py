@@ -9,12 +9,14 @@ The story, one module per step:
     surfaces   everything sampled as points (`sampling`), painted (`colors`, `patterns`) and lit (`light`)
     scan       a camera on a `path` sees some of it, with noise and drift; `fuse` averages what it saw on a grid
     room       the result: a coloured Cloud with exact instances, kinds, boxes and captions
+    questions  what could be asked there, with the right answers; `write` puts all of it on disk
 
 For example, room = make_room(7, RoomConfig(theme="office")); room.objects[0].captions() is ["door", "red door", ...].
 """
 
 from .config import RoomConfig
 from .kinds import KIND_NAMES, KINDS, OBJECT_KINDS, STRUCTURE, Kind
+from .questions import QUESTION_KINDS, questions
 from .room import Room, RoomObject, make_room, object_points
 from .themes import THEME_NAMES
 from .write import write_room
@@ -23,6 +25,7 @@ __all__ = [
     "KINDS",
     "KIND_NAMES",
     "OBJECT_KINDS",
+    "QUESTION_KINDS",
     "STRUCTURE",
     "THEME_NAMES",
     "Kind",
@@ -31,5 +34,6 @@ __all__ = [
     "RoomObject",
     "make_room",
     "object_points",
+    "questions",
     "write_room",
 ]

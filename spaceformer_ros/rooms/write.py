@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .kinds import KIND_NAMES
+from .questions import questions
 
 _VERTEX = np.dtype(
     [
@@ -19,9 +20,10 @@ _PLY_TYPES = {"<f4": "float", "|u1": "uchar", "<i4": "int"}
 
 
 def write_room(room, folder, stem):
-    """Write <folder>/<stem>.ply (x, y, z, red, green, blue, instance, kind) and <stem>.json (objects, kinds, seed).
+    """Write <folder>/<stem>.ply (x, y, z, red, green, blue, instance, kind), <stem>.json (objects, kinds, seed) and
+    <stem>_texts.json (questions with the rows of the right objects, as `spaceformer evaluate` reads them).
 
-    Returns the two paths. The folder is made if it is missing.
+    Returns the first two paths. The folder is made if it is missing.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +38,8 @@ def write_room(room, folder, stem):
     ply, description = folder / f"{stem}.ply", folder / f"{stem}.json"
     ply.write_bytes(header.encode("ascii") + vertex.tobytes())
     description.write_text(json.dumps(_description(room), indent=1))
+    texts = {text: sorted(rows) for asked in questions(room).values() for text, rows in asked}
+    (folder / f"{stem}_texts.json").write_text(json.dumps(texts, indent=1))
     return ply, description
 
 

@@ -1,34 +1,36 @@
-"""Train a demo checkpoint on generated rooms: `python -m spaceformer_ros.training.train --help`.
+"""Train a checkpoint on generated rooms: `spaceformer train FOLDER --config config/train_demo.yaml`.
 
-Read top to bottom: configuration, what a step does, what is measured, the loop, the command line. Killed at any time,
-it goes on from the last state file; the room seeds of training and validation never meet.
+Read top to bottom: configuration, what a step does, what is measured, the loop. Killed at any time, it goes on from the
+last state file; the room seeds of training, validation and evaluation never meet.
 """
 
-import argparse
 import itertools
-import json
 import logging
 import math
 import pathlib
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import torch
 import torch.nn.functional as F
 import yaml
 from torch import nn
 
-from ..checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from .. import SpaceformerError
+from ..checkpoint import DEMO_TEXT_MODEL, load_file, save_checkpoint
 from ..config import Config
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..pipeline import cache_folder
-from ..rooms import KIND_NAMES
+from ..rooms import KIND_NAMES, make_room
+from ..segmenter import Segmenter, choose_device
 from ..text import PromptEmbedder, load_text_encoder
 from ..vocabulary import Similarity
 from ..voxels import VoxelGrid
 from .data import RoomStream, collate
+from .log import TrainingLog
 from .losses import SetCriterion, Target
+from .validate import pipeline_of, validate
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,9 @@ class TrainConfig:
     min_voxels: int = 6  # objects below are not asked for
     seed: int = 0  # of weights and block orders
     save_every: int = 200  # steps between state files
+    validate_every: int = 1000  # steps between validations, 0 for none
+    validation_rooms: int = 10
+    validation_seed: int = 400_000  # of the first validation room
     captions_per_object: int = 3  # true captions drawn per object and step, besides the names of all kinds
 
 
@@ -222,23 +227,37 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
     if (folder / "state.pt").is_file():
         trainer.load_state(folder / "state.pt")
         logger.info("going on at step %d", trainer.step)
-    start, log = time.monotonic(), open(folder / "log.jsonl", "a")  # noqa: SIM115 - open for the whole run
+    start, log = time.monotonic(), TrainingLog(folder)
     for samples in itertools.islice(_batches(config, trainer.step), config.steps - trainer.step):
         began = time.monotonic()
         parts = trainer.train_step(samples)
-        row = {"step": trainer.step, "seconds": time.monotonic() - began, **parts}
-        log.write(json.dumps({key: round(value, 5) for key, value in row.items()}) + "\n")
+        seconds = time.monotonic() - began
+        log.add_step(trainer.step, {"seconds": seconds, "rooms_per_second": len(samples) / seconds, **parts})
         if trainer.step % 20 == 0:
             log.flush()
-            logger.info("step %(step)d/%(steps)d loss %(loss).3f, %(seconds).2f s", {**row, "steps": config.steps})
-        out_of_time = time.monotonic() - start > max_seconds
-        if trainer.step % config.save_every == 0 or trainer.step == config.steps or out_of_time:
+            logger.info("step %d/%d loss %.3f, %.2f s", trainer.step, config.steps, parts["loss"], seconds)
+        last = trainer.step == config.steps or time.monotonic() - start > max_seconds
+        if trainer.step % config.save_every == 0 or last:
             trainer.save_state(folder / "state.pt")
             trainer.export(folder / "checkpoint.safetensors", {"training": asdict(config), "step": trainer.step})
-        if out_of_time:
+        if config.validate_every and (trainer.step % config.validate_every == 0 or last):
+            log.add_validation(trainer.step, _validate(trainer, folder / "checkpoint.safetensors"))
+        if last:
             break
     log.close()
     return trainer
+
+
+def _validate(trainer, path):
+    """Figures of the exported checkpoint on validation rooms, as a user would get them: dict of name and value."""
+    checkpoint, config = load_file(path), trainer.config
+    model_config = Config().with_values({"device": str(trainer.device)}).model
+    pipeline = pipeline_of(Segmenter(checkpoint, model_config), trainer.embedder, checkpoint.similarity)
+    seeds = range(config.validation_seed, config.validation_seed + config.validation_rooms)
+    figures = dict(validate(pipeline, map(make_room, seeds)))
+    shown = ("class-agnostic AP50", "class-agnostic AP25", "AP50", "mIoU", "first answer right, by name")
+    logger.info("validation: %s", ", ".join(f"{name} {figures[name]:.3f}" for name in shown if name in figures))
+    return figures
 
 
 def _batches(config, step):
@@ -255,27 +274,29 @@ def _batches(config, step):
     return iter(loader)
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", help="where state, log and checkpoint are written; an existing run is continued")
-    parser.add_argument("--config", help="yaml file with values of TrainConfig and, under `model`, SpaCeFormerConfig")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--max-hours", type=float, default=float("inf"))
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the network (0: all)")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    values = yaml.safe_load(pathlib.Path(options.config).read_text()) if options.config else {}
-    model_values = values.pop("model", None)
-    model_config = SpaCeFormerConfig.demo()
-    if model_values:
-        model_config = SpaCeFormerConfig.from_dict({**model_config.to_dict(), **model_values})
+def read_config(path):
+    """TrainConfig and SpaCeFormerConfig of a yaml file, "" for the defaults. Raises SpaceformerError.
+
+    The file holds values of TrainConfig and, under `model`, those that differ from the demo network's.
+    """
+    try:
+        values = yaml.safe_load(pathlib.Path(path).read_text()) or {} if path else {}
+        model_values = values.pop("model", {})
+        return TrainConfig(**values), SpaCeFormerConfig.from_dict(
+            {**SpaCeFormerConfig.demo().to_dict(), **model_values}
+        )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, AttributeError) as error:
+        known = ", ".join(field.name for field in fields(TrainConfig))
+        raise SpaceformerError(f"training configuration {path}: {error}; known names: model, {known}") from error
+
+
+def run(folder, config_path="", device="auto", max_hours=float("inf"), threads=0):
+    """What `spaceformer train` does. threads: of the CPU, 0 for all; max_hours: stop then, to be continued."""
+    if threads:
+        torch.set_num_threads(threads)
+    config, model_config = read_config(config_path)
+    folder = pathlib.Path(folder)
     encoder = load_text_encoder("", DEMO_TEXT_MODEL, cache_folder(Config().model))
-    embedder = PromptEmbedder(encoder, ("{}",), pathlib.Path(options.folder) / "texts.sqlite")
-    device, seconds = torch.device(options.device), options.max_hours * 3600
-    train(TrainConfig(**values), model_config, options.folder, device, embedder, seconds)
-
-
-if __name__ == "__main__":
-    main()
+    folder.mkdir(parents=True, exist_ok=True)
+    embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
+    return train(config, model_config, folder, choose_device(device), embedder, max_hours * 3600)

@@ -1,0 +1,77 @@
+"""How well a pipeline finds and names things in generated rooms: the figures that training and benchmarks report."""
+
+import numpy as np
+
+from ..config import Config
+from ..evaluation import (
+    MIN_REGION_POINTS,
+    GroundTruth,
+    Prediction,
+    evaluate_scene,
+    first_right_rank,
+    make_report,
+    overlap,
+    success,
+)
+from ..find import ObjectQuery
+from ..pipeline import Pipeline
+from ..rooms import KIND_NAMES, OBJECT_KINDS, QUESTION_KINDS, STRUCTURE, questions
+from ..timing import Stopwatch
+
+
+def all_kinds_config(**values):
+    """Config whose vocabulary is everything that the room generator knows."""
+    return Config().with_values(
+        {"vocabulary": list(OBJECT_KINDS), "background_labels": list(STRUCTURE), "warm_up": False, **values}
+    )
+
+
+def pipeline_of(segmenter, embedder, similarity):
+    """A Pipeline with the vocabulary of all kinds."""
+    return Pipeline(segmenter, embedder, similarity, all_kinds_config())
+
+
+def validate(pipeline, rooms):
+    """Rows (figure, value) for a pipeline on an iterable of Rooms.
+
+    ScanNet AP over names and class-agnostic, recall, box F1, point mIoU, and the share of questions whose first
+    answer (or one of the first five) overlaps a right object. The rooms' seeds must be others than those of training.
+    """
+    results, ranks, seconds = [], {kind: [] for kind in QUESTION_KINDS}, []
+    for room in rooms:
+        watch = Stopwatch()
+        scene = pipeline.process(room.cloud, watch).scene
+        seconds.append(sum(watch.seconds.values()))
+        truth = truth_of(room)
+        results.append(evaluate_scene(str(room.seed), prediction_of(scene), truth, len(OBJECT_KINDS)))
+        iou = overlap(prediction_of(scene, background=True), truth).iou
+        for kind, asked in questions(room, MIN_REGION_POINTS).items():
+            ranks[kind] += [first_right_rank(iou, ranking(pipeline, scene, text), wanted) for text, wanted in asked]
+    report = make_report(results, OBJECT_KINDS)
+    rows = [*report.summary.items(), *((f"AP50 {name}", row["AP50"]) for name, row in report.classes.items())]
+    rows += [(f"first answer right, by {kind}", success(found, 1)) for kind, found in ranks.items() if found]
+    rows += [(f"one of five answers right, by {kind}", success(found, 5)) for kind, found in ranks.items() if found]
+    rows += [(f"questions, by {kind}", len(found)) for kind, found in ranks.items()]
+    return [*rows, ("seconds per room, median", float(np.median(seconds)))]
+
+
+def prediction_of(scene, background=False):
+    """All objects of a scene as an evaluation Prediction on points, without those of background unless wanted."""
+    kept = [item for item in scene.objects if background or not item.background]
+    masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
+    labels = np.array([item.label_index for item in kept], dtype=np.int64)
+    return Prediction(masks, np.array([item.score for item in kept]), labels)
+
+
+def truth_of(room):
+    """The room's objects; what was seen too little to be one of them is not judged."""
+    labels = np.array([OBJECT_KINDS.index(item.kind) for item in room.objects], dtype=np.int64)
+    structure = np.isin(room.kind, [KIND_NAMES.index(name) for name in STRUCTURE])
+    return GroundTruth(room.instance, labels, ignored=(room.instance < 0) & ~structure)
+
+
+def ranking(pipeline, scene, text):
+    """Places in scene.objects of all answers to a text, best first."""
+    place = {item.id: i for i, item in enumerate(scene.objects)}
+    matches = pipeline.find(ObjectQuery(text, max_results=len(place) or 1, min_score=-1.0), scene).matches
+    return [place[match.object.id] for match in matches]
