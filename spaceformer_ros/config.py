@@ -147,6 +147,23 @@ class SceneConfig:
 
 
 @dataclass(frozen=True)
+class StorageConfig:
+    """What is kept over restarts, and where."""
+
+    data_dir: str = fixed("", "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros")
+    scene_file: str = fixed(
+        "scene.safetensors",
+        "file of the scene, below data_dir, for load_on_start, save_on_shutdown and requests without a path",
+    )
+    allow_any_path: bool = fixed(False, "let ~/save and ~/load use paths outside data_dir")
+    load_on_start: bool = fixed(False, "load scene_file when the node is configured; where it cannot be used, go on")
+    save_on_shutdown: bool = setting(False, "save the scene to scene_file on deactivate, cleanup, shutdown and signals")
+    load_frame: str = setting(
+        "", "frame that a loaded scene must be in where the request names none; empty: that of the present scene"
+    )
+
+
+@dataclass(frozen=True)
 class OutputConfig:
     """What is published, and how it looks."""
 
@@ -192,6 +209,7 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     scene: SceneConfig = SceneConfig()
+    storage: StorageConfig = StorageConfig()
     output: OutputConfig = OutputConfig()
     node: NodeConfig = NodeConfig()
 

@@ -17,6 +17,8 @@ from . import SpaceformerError
 from .config import Config
 from .find import find_objects
 from .scene import Scene, SceneStore
+from .scene_file import ModelIdentity, check_expected, read_scene, write_scene
+from .tensor_file import StorageError
 from .vocabulary import LabelSpace, Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -37,8 +39,8 @@ class Outcome:
 class Pipeline:
     """Clouds to scenes, vocabulary changes, and answers.
 
-    `process` belongs to one thread (it owns the device). `set_vocabulary`, `embed` and `find` may be called from
-    others while it runs: they touch only the text model and immutable snapshots.
+    `process` belongs to one thread (it owns the device). `set_vocabulary`, `embed`, `find`, `save` and `load` may be
+    called from others while it runs: they touch only the text model and immutable snapshots.
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
@@ -90,6 +92,35 @@ class Pipeline:
             scene = self.store.scene
             self.store.clear()
             return scene
+
+    @property
+    def model(self):
+        """The ModelIdentity of the network and the text model in use."""
+        return ModelIdentity(self.segmenter.model_name, self.segmenter.model_sha256, str(self.embedder.model_id))
+
+    def save(self, path):
+        """Put the current scene in the place of a file, in one step. Returns (Scene, number of bytes).
+
+        Raises StorageError NO_MAP_YET or WRITE_FAILED; the file that was there stays then.
+        """
+        with self._labels_lock:
+            scene, saved = self.scene, self.store.export(self.model)
+        if saved is None:
+            raise StorageError("NO_MAP_YET", "there is no scene to save yet")
+        return scene, write_scene(path, saved)
+
+    def load(self, path, map_id="", frame_id=""):
+        """Make the scene of a file the current one, labelled by the present vocabulary. Returns the Scene.
+
+        map_id: what its map must be called, empty: the setting map_id; frame_id: what its frame must be, empty: the
+        setting load_frame, or else the frame of the current scene. Where both are empty, any will do. Raises
+        StorageError, with its codes of `read_scene` and `check_expected`, and keeps the current scene.
+        """
+        saved = read_scene(path)
+        with self._labels_lock:
+            frame_id = frame_id or self.config.storage.load_frame or (self.scene.frame_id if self.scene else "")
+            check_expected(saved, path, self.model, map_id or self.config.scene.map_id, frame_id)
+            return self.store.restore(saved, self.space)
 
     def cancel(self):
         """Break off a running `process` soon."""

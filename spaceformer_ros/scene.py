@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from .boxes import OrientedBox
 from .cloud import Cloud
 from .instances import Instances
+from .scene_file import SavedScene
 from .vocabulary import LabelSpace
 
 TRACK_CELL = 0.1  # metres; identity is judged on cells of this size, anchored at the frame's origin
@@ -127,6 +128,46 @@ class SceneStore:
         """Swap in the current scene under another vocabulary. Returns it, or None while there is no scene."""
         if self.scene is not None:
             self.scene = self.scene.relabelled(space)
+        return self.scene
+
+    def export(self, model):
+        """The current scene as a SavedScene, or None. model: ModelIdentity that made its features."""
+        if self.scene is None:
+            return None
+        scene = self.scene
+        column = lambda name, dtype: np.array([getattr(item, name) for item in scene.objects], dtype)  # noqa: E731
+        return SavedScene(
+            cloud=scene.cloud,
+            instances=scene.instances,
+            ids=column("id", np.int64),
+            rows=column("row", np.int64),
+            first_seen_ns=column("first_seen_ns", np.int64),
+            last_seen_ns=column("last_seen_ns", np.int64),
+            labels=tuple(item.label for item in scene.objects),
+            label_scores=column("label_score", np.float32),
+            vocabulary=scene.space.vocabulary.entries(),
+            model=model,
+            map_id=scene.map_id,
+            map_revision=scene.map_revision,
+            next_id=self._next_id,
+        )
+
+    def restore(self, saved, space):
+        """Swap in a SavedScene, labelled anew by `space`. Returns it as a Scene; nothing changes where this raises.
+
+        Its objects keep their ids, and no id of either life is given again. The revision is the saved one, or the next
+        where this store has come as far: readers take a lower one for old news.
+        """
+        fresh = new_objects(saved.cloud, saved.instances)
+        identities = zip(saved.rows, saved.ids, saved.first_seen_ns, saved.last_seen_ns)
+        objects = tuple(
+            replace(fresh[row], id=int(number), first_seen_ns=int(first), last_seen_ns=int(last))
+            for row, number, first, last in identities
+        )
+        objects = label_objects(objects, saved.instances, space)
+        self._revision = max(saved.map_revision, self._revision + 1)
+        self._next_id = max(saved.next_id, self._next_id)
+        self.scene = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
         return self.scene
 
     def clear(self):

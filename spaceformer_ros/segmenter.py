@@ -63,6 +63,7 @@ class Segmenter:
         self.dtype = choose_precision(config.precision, self.device)
         network = checkpoint.model.config
         self.voxel_size, self.nms_iou = network.voxel_size, network.nms_iou
+        self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
 

@@ -1,6 +1,8 @@
 """Stand-ins with which pipelines run without a trained network: a segmenter that finds boxes by colour."""
 
+import contextlib
 import hashlib
+import resource
 
 import numpy as np
 
@@ -33,6 +35,7 @@ class ColorSegmenter:
     """One instance per colour of the cloud, with the feature of the name that `names` gives the colour."""
 
     voxel_size = 0.05
+    model_name, model_sha256 = "colors", "c0105" * 12 + "c010"
 
     def __init__(self, names, objectness=0.9):
         self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
@@ -64,3 +67,14 @@ NAMES = {RED: "chair", GREEN: "sofa", BLUE: "table", GRAY: "wall"}
 def make_pipeline(config, names=None):
     """A Pipeline on fakes. config: Config."""
     return Pipeline(ColorSegmenter(names or NAMES), FakeEmbedder(), Similarity(normalize=True, scale=20.0), config)
+
+
+@contextlib.contextmanager
+def full_disk(limit=2000):
+    """As a full disk: while it lasts, no file that this process writes can grow beyond `limit` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -4,7 +4,16 @@ from .. import SpaceformerError
 
 try:
     from spaceformer_ros.msg import Instance, InstanceArray, NodeState, ObjectMatch, Vocabulary
-    from spaceformer_ros.srv import EmbedText, FindObjects, GetInstanceCloud, GetInstances, SegmentNow, SetVocabulary
+    from spaceformer_ros.srv import (
+        EmbedText,
+        FindObjects,
+        GetInstanceCloud,
+        GetInstances,
+        LoadScene,
+        SaveScene,
+        SegmentNow,
+        SetVocabulary,
+    )
 except ImportError as error:
     raise SpaceformerError(
         f"the messages of spaceformer_ros cannot be imported ({error}): build the package with colcon and source "
@@ -18,8 +27,10 @@ __all__ = [
     "GetInstances",
     "Instance",
     "InstanceArray",
+    "LoadScene",
     "NodeState",
     "ObjectMatch",
+    "SaveScene",
     "SegmentNow",
     "SetVocabulary",
     "Vocabulary",

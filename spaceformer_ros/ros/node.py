@@ -31,6 +31,7 @@ from . import interfaces, parameters, qos
 from .background import Background
 from .outputs import Outputs
 from .services import Services
+from .storage import Storage
 from .transforms import TransformListener
 
 NodeState = interfaces.NodeState
@@ -88,7 +89,7 @@ class SpaceformerNode(LifecycleNode):
             self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics),
             self.create_timer(WATCH_PERIOD, self._watch_publishers),
         ]
-        self.change = ChangeDetector()
+        self.change, self.storage = ChangeDetector(), Storage(self)
         self.set_state(NodeState.LOADING, "loading the model")
         interval = lambda: self.config.input.min_update_interval  # noqa: E731 - the setting may change at run time
         self.worker = Worker(self._load, self._process, self._on_worker_error, interval)
@@ -111,6 +112,7 @@ class SpaceformerNode(LifecycleNode):
         self.active = False
         self.worker.pause()
         self._unsubscribe()
+        self.background.submit(self.storage.save_on_shutdown)
         self._rest()
         return TransitionCallbackReturn.SUCCESS
 
@@ -141,6 +143,7 @@ class SpaceformerNode(LifecycleNode):
             self.pipeline.cancel()
         ended = self.worker.stop(SHUTDOWN_PATIENCE)
         self.background.close()
+        self.storage.save_on_shutdown()
         self.requests.destroy()
         for timer in self._clockwork:
             self.destroy_timer(timer)
@@ -161,8 +164,12 @@ class SpaceformerNode(LifecycleNode):
             self.set_state(NodeState.LOADING, text)
 
         pipeline = build_pipeline(self.config, progress)
+        progress("loading the saved scene")
+        scene = self.storage.load_on_start(pipeline)
         progress("publishing the vocabulary")
         self.outputs.publish_vocabulary(pipeline.space, pipeline.embedder.model_id)
+        if scene is not None:
+            self.storage.publish_loaded(scene)
         self.pipeline = pipeline
         self.get_logger().info(f"ready: {', '.join(f'{key} {value}' for key, value in pipeline.facts().items())}")
         self._rest()
@@ -277,6 +284,18 @@ class SpaceformerNode(LifecycleNode):
     def publish_scene(self, scene, again=False):
         """Publish a scene by the present settings."""
         self.outputs.publish_scene(scene, self.config, again)
+
+    def load_scene(self, pipeline, path, map_id, frame_id):
+        """Make the scene of a file the current one and publish it; may block. Returns the Scene.
+
+        Raises StorageError and changes nothing, or TransformError when all but the publishing is done.
+        """
+        scene = self.storage.load(pipeline, path, map_id, frame_id)
+        self.change = ChangeDetector()  # the next cloud is looked at, even if it equals the last one
+        if self.state != NodeState.RUNNING:
+            self._rest()
+        self.publish_scene(scene)
+        return scene
 
     def clear_scene(self):
         """Forget the scene and publish that it is gone."""

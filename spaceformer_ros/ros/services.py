@@ -8,7 +8,9 @@ from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError
+from ..data_dir import scene_path
 from ..find import ObjectQuery
+from ..tensor_file import StorageError
 from ..vocabulary import Vocabulary, check_text
 from . import interfaces, messages
 from .transforms import TransformError
@@ -38,6 +40,8 @@ def answers(kind):
             except TransformError as error:
                 self._node.counters.tf_errors += 1
                 response.code, response.message = kind.Response.TF_FAILED, str(error)
+            except StorageError as error:
+                response.code, response.message = getattr(kind.Response, error.code), str(error)
             except SpaceformerError as error:
                 code = getattr(kind.Response, "INVALID_REQUEST", kind.Response.INTERNAL_ERROR)
                 response.code, response.message = code, str(error)
@@ -65,6 +69,8 @@ class Services:
             "get_instance_cloud": (interfaces.GetInstanceCloud, self.get_instance_cloud),
             "embed_text": (interfaces.EmbedText, self.embed_text),
             "segment_now": (interfaces.SegmentNow, self.segment_now),
+            "save": (interfaces.SaveScene, self.save),
+            "load": (interfaces.LoadScene, self.load),
             "clear": (Trigger, self.clear),
             "republish": (Trigger, self.republish),
             "set_enabled": (SetBool, self.set_enabled),
@@ -209,6 +215,28 @@ class Services:
         response.map_revision = scene.map_revision
         response.num_instances = len(scene.published(self._node.config.postprocess.score_threshold))
         response.message = f"{response.num_instances} instances, map revision {scene.map_revision}"
+
+    @answers(interfaces.SaveScene)
+    async def save(self, request, response):
+        """The current scene into a file; also while the node is not active."""
+        pipeline = self._pipeline()
+        path = scene_path(request.path, self._node.config.storage)
+        response.path = str(path)
+        scene, response.num_bytes = await self._background.run(self._node.storage.save, pipeline, path)
+        response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
+        response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
+
+    @answers(interfaces.LoadScene)
+    async def load(self, request, response):
+        """A saved scene in the place of the current one; also while the node is not active."""
+        pipeline = self._pipeline()
+        path = scene_path(request.path, self._node.config.storage)
+        response.path = str(path)
+        wanted = request.map_id, request.frame_id
+        scene = await self._background.run(self._node.load_scene, pipeline, path, *wanted)
+        response.saved_map_id, response.saved_frame_id = scene.map_id, scene.frame_id
+        response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
+        response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"
 
     def clear(self, request, response):
         """Forget the scene; the vocabulary and the ids already given stay."""

@@ -94,6 +94,11 @@ class Client:
             self._publisher = self.node.create_publisher(messages.PointCloud2, topic, profile)
         self._publisher.publish(cloud)
 
+    def stop_publishing(self):
+        """Take the latched cloud back, so that a later node does not hear it."""
+        self.node.destroy_publisher(self._publisher)
+        self._publisher = None
+
     def call(self, kind, name, **fields):
         """The response of /spaceformer/<name>."""
         return self.call_later(kind, name, **fields)()

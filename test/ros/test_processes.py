@@ -119,3 +119,21 @@ def test_a_bad_parameter_at_the_start_is_named(launch, checkpoint):
     process.send_signal(signal.SIGINT)
     assert process.wait(15) == 0
     assert "marker_text: '{surprise}' cannot be formatted" in process.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_process_answers_without_a_cloud(
+    launch, client, states, box_cloud, checkpoint, tmp_path, number
+):
+    instances = client.listen("/spaceformer/instances", interfaces.InstanceArray)
+    storage = {"data_dir": tmp_path, "save_on_shutdown": "true", "load_on_start": "true", "score_threshold": "0.0"}
+    process = launch(checkpoint=checkpoint, **storage)
+    reaches(states, NodeState.WAITING_FOR_CLOUD)
+    client.publish(box_cloud([((0, 0, 0.5), (0.6, 0.6, 1.0), RED), ((2, 0, 0.4), (1.5, 0.8, 0.8), GREEN)]))
+    before = wait_until(lambda: instances and instances[-1], "instances")
+    client.stop_publishing()
+    stop(process, number)
+    assert (tmp_path / "scene.safetensors").is_file()
+    launch(checkpoint=checkpoint, **storage)
+    after = wait_until(lambda: len(instances) > 1 and instances[-1], "the loaded scene")
+    assert after == before

@@ -1,0 +1,305 @@
+"""Scenes that outlive the node, over DDS: services, start, end, and what happens when the disk or the file is bad."""
+
+import json
+
+import pytest
+from fakes import BLUE, GRAY, GREEN, RED, full_disk, make_pipeline
+from lifecycle_msgs.msg import Transition
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+from spaceformer_ros.ros import interfaces
+from spaceformer_ros.scene_file import KEY, read_scene
+from spaceformer_ros.tensor_file import read_tensors, write_tensors
+
+from .conftest import Client, wait_until
+from .test_node import transition
+
+ROOM = [
+    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
+    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
+    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
+    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
+]
+FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
+SaveScene, LoadScene = interfaces.SaveScene, interfaces.LoadScene
+
+
+@pytest.fixture
+def instances(client):
+    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
+
+
+@pytest.fixture
+def started(start, client, instances, box_cloud, tmp_path):
+    """A function: a node that keeps its scenes in tmp_path and has segmented ROOM."""
+
+    def make(**parameters):
+        node = start(**{"data_dir": str(tmp_path), "map_id": "flat", **parameters})
+        client.publish(box_cloud(ROOM))
+        wait_until(lambda: instances, "instances")
+        return node
+
+    return make
+
+
+def ids_of(array):
+    return {instance.label: instance.id for instance in array.instances}
+
+
+def save(client, **fields):
+    reply = client.call(SaveScene, "save", **fields)
+    assert reply.code == SaveScene.Response.OK, reply.message
+    return reply
+
+
+def end(node, client):
+    """The end of a node and of the cloud that it was fed."""
+    client.stop_publishing()
+    node._tear_down()
+
+
+def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start, spinner, client, instances, tmp_path):
+    first = started()
+    saved = save(client)
+    file = tmp_path / "scene.safetensors"
+    assert (saved.path, saved.num_bytes) == (str(file), file.stat().st_size)
+    assert (saved.map_revision, saved.num_objects) == (1, 4)
+    before = instances[-1]
+    end(first, client)
+
+    late = Client(spinner(), "late")  # heard nothing of the first node
+    kinds = {"instances": interfaces.InstanceArray, "labeled_cloud": PointCloud2, "markers": MarkerArray}
+    topics = {topic: late.listen(f"/spaceformer/{topic}", kind) for topic, kind in kinds.items()}
+    states = late.listen("/spaceformer/state", NodeState)
+    second = start(data_dir=str(tmp_path), map_id="flat", load_on_start=True)
+    wait_until(lambda: second.pipeline, "the pipeline")
+    reply = late.call(FindObjects, "find_objects", query="couch")
+    assert reply.code == FindObjects.Response.OK
+    assert [match.instance.label for match in reply.matches] == ["sofa"]
+    assert second.counters.clouds_received == second.pipeline.segmenter.runs == 0
+    array = wait_until(lambda: topics["instances"] and topics["instances"][-1], "latched instances")
+    assert array == before
+    assert wait_until(lambda: topics["labeled_cloud"], "the latched cloud")[-1].width == 16_000
+    wait_until(lambda: sum(len(message.markers) for message in topics["markers"]) >= 9, "latched markers")
+    wait_until(lambda: states and states[-1].state == NodeState.IDLE, "the state IDLE")
+
+
+def test_ids_go_on_after_a_load(started, start, client, instances, box_cloud, tmp_path):
+    first = started()
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    given = ids_of(instances[0])
+    save(client, path="below/here.safetensors")
+    end(first, client)
+    start(data_dir=str(tmp_path), scene_file="below/here.safetensors", load_on_start=True)
+    wait_until(lambda: len(instances) == 3, "the loaded scene")
+    client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
+    after = wait_until(lambda: instances[-1].map_revision == 3 and instances[-1], "the next result")
+    assert ids_of(after)["chair"] == given["chair"]
+    assert min(ids_of(after)["sofa"], ids_of(after)["table"]) > max(given.values())
+
+
+def test_loading_replaces_the_scene_and_is_published(started, client, instances, box_cloud):
+    node = started()
+    save(client)
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    reply = client.call(LoadScene, "load", map_id="flat", frame_id="map")
+    assert reply.code == LoadScene.Response.OK, reply.message
+    assert (reply.saved_map_id, reply.saved_frame_id, reply.map_revision, reply.num_objects) == ("flat", "map", 3, 4)
+    array = wait_until(lambda: instances[-1].map_revision == 3 and instances[-1], "the loaded result")
+    assert ids_of(array) == ids_of(instances[0])
+    assert array.header.stamp.sec == 1
+    assert client.call(Trigger, "clear").success
+    assert client.call(LoadScene, "load").code == LoadScene.Response.OK
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))  # the cloud of before is news again
+    wait_until(lambda: instances[-1].map_revision == 5, "the next result")
+    assert node.pipeline.segmenter.runs == 3
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def change_header(**changes):
+    def change(path):
+        header, arrays = read_tensors(path, KEY)
+        write_tensors(path, KEY, json.loads(json.dumps({**header, **changes})), arrays)
+
+    return change
+
+
+OTHER_MODEL = {"name": "other", "sha256": "0" * 64, "text_model": "fake@1"}
+
+
+@pytest.mark.parametrize(
+    ("change", "fields", "code", "words"),
+    [
+        (damage, {}, "FILE_CORRUPT", "SHA-256"),
+        (lambda path: path.write_text("hello"), {}, "FILE_CORRUPT", "no file of this package"),
+        (lambda path: path.unlink(), {}, "NOT_FOUND", "there is no file"),
+        (lambda path: (path.unlink(), path.mkdir()), {}, "READ_FAILED", "not a regular file"),
+        (change_header(version=2), {}, "VERSION_MISMATCH", "version 2"),
+        (change_header(model=OTHER_MODEL), {}, "MODEL_MISMATCH", "checkpoint other"),
+        (change_header(map_id="office"), {}, "MAP_MISMATCH", "map 'office', expected 'flat'"),
+        (None, {"map_id": "office"}, "MAP_MISMATCH", "map 'flat', expected 'office'"),
+        (change_header(frame_id="odom"), {}, "FRAME_MISMATCH", "frame 'odom', expected 'map'"),
+        (None, {"frame_id": "odom"}, "FRAME_MISMATCH", "frame 'map', expected 'odom'"),
+        (None, {"path": "../scene.safetensors"}, "PATH_REFUSED", "outside data_dir"),
+        (None, {"path": "scene.yaml"}, "PATH_REFUSED", "does not end with .safetensors"),
+    ],
+)
+def test_a_file_that_does_not_fit_changes_nothing(started, client, instances, tmp_path, change, fields, code, words):
+    node = started()
+    path = tmp_path / "scene.safetensors"
+    save(client)
+    if change:
+        change(path)
+    before = node.pipeline.scene
+    reply = client.call(LoadScene, "load", **fields)
+    assert (reply.code, reply.num_objects) == (getattr(LoadScene.Response, code), 0)
+    assert words in reply.message
+    assert node.pipeline.scene is before
+    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert len(instances) == 1
+
+
+def test_saving_outside_the_folder_or_without_a_scene_is_refused(start, client, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link").symlink_to(tmp_path)
+    node = start(data_dir=str(tmp_path / "data"))
+    wait_until(lambda: node.pipeline, "the pipeline")
+    for path in ("../x.safetensors", "link/x.safetensors", str(tmp_path / "x.safetensors")):
+        assert client.call(SaveScene, "save", path=path).code == SaveScene.Response.PATH_REFUSED
+    reply = client.call(SaveScene, "save")
+    assert (reply.code, reply.message) == (SaveScene.Response.NO_MAP_YET, "there is no scene to save yet")
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_parameter_allows_other_paths(started, client, tmp_path):
+    started(data_dir=str(tmp_path / "data"), allow_any_path=True)
+    path = tmp_path / "elsewhere" / "x.safetensors"
+    assert save(client, path=str(path)).path == str(path)
+    assert client.call(LoadScene, "load", path=str(path)).code == LoadScene.Response.OK
+
+
+def test_a_full_disk_is_reported_and_survived(started, client, tmp_path):
+    started()
+    save(client)
+    before = (tmp_path / "scene.safetensors").read_bytes()
+    with full_disk(50_000):
+        reply = client.call(SaveScene, "save")
+    assert reply.code == SaveScene.Response.WRITE_FAILED
+    assert "File too large" in reply.message
+    assert (tmp_path / "scene.safetensors").read_bytes() == before
+    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    save(client)
+
+
+# --- at the start and at the end --------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_node_saves_what_is_new(started, client, instances, box_cloud, tmp_path):
+    path = tmp_path / "scene.safetensors"
+    node = started(save_on_shutdown=True)
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    wait_until(path.exists, "the file")
+    assert read_scene(path).map_revision == 1
+    assert transition(client, Transition.TRANSITION_ACTIVATE)
+    client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    node._tear_down()  # as cleanup, shutdown and signals do
+    assert read_scene(path).map_revision == 2
+
+
+def test_without_the_parameter_nothing_is_written(started, client, tmp_path):
+    started()
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    assert transition(client, Transition.TRANSITION_CLEANUP)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_end_without_a_scene_keeps_the_file(started, start, client, tmp_path):
+    first = started()
+    save(client)
+    end(first, client)
+    before = (tmp_path / "scene.safetensors").read_bytes()
+    second = start(data_dir=str(tmp_path), save_on_shutdown=True)
+    wait_until(lambda: second.pipeline, "the pipeline")
+    second._tear_down()
+    assert (tmp_path / "scene.safetensors").read_bytes() == before
+
+
+def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
+    node = started(save_on_shutdown=True)
+    with full_disk(50_000):
+        node._tear_down()
+    assert node.worker is None
+    assert "save_on_shutdown" in node.counters.last_error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_first_start_without_a_file_is_no_error(start, client, states, tmp_path):
+    node = start(data_dir=str(tmp_path), load_on_start=True)
+    wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
+    assert node.counters.last_error == ""
+
+
+@pytest.mark.parametrize("change", [damage, change_header(model=OTHER_MODEL)])
+def test_a_file_that_is_refused_at_the_start_is_reported_and_kept(
+    started, start, client, states, instances, box_cloud, tmp_path, change
+):
+    path = tmp_path / "scene.safetensors"
+    first = started()
+    save(client)
+    end(first, client)
+    change(path)
+    before = path.read_bytes()
+    second = start(data_dir=str(tmp_path), load_on_start=True, save_on_shutdown=True)
+    wait_until(lambda: states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
+    assert "load_on_start: " in second.counters.last_error
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(lambda: second.pipeline.scene, "a scene")
+    second._tear_down()
+    assert len(read_scene(path).ids) == 1
+    assert (tmp_path / "scene.refused.safetensors").read_bytes() == before
+
+
+def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start, client, tmp_path):
+    first = started()
+    save(client)
+    end(first, client)
+    node = start(data_dir=str(tmp_path), load_on_start=True, target_frame="nowhere", tf_timeout=0.0)
+    wait_until(lambda: node.pipeline, "the pipeline")
+    assert "no transform from 'map' to 'nowhere'" in node.counters.last_error
+    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    reply = client.call(LoadScene, "load")
+    assert (reply.code, node.pipeline.scene.map_revision) == (LoadScene.Response.TF_FAILED, 2)
+
+
+def test_both_services_wait_for_the_model(start, client, tmp_path):
+    import threading
+
+    gate = threading.Event()
+
+    def build(config, progress):
+        assert gate.wait(20)
+        return make_pipeline(config)
+
+    start(build, data_dir=str(tmp_path))
+    assert client.call(SaveScene, "save").code == SaveScene.Response.MODEL_NOT_READY
+    assert client.call(LoadScene, "load").code == LoadScene.Response.MODEL_NOT_READY
+    gate.set()
+
+
+def test_storage_parameters_change_only_while_unconfigured(start, client, tmp_path):
+    from rcl_interfaces.srv import SetParameters
+
+    start(data_dir=str(tmp_path))
+    request = [Parameter("allow_any_path", value=True).to_parameter_msg()]
+    assert not client.call(SetParameters, "set_parameters", parameters=request).results[0].successful
