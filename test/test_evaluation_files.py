@@ -1,6 +1,7 @@
 """What `spaceformer evaluate` reads: PLY, NPZ and ScanNet's text format, alone and in folders."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -217,7 +218,6 @@ def test_what_is_too_small_is_not_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("answers", "texts", "words"),
     [
-        (None, None, "_answers.json: does not exist, but .*_texts.json does"),
         ({"seat": [0]}, None, "has no entry 'furniture'"),
         ({"seat": [7]}, {"seat": [5001]}, "'seat' names instance 7, which .* does not have"),
         ({"seat": [0]}, {"seat": [1]}, "'seat' names instance 1, which .* does not have"),
@@ -228,6 +228,11 @@ def test_what_is_too_small_is_not_asked_for(tmp_path):
 def test_answers_that_do_not_fit_are_refused(tmp_path, answers, texts, words):
     with pytest.raises(SpaceformerError, match=words):
         asked(tmp_path, answers, texts)
+
+
+def test_texts_without_answers_are_not_judged_and_that_is_said(tmp_path, caplog):
+    assert asked(tmp_path, None, None).texts == ()
+    assert re.search(r"retrieval is not judged: .*_texts.json exists, but not .*_answers.json", caplog.text)
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------

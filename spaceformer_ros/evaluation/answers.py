@@ -7,12 +7,15 @@ by cosine. Ids are those of the file of the scene; a list may be empty where not
 """
 
 import json
+import logging
 
 import numpy as np
 
 from .. import SpaceformerError
 from .files import scene_name
 from .retrieval import first_right_rank
+
+logger = logging.getLogger(__name__)
 
 TEXTS, ANSWERS = "_texts", "_answers"
 
@@ -82,17 +85,17 @@ def _unit(vectors):
 
 
 def scene_ranks(files, truth_rows, overlaps, min_region):
-    """Dict text -> rank of its first right answer in one scene, or None where neither file asks for anything.
+    """Dict text -> rank of its first right answer in one scene, or None where there are no texts or no answers.
 
     files: SceneFiles of prediction and ground truth; truth_rows: dict id -> column of overlaps, which are Overlaps.
     Wanted instances smaller than min_region points are not asked for. Raises SpaceformerError.
     """
     answers_file, texts_file = answers_path(files[0].path), texts_path(files[1].path)
-    if not answers_file.is_file() and not texts_file.is_file():
-        return None
     for path, other in ((answers_file, texts_file), (texts_file, answers_file)):
-        if not path.is_file():
-            raise SpaceformerError(f"{path}: does not exist, but {other} does: write it, or move the other away")
+        if other.is_file() and not path.is_file():
+            logger.warning("retrieval is not judged: %s exists, but not %s", other, path)
+    if not answers_file.is_file() or not texts_file.is_file():
+        return None
     answers, texts, iou = read_answers(answers_file), read_texts(texts_file), overlaps.iou
     rows, ranks = {int(i): row for row, i in enumerate(files[0].ids)}, {}
     all_ids = set(files[1].ids.tolist())
