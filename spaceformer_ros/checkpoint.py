@@ -7,6 +7,7 @@ weights-only. Both are loaded strictly.
 import hashlib
 import json
 import pathlib
+import zipfile
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -84,8 +85,11 @@ def load_file(path, name=None):
     """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged, foreign or unfitting files."""
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["spaceformer"])
+            text = (file.metadata() or {})["spaceformer"]
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        header = json.loads(text)
+        if not isinstance(header, dict) or json.dumps(header) != text or not _has_clean_padding(path):
+            raise ValueError("its header is not as it was written")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise SpaceformerError(
             f"{path} is not a checkpoint of this package, or is damaged ({type(error).__name__}: {error})"
@@ -106,15 +110,27 @@ def load_file(path, name=None):
     )
 
 
+def _has_clean_padding(path):
+    """Whether only spaces fill the header of a safetensors file up: the hash does not cover them."""
+    with open(path, "rb") as file:
+        return file.read(int.from_bytes(file.read(8), "little")).rstrip(b" ").endswith(b"}")
+
+
 def load_released(path):
     """The released Lightning checkpoint: entries under "net.", everything else (training state) left out."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not look at the checksums
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged} is wrong: the file is damaged")
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zip, pickle and unpickling errors; all mean that the file is not usable
         raise SpaceformerError(f"{path} cannot be loaded weights-only ({type(error).__name__}: {error})") from error
     content = content.get("state_dict", content) if isinstance(content, dict) else {}
     state = {
-        key.removeprefix(RELEASED_PREFIX): value for key, value in content.items() if key.startswith(RELEASED_PREFIX)
+        key.removeprefix(RELEASED_PREFIX): value
+        for key, value in (content.items() if isinstance(content, dict) else ())
+        if isinstance(key, str) and key.startswith(RELEASED_PREFIX) and isinstance(value, torch.Tensor)
     }
     if not state:
         raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")

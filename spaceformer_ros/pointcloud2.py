@@ -15,6 +15,8 @@ from .records import decode_records, pack_color
 # sensor_msgs/PointField datatype -> numpy type
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 INT32, UINT32, FLOAT32 = 5, 6, 7
+MAX_POINT_STEP = 2**31 - 1  # bytes; numpy's limit for one item
+MAX_SECONDS = 2**31 - 1  # of a stamp
 
 
 def decode(message, allow_gray=False):
@@ -25,6 +27,11 @@ def decode(message, allow_gray=False):
     """
     stamp = message.header.stamp
     stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send such a time
+        raise SpaceformerError(
+            f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is no time between 1970 and 2038: set the publisher's "
+            "clock, or use stamp 0"
+        )
     return decode_records(structured_view(message), allow_gray, message.header.frame_id, stamp_ns)
 
 
@@ -64,13 +71,17 @@ def _library_view(message):
         return None
     if message.is_bigendian or not isinstance(message, point_cloud2.PointCloud2):
         return None
+    if any(f.count != 1 for f in message.fields):  # the library renames such fields, or asserts
+        return None
     return point_cloud2.read_points(message, skip_nans=False).reshape(-1)
 
 
 def _point_dtype(message):
     """numpy type of one point. Raises SpaceformerError for fields that do not fit into point_step."""
+    if not 0 < message.point_step <= MAX_POINT_STEP:
+        raise SpaceformerError(f"point_step is {message.point_step}, expected 1 to {MAX_POINT_STEP} bytes")
     order = ">" if message.is_bigendian else "<"
-    names, formats, offsets = [], [], []
+    formats, offsets = {}, []  # a dict, because a message may have very many fields
     for f in message.fields:
         if f.datatype not in DATATYPES:
             raise SpaceformerError(f"field {f.name!r} has datatype {f.datatype}, expected 1 (INT8) to 8 (FLOAT64)")
@@ -81,12 +92,12 @@ def _point_dtype(message):
                 f"field {f.name!r} ends at byte {f.offset + kind.itemsize * count} of a point, "
                 f"but point_step is {message.point_step}"
             )
-        if not f.name or f.name in names:
+        if not f.name or f.name in formats:
             raise SpaceformerError(f"field name {f.name!r} is empty or used twice")
-        names.append(f.name)
-        formats.append(kind if count == 1 else (kind, (count,)))
+        formats[f.name] = kind if count == 1 else (kind, (count,))
         offsets.append(f.offset)
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": message.point_step})
+    layout = {"names": list(formats), "formats": list(formats.values()), "offsets": offsets}
+    return np.dtype({**layout, "itemsize": message.point_step})
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,7 @@ def encode(columns):
     for name, column in columns.items():
         rows[name] = column
     data = array.array("B")
-    data.frombytes(memoryview(rows).cast("B") if len(rows) else b"")
+    data.frombytes(rows.view(np.uint8))
     fields = tuple((name, rows.dtype.fields[name][1], codes[rows.dtype[name]]) for name in columns)
     return EncodedCloud(fields, rows.dtype.itemsize, len(rows), data)
 

@@ -80,24 +80,28 @@ def _colors(points):
             return _unpack_color(name, points[name])
     for triple in COLOR_TRIPLES:
         if all(name in points.dtype.names for name in triple):
-            return np.column_stack([_channel(points[name]) for name in triple])
+            return np.column_stack([_channel(name, points[name]) for name in triple])
     return None
 
 
 def _unpack_color(name, column):
     """Bytes 0x__RRGGBB of a 32-bit field, whatever its type claims to be."""
-    if column.dtype.itemsize != 4 or column.ndim != 1:
+    if column.dtype.itemsize != 4 or column.dtype.kind not in "uif" or column.ndim != 1:
         raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected 32 bits per point")
     packed = np.ascontiguousarray(column).view(column.dtype.byteorder + "u4")
     return np.column_stack([(packed >> shift) & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
 
 
-def _channel(column):
+def _channel(name, column):
     """One colour channel as uint8: integers as they are, floats scaled from [0, 1] unless some exceed 1."""
+    if column.dtype.kind not in "buif" or column.ndim != 1:
+        raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected one number per point")
     if column.dtype.kind != "f":
         return np.clip(column, 0, 255).astype(np.uint8)
-    values = np.nan_to_num(column.astype(np.float32))
-    return np.clip(np.rint(values * (255.0 if values.max(initial=0.0) <= 1.0 else 1.0)), 0, 255).astype(np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.nan_to_num(column.astype(np.float32))
+        values = np.rint(values * (255.0 if values.max(initial=0.0) <= 1.0 else 1.0))
+    return np.clip(values, 0, 255).astype(np.uint8)
 
 
 def pack_color(rgb):

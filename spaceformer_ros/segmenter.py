@@ -74,6 +74,7 @@ class Segmenter:
         The same cloud gives the same instances; the order of its points does not matter.
         """
         stopwatch = stopwatch or Stopwatch()
+        check_reach(cloud, self.voxel_size)
         with stopwatch.stage("voxelise", self._wait):
             origin = cloud.origin
             grid = self.voxelise(cloud, origin)
@@ -108,6 +109,17 @@ class Segmenter:
         """VoxelGrid of a cloud seen from `origin`, on the device."""
         xyz = torch.from_numpy(np.ascontiguousarray(cloud.xyz - origin)).to(self.device)
         return VoxelGrid.from_points(xyz, torch.from_numpy(cloud.colors).to(self.device), self.voxel_size)
+
+
+def check_reach(cloud, voxel_size):
+    """Raises SpaceformerError for a cloud so far from the origin of its frame that float32 cannot tell voxels apart."""
+    reach = max(np.abs(bound).max() for bound in cloud.bounds)
+    if np.spacing(reach) > voxel_size:
+        raise SpaceformerError(
+            f"the cloud reaches {reach:.6g} m from the origin of its frame, where float32 coordinates lie "
+            f"{np.spacing(reach):.3g} m apart, more than voxel_size {voxel_size} m: crop the cloud, remove far "
+            "outliers, or move the origin of the frame closer"
+        )
 
 
 def make_backend(name, model, device, dtype):

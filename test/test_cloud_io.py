@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,86 @@ def test_other_broken_files_are_refused(tmp_path, suffix):
     path.write_bytes(b"\x00\x01nothing of the kind")
     with pytest.raises(SpaceformerError, match="cannot be read as"):
         read_cloud(path)
+
+
+RED = b"property uchar red\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"vertex 2", b"vertex -2", "promises '-2' vertices"),
+        (b"vertex 2", b"vertex", "'element vertex' of the PLY header is incomplete"),
+        (b"vertex 2", b"vertex 999999999999", "promises 999999999999 of at least 15: truncated"),
+        (b"vertex 2", b"vertex " + b"9" * 5000, "expected a whole number"),
+        (RED, RED + RED, "'red' is there twice"),
+    ],
+)
+def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
+    header = PLY.format("binary_little_endian 1.0", *3 * ["float"], RGB).encode()
+    (tmp_path / "a.ply").write_bytes(header.replace(old, new) + bytes(30))
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / "a.ply")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"POINTS 50", b"POINTS 99999999999", r"promises 99999999999 x 16: truncated"),
+        (b"COUNT 1 1 1 1", b"COUNT 1 1 1 999999999", "bytes per point, more than"),
+        (b"POINTS", b"# more\n\nVERSION 0.7\nPOINTS", "no line DATA among the first 10 lines"),
+    ],
+)
+@pytest.mark.parametrize("data", ["binary", "binary_compressed"])
+def test_pcd_headers_that_lie_are_refused(tmp_path, cloud, data, old, new, words):
+    path = tmp_path / "a.pcd"
+    write_cloud(path, cloud)
+    content = path.read_bytes().replace(b"binary_compressed", data.encode())
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(path)
+
+
+def test_a_pcd_of_text_with_too_few_points_is_refused(tmp_path):
+    header = (
+        "FIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\nWIDTH {0}\nHEIGHT 1\nPOINTS {0}\nDATA ascii\n"
+    )
+    (tmp_path / "a.pcd").write_text(header.format(2) + "1 2 3 4\n5 6 7 8\n")
+    assert len(read_cloud(tmp_path / "a.pcd").cloud) == 2
+    (tmp_path / "a.pcd").write_text(header.format(3) + "1 2 3 4\n5 6 7 8\n")
+    with pytest.raises(SpaceformerError, match="holds 2 points, its header promises 3"):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def test_an_npz_with_a_lying_array_header_is_refused(tmp_path):
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 3), }".ljust(117) + "\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("xyz.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode() + bytes(120))
+    with pytest.raises(SpaceformerError, match="buffer is too small"):
+        read_cloud(tmp_path / "a.npz")
+
+
+def test_an_npz_with_a_lying_directory_is_refused(tmp_path, cloud):
+    np.savez(tmp_path / "a.npz", xyz=cloud.xyz, rgb=cloud.rgb)
+    content = (tmp_path / "a.npz").read_bytes()
+    sizes = content.index(b"PK\x01\x02") + 20  # compressed and real size of the first entry
+    (tmp_path / "a.npz").write_bytes(content[:sizes] + b"\xff\xff\xff\x3f" * 2 + content[sizes + 8 :])
+    with pytest.raises(SpaceformerError, match="directory promises more bytes than it has"):
+        read_cloud(tmp_path / "a.npz")
+
+
+def test_npz_colors_must_be_numbers(tmp_path, cloud):
+    np.savez(tmp_path / "a.npz", xyz=cloud.xyz, rgb=cloud.rgb.astype(str))
+    with pytest.raises(SpaceformerError, match="'red' holds <U3, expected one number per point"):
+        read_cloud(tmp_path / "a.npz")
+
+
+def test_arrays_in_any_order_and_other_members_of_an_npz_are_no_problem(tmp_path, cloud):
+    np.savez(tmp_path / "a.npz", xyz=np.asfortranarray(cloud.xyz), rgb=cloud.rgb, scale=np.float64(2))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("about.txt", "by hand")
+    assert np.array_equal(read_cloud(tmp_path / "a.npz").cloud.xyz, cloud.xyz)
 
 
 def test_missing_files_and_unknown_suffixes_are_refused(tmp_path):

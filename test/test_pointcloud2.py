@@ -1,3 +1,5 @@
+import sys
+import time
 import types
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cloud import Cloud
-from spaceformer_ros.pointcloud2 import cloud_columns, decode, encode
+from spaceformer_ros.pointcloud2 import cloud_columns, decode, encode, structured_view
 from spaceformer_ros.records import pack_color
 
 CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
@@ -140,6 +142,8 @@ def test_gray_is_taken_only_when_allowed(xyz, rgb):
         ({"point_step": 12}, "'rgb' ends at byte 16 of a point, but point_step is 12"),
         ({"height": 3, "width": 4, "row_step": 10}, "row_step 10 is smaller than width 4 x point_step 16"),
         ({"fields": []}, "no field x, y, z"),
+        ({"fields": [], "point_step": 0, "width": 2**31, "height": 2**31}, "point_step is 0, expected 1 to"),
+        ({"point_step": 2**31, "width": 1}, "point_step is 2147483648, expected 1 to 2147483647"),
     ],
 )
 def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
@@ -155,6 +159,7 @@ def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
         (0, {"name": "y"}, "used twice"),
         (1, {"name": "w"}, "no field y"),
         (3, {"datatype": 4}, "'rgb' holds uint16, expected 32 bits"),
+        (3, {"name": ""}, "'' is empty or used twice"),
     ],
 )
 def test_fields_that_make_no_sense_are_refused(xyz, rgb, index, change, words):
@@ -162,6 +167,32 @@ def test_fields_that_make_no_sense_are_refused(xyz, rgb, index, change, words):
     cloud.fields[index].__dict__.update(change)
     with pytest.raises(SpaceformerError, match=words):
         decode(cloud)
+
+
+@pytest.mark.parametrize("stamp", [(-1, 0), (2**31 - 1, 2**32 - 1)])
+def test_stamps_that_ros_cannot_send_are_refused(xyz, rgb, stamp):
+    """They would pass until something is published, rclpy's Time being stricter than the message."""
+    cloud = message(plain(xyz, rgb))
+    cloud.header.stamp.sec, cloud.header.stamp.nanosec = stamp
+    with pytest.raises(SpaceformerError, match="is no time between 1970 and 2038"):
+        decode(cloud)
+
+
+def test_separate_colors_of_several_values_are_refused(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    cloud = message({**columns, **{n: ("u1", rgb[:, i]) for i, n in enumerate("rgb")}}, point_padding=1)
+    cloud.fields[5].count = 2
+    with pytest.raises(SpaceformerError, match="'b' holds uint8, expected one number per point"):
+        decode(cloud)
+
+
+def test_very_many_fields_take_no_time(xyz, rgb):
+    cloud = message(plain(xyz, rgb))
+    more = {"offset": 0, "datatype": 2, "count": 1}
+    cloud.fields += [types.SimpleNamespace(name=f"f{i}", **more) for i in range(30_000)]
+    start = time.perf_counter()
+    check(decode(cloud), xyz, rgb)
+    assert time.perf_counter() - start < 3.0
 
 
 def test_all_nan_is_an_error_of_its_own(xyz, rgb):
@@ -183,6 +214,11 @@ def test_encoding_is_what_decoding_reads(xyz, rgb):
     check(decode(message(plain(xyz, rgb), **changes)), xyz, rgb)
 
 
+def test_any_name_can_be_encoded():
+    encoded = encode({"a:b": np.arange(2, dtype=np.int32), "c": np.ones(2, dtype=np.float32)})
+    assert encoded.data.tobytes() == np.array([(0, 1), (1, 1)], dtype="i4,f4").tobytes()
+
+
 def test_packed_colors_are_always_finite():
     every = np.array([[r, g, b] for r in (0, 127, 128, 255) for g in (0, 255) for b in (0, 1, 255)], dtype=np.uint8)
     assert np.isfinite(pack_color(every)).all()
@@ -199,3 +235,18 @@ def test_sensor_msgs_py_agrees_where_it_is_installed(xyz, rgb):
     cloud.data = encoded.data
     check(decode(cloud), xyz, rgb)
     assert np.array_equal(point_cloud2.read_points(cloud)["x"], xyz[:, 0])
+
+
+def test_clouds_that_sensor_msgs_py_reads_otherwise_do_not_go_through_it(xyz, rgb, monkeypatch):
+    """It asserts a count of at least 1 and renames the fields of arrays."""
+    seen = []
+    library = types.SimpleNamespace(
+        PointCloud2=types.SimpleNamespace,
+        read_points=lambda cloud, skip_nans: seen.append(cloud) or np.frombuffer(cloud.data, dtype="f4,f4,f4,u4"),
+    )
+    monkeypatch.setitem(sys.modules, "sensor_msgs_py", types.SimpleNamespace(point_cloud2=library))
+    cloud = message(plain(xyz, rgb))
+    assert structured_view(cloud).dtype.names == ("f0", "f1", "f2", "f3")
+    cloud.fields[0].count = 0
+    check(decode(cloud), xyz, rgb)
+    assert len(seen) == 1

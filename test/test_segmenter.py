@@ -84,3 +84,11 @@ def test_devices_and_precisions_that_cannot_be_had_are_refused():
     with pytest.raises(SpaceformerError, match="float16 needs a CUDA device"):
         choose_precision("float16", torch.device("cpu"))
     assert choose_precision("float32", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize("far", [1e6, 1e19, -3e38])
+def test_clouds_too_far_out_for_float32_are_refused(cloud, far):
+    xyz = cloud.xyz.copy()
+    xyz[:, 1] += np.float32(far)
+    with pytest.raises(SpaceformerError, match=r"from the origin of its frame, where float32 .* remove far outliers"):
+        segment(Cloud(xyz, cloud.rgb))

@@ -181,7 +181,7 @@ class SpaceformerNode(LifecycleNode):
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
             with watch.stage("decode"):
-                decoded = decode(deserialize_message(raw, PointCloud2), config.input.allow_gray)
+                decoded = decode(_deserialize(raw), config.input.allow_gray)
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
             if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
@@ -373,6 +373,14 @@ class SpaceformerNode(LifecycleNode):
         status.values = [KeyValue(key=key, value=value) for key, value in rows]
         header = Header(stamp=self.get_clock().now().to_msg())
         self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
+
+
+def _deserialize(raw):
+    """The PointCloud2 in a message's bytes. Raises SpaceformerError."""
+    try:
+        return deserialize_message(raw, PointCloud2)
+    except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
+        raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
 
 
 class _RosHandler(logging.Handler):

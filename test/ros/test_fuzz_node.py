@@ -1,0 +1,114 @@
+"""Damaged clouds over DDS into the running node: it lives, reports each in words, and keeps its last good scene."""
+
+import array
+import resource
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from fakes import BLUE, GREEN, RED, ColorSegmenter, make_pipeline
+from mutations import flipped, mutated_message
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+
+from spaceformer_ros.checkpoint import Checkpoint
+from spaceformer_ros.config import ModelConfig
+from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.segmenter import Segmenter
+from spaceformer_ros.text import TextModelId
+from spaceformer_ros.vocabulary import Similarity
+
+from .conftest import Client, wait_until
+
+NUM_MESSAGES = 500
+EVERY_DAMAGED = 5  # every so many messages is sent with damaged bytes on top
+MEMORY = 300  # MiB that the process may grow by
+ROOM = [
+    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
+    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
+    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
+]
+
+
+class RealThenColors(ColorSegmenter):
+    """Runs a real network on every cloud, for its errors, and answers with the boxes found by colour."""
+
+    def __init__(self, names, model):
+        super().__init__(names)
+        checkpoint = Checkpoint(model, TextModelId("none"), Similarity(), "", "tiny")
+        self.real = Segmenter(checkpoint, ModelConfig(device="cpu", precision="float32"))
+
+    def segment(self, *arguments):
+        self.real.segment(*arguments)
+        return super().segment(*arguments)
+
+
+def to_message(cloud):
+    """The real PointCloud2 of a look-alike."""
+    stamp = Time(sec=cloud.header.stamp.sec, nanosec=cloud.header.stamp.nanosec)
+    names = ("width", "height", "point_step", "row_step", "is_bigendian")
+    result = PointCloud2(
+        header=Header(stamp=stamp, frame_id=cloud.header.frame_id),
+        fields=[PointField(**vars(field)) for field in cloud.fields],
+        **{name: getattr(cloud, name) for name in names},
+    )
+    result.data = array.array("B", cloud.data)
+    return result
+
+
+def damaged_messages():
+    """Rows (what it is, PointCloud2 or its serialised bytes)."""
+    for seed in range(NUM_MESSAGES):
+        cloud, names = mutated_message(seed)
+        message, label = to_message(cloud), f"seed {seed} ({', '.join(names)})"
+        if seed % EVERY_DAMAGED == 0:
+            content = serialize_message(message)
+            rng = np.random.default_rng(seed)
+            cut = len(content) if rng.random() < 0.7 else int(rng.integers(5, len(content)))
+            message, label = flipped(content[:160], rng) + content[160:cut], label + " with damaged bytes"
+        yield label, message
+
+
+def handled(node):
+    """How many clouds the node is done with."""
+    return node.counters.inferences + node.counters.inferences_skipped + node.counters.clouds_failed
+
+
+def test_the_running_node_survives_damaged_messages(start, spinner, client, box_cloud, tiny_model):
+    model = tiny_model()
+
+    def build(config, progress):
+        pipeline = make_pipeline(config)
+        pipeline.segmenter = RealThenColors(pipeline.segmenter.names, model)
+        return pipeline
+
+    instances = client.listen("/spaceformer/instances", interfaces.InstanceArray)
+    node = start(build, input_qos="latched", allow_gray=True)
+    client.publish(box_cloud(ROOM, points=500))
+    wait_until(lambda: instances, "instances")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    publisher = client.node.create_publisher(PointCloud2, "/spaceformer/input/points", qos.LATCHED)
+    wait_until(publisher.get_subscription_count, "the subscription")
+
+    failed = 0
+    for label, message in damaged_messages():
+        before = handled(node)
+        publisher.publish(message)
+        wait_until(lambda before=before: handled(node) > before, f"the end of {label}")
+        assert not node.counters.last_error.startswith("unexpected"), f"{label}: {node.counters.last_error}"
+        failed += bool(node.counters.last_error)
+    assert failed == node.counters.clouds_failed
+    assert NUM_MESSAGES / 4 < failed < NUM_MESSAGES * 9 / 10  # else the mutations are too tame or too wild
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
+    assert grown < MEMORY, f"the process grew by {grown:.0f} MiB"
+
+    revision = node.pipeline.scene.map_revision
+    client.publish(box_cloud(ROOM, points=500, stamp_ns=2_000_000_000))
+    good = wait_until(lambda: [a for a in instances if a.map_revision > revision], "instances of a good cloud")[-1]
+    assert sorted(instance.label for instance in good.instances) == ["chair", "sofa", "table"]
+
+    for seed in range(20):
+        publisher.publish(PointCloud2(height=1, width=seed, point_step=16))
+    wait_until(lambda: node.state == interfaces.NodeState.ERROR, "the state ERROR")
+    late = Client(spinner(), "late").listen("/spaceformer/instances", interfaces.InstanceArray)
+    assert wait_until(lambda: late, "the latched scene")[-1] == good
