@@ -1,7 +1,7 @@
 """One map out of many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
 
 For sources that publish single scans (FAST-LIVO2's /cloud_registered, depth cameras with poses) instead of a map.
-No ROS here: the caller brings scans into one fixed frame (`transform_points`) and hands them in one after the other.
+No ROS here: the caller brings scans into one fixed frame and hands them in one after the other.
 """
 
 import math
@@ -19,24 +19,6 @@ LATE = 1.0  # seconds; a scan that is older than the newest by more means that t
 CHUNK = 1 << 16  # voxels that a snapshot works on at a time: they stay in the cache
 SPARE = 8  # a full map drops its oldest 1/SPARE at once, so that the search for the oldest is rare
 X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
-
-
-def transform_points(xyz, transform):
-    """Points of a source frame in the target frame, computed in float64.
-
-    xyz: [N, 3] metres; transform: [4, 4] rigid, maps source into target, last column in metres. Returns [N, 3] float64;
-    points that are not finite stay so. Raises SpaceformerError for other shapes and for matrices that are not rigid.
-    """
-    xyz, T = np.asarray(xyz), np.asarray(transform, dtype=np.float64)
-    if T.shape != (4, 4) or not np.isfinite(T).all():
-        raise SpaceformerError(f"transform_points: the transform is {list(T.shape)}, expected [4, 4] finite numbers")
-    R = T[:3, :3]
-    # 1e-4: a quaternion of float32 numbers is rigid to about 1e-6, a scaled or sheared matrix is off by far more.
-    if not np.allclose(R @ R.T, np.eye(3), atol=1e-4) or np.linalg.det(R) < 0 or (T[3] != (0, 0, 0, 1)).any():
-        raise SpaceformerError(f"transform_points: the transform is not rigid: {T.tolist()}")
-    if xyz.ndim != 2 or xyz.shape[1] != 3:
-        raise SpaceformerError(f"transform_points: xyz is {list(xyz.shape)}, expected [N, 3]")
-    return xyz.astype(np.float64) @ R.T + T[:3, 3]
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,21 @@ class InputConfig:
         "QoS of the cloud subscription; auto: adapts to what the publishers offer",
         choices=("auto", "reliable", "best_effort", "latched"),
     )
+    input_mode: str = fixed(
+        "map",
+        "map: every cloud is the whole map so far; accumulate: clouds are scans, collected in fixed_frame through TF",
+        choices=("map", "accumulate"),
+    )
+    fixed_frame: str = fixed("map", "frame in which scans are collected, such as map or odom")
+    accumulate_voxel_size: float = fixed(
+        0.02, "scans are averaged in voxels of this size, best not above the network's", unit="m", low=0.005, high=1.0
+    )
+    accumulate_max_voxels: int = fixed(
+        2_000_000,
+        "voxels of the accumulated map (100 bytes each); beyond it those not seen for longest go",
+        low=1000,
+        high=10**8,
+    )
     input_timeout: float = setting(
         10.0, "diagnostics warn when no cloud arrived for this long", unit="s", low=0.1, high=86400.0
     )

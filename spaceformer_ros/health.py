@@ -16,6 +16,9 @@ class Counters:
     cloud_points: int = 0
     cloud_dropped_points: int = 0
     voxels: int = 0
+    scans_inserted: int = 0
+    scans_dropped: int = 0
+    map_voxels: int = 0
     inferences: int = 0
     inferences_skipped: int = 0
     slow_in_a_row: int = 0
@@ -69,6 +72,9 @@ def rows(state_name, facts, counters, publishers, now):
         "cloud_age_s": "" if counters.last_cloud_time is None else f"{now - counters.last_cloud_time:.1f}",
         "cloud_points": counters.cloud_points,
         "cloud_points_not_finite": counters.cloud_dropped_points,
+        "scans_inserted": counters.scans_inserted,
+        "scans_dropped": counters.scans_dropped,
+        "map_voxels": counters.map_voxels,
         "voxels": counters.voxels,
         "inferences": counters.inferences,
         "inferences_skipped_unchanged": counters.inferences_skipped,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros import SpaceformerError, accumulator
-from spaceformer_ros.accumulator import VoxelMapAccumulator, transform_points
+from spaceformer_ros.accumulator import VoxelMapAccumulator
 
 
 class NaiveMap:
@@ -355,28 +355,3 @@ def test_bad_scans_are_refused(xyz, rgb, stamp, message):
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(SpaceformerError, match=message):
         make_map(**options)
-
-
-def test_transform_points_rotates_then_moves_in_float64():
-    quarter_turn = np.array([[0, -1, 0, 1e6], [1, 0, 0, 2e6], [0, 0, 1, 3.0], [0, 0, 0, 1]])
-    xyz = np.array([[1.5, 0.25, 4], [np.nan, 0, 0]], dtype=np.float32)
-    moved = transform_points(xyz, quarter_turn)
-    assert moved.dtype == np.float64
-    assert moved[0].tolist() == [1e6 - 0.25, 2e6 + 1.5, 7.0]
-    assert np.isnan(moved[1]).any()
-
-
-@pytest.mark.parametrize(
-    ("xyz", "transform", "message"),
-    [
-        (np.zeros((1, 3)), np.eye(3), r"\[3, 3\], expected \[4, 4\]"),
-        (np.zeros((1, 3)), np.full((4, 4), np.nan), "finite"),
-        (np.zeros((1, 3)), np.diag([2.0, 2, 2, 1]), "not rigid"),
-        (np.zeros((1, 3)), np.diag([1.0, 1, -1, 1]), "not rigid"),
-        (np.zeros((1, 3)), np.eye(4)[[0, 1, 2, 2]], "not rigid"),
-        (np.zeros(3), np.eye(4), r"xyz is \[3\]"),
-    ],
-)
-def test_bad_transforms_are_refused(xyz, transform, message):
-    with pytest.raises(SpaceformerError, match=message):
-        transform_points(xyz, transform)

@@ -10,6 +10,7 @@ import sys
 import pytest
 import yaml
 
+from spaceformer_ros import health
 from spaceformer_ros.config import all_settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -90,6 +91,15 @@ def test_links_and_commands_of_the_readme_exist():
             [sys.executable, "-m", "spaceformer_ros.cli", "--help"], capture_output=True, text=True, cwd=ROOT
         ).stdout
         assert name in help_text, name
+
+
+def test_troubleshooting_explains_every_diagnostics_key_and_no_other():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    rows = [line.split("|")[1] for line in text.split("| Key |")[1].splitlines()[2:]]
+    explained = {key for row in rows for key in re.findall(r"`(\w+)`", row.replace("stage_<name>_ms", "stage_x_ms"))}
+    facts = dict.fromkeys(("backend", "device", "precision", "text_model"), "")
+    counters = health.Counters(stage_seconds={"x": 0.1})
+    assert explained == {key for key, _ in health.rows("IDLE", facts, counters, [], 0.0)}
 
 
 def test_launch_arguments_of_the_readme_exist():

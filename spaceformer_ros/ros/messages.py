@@ -3,17 +3,28 @@
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from .. import SpaceformerError
 from ..labeled import label_points
 from ..markers import NAMESPACES
-from ..pointcloud2 import cloud_columns, encode
+from ..pointcloud2 import cloud_columns, decode, encode
 from . import interfaces
 from .transforms import IDENTITY
 
 SHAPES = {"lines": Marker.LINE_LIST, "cube": Marker.CUBE, "text": Marker.TEXT_VIEW_FACING, "sphere": Marker.SPHERE}
+
+
+def decode_bytes(raw, allow_gray):
+    """DecodedCloud of the bytes of a PointCloud2. Raises SpaceformerError."""
+    try:
+        message = deserialize_message(raw, PointCloud2)
+    except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
+        raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
+    return decode(message, allow_gray)
 
 
 def to_time(stamp_ns):

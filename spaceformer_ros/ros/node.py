@@ -17,19 +17,20 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from .. import Cancelled, SpaceformerError, health
 from ..change import ChangeDetector
 from ..pipeline import build_pipeline
-from ..pointcloud2 import decode
 from ..timing import Stopwatch
 from ..worker import Worker
 from . import interfaces, parameters, qos
 from .background import Background
+from .logs import forward_logging
+from .messages import decode_bytes
 from .outputs import Outputs
+from .scans import Scans
 from .services import Services
 from .storage import Storage
 from .transforms import TransformListener
@@ -66,8 +67,8 @@ class SpaceformerNode(LifecycleNode):
         self.active, self.enabled = False, True
         self.state, self.state_text = NodeState.LOADING, "not configured"
         self.counters = health.Counters()
-        self._subscription, self._input_profile, self._latest = None, None, None
-        _forward_logging(self)
+        self._subscription, self._input_profile, self._latest, self._scans = None, None, None, None
+        forward_logging(self)
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
 
@@ -92,8 +93,9 @@ class SpaceformerNode(LifecycleNode):
         self.change, self.storage = ChangeDetector(), Storage(self)
         self.set_state(NodeState.LOADING, "loading the model")
         interval = lambda: self.config.input.min_update_interval  # noqa: E731 - the setting may change at run time
-        self.worker = Worker(self._load, self._process, self._on_worker_error, interval)
+        self.worker = Worker(self._load, self._process, self.report_error, interval)
         self.worker.start()
+        self._scans = Scans(self, self._on_map) if self.config.input.input_mode == "accumulate" else None
         self.requests = Services(self)
         return TransitionCallbackReturn.SUCCESS
 
@@ -139,6 +141,8 @@ class SpaceformerNode(LifecycleNode):
         if self.worker is None:
             return True
         self._unsubscribe()
+        if self._scans is not None:
+            self._scans.close()
         if self.pipeline is not None:
             self.pipeline.cancel()
         ended = self.worker.stop(SHUTDOWN_PATIENCE)
@@ -149,7 +153,8 @@ class SpaceformerNode(LifecycleNode):
             self.destroy_timer(timer)
         self.destroy_publisher(self._diagnostics)
         self.outputs.destroy()
-        self.worker, self.pipeline, self.outputs, self.background, self._latest = None, None, None, None, None
+        self.worker, self.pipeline, self.outputs, self.background = None, None, None, None
+        self._latest, self._scans = None, None
         self.state, self.state_text = NodeState.LOADING, "not configured"
         return ended
 
@@ -175,13 +180,16 @@ class SpaceformerNode(LifecycleNode):
         self._rest()
 
     def _process(self, job):
-        """Handle one cloud: decode, skip if unchanged, segment, publish. Returns the scene."""
-        raw, arrival, forced = job
+        """Handle one cloud: decode, skip if unchanged, segment, publish. Returns the scene.
+
+        job: function that gives the DecodedCloud, monotonic time of arrival, whether to run for an unchanged cloud.
+        """
+        take, arrival, forced = job
         config, watch = self.config, Stopwatch()
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
             with watch.stage("decode"):
-                decoded = decode(_deserialize(raw), config.input.allow_gray)
+                decoded = take()
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
             if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
@@ -206,8 +214,8 @@ class SpaceformerNode(LifecycleNode):
         text = f"{num_shown} instances, map revision {outcome.scene.map_revision}, {watch.seconds['total']:.2f} s"
         self._rest(text)
 
-    def _on_worker_error(self, error):
-        """Runs on the worker thread: report, keep the last good scene."""
+    def report_error(self, error):
+        """Report what went wrong with a cloud, on any thread; the last good scene stays."""
         self.counters.clouds_failed += 1
         self.counters.last_error = str(error) or type(error).__name__
         if isinstance(error, SpaceformerError):
@@ -221,11 +229,14 @@ class SpaceformerNode(LifecycleNode):
 
     def _subscribe(self):
         topic = self.resolve_topic_name("~/input/points")
-        self._input_profile = qos.input_profile(self.config.input.input_qos, self.get_publishers_info_by_topic(topic))
+        self._input_profile = self._wanted_profile(self.get_publishers_info_by_topic(topic))
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
         self._subscription = self.create_subscription(
             PointCloud2, "~/input/points", self._on_cloud, self._input_profile, event_callbacks=events, raw=True
         )
+
+    def _wanted_profile(self, publishers):
+        return qos.input_profile(self.config.input.input_qos, publishers, depth=10 if self._scans else 1)
 
     def _unsubscribe(self):
         if self._subscription is not None:
@@ -233,12 +244,24 @@ class SpaceformerNode(LifecycleNode):
             self._subscription = None
 
     def _on_cloud(self, raw):
-        """Keep the newest cloud's bytes; everything else happens on the worker thread."""
+        """Keep the newest cloud's bytes, or all scans; everything else happens on other threads."""
         self.counters.clouds_received += 1
         self.counters.last_cloud_time = time.monotonic()
-        if self.enabled:
-            self._latest = raw
-            self.worker.submit((raw, time.monotonic(), False))
+        if not self.enabled:
+            return
+        if self._scans is not None:
+            self._scans.add(raw)
+        else:
+            self._take(lambda: decode_bytes(raw, self.config.input.allow_gray))
+
+    def _on_map(self):
+        """Runs on the scan thread: the accumulated map has grown."""
+        self._take(self._scans.snapshot)
+
+    def _take(self, take):
+        """Put a cloud before the worker. take: function that gives its DecodedCloud."""
+        self._latest = take
+        self.worker.submit((take, time.monotonic(), False))
 
     def _on_incompatible_qos(self, event):
         self.get_logger().warning(
@@ -251,7 +274,7 @@ class SpaceformerNode(LifecycleNode):
             return []
         infos = self.get_publishers_info_by_topic(self._subscription.topic_name)
         if self.config.input.input_qos == "auto":
-            wanted = qos.input_profile("auto", infos)
+            wanted = self._wanted_profile(infos)
             if infos and qos.describe(wanted) != qos.describe(self._input_profile):
                 self.get_logger().info(f"input_qos auto: the publishers offer {qos.describe(wanted)}, subscribing so")
                 self._unsubscribe()
@@ -304,6 +327,8 @@ class SpaceformerNode(LifecycleNode):
             scene = self.pipeline.clear()
             header.frame_id = scene.frame_id if scene else ""
         self.change = ChangeDetector()
+        if self._scans is not None:
+            self._scans.clear()
         self.outputs.clear_scene(header)
         self._rest()
 
@@ -373,39 +398,6 @@ class SpaceformerNode(LifecycleNode):
         status.values = [KeyValue(key=key, value=value) for key, value in rows]
         header = Header(stamp=self.get_clock().now().to_msg())
         self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
-
-
-def _deserialize(raw):
-    """The PointCloud2 in a message's bytes. Raises SpaceformerError."""
-    try:
-        return deserialize_message(raw, PointCloud2)
-    except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
-        raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
-
-
-class _RosHandler(logging.Handler):
-    """Forwards the core's logging to the node's logger."""
-
-    def __init__(self, node):
-        super().__init__()
-        self._logger = node.get_logger()
-
-    def emit(self, record):
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + logging.Formatter().formatException(record.exc_info)
-        if record.levelno >= logging.ERROR:
-            self._logger.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
-        else:
-            self._logger.info(text)
-
-
-def _forward_logging(node):
-    core = logging.getLogger("spaceformer_ros")
-    core.handlers, core.propagate = [_RosHandler(node)], False
-    core.setLevel(logging.INFO)
 
 
 def main(arguments=None):

@@ -26,7 +26,7 @@ class Outputs:
         self._vocabulary = latched(interfaces.Vocabulary, "vocabulary")
         self._state = latched(interfaces.NodeState, "state")
         self._vision = vision.VisionOutputs(latched) if vision.AVAILABLE else None
-        debug = lambda name: node.create_publisher(Float64, f"~/debug/{name}", qos.INPUT["best_effort"])  # noqa: E731
+        debug = lambda name: node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)  # noqa: E731
         self._stages = {stage: debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = debug("pipeline_latency_ms")
         self._tracker = MarkerTracker()

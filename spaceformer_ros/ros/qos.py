@@ -13,26 +13,28 @@ def profile(reliability, durability, depth=1):
 
 LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last message
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
+STREAM = profile(BEST_EFFORT, VOLATILE)  # the newest or nothing
 
 INPUT = {
-    "reliable": profile(RELIABLE, VOLATILE),
-    "best_effort": profile(BEST_EFFORT, VOLATILE),
-    "latched": LATCHED,
+    "reliable": (RELIABLE, VOLATILE),
+    "best_effort": (BEST_EFFORT, VOLATILE),
+    "latched": (RELIABLE, TRANSIENT_LOCAL),
 }
 
 
-def input_profile(mode, publishers):
-    """Profile of the cloud subscription. mode: setting input_qos; publishers: their endpoint infos.
+def input_profile(mode, publishers, depth=1):
+    """Profile of the cloud subscription. mode: setting input_qos; publishers: their endpoint infos; depth: messages
+    that may wait for the executor (maps need only the newest).
 
     "auto" asks for as much as all publishers offer: reliable if all are, latched clouds if all keep them. Without
     publishers it asks for nothing, which is compatible with whatever comes, and is chosen again when one comes.
     """
     if mode != "auto":
-        return INPUT[mode]
+        return profile(*INPUT[mode], depth)
     offers = [info.qos_profile for info in publishers]
     reliable = bool(offers) and all(offer.reliability == RELIABLE for offer in offers)
     latched = reliable and all(offer.durability == TRANSIENT_LOCAL for offer in offers)
-    return profile(RELIABLE if reliable else BEST_EFFORT, TRANSIENT_LOCAL if latched else VOLATILE)
+    return profile(RELIABLE if reliable else BEST_EFFORT, TRANSIENT_LOCAL if latched else VOLATILE, depth)
 
 
 def compatible(offered, requested):

@@ -137,7 +137,7 @@ def test_an_unchanged_cloud_is_not_segmented_again(start, client, instances, box
 def test_best_effort_and_volatile_publishers_are_heard(start, client, instances, box_cloud):
     start()
     cloud = box_cloud(ROOM, points=60_000)  # 3.8 MB: more than the default shared-memory segment
-    client.publish(cloud, profile=qos.INPUT["best_effort"])
+    client.publish(cloud, profile=qos.STREAM)
 
     def heard():
         client.publish(cloud)
@@ -535,7 +535,7 @@ def test_debug_timings_are_published_while_somebody_listens(start, client, insta
     start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
-    times = client.listen("/spaceformer/debug/processing_time/total_ms", Float64, qos.INPUT["best_effort"])
+    times = client.listen("/spaceformer/debug/processing_time/total_ms", Float64, qos.STREAM)
     stamps = iter(range(2, 10_000))
 
     def timed():

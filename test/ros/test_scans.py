@@ -1,0 +1,112 @@
+"""input_mode "accumulate": scans in, a map and its objects out, over DDS."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from fakes import BLUE, GREEN, RED
+from std_srvs.srv import Trigger
+
+from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.ros.transforms import RigidTransform, TransformError
+
+from .conftest import wait_until
+
+SOFA = ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN)
+CHAIR = ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED)
+TABLE = ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE)
+
+
+@pytest.fixture
+def instances(client):
+    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
+
+
+@pytest.fixture
+def collect(start):
+    """A function that starts the node in accumulate mode."""
+    return lambda **parameters: start(input_mode="accumulate", accumulate_voxel_size=0.05, **parameters)
+
+
+def labels(instances):
+    return sorted(item.label for item in instances[-1].instances) if instances else []
+
+
+def diagnostics(client):
+    received = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
+    return lambda key: {p.key: p.value for p in received[-1].status[0].values}[key] if received else None
+
+
+def test_scans_become_one_map(collect, client, instances, box_cloud):
+    value = diagnostics(client)
+    collect()
+    for i, box in enumerate((SOFA, CHAIR, TABLE)):
+        client.publish(box_cloud([box], stamp_ns=(i + 1) * 1_000_000_000))
+        wait_until(lambda n=i: len(labels(instances)) == n + 1, f"{i + 1} objects")
+    assert labels(instances) == ["chair", "sofa", "table"]
+    assert instances[-1].header.stamp.sec == 3
+    assert instances[-1].header.frame_id == "map"
+    wait_until(lambda: int(value("scans_inserted") or 0) >= 3, "the diagnostics")  # a latched one may come twice
+    assert int(value("map_voxels")) > 1000
+    assert value("scans_dropped") == "0"
+
+
+def test_a_scan_in_another_frame_is_moved_by_its_transform(collect, client, instances, box_cloud, monkeypatch):
+    node = collect()
+    asked, known = [], node.transforms.lookup
+
+    def lookup(target, source, stamp, timeout):
+        if source != "lidar":
+            return known(target, source, stamp, timeout)
+        asked.append((target, source, stamp.nanoseconds))
+        return RigidTransform(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 0.0, 0.0]))
+
+    monkeypatch.setattr(node.transforms, "lookup", lookup)
+    scan = dataclasses.replace(box_cloud([SOFA], stamp_ns=7_000_000_000), frame_id="lidar")
+    client.publish(scan)
+    wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
+    position = instances[-1].instances[0].pose.position
+    assert (position.x, position.y, position.z) == pytest.approx((1.0, 3.0, 0.4), abs=0.05)
+    assert instances[-1].header.frame_id == "map"
+    assert asked[0] == ("map", "lidar", 7_000_000_000)
+
+
+def test_a_scan_without_transform_is_left_out_and_said(collect, client, instances, box_cloud, monkeypatch):
+    value = diagnostics(client)
+    node = collect()
+    known = node.transforms.lookup
+
+    def lookup(target, source, stamp, timeout):
+        if source == "lost":
+            raise TransformError("no transform from 'lost' to 'map'")
+        return known(target, source, stamp, timeout)
+
+    monkeypatch.setattr(node.transforms, "lookup", lookup)
+    client.publish(dataclasses.replace(box_cloud([CHAIR]), frame_id="lost"))
+    wait_until(lambda: value("tf_errors") == "1", "the count of transform errors")
+    client.publish(box_cloud([SOFA]))
+    wait_until(lambda: labels(instances) == ["sofa"], "the next scan")
+    assert value("scans_inserted") in ("0", "1")
+
+
+def test_clear_forgets_the_map(collect, client, instances, box_cloud):
+    collect()
+    client.publish(box_cloud([SOFA]))
+    wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
+    assert client.call(Trigger, "clear").success
+    wait_until(lambda: labels(instances) == [], "an empty scene")
+    client.publish(box_cloud([CHAIR], stamp_ns=2_000_000_000))
+    wait_until(lambda: labels(instances) == ["chair"], "the chair alone")
+
+
+def test_a_bad_scan_is_reported_and_the_map_goes_on(collect, client, instances, states, box_cloud):
+    from spaceformer_ros.ros.messages import PointCloud2
+
+    collect()
+    client.publish(box_cloud([SOFA]))
+    wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
+    client.publish(PointCloud2())
+    wait_until(lambda: states and states[-1].state == interfaces.NodeState.ERROR, "an error")
+    client.publish(box_cloud([CHAIR], stamp_ns=2_000_000_000))
+    wait_until(lambda: labels(instances) == ["chair", "sofa"], "both")
