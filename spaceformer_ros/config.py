@@ -158,6 +158,10 @@ class SceneConfig:
     min_match_score: float = setting(
         0.1, "matches below this score are left out where the request says 0", low=0.0, high=1.0
     )
+    approach_standoff: float = setting(
+        0.6, "distance from an object's side at which an approach pose lies", unit="m", low=0.0, high=10.0
+    )
+    robot_radius: float = setting(0.25, "free space that an approach pose needs", unit="m", low=0.05, high=5.0)
     map_id: str = setting("", "name of the map, repeated in every message")
 
 

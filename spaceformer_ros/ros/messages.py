@@ -68,6 +68,16 @@ def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
     )
 
 
+def to_match(scene, match, transform=IDENTITY, approach=None):
+    """One Match as an ObjectMatch. approach: an Approach in the scene's frame, or None."""
+    message = interfaces.ObjectMatch(
+        instance=to_instance(scene, match.object, transform), score=match.score, distance=match.distance
+    )
+    if approach is not None:
+        message.has_approach, message.approach = True, to_pose(approach.position, approach.yaw, transform)
+    return message
+
+
 def to_instance_array(scene, objects, transform=IDENTITY, frame_id="", with_embeddings=False):
     """Objects of a scene as an InstanceArray."""
     return interfaces.InstanceArray(

@@ -1,6 +1,7 @@
 """The node's services: answers come from immutable snapshots, errors become codes with a sentence."""
 
 import functools
+import itertools
 
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -8,6 +9,7 @@ from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError
+from ..approach import find_approach
 from ..data_dir import scene_path
 from ..find import ObjectQuery
 from ..tensor_file import StorageError
@@ -91,15 +93,10 @@ class Services:
         self._require_active()
         scene = self._scene()
         response.header, response.map_revision = messages.to_header(scene), scene.map_revision
-        answer, transform, frame_id = await self._background.run(self._find, request, scene)
+        answer, approaches, transform, frame_id = await self._background.run(self._find, request, scene)
         response.header = messages.to_header(scene, frame_id)
         response.matches = [
-            interfaces.ObjectMatch(
-                instance=messages.to_instance(scene, match.object, transform),
-                score=match.score,
-                distance=match.distance,
-            )
-            for match in answer.matches
+            messages.to_match(scene, match, transform, approach) for match, approach in zip(answer.matches, approaches)
         ]
         if not answer.matches:
             raise Refusal("NOT_FOUND", answer.reason)
@@ -132,8 +129,13 @@ class Services:
             near_text=request.near_query,
             near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
         )
-        answer = self._node.pipeline.find(query, scene)
-        return answer, self._lookup(request.target_frame, scene.frame_id), request.target_frame or scene.frame_id
+        answer, approaches = self._node.pipeline.find(query, scene), itertools.repeat(None)
+        if request.with_approach:
+            standoff, radius = config.scene.approach_standoff, config.scene.robot_radius
+            boxes = [match.object.box for match in answer.matches]
+            approaches = [find_approach(scene.cloud.xyz, box, standoff, radius, position) for box in boxes]
+        transform = self._lookup(request.target_frame, scene.frame_id)
+        return answer, approaches, transform, request.target_frame or scene.frame_id
 
     @answers(interfaces.SetVocabulary)
     async def set_vocabulary(self, request, response):

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from fakes import BLUE, DIM, GRAY, GREEN, RED, ColorSegmenter, make_pipeline
+from fakes import BLUE, DIM, GRAY, GREEN, NAMES, RED, ColorSegmenter, make_pipeline
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -23,6 +23,7 @@ ROOM = [
     ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
     ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
 ]
+WHITE = (250, 250, 250)
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
 
 
@@ -163,6 +164,24 @@ def test_find_objects(start, client, instances, box_cloud):
     reply = client.call(FindObjects, "find_objects", query="fire extinguisher", min_score=0.5)
     assert reply.code == FindObjects.Response.NOT_FOUND
     assert "nearest to it" in reply.message
+
+
+def test_an_approach_is_a_pose_on_free_floor_that_faces_the_object(start, client, instances, box_cloud):
+    start(
+        background_labels=["wall", "floor"],
+        build=lambda config, progress: make_pipeline(config, {**NAMES, WHITE: "floor"}),
+    )
+    client.publish(box_cloud([*ROOM[:1], ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)], points=20_000))
+    wait_until(lambda: instances, "instances")
+    plain = client.call(FindObjects, "find_objects", query="chair").matches[0]
+    assert not plain.has_approach
+    match = client.call(FindObjects, "find_objects", query="chair", with_approach=True).matches[0]
+    assert match.has_approach
+    place, turn = match.approach.position, match.approach.orientation
+    assert 0.6 + 0.25 - 0.05 <= np.hypot(place.x, place.y) <= 0.6 + 0.36 + 0.05
+    assert place.z == pytest.approx(0.0, abs=0.05)
+    heading = 2 * np.arctan2(turn.z, turn.w)
+    assert np.cos(heading - np.arctan2(-place.y, -place.x)) > 0.99
 
 
 @pytest.mark.parametrize(
@@ -329,7 +348,7 @@ def test_parameters_describe_themselves(start, client):
     start()
     (descriptor,) = client.call(DescribeParameters, "describe_parameters", names=["nms_iou"]).descriptors
     assert "overlap" in descriptor.description
-    assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (0.0, 1.0)
+    assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (-1.0, 1.0)
 
 
 def test_a_score_threshold_takes_effect_at_once(start, client, instances, box_cloud):
