@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import signal
+import threading
 import time
 
 import rclpy
@@ -65,7 +66,7 @@ class SpaceformerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.config, self.pipeline, self.outputs, self.worker, self.background = None, None, None, None, None
         self.active, self.enabled = False, True
-        self.state, self.state_text = NodeState.LOADING, "not configured"
+        self.state, self.state_text, self._state_lock = NodeState.LOADING, "not configured", threading.Lock()
         self.counters = health.Counters()
         self._subscription, self._input_profile, self._latest, self._scans = None, None, None, None
         forward_logging(self)
@@ -382,10 +383,11 @@ class SpaceformerNode(LifecycleNode):
             self.set_state(NodeState.IDLE, text or f"map revision {self.pipeline.scene.map_revision}")
 
     def set_state(self, state, text):
-        """Publish a state if it is new. Any thread may call."""
-        if (state, text) != (self.state, self.state_text) and self.outputs is not None:
-            self.state, self.state_text = state, text
-            self.outputs.publish_state(state, text)
+        """Publish a state if it is new. Any thread may call; what is set last is published last."""
+        with self._state_lock:
+            if (state, text) != (self.state, self.state_text) and self.outputs is not None:
+                self.state, self.state_text = state, text
+                self.outputs.publish_state(state, text)
 
     def _publish_diagnostics(self):
         publishers = self._watch_publishers()

@@ -108,6 +108,7 @@ class Client:
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, f"/spaceformer/{name}")
             assert self._clients[name].wait_for_service(PATIENCE), f"no service {name}"
+            time.sleep(0.1)  # Fast DDS loses the first response if the server has not discovered this client yet
         future = self._clients[name].call_async(kind.Request(**fields))
         return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
 
