@@ -7,6 +7,7 @@ import pathlib
 import sys
 
 from . import SpaceformerError, __version__
+from .cloud import UPRIGHT
 from .config import Config, all_settings
 
 
@@ -42,6 +43,16 @@ def build_parser():
     return parser
 
 
+def _add_cloud(command):
+    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres")
+    command.add_argument(
+        "--up",
+        choices=UPRIGHT,
+        default="z",
+        help="axis of the file that points up; --up=-y for camera frames",
+    )
+
+
 def _add_settings(command):
     names = ", ".join(info.name for _, info in all_settings())
     command.add_argument(
@@ -70,13 +81,13 @@ def _scene_of(path, options):
 
     config, watch = _config(options), Stopwatch()
     with watch.stage("decode"):
-        cloud = read_cloud(path, config.input.allow_gray).cloud
+        cloud = read_cloud(path, config.input.allow_gray).cloud.upright(options.up)
     pipeline = build_pipeline(config, logging.getLogger(__name__).info)
     return pipeline, pipeline.process(cloud, watch)
 
 
 def _segment_arguments(command):
-    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    _add_cloud(command)
     command.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
     command.add_argument("--no-pictures", action="store_true", help="write no PNG files")
     command.add_argument(
@@ -129,7 +140,7 @@ def _write_answers(path, texts, pipeline, scene, shown):
 
 
 def _find_arguments(command):
-    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    _add_cloud(command)
     command.add_argument("text", nargs="+", help="what to look for; quote several words")
     _add_settings(command)
 

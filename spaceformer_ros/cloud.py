@@ -6,6 +6,13 @@ import numpy as np
 
 from . import SpaceformerError
 
+# Rotations that bring an axis of a file to z: rows are the new x, y and z axis.
+UPRIGHT = {
+    "z": np.eye(3),
+    "y": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),  # many meshes and game engines
+    "-y": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),  # camera optical frames
+}
+
 
 @dataclass(frozen=True)
 class Cloud:
@@ -36,6 +43,10 @@ class Cloud:
     def __getitem__(self, index):
         """The points selected by a mask, slice or index array, in the same frame."""
         return replace(self, xyz=self.xyz[index], rgb=self.rgb[index])
+
+    def upright(self, up):
+        """The same points turned so that the axis `up` (a key of UPRIGHT) becomes z."""
+        return self if up == "z" else replace(self, xyz=self.xyz @ UPRIGHT[up].astype(np.float32).T)
 
     @property
     def bounds(self):

@@ -7,6 +7,7 @@ from PIL import Image
 
 from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.cli import main
+from spaceformer_ros.cloud import UPRIGHT, Cloud
 from spaceformer_ros.cloud_io import read_cloud, read_records, write_cloud
 from spaceformer_ros.vocabulary import Similarity
 
@@ -55,6 +56,18 @@ def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
     assert "fire extinguisher" in capsys.readouterr().out
     main(["find", cloud_file, "chair", "--set", "min_match_score=1.0", *settings])
     assert "no object that fits 'chair' scores 1.00 or more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("up", "size"), [("z", (1.0, 2.0, 3.0)), ("y", (1.0, 3.0, 2.0)), ("-y", (1.0, 3.0, 2.0))])
+def test_clouds_are_turned_upright(up, size):
+    corners = np.array([[0, 0, 0], [1, 2, 3], [1, 0, 0]], dtype=np.float32)
+    cloud = Cloud(corners, np.zeros((3, 3), dtype=np.uint8)).upright(up)
+    low, high = cloud.bounds
+    assert tuple(high - low) == size
+    assert tuple(cloud.xyz[2]) == (1.0, 0.0, 0.0)  # x stays
+    heights = {"z": 3.0, "y": 2.0, "-y": -2.0}  # of the second corner
+    assert cloud.xyz[1, 2] == heights[up]
+    assert np.linalg.det(UPRIGHT[up]) == 1.0
 
 
 def test_rooms_are_written_as_ply_and_json(tmp_path):

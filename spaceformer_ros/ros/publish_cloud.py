@@ -4,12 +4,15 @@ Stays alive, so that late joiners get the map too, and publishes it again every 
 """
 
 import argparse
+import sys
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from .. import SpaceformerError
+from ..cloud import UPRIGHT
 from ..cloud_io import read_cloud
 from ..pointcloud2 import cloud_columns
 from . import qos
@@ -18,13 +21,18 @@ from .messages import to_cloud_message
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres, z up")
+    parser.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres")
+    parser.add_argument(
+        "--up", choices=UPRIGHT, default="z", help="axis of the file that points up; --up=-y for cameras"
+    )
     parser.add_argument("--topic", default="/map_cloud")
     parser.add_argument("--frame", default="map")
     parser.add_argument("--period", type=float, default=0.0, help="seconds between repetitions; 0: publish once")
     options = parser.parse_args()
-    cloud = read_cloud(options.cloud, allow_gray=True).cloud
-
+    try:
+        cloud = read_cloud(options.cloud, allow_gray=True).cloud.upright(options.up)
+    except SpaceformerError as error:
+        sys.exit(f"publish_cloud: {error}")
     rclpy.init()
     node = rclpy.create_node("cloud_publisher")
     publisher = node.create_publisher(PointCloud2, options.topic, qos.LATCHED)
