@@ -6,13 +6,16 @@ RUN = tools/env.sh
 CLOUD ?=
 OUT ?= out
 
-.PHONY: demo test lint format setup clean
+.PHONY: demo test evaluate lint format setup clean
 
 demo: setup ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
 	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
 
 test: setup lint ## all tests, over real DDS on this machine only
 	$(RUN) python -m pytest -q test
+
+evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
+	$(RUN) python benchmarks/evaluate_rooms.py -n 200 --per-class --json $(OUT)/evaluation.json
 
 lint: setup ## style of code, as ruff sees it
 	$(RUN) ruff check .

@@ -35,6 +35,7 @@ def main():
     shown = [row for row in rows if options.per_class or not row[0].startswith("AP50 ")]
     print_table([(name, f"{value:.3f}") for name, value in shown], ("figure", "value"))
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps({name: float(value) for name, value in rows}, indent=1))
 
 
