@@ -33,6 +33,7 @@ setup(
     ],
     extras_require={
         "pcd": ["pypcd4>=1.4"],
+        "train": ["tensorboard"],
         "test": ["hypothesis", "pytest", "ruff"],
     },
     entry_points={"console_scripts": ["spaceformer = spaceformer_ros.cli:main"]},

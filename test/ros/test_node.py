@@ -1,5 +1,9 @@
 """The node as a user meets it: topics, services, parameters and errors, over DDS."""
 
+import pathlib
+import re
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -23,6 +27,7 @@ ROOM = [
     ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
     ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
 ]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 WHITE = (250, 250, 250)
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
 
@@ -182,6 +187,21 @@ def test_an_approach_is_a_pose_on_free_floor_that_faces_the_object(start, client
     assert place.z == pytest.approx(0.0, abs=0.05)
     heading = 2 * np.arctan2(turn.z, turn.w)
     assert np.cos(heading - np.arctan2(-place.y, -place.x)) > 0.99
+
+
+def test_the_example_program_asks_and_prints(start, client, instances, box_cloud):
+    start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+
+    def ask(text):
+        command = [sys.executable, ROOT / "examples" / "find.py", text]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    found, missing = ask("couch"), ask("fire extinguisher")
+    assert found.returncode == 0, found.stderr
+    assert re.search(r"sofa \d+, fits by \d\.\d\d: \(3\.\d+, -?0\.\d+, 0\.\d+\) m in map, 2\.\d+ x 0", found.stdout)
+    assert (missing.returncode, "nearest to it" in missing.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

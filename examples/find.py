@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Ask the map where something is, and where to stand to face it: python3 examples/find.py "fire extinguisher" [FRAME]
+
+FRAME (default: the map's own) is the frame of the answer, such as base_link. The last line is a pose for a navigation
+goal. Exit code 1 where nothing was found, with the node's own sentence.
+"""
+
+import math
+import sys
+
+import rclpy
+
+from spaceformer_ros.srv import FindObjects
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__.strip())
+    rclpy.init()
+    node = rclpy.create_node("find_example")
+    client = node.create_client(FindObjects, "/spaceformer/find_objects")
+    if not client.wait_for_service(timeout_sec=10):
+        sys.exit("there is no service /spaceformer/find_objects: is the node running?")
+    request = FindObjects.Request(query=sys.argv[1], max_results=3, with_approach=True)
+    request.target_frame = sys.argv[2] if len(sys.argv) > 2 else ""
+    future = client.call_async(request)
+    rclpy.spin_until_future_complete(node, future, timeout_sec=10)
+    reply = future.result()
+    if reply is None:
+        sys.exit("no answer within 10 s")
+    if reply.code != FindObjects.Response.OK:
+        sys.exit(reply.message)
+    for match in reply.matches:
+        place, size = match.instance.pose.position, match.instance.size
+        print(f"{match.instance.label} {match.instance.id}, fits by {match.score:.2f}: ", end="")
+        print(f"({place.x:.2f}, {place.y:.2f}, {place.z:.2f}) m in {reply.header.frame_id}, ", end="")
+        print(f"{size.x:.2f} x {size.y:.2f} x {size.z:.2f} m")
+    best = reply.matches[0]
+    if best.has_approach:
+        place, turn = best.approach.position, best.approach.orientation
+        print(
+            f"stand at ({place.x:.2f}, {place.y:.2f}), heading {math.degrees(2 * math.atan2(turn.z, turn.w)):.0f} deg"
+        )
+    rclpy.shutdown()
+
+
+if __name__ == "__main__":
+    main()
