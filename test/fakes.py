@@ -61,6 +61,13 @@ class ColorSegmenter:
 
 
 RED, GREEN, BLUE, GRAY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (120, 120, 120)
+# Rows for `box_cloud`: a chair, a sofa, a table and a wall.
+ROOM = [
+    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
+    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
+    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
+    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
+]
 NAMES = {RED: "chair", GREEN: "sofa", BLUE: "table", GRAY: "wall"}
 
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import BLUE, GRAY, GREEN, NAMES, RED, make_pipeline
+from fakes import GRAY, NAMES, RED, ROOM, make_pipeline
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.change import ChangeDetector
@@ -14,12 +14,6 @@ from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.vocabulary import Vocabulary
 
 CONFIG = Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
-ROOM = [
-    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
-    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
-    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
-    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
-]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import pytest
-from fakes import BLUE, GRAY, GREEN, RED, full_disk, make_pipeline
+from fakes import ROOM, full_disk, make_pipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,12 +32,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 CONFIG = Config().with_values(
     {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "map_id": "flat"}
 )
-ROOM = [
-    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
-    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
-    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
-    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
-]
 
 
 @pytest.fixture

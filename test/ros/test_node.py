@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from fakes import BLUE, DIM, GRAY, GREEN, NAMES, RED, ColorSegmenter, make_pipeline
+from fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -21,12 +21,6 @@ from spaceformer_ros.ros import interfaces, qos
 
 from .conftest import Client, wait_until
 
-ROOM = [
-    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
-    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
-    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
-    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
-]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WHITE = (250, 250, 250)
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fakes import BLUE, GRAY, GREEN, RED, full_disk, make_pipeline
+from fakes import ROOM, full_disk, make_pipeline
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -17,12 +17,6 @@ from spaceformer_ros.tensor_file import read_tensors, write_tensors
 from .conftest import Client, wait_until
 from .test_node import transition
 
-ROOM = [
-    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
-    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
-    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
-    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
-]
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
 SaveScene, LoadScene = interfaces.SaveScene, interfaces.LoadScene
 
