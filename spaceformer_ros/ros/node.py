@@ -40,6 +40,7 @@ NodeState = interfaces.NodeState
 STATES = ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")
 STATE_NAMES = {getattr(NodeState, name): name for name in STATES}
 SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdown
+LATCHED_PATIENCE = 2.0  # seconds that a latched cloud may take before it is asked for again; doubled each time
 DIAGNOSTICS_PERIOD, WATCH_PERIOD = 1.0, 0.2  # seconds between diagnostics; between looks at the publishers' QoS
 
 
@@ -103,7 +104,7 @@ class SpaceformerNode(LifecycleNode):
     @_transition
     def on_activate(self, _state):
         """Subscribe and process."""
-        self.active = True
+        self.active, self._latched_patience = True, LATCHED_PATIENCE
         self._subscribe()
         self.worker.resume()
         self._rest()
@@ -235,6 +236,7 @@ class SpaceformerNode(LifecycleNode):
         self._subscription = self.create_subscription(
             PointCloud2, "~/input/points", self._on_cloud, self._input_profile, event_callbacks=events, raw=True
         )
+        self._silent_since = time.monotonic()  # None once a cloud has come
 
     def _wanted_profile(self, publishers):
         return qos.input_profile(self.config.input.input_qos, publishers, depth=10 if self._scans else 1)
@@ -248,6 +250,7 @@ class SpaceformerNode(LifecycleNode):
         """Keep the newest cloud's bytes, or all scans; everything else happens on other threads."""
         self.counters.clouds_received += 1
         self.counters.last_cloud_time = time.monotonic()
+        self._silent_since = None
         if not self.enabled:
             return
         if self._scans is not None:
@@ -280,7 +283,17 @@ class SpaceformerNode(LifecycleNode):
                 self.get_logger().info(f"input_qos auto: the publishers offer {qos.describe(wanted)}, subscribing so")
                 self._unsubscribe()
                 self._subscribe()
+        self._ask_again_for_latched_cloud(infos)
         return qos.publisher_rows(infos, self._input_profile)
+
+    def _ask_again_for_latched_cloud(self, publishers):
+        """Subscribe anew where a latched cloud should have come: Fast DDS now and then forgets a new reader."""
+        if self._silent_since is None or not publishers or self._input_profile.durability != qos.TRANSIENT_LOCAL:
+            return
+        if time.monotonic() - self._silent_since > self._latched_patience:
+            self._latched_patience = min(2 * self._latched_patience, 60.0)  # there may be nothing to come yet
+            self._unsubscribe()
+            self._subscribe()
 
     # --- what services ask for -------------------------------------------------------------------------------------
 

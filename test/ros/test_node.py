@@ -111,6 +111,20 @@ def test_late_joiners_get_the_latest_results(start, client, spinner, instances, 
     assert boxes["vocabulary"][-1].background_labels == ["wall"]
 
 
+def test_a_latched_cloud_that_was_lost_is_asked_for_again(start, client, instances, box_cloud, monkeypatch):
+    from spaceformer_ros.ros import node as module
+
+    lost, keep = [], module.SpaceformerNode._on_cloud
+    monkeypatch.setattr(module, "LATCHED_PATIENCE", 0.3)
+    monkeypatch.setattr(
+        module.SpaceformerNode, "_on_cloud", lambda self, raw: keep(self, raw) if lost else lost.append(raw)
+    )
+    start(input_qos="latched")
+    client.publish(box_cloud(ROOM))  # once
+    wait_until(lambda: instances, "instances")
+    assert lost
+
+
 def test_markers_of_what_vanished_are_deleted_and_the_rest_keeps_its_ids(start, client, instances, box_cloud):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     start()
