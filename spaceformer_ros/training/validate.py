@@ -60,14 +60,15 @@ def prediction_of(scene, background=False):
     kept = [item for item in scene.objects if background or not item.background]
     masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
     labels = np.array([item.label_index for item in kept], dtype=np.int64)
-    return Prediction(masks, np.array([item.score for item in kept]), labels)
+    return Prediction(masks, np.array([item.score for item in kept]), labels, tuple(item.box for item in kept))
 
 
 def truth_of(room):
     """The room's objects; what was seen too little to be one of them is not judged."""
     labels = np.array([OBJECT_KINDS.index(item.kind) for item in room.objects], dtype=np.int64)
     structure = np.isin(room.kind, [KIND_NAMES.index(name) for name in STRUCTURE])
-    return GroundTruth(room.instance, labels, ignored=(room.instance < 0) & ~structure)
+    boxes = tuple(item.box for item in room.objects)
+    return GroundTruth(room.instance, labels, ignored=(room.instance < 0) & ~structure, boxes=boxes)
 
 
 def ranking(pipeline, scene, text):
