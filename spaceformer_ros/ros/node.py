@@ -218,6 +218,8 @@ class SpaceformerNode(LifecycleNode):
 
     def report_error(self, error):
         """Report what went wrong with a cloud, on any thread; the last good scene stays."""
+        if not self.context.ok():  # a signal has ended ROS in the middle of publishing: no news, and nobody to tell
+            return
         self.counters.clouds_failed += 1
         self.counters.last_error = str(error) or type(error).__name__
         if isinstance(error, SpaceformerError):
