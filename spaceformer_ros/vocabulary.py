@@ -156,8 +156,9 @@ class LabelSpace:
         probability = softmax(np.concatenate([own, logits], axis=1))
         itself = probability[:, 0]
         with_synonyms = itself + probability[:, 1:][:, self.synonyms(vector)].sum(axis=1)
-        share = itself / with_synonyms
-        return with_synonyms * np.minimum(1, share / share[np.argmax(itself)])
+        tiny = np.finfo(np.float32).tiny  # where logits lie far apart, a probability may vanish
+        share = itself / np.maximum(with_synonyms, tiny)
+        return with_synonyms * np.minimum(1, share / max(share[np.argmax(itself)], tiny))
 
     def synonyms(self, vector):
         """[L] bool: labels that are more similar to a text than most labels are to the one most similar to them."""

@@ -79,6 +79,13 @@ def test_a_synonym_scores_as_its_label_and_ranks_by_its_own_fit():
     assert chair < 0.1
 
 
+def test_a_text_that_fits_nothing_at_all_scores_zero():
+    space = space_of(["sofa", "chair", "table"], similarity=Similarity(False, 1.0))
+    features = np.zeros((2, 8), dtype=np.float32)
+    features[:, 1] = 500.0  # far beyond what exp can tell apart
+    assert space.match(features, "lamp", np.eye(8, dtype=np.float32)[5]).tolist() == [0.0, 0.0]
+
+
 def test_features_of_another_width_are_refused():
     with pytest.raises(SpaceformerError, match="does not belong to this checkpoint"):
         space_of(["a"]).classify(np.zeros((1, 5), dtype=np.float32))
