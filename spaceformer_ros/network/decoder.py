@@ -125,10 +125,7 @@ class QueryDecoder(nn.Module):
         self.class_head = nn.Linear(channels, 2)
         self.mask_head = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
         self.clip_head = nn.Linear(channels, config.text_channels)
-        if config.seeded_queries:
-            self.seeds = QuerySeeds(config.decoder[-1].channels, channels)
-        else:
-            self.seeds = None
+        self.seeds = QuerySeeds(config.decoder[-1].channels, channels) if config.seeded_queries else None
         self.num_queries = config.num_queries
         learned = 1 if config.seeded_queries else config.num_queries
         self.learned_content = nn.Embedding(learned, channels)
