@@ -147,17 +147,16 @@ def _find_arguments(command):
 
 def find(options):
     """Print the best matches of every text."""
-    from .find import ObjectQuery
+    from .find import queries_for
 
-    pipeline, outcome = _scene_of(options.cloud, options)
     config, rows = _config(options).scene, []
-    for text in options.text:
-        query = ObjectQuery(text, max_results=config.max_results, min_score=config.min_match_score)
-        answer = pipeline.find(query, outcome.scene)
+    queries = queries_for(options.text, max_results=config.max_results, min_score=config.min_match_score)
+    pipeline, outcome = _scene_of(options.cloud, options)
+    for answer in pipeline.find_all(queries, outcome.scene):
         if not answer.matches:
-            print(f"{text}: {answer.reason}")
+            print(f"{answer.text}: {answer.reason}")
         rows += [
-            (text, *object_row(match.object)[:2], f"{match.score:.2f}", *object_row(match.object)[3:])
+            (answer.text, *object_row(match.object)[:2], f"{match.score:.2f}", *object_row(match.object)[3:])
             for match in answer.matches
         ]
     print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]"))

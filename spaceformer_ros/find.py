@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import SpaceformerError
 from .vocabulary import check_text
+
+MAX_TEXTS = 32  # of one request
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,19 @@ class Match:
 
 @dataclass(frozen=True)
 class Answer:
-    """Matches in order, and the best candidates that did not make it with the reason."""
+    """Matches for a text in order, and the best candidates that did not make it with the reason."""
 
+    text: str
     matches: list = field(default_factory=list)
     reason: str = ""
+
+
+def queries_for(texts, **conditions):
+    """One ObjectQuery for each different text, all under the same conditions. Raises SpaceformerError."""
+    texts = tuple(dict.fromkeys(texts))
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
+    return [ObjectQuery(text, **conditions) for text in texts]
 
 
 def find_objects(scene, query, vectors):
@@ -68,7 +80,20 @@ def find_objects(scene, query, vectors):
         matches.sort(key=lambda match: match.distance)
     if not candidates:
         reason = "the scene has no objects"
-    return Answer(matches[: query.max_results], reason)
+    return Answer(query.text, matches[: query.max_results], reason)
+
+
+def summary(answers):
+    """Answers in one sentence: how many matches and the best of each text, or why there is none."""
+    found = sum(len(answer.matches) for answer in answers)
+    if not found:
+        return "; ".join(dict.fromkeys(answer.reason for answer in answers))
+    parts = [f"{found} found"]
+    for answer in answers:
+        words = f"first for {answer.text!r}" if len(answers) > 1 else "first"
+        best = [f"{words}: {match.object.label} {match.object.id}" for match in answer.matches[:1]]
+        parts += best or [answer.reason]
+    return "; ".join(parts)
 
 
 def rank(scene, text, vectors):

@@ -135,8 +135,13 @@ class Pipeline:
         return dict(zip(texts, self.embedder.embed(texts)))
 
     def find(self, query, scene):
-        """Answer an ObjectQuery on a snapshot of the scene."""
-        return find_objects(scene, query, self.embed(query.texts))
+        """The Answer to an ObjectQuery on a snapshot of the scene."""
+        return self.find_all([query], scene)[0]
+
+    def find_all(self, queries, scene):
+        """The Answers to several on one snapshot; all their texts go through the text model together."""
+        vectors = self.embed(tuple(dict.fromkeys(text for query in queries for text in query.texts)))
+        return [find_objects(scene, query, vectors) for query in queries]
 
 
 def select_points(cloud, config):
