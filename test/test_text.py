@@ -1,8 +1,10 @@
 import json
+import sqlite3
 
 import numpy as np
 import pytest
 import torch
+from fakes import full_disk
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, SiglipConfig, SiglipModel, SiglipTextConfig, SiglipVisionConfig
 
@@ -109,7 +111,7 @@ def test_texts_are_encoded_once_per_model_and_templates(tmp_path):
     assert second.encoded == []
     PromptEmbedder(third, ("a {}",), file).embed(["sofa"])
     assert third.encoded == ["a sofa"]
-    assert EmbeddingCache(file, TextModelId("letters", "2"), ("{}",)).load(["sofa"]) == {}
+    assert EmbeddingCache(file, TextModelId("letters", "2"), ("{}",), 4).load(["sofa"]) == {}
 
 
 def test_a_damaged_cache_is_reported_and_left_out(tmp_path, caplog):
@@ -118,6 +120,77 @@ def test_a_damaged_cache_is_reported_and_left_out(tmp_path, caplog):
     encoder = CountingEncoder()
     assert PromptEmbedder(encoder, ("{}",), file).embed(["chair"]).shape == (1, 4)
     assert "is not used" in caplog.text
+
+
+class FailingDisk:
+    """A database on which every operation fails."""
+
+    def __init__(self, *_, **__):
+        self.opened = 0
+
+    def __call__(self, *_, **__):
+        self.opened += 1
+        raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_failing_disk_costs_one_warning_and_no_vector(tmp_path, caplog, monkeypatch):
+    disk = FailingDisk()
+    monkeypatch.setattr(sqlite3, "connect", disk)
+    embedder = PromptEmbedder(CountingEncoder(), ("{}",), tmp_path / "text.sqlite")
+    for text in ("chair", "sofa", "table"):
+        assert embedder.embed([text]).shape == (1, 4)
+    assert disk.opened == 1
+    assert caplog.text.count("disk I/O error") == 1
+
+
+def test_a_failing_disk_is_tried_again_later(tmp_path, monkeypatch):
+    from spaceformer_ros import text as module
+
+    monkeypatch.setattr(module, "CACHE_PAUSE", 0.0)
+    file, encoder = tmp_path / "text.sqlite", CountingEncoder()
+    embedder = PromptEmbedder(encoder, ("{}",), file)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", FailingDisk())
+        embedder.embed(["chair"])
+    embedder.embed(["sofa"])
+    assert PromptEmbedder(CountingEncoder(), ("{}",), file).embed(["sofa"]).shape == (1, 4)
+    assert set(EmbeddingCache(file, encoder.model_id, ("{}",), 4).load(["chair", "sofa"])) == {"sofa"}
+
+
+def test_a_full_disk_stops_no_vector_and_keeps_what_was_stored(tmp_path, caplog):
+    file = tmp_path / "text.sqlite"
+    embedder = PromptEmbedder(CountingEncoder(), ("{}",), file)
+    embedder.embed(["chair"])
+    with full_disk():
+        assert embedder.embed(["sofa"]).shape == (1, 4)
+    assert "is not used" in caplog.text
+    assert set(EmbeddingCache(file, TextModelId("letters", "1"), ("{}",), 4).load(["chair", "sofa"])) == {"chair"}
+
+
+@pytest.mark.parametrize("blob", [b"short", b"", "text", np.full(4, np.nan, dtype=np.float32).tobytes(), None])
+def test_a_damaged_row_of_the_cache_is_computed_again(tmp_path, blob):
+    file = tmp_path / "text.sqlite"
+    whole = PromptEmbedder(CountingEncoder(), ("{}",), file).embed(["chair"])
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE embedding SET vector = ?", (blob,))
+    connection.close()
+    assert np.array_equal(PromptEmbedder(CountingEncoder(), ("{}",), file).embed(["chair"]), whole)
+
+
+def test_memory_and_file_hold_the_latest_texts_only(tmp_path, monkeypatch):
+    from spaceformer_ros import text as module
+
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 3)
+    monkeypatch.setattr(module, "MAX_STORED", 5)
+    encoder, texts = CountingEncoder(), [f"thing {number}" for number in range(20)]
+    embedder = PromptEmbedder(encoder, ("{}",), tmp_path / "text.sqlite")
+    assert embedder.embed(texts[:8]).shape == (8, 4)  # more at once than are remembered
+    for text in texts[8:]:
+        embedder.embed([texts[8], text])
+    assert list(embedder._memory) == [texts[18], texts[8], texts[19]]
+    assert encoder.encoded == texts
+    stored = EmbeddingCache(tmp_path / "text.sqlite", encoder.model_id, ("{}",), 4).load(texts)
+    assert list(stored) == texts[-5:]
 
 
 @pytest.mark.parametrize("templates", [(), ("no place",), ("{} and {}",)])
