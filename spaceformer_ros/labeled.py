@@ -47,5 +47,15 @@ def point_colors(cloud, shown, owner, mode):
         return cloud.rgb
     names = [item.label if mode == "label" else f"instance {item.id}" for item in shown]
     palette = np.array([*(stable_color(name) for name in names), (NO_INSTANCE_GRAY,) * 3])
-    brightness = cloud.rgb.mean(axis=1, keepdims=True) / 255
-    return np.rint(255 * palette[owner] * (0.55 + 0.45 * brightness)).astype(np.uint8)
+    return shade(palette[owner], cloud.rgb)
+
+
+def shade(colors, rgb):
+    """[N, 3] uint8: colors, r, g, b in [0, 1], darker where the points' own colours `rgb` [N, 3] uint8 are dark."""
+    brightness = rgb.mean(axis=1, keepdims=True) / 255
+    return np.rint(255 * colors * (0.55 + 0.45 * brightness)).astype(np.uint8)
+
+
+def shaded_gray(rgb):
+    """[N, 3] uint8: what points outside all objects look like. rgb: their own colours [N, 3] uint8."""
+    return shade(np.array([(NO_INSTANCE_GRAY,) * 3]), rgb)

@@ -15,7 +15,8 @@ import yaml
 
 from . import SpaceformerError
 from .config import Config
-from .find import find_objects
+from .find import ObjectQuery, find_objects, rank
+from .relevancy import point_relevancy
 from .scene import Scene, SceneStore
 from .scene_file import ModelIdentity, check_expected, read_scene, write_scene
 from .tensor_file import StorageError
@@ -50,7 +51,7 @@ class Pipeline:
         self.store = SceneStore()
         self._labels_lock = threading.Lock()
         self.space = None
-        self.set_vocabulary(self.vocabulary_of(self.config.vocabulary))
+        self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 
     @property
     def scene(self):
@@ -76,15 +77,6 @@ class Pipeline:
             self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision)
             self.store.relabel(self.space)
             return self.space
-
-    def vocabulary_of(self, config):
-        """The Vocabulary of a VocabularyConfig: its lists, and what they leave open from its file."""
-        content = read_vocabulary_file(config.vocabulary_file)
-        labels, background = (
-            content[key] if tuple(values) == ("",) else list(values)
-            for key, values in (("labels", config.vocabulary), ("background", config.background_labels))
-        )
-        return Vocabulary.parse(labels, background)
 
     def clear(self):
         """Forget the scene. Returns the one that was there, or None."""
@@ -143,6 +135,11 @@ class Pipeline:
         vectors = self.embed(tuple(dict.fromkeys(text for query in queries for text in query.texts)))
         return [find_objects(scene, query, vectors) for query in queries]
 
+    def relevancy(self, text, scene):
+        """[N] float32: how well a text fits each point of a snapshot's cloud (see `point_relevancy`)."""
+        query = ObjectQuery(text)
+        return point_relevancy(scene, rank(scene, text, self.embed(query.texts)))
+
 
 def select_points(cloud, config):
     """The points inside the region of interest, thinned to max_points. Returns (Cloud, remarks)."""
@@ -158,6 +155,17 @@ def select_points(cloud, config):
         remarks.append(f"every {step}th of {len(cloud)} points was used (max_points {config.max_points})")
         cloud = cloud[::step]
     return cloud, tuple(remarks)
+
+
+def vocabulary_of(config):
+    """The Vocabulary of a VocabularyConfig: its lists, and what they leave open from its file. Raises
+    SpaceformerError."""
+    content = read_vocabulary_file(config.vocabulary_file)
+    labels, background = (
+        content[key] if tuple(values) == ("",) else list(values)
+        for key, values in (("labels", config.vocabulary), ("background", config.background_labels))
+    )
+    return Vocabulary.parse(labels, background)
 
 
 def read_vocabulary_file(path=""):

@@ -10,10 +10,11 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "spaceformer_ros"
 LEVELS = (
-    ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir"),
+    ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir", "rate_limit"),
     (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "scene_file", "find"),
         *("approach", "change", "labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
+        "relevancy",
     ),
     ("voxels", "network", "postprocess", "segmenter", "warp_backend", "checkpoint", "text", "prepare"),
     ("pipeline", "training", "cli"),

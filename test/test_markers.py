@@ -3,10 +3,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from spaceformer_ros.approach import Approach
 from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.config import OutputConfig
+from spaceformer_ros.find import Answer, Match
 from spaceformer_ros.labeled import stable_color
-from spaceformer_ros.markers import DELETIONS_KEPT, MarkerTracker, scene_markers
+from spaceformer_ros.markers import DELETIONS_KEPT, MarkerTracker, highlights_for, query_markers, scene_markers
 
 
 def thing(object_id, label="chair", center=(1.0, 2.0, 0.5)):
@@ -71,3 +73,43 @@ def test_another_frame_sends_everything_again():
     tracker.update(records, "map")
     assert tracker.update(records, "map") is None
     assert len(tracker.update(records, "odom")[0]) == 3
+
+
+def scene_of(*things):
+    return SimpleNamespace(find_id=lambda wanted: next((item for item in things if item.id == wanted), None))
+
+
+def answer(text, *things):
+    return Answer(text, [Match(item, 0.5, np.nan) for item in things])
+
+
+def test_what_was_asked_for_has_a_larger_box_its_question_and_an_arrow_where_to_stand():
+    one, two = thing(1), thing(2, center=(4.0, 2.0, 0.5))
+    approaches = {1: Approach(np.array([1.0, 3.0, 0.0]), -1.5), 2: None}
+    highlights = highlights_for([answer("couch", one, two)], approaches)
+    records = query_markers(scene_of(one, two), highlights, OutputConfig())
+    assert [(record.namespace, record.id) for record in records] == [
+        *(("query_boxes", 1), ("query_labels", 1), ("query_poses", 1)),
+        *(("query_boxes", 2), ("query_labels", 2)),
+    ]
+    box, text, arrow = records[:3]
+    (own, label, _) = scene_markers([one], OutputConfig())
+    assert (np.ptp(np.array(box.points), axis=0) > np.ptp(np.array(own.points), axis=0)).all()
+    assert box.size[0] > own.size[0]
+    assert (box.yaw, box.position) == (own.yaw, own.position)
+    assert (text.text, records[4].text) == ("1. couch", "2. couch")
+    assert text.position[2] - label.position[2] >= OutputConfig().marker_text_height  # they do not overlap
+    assert (arrow.shape, arrow.yaw, arrow.position[:2]) == ("arrow", -1.5, (1.0, 3.0))
+
+
+def test_an_object_that_answers_several_texts_is_highlighted_once_with_all_of_them():
+    one, two = thing(1), thing(2)
+    highlights = highlights_for([answer("couch", one), answer("furniture", two, one)], {})
+    assert {item.object_id: item.text for item in highlights} == {1: "1. couch, 2. furniture", 2: "1. furniture"}
+
+
+def test_what_is_no_longer_in_the_scene_is_not_highlighted():
+    one = thing(1)
+    highlights = highlights_for([answer("couch", one, thing(2))], {})
+    assert {record.id for record in query_markers(scene_of(one), highlights, OutputConfig())} == {1}
+    assert query_markers(scene_of(), highlights, OutputConfig()) == []
