@@ -45,7 +45,7 @@ class Pipeline:
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
-        """segmenter: has segment(cloud, PostprocessConfig, max_voxels, stopwatch); embedder: PromptEmbedder."""
+        """segmenter: has segment(cloud, Config, stopwatch); embedder: PromptEmbedder."""
         self.segmenter, self.embedder, self.similarity = segmenter, embedder, similarity
         self.config = config or Config()
         self.store = SceneStore()
@@ -61,7 +61,7 @@ class Pipeline:
     def process(self, cloud, stopwatch):
         """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene."""
         cloud, remarks = select_points(cloud, self.config.input)
-        instances = self.segmenter.segment(cloud, self.config.postprocess, self.config.input.max_voxels, stopwatch)
+        instances = self.segmenter.segment(cloud, self.config, stopwatch)
         with stopwatch.stage("label"), self._labels_lock:
             scene = self.store.update(cloud, instances, self.space, self.config.scene, self.config.scene.map_id)
         return Outcome(scene, dict(stopwatch.seconds), remarks)
@@ -235,12 +235,10 @@ def build_pipeline(config, progress=lambda text: None):
 def warm_up(segmenter):
     """Run the network once on a made-up wall, so that the first real cloud does not pay for first-time work."""
     from .cloud import Cloud
-    from .config import InputConfig, PostprocessConfig
-    from .timing import Stopwatch
 
     start = time.perf_counter()
     rng = np.random.default_rng(0)
     xyz = rng.uniform((0, 0, 0), (3.0, 0.1, 2.0), (20_000, 3)).astype(np.float32)
     rgb = rng.integers(0, 256, xyz.shape, dtype=np.uint8)
-    segmenter.segment(Cloud(xyz, rgb), PostprocessConfig(), InputConfig().max_voxels, Stopwatch())
+    segmenter.segment(Cloud(xyz, rgb), Config())
     logger.info("warm-up took %.1f s", time.perf_counter() - start)

@@ -68,8 +68,8 @@ class Segmenter:
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
 
     @torch.inference_mode()
-    def segment(self, cloud, config, max_voxels, stopwatch=None):
-        """Instances of a Cloud, in its frame. config: PostprocessConfig; raises SpaceformerError.
+    def segment(self, cloud, config, stopwatch=None):
+        """Instances of a Cloud, in its frame. config: Config; raises SpaceformerError.
 
         The same cloud gives the same instances; the order of its points does not matter.
         """
@@ -78,6 +78,7 @@ class Segmenter:
         with stopwatch.stage("voxelise", self._wait):
             origin = cloud.origin
             grid = self.voxelise(cloud, origin)
+        max_voxels = config.input.max_voxels
         if len(grid) > max_voxels:
             raise SpaceformerError(
                 f"the cloud occupies {len(grid)} voxels of {self.voxel_size} m, more than max_voxels {max_voxels}: "
@@ -91,7 +92,7 @@ class Segmenter:
                 point_to_voxel=grid.point_to_voxel.int().cpu().numpy(),
                 voxel_size=self.voxel_size,
             )
-            return extract_instances(prediction, voxels, config, self.nms_iou)
+            return extract_instances(prediction, voxels, config.postprocess, self.nms_iou)
 
     def cancel(self):
         """Break off the running inference soon, and refuse later ones. Any thread may call."""

@@ -8,7 +8,7 @@ from conftest import tiny_config
 from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, Checkpoint
 from spaceformer_ros.cloud import Cloud
-from spaceformer_ros.config import ModelConfig, PostprocessConfig
+from spaceformer_ros.config import Config, ModelConfig, PostprocessConfig
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.postprocess import extract_instances
 from spaceformer_ros.segmenter import Segmenter, choose_device, choose_precision
@@ -31,7 +31,7 @@ def cloud(rng):
 
 
 def segment(cloud, config=KEEP_ALL, **changes):
-    return segmenter(**changes).segment(cloud, config, max_voxels=10**6)
+    return segmenter(**changes).segment(cloud, Config(postprocess=config))
 
 
 def masks(instances, cloud):
@@ -68,14 +68,14 @@ def test_the_published_limit_is_the_default_of_extraction():
 
 def test_a_cloud_that_is_too_big_is_refused_with_the_figures(cloud):
     with pytest.raises(SpaceformerError, match=r"occupies \d+ voxels of 0.05 m, more than max_voxels 100: set roi"):
-        segmenter().segment(cloud, KEEP_ALL, max_voxels=100)
+        segmenter().segment(cloud, Config().with_values({"max_voxels": 100}))
 
 
 def test_a_cancelled_segmenter_breaks_off(cloud):
     busy = segmenter()
     busy.cancel()
     with pytest.raises(Cancelled):
-        busy.segment(cloud, KEEP_ALL, max_voxels=10**6)
+        busy.segment(cloud, Config())
 
 
 def test_devices_and_precisions_that_cannot_be_had_are_refused():
