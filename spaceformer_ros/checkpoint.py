@@ -47,19 +47,27 @@ def load_checkpoint(name, released_file=None):
 
     released_file: where `spaceformer prepare` puts the released weights. Raises SpaceformerError.
     """
+    path = checkpoint_file(name, released_file)
+    if name == "released" or path.suffix != ".safetensors":
+        return load_released(path)
+    return load_file(path, name="demo" if name == "demo" else None)
+
+
+def checkpoint_file(name, released_file=None):
+    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError where there is none."""
     if name == "demo":
-        return load_file(DEMO_FILE, name="demo")
+        return DEMO_FILE
     if name == "released":
         if released_file is None or not pathlib.Path(released_file).is_file():
             raise SpaceformerError(
                 f"the released weights are not at {released_file}: run `spaceformer prepare` once; it shows their "
                 "licence (CC-BY-NC-4.0, non-commercial) and downloads them if you agree"
             )
-        return load_released(released_file)
+        return pathlib.Path(released_file)
     path = pathlib.Path(name).expanduser()
     if not path.is_file():
         raise SpaceformerError(f'checkpoint {name!r}: no such file; use "demo", "released" or the path of a checkpoint')
-    return load_file(path) if path.suffix == ".safetensors" else load_released(path)
+    return path
 
 
 def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch.float16):

@@ -1,7 +1,6 @@
 """The `spaceformer` command: the library on files, without ROS. Heavy imports wait until a command needs them."""
 
 import argparse
-import json
 import logging
 import pathlib
 import sys
@@ -43,8 +42,8 @@ def build_parser():
     return parser
 
 
-def _add_cloud(command):
-    command.add_argument("cloud", help=".ply, .pcd or .npz with colour, in metres")
+def _add_cloud(command, nargs=None, text=""):
+    command.add_argument("cloud", nargs=nargs, help=f".ply, .pcd or .npz with colour, in metres{text}")
     command.add_argument(
         "--up",
         choices=UPRIGHT,
@@ -87,56 +86,75 @@ def _scene_of(path, options):
 
 
 def _segment_arguments(command):
-    _add_cloud(command)
+    _add_cloud(command, nargs="+", text="; several, or a folder of them, make a batch that can be broken off")
     command.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
     command.add_argument("--no-pictures", action="store_true", help="write no PNG files")
     command.add_argument(
         "--texts", metavar="FILE", help="JSON file whose keys are texts: also write <stem>_answers.json for evaluate"
     )
+    batch = command.add_argument_group("batch")
+    batch.add_argument("--jobs", type=int, default=1, help="files done at the same time (default: %(default)s)")
+    batch.add_argument(
+        "--ray", metavar="ADDRESS", help='share the files on a Ray cluster: host:port, "auto" or, for one here, "local"'
+    )
+    batch.add_argument("--ray-cpus", type=int, default=1, help="CPUs of each job on Ray (default: %(default)s)")
+    batch.add_argument("--ray-gpus", type=float, default=0.0, help="GPUs of each job on Ray (default: %(default)s)")
     _add_settings(command)
 
 
 def segment(options):
     """Write <stem>.json (objects), <stem>_labeled.ply, pictures and, if asked for, answers; print a table."""
-    pipeline, outcome = _scene_of(options.cloud, options)
-    scene, folder = outcome.scene, pathlib.Path(options.out)
-    shown = scene.published(_config(options).postprocess.score_threshold)
-    stem = pathlib.Path(options.cloud).stem
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
-    _write_results(folder, stem, scene, shown, pictures=not options.no_pictures)
-    if options.texts:
-        _write_answers(folder / f"{stem}_answers.json", options.texts, pipeline, scene, shown)
+    from .results import write_results
+
+    if len(options.cloud) > 1 or options.ray or pathlib.Path(options.cloud[0]).is_dir():
+        return segment_all(options)
+    (path,) = options.cloud
+    pipeline, outcome = _scene_of(path, options)
+    shown = outcome.scene.published(_config(options).postprocess.score_threshold)
+    stem = pathlib.Path(path).stem
+    write_results(options.out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
     print_table([object_row(item) for item in shown], ("id", "label", "score", "position [m]", "size [m]"))
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
-    print(f"{len(shown)} objects; seconds: {seconds}; results in {folder}/")
+    print(f"{len(shown)} objects; seconds: {seconds}; results in {pathlib.Path(options.out)}/")
 
 
-def _write_results(folder, stem, scene, shown, pictures):
-    """The labelled cloud and, if asked for, top and oblique pictures in the cloud's colours and by instance."""
-    from .cloud_io import write_cloud
-    from .labeled import label_points
-    from .render import VIEWS, draw_scene
+def segment_all(options):
+    """The same for many files, those that are done already left out; failures are printed at the end."""
+    from tqdm import tqdm
 
-    colored, columns = label_points(scene, shown, "instance")
-    write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
-    for view in VIEWS if pictures else ():
-        draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")
-        title = f"{stem}: {len(shown)} objects, {view} view"
-        draw_scene(folder / f"{stem}_{view}_instances.png", colored, shown, view, title)
+    from .batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
+
+    paths = cloud_files(options.cloud)
+    task = Task(_config(options), options.out, options.up, not options.no_pictures, options.texts)
+    reports = []
+    with tqdm(total=len(paths), unit="map", disable=None) as bar:
+        for report in segment_files(paths, task, _workers(task, options, len(paths))):
+            reports.append(report)
+            bar.set_postfix_str(f"{report.status} {pathlib.Path(report.path).name}", refresh=False)
+            bar.update()
+    counts = ", ".join(
+        f"{sum(report.status == status for report in reports)} {status}" for status in (SEGMENTED, UNCHANGED, FAILED)
+    )
+    print(f"{counts} of {len(paths)} maps; results in {pathlib.Path(options.out)}/")
+    failed = [f"  {report.path}: {report.reason}" for report in reports if report.status == FAILED]
+    if failed:
+        raise SpaceformerError("\n".join([f"{len(failed)} of {len(paths)} maps failed:", *sorted(failed)]))
 
 
-def _write_answers(path, texts, pipeline, scene, shown):
-    """For every text the ids of the shown objects with their scores, best first."""
-    from .evaluation.answers import read_texts
-    from .find import ObjectQuery
+def _workers(task, options, count):
+    """As many workers as asked for and useful: processes here, or actors on Ray."""
+    from functools import partial
 
-    ids, answers = {item.id for item in shown}, {}
-    for text in read_texts(pathlib.Path(texts)):
-        query = ObjectQuery(text, max_results=max(len(scene.objects), 1), min_score=0.0)
-        matches = pipeline.find(query, scene).matches
-        answers[text] = {match.object.id: match.score for match in matches if match.object.id in ids}
-    path.write_text(json.dumps(answers, indent=1))
+    from .batch import MapSegmenter, divide_threads
+    from .executors import ProcessWorker, RayWorker, connect_ray
+
+    if options.jobs < 1 or options.ray_cpus < 1 or options.ray_gpus < 0:
+        raise SpaceformerError("--jobs and --ray-cpus need at least 1, --ray-gpus at least 0")
+    jobs, cpus = min(options.jobs, count), options.ray_cpus
+    if options.ray:
+        connect_ray(options.ray, jobs * cpus)
+        return [RayWorker(partial(MapSegmenter, task, cpus), cpus, options.ray_gpus) for _ in range(jobs)]
+    return [ProcessWorker(partial(MapSegmenter, task, threads)) for threads in divide_threads(jobs)]
 
 
 def _find_arguments(command):
@@ -166,22 +184,6 @@ def object_row(item):
     """Id, label, score, position and size of a SceneObject as text."""
     numbers = lambda values: " ".join(f"{v:6.2f}" for v in values)  # noqa: E731
     return (str(item.id), item.label, f"{item.score:.2f}", numbers(item.box.center), numbers(item.box.size))
-
-
-def object_facts(item):
-    """A SceneObject as plain values for JSON: metres, radians, the cloud's frame."""
-    return {
-        "id": item.id,
-        "label": item.label,
-        "score": round(item.score, 4),
-        "label_score": round(item.label_score, 4),
-        "objectness": round(item.objectness, 4),
-        "mask_score": round(item.mask_score, 4),
-        "center": [round(float(v), 4) for v in item.box.center],
-        "size": [round(float(v), 4) for v in item.box.size],
-        "yaw": round(item.box.yaw, 4),
-        "num_points": item.num_points,
-    }
 
 
 def print_table(rows, header):

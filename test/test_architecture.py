@@ -10,14 +10,15 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "spaceformer_ros"
 LEVELS = (
-    ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir", "rate_limit"),
+    ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir", "executors", "rate_limit"),
     (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "scene_file", "find"),
+        *("places", "tracking"),
         *("approach", "change", "labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
-        "relevancy",
+        *("relevancy", "results"),
     ),
     ("voxels", "network", "postprocess", "segmenter", "warp_backend", "checkpoint", "text", "prepare"),
-    ("pipeline", "training", "cli"),
+    ("pipeline", "batch", "training", "cli"),
     ("ros",),
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
