@@ -1,6 +1,7 @@
 """What one inference found: masks on voxels, scores and features as columns, and the way back to every input point."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,10 +24,38 @@ class VoxelMap:
     def __len__(self):
         return len(self.positions)
 
-    @property
+    @cached_property
     def point_counts(self):
         """[M] int64, input points of each voxel."""
         return np.bincount(self.point_to_voxel, minlength=len(self))
+
+
+@dataclass(frozen=True)
+class Masks:
+    """K masks that nobody has measured yet; every column has K rows, `masks[keep]` selects them together.
+
+    rows: tuple of K sorted int arrays of voxel rows; objectness, mask_score: [K] float32 in [0, 1]; features: [K, C]
+    float32.
+    """
+
+    rows: tuple
+    objectness: np.ndarray
+    mask_score: np.ndarray
+    features: np.ndarray
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, keep):
+        """The masks selected by a mask or an index array, in that order."""
+        chosen = np.arange(len(self))[keep]
+        rows = tuple(self.rows[k] for k in chosen)
+        return Masks(rows, self.objectness[chosen], self.mask_score[chosen], self.features[chosen])
+
+    @property
+    def confidence(self):
+        """[K] objectness x mask score."""
+        return self.objectness * self.mask_score
 
 
 @dataclass(frozen=True)
@@ -67,6 +96,20 @@ class Instances:
             self.num_points[rows],
             self.centroids[rows],
             tuple(self.boxes[row] for row in rows),
+        )
+
+    def with_rows(self, other, masks):
+        """These instances and the rows of `other` behind them, with `masks` on these voxels in the place of its own."""
+        columns = ("objectness", "mask_score", "features", "centroids")
+        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns}
+        counts = self.voxels.point_counts
+        num_points = np.array([counts[mask].sum() for mask in masks], dtype=np.int64)
+        return Instances(
+            voxels=self.voxels,
+            masks=(*self.masks, *masks),
+            num_points=np.concatenate([self.num_points, num_points]),
+            boxes=(*self.boxes, *other.boxes),
+            **joined,
         )
 
     @property

@@ -3,6 +3,9 @@
 Small functions on tensors; the default settings are those of the published release.
 """
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import torch
 from scipy.sparse import coo_matrix
@@ -10,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
-from .instances import Instances
+from .instances import Instances, Masks
 
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
@@ -22,21 +25,28 @@ def extract_instances(prediction, voxels, config, checkpoint_nms_iou=0.7):
     checkpoint_nms_iou: used where the config leaves `nms_iou` to the checkpoint; 0.7 is the published value.
     """
     nms_iou = config.nms_iou if config.nms_iou >= 0 else checkpoint_nms_iou
+    return measure(find_masks(prediction, voxels.positions, voxels.point_counts, config, nms_iou), voxels, config)
+
+
+def find_masks(prediction, positions, counts, config, nms_iou):
+    """Masks of a Prediction by a PostprocessConfig, best first, without duplicates; split where that is asked for.
+
+    positions: [M, 3] float32 metres of the voxels; counts: [M] int64 points of each.
+    """
     objectness, masks, mask_score = score_masks(prediction, config.mask_threshold)
-    counts = torch.as_tensor(voxels.point_counts, device=masks.device)
-    sizes = point_sizes(masks, counts)
+    sizes = point_sizes(masks, torch.as_tensor(counts, device=masks.device))
     keep = (objectness >= config.objectness_threshold) & (sizes >= config.min_points)
     rows = torch.nonzero(keep)[:, 0]
     rows = rows[torch.argsort(-(objectness * mask_score)[rows], stable=True)]
     rows = rows[non_max_suppression(masks[:, rows], nms_iou)]
     features = prediction.clip_features[rows].float().cpu().numpy()
-    columns = [objectness[rows].cpu().numpy(), mask_score[rows].cpu().numpy(), features]
-    mask_rows = mask_to_rows(masks[:, rows])
-    if config.split_components:
-        parent, mask_rows = split_masks(mask_rows, voxels, config.split_distance)
-        columns = [column[parent] for column in columns]
-    instances = measure(mask_rows, *columns, voxels)
-    return instances[instances.num_points >= config.min_points][slice(config.max_instances)]
+    found = Masks(
+        mask_to_rows(masks[:, rows]), objectness[rows].cpu().numpy(), mask_score[rows].cpu().numpy(), features
+    )
+    if not config.split_components:
+        return found
+    parent, parts = split_masks(found.rows, positions, config.split_distance)
+    return replace(found[parent], rows=parts)
 
 
 def score_masks(prediction, mask_threshold):
@@ -84,11 +94,11 @@ def mask_to_rows(masks):
     return tuple(np.split(row.int().cpu().numpy(), stops)) if masks.shape[1] else ()
 
 
-def split_masks(masks, voxels, distance):
+def split_masks(masks, positions, distance):
     """Each mask cut into its connected components. Returns parents [K'] and the new masks, in order."""
     parents, parts = [], []
     for k, rows in enumerate(masks):
-        component = radius_components(voxels.positions[rows], distance)
+        component = radius_components(positions[rows], distance)
         for c in range(component.max() + 1):
             parents.append(k)
             parts.append(rows[component == c])
@@ -129,14 +139,42 @@ def _touching_cells(cells, members, xyz, distance):
     return np.array(touching, dtype=np.int64).reshape(-1, 2)
 
 
-def measure(masks, objectness, mask_score, features, voxels):
-    """Instances with their sizes, centroids and boxes. masks: tuple of K arrays of voxel rows."""
+def measure(masks, voxels, config=None, fit=None):
+    """Instances of Masks on a VoxelMap with their sizes, centroids and boxes.
+
+    config: PostprocessConfig whose min_points and max_instances hold, None to keep all; fit: function of a list of
+    [n, 3] float32 metres that gives a tuple of OrientedBox, such as a BoxMemory's; None: `fit_boxes`.
+    """
     counts = voxels.point_counts
-    sizes = np.array([counts[rows].sum() for rows in masks], dtype=np.int64)
-    centroids = [np.average(voxels.positions[rows], axis=0, weights=counts[rows]) for rows in masks]
-    boxes = tuple(OrientedBox.fit(without_specks(voxels.positions[rows])) for rows in masks)
+    sizes = np.array([counts[rows].sum() for rows in masks.rows], dtype=np.int64)
+    if config is not None:
+        kept = np.flatnonzero(sizes >= config.min_points)[: config.max_instances]
+        masks, sizes = masks[kept], sizes[kept]
+    centroids = [np.average(voxels.positions[rows], axis=0, weights=counts[rows]) for rows in masks.rows]
     centroids = np.array(centroids, dtype=np.float32).reshape(-1, 3)
-    return Instances(voxels, tuple(masks), objectness, mask_score, features, sizes, centroids, boxes)
+    boxes = (fit or fit_boxes)([voxels.positions[rows] for rows in masks.rows])
+    return Instances(
+        voxels, masks.rows, masks.objectness, masks.mask_score, masks.features, sizes, centroids, tuple(boxes)
+    )
+
+
+def fit_boxes(parts):
+    """The upright boxes of a list of [n, 3] float32 metres, specks left out."""
+    return tuple(OrientedBox.fit(without_specks(xyz)) for xyz in parts)
+
+
+class BoxMemory:
+    """Fits boxes, and remembers them until the next time: a mask that did not change is not fitted again."""
+
+    def __init__(self):
+        self._boxes = {}
+
+    def fit(self, parts):
+        """As `fit_boxes`."""
+        keys = [hashlib.blake2b(np.ascontiguousarray(xyz).tobytes(), digest_size=16).digest() for xyz in parts]
+        boxes = [self._boxes.get(key) or fit_boxes([xyz])[0] for key, xyz in zip(keys, parts)]
+        self._boxes = dict(zip(keys, boxes))
+        return tuple(boxes)
 
 
 def without_specks(xyz):

@@ -6,7 +6,7 @@ import resource
 
 import numpy as np
 
-from spaceformer_ros.instances import VoxelMap
+from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.postprocess import measure
 from spaceformer_ros.text import TextModelId
@@ -51,7 +51,7 @@ class ColorSegmenter:
         masks = [np.unique(inverse[(cloud.rgb == color).all(axis=1)]) for color in colors]
         features = np.array([text_vector(self.names[color]) for color in colors]).reshape(-1, DIM)
         scores = np.full(len(masks), self.objectness, dtype=np.float32)
-        return measure(masks, scores, np.ones_like(scores), features.astype(np.float32), voxels)
+        return measure(Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32)), voxels)
 
     def cancel(self):
         self.cancelled = True
