@@ -210,6 +210,12 @@ class NodeConfig:
     """The node itself."""
 
     autostart: bool = fixed(True, "configure and activate by itself; false: wait for a lifecycle manager")
+    max_queries_per_second: float = setting(
+        200.0,
+        "requests that the services answer per second; what comes faster is refused with RATE_LIMITED; 0: no limit",
+        low=0.0,
+        high=1e6,
+    )
     max_processing_time: float = setting(
         60.0,
         "diagnostics warn when an inference takes longer, and report an error when this lasts",

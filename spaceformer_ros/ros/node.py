@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -28,6 +29,7 @@ from ..timing import Stopwatch
 from ..worker import Worker
 from . import interfaces, parameters, qos
 from .background import Background
+from .clocks import STEADY
 from .logs import forward_logging
 from .messages import decode_bytes
 from .outputs import Outputs
@@ -64,7 +66,7 @@ class SpaceformerNode(LifecycleNode):
     def __init__(self, **arguments):
         super().__init__("spaceformer", **arguments)
         parameters.declare(self)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.live_parameters = parameters.LiveParameters(self)
         self.config, self.pipeline, self.outputs, self.worker, self.background = None, None, None, None, None
         self.active, self.enabled = False, True
         self.state, self.state_text, self._state_lock = NodeState.LOADING, "not configured", threading.Lock()
@@ -89,8 +91,8 @@ class SpaceformerNode(LifecycleNode):
         self.outputs = Outputs(self, self.transforms)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.EVENTS)
         self._clockwork = [
-            self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics),
-            self.create_timer(WATCH_PERIOD, self._watch_publishers),
+            self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=STEADY),
+            self.create_timer(WATCH_PERIOD, self._watch_publishers, clock=STEADY),
         ]
         self.change, self.storage = ChangeDetector(), Storage(self)
         self.set_state(NodeState.LOADING, "loading the model")
@@ -155,6 +157,7 @@ class SpaceformerNode(LifecycleNode):
             self.destroy_timer(timer)
         self.destroy_publisher(self._diagnostics)
         self.outputs.destroy()
+        self.transforms.close()
         self.worker, self.pipeline, self.outputs, self.background = None, None, None, None
         self._latest, self._scans = None, None
         self.state, self.state_text = NodeState.LOADING, "not configured"
@@ -178,6 +181,7 @@ class SpaceformerNode(LifecycleNode):
         if scene is not None:
             self.storage.publish_loaded(scene)
         self.pipeline = pipeline
+        self.live_parameters.apply_soon()  # what was set while it was loading
         self.get_logger().info(f"ready: {', '.join(f'{key} {value}' for key, value in pipeline.facts().items())}")
         self._rest()
 
@@ -313,12 +317,14 @@ class SpaceformerNode(LifecycleNode):
             self.publish_scene(self.pipeline.scene)
         return space
 
-    def remember_vocabulary(self, vocabulary):
-        """Let the parameters say what a service set. Call from the executor's thread."""
-        labels, background = vocabulary.entries()
+    def remember_vocabulary(self):
+        """Let the parameters name the words in use. Call from the executor's thread."""
+        labels, background = self.pipeline.space.vocabulary.entries()
         names = {"vocabulary": labels, "background_labels": background or [""]}
         self.config = self.config.with_values({name: tuple(values) for name, values in names.items()})
-        self.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, values) for name, values in names.items()])
+        self.pipeline.config = replace(self.pipeline.config, vocabulary=self.config.vocabulary)
+        changes = [Parameter(name, Parameter.Type.STRING_ARRAY, values) for name, values in names.items()]
+        self.set_parameters_atomically(changes)
 
     def publish_scene(self, scene, again=False):
         """Publish a scene by the present settings."""
@@ -352,35 +358,6 @@ class SpaceformerNode(LifecycleNode):
         """Take clouds, or let them pass."""
         self.enabled = enabled
         self._rest()
-
-    # --- parameters ------------------------------------------------------------------------------------------------
-
-    def _on_set_parameters(self, changes):
-        """Validate only; applied a moment later, when all callbacks have agreed (works on Humble too)."""
-        result = parameters.validate(self, changes, configured=self.worker is not None)
-        if result.successful and self.worker is not None:
-            timer = self.create_timer(0.0, lambda: (self.destroy_timer(timer), self._apply_parameters()))
-        return result
-
-    def _apply_parameters(self):
-        if self.worker is None:
-            return
-        before, self.config = self.config, parameters.read(self)
-        if self.config == before:
-            return
-        if self.pipeline is not None:
-            self.background.submit(self._apply_config, before, self.config)
-        if self.config.input.input_qos != before.input.input_qos and self._subscription is not None:
-            self._unsubscribe()
-            self._subscribe()
-
-    def _apply_config(self, before, config):
-        """Runs on a pool thread: another vocabulary needs the text model."""
-        self.pipeline.config = config
-        if config.vocabulary != before.vocabulary:
-            self.use_vocabulary(self.pipeline.vocabulary_of(config.vocabulary))
-        elif self.pipeline.scene is not None:
-            self.publish_scene(self.pipeline.scene, again=True)
 
     # --- state and diagnostics -------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import time
 
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -12,6 +13,7 @@ from .. import SpaceformerError
 from ..approach import find_approach
 from ..data_dir import scene_path
 from ..find import ObjectQuery
+from ..rate_limit import RateLimit
 from ..tensor_file import StorageError
 from ..vocabulary import Vocabulary, check_text
 from . import interfaces, messages
@@ -36,12 +38,14 @@ def answers(kind):
         @functools.wraps(handler)
         async def guarded(self, request, response):
             try:
+                self._require_patience()
                 await handler(self, request, response)
             except Refusal as refusal:
                 response.code, response.message = getattr(kind.Response, refusal.code), str(refusal)
             except TransformError as error:
                 self._node.counters.tf_errors += 1
-                response.code, response.message = kind.Response.TF_FAILED, str(error)
+                code = getattr(kind.Response, "TF_FAILED", kind.Response.INTERNAL_ERROR)
+                response.code, response.message = code, str(error)
             except StorageError as error:
                 response.code, response.message = getattr(kind.Response, error.code), str(error)
             except SpaceformerError as error:
@@ -62,7 +66,7 @@ class Services:
     """All services of one configured node; they exist from configure to cleanup."""
 
     def __init__(self, node):
-        self._node, self._background = node, node.background
+        self._node, self._background, self._limit = node, node.background, RateLimit()
         group = ReentrantCallbackGroup()
         table = {
             "find_objects": (interfaces.FindObjects, self.find_objects),
@@ -144,8 +148,10 @@ class Services:
         labels, background = pipeline.space.vocabulary.entries()
         labels = [*labels, *request.labels] if request.append else list(request.labels)
         vocabulary = Vocabulary.parse(labels, list(request.background_labels) or background)
-        space = await self._background.run(self._node.use_vocabulary, vocabulary)
-        self._node.remember_vocabulary(vocabulary)
+        try:
+            space = await self._background.run(self._node.use_vocabulary, vocabulary)
+        finally:  # it may be in use though it could not be published
+            self._node.remember_vocabulary()
         response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
         response.message = f"{len(space.vocabulary.labels)} labels in use, revision {space.revision}"
 
@@ -268,6 +274,14 @@ class Services:
     def _lookup(self, target, source):
         """Transform of the latest time that maps `source` into `target`."""
         return self._node.transforms.lookup(target, source, Time(), self._node.config.output.tf_timeout)
+
+    def _require_patience(self):
+        most = self._node.config.node.max_queries_per_second
+        if not self._limit.admits(most, time.monotonic()):
+            raise Refusal(
+                "RATE_LIMITED",
+                f"more than {most:g} requests per second: ask less often, or raise max_queries_per_second",
+            )
 
     def _require_active(self):
         if not self._node.active:

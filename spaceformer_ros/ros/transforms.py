@@ -68,6 +68,15 @@ class TransformListener:
             return
         self._buffer, self._missing = Buffer(node=node), ""
         self._listener = Tf2Listener(self._buffer, node)
+        self._node = node
+
+    def close(self):
+        """Remove tf2's subscriptions and its service from the node."""
+        if self._buffer is None:
+            return
+        self._listener.unregister()
+        if hasattr(self._buffer, "srv"):
+            self._node.destroy_service(self._buffer.srv)
 
     def lookup(self, target, source, stamp, timeout):
         """RigidTransform that maps `source` into `target` at a time. May block up to `timeout` seconds.
