@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 OK, WARN, ERROR = 0, 1, 2
-LASTING = 3  # consecutive findings after which a warning about slow inference becomes an error
+LASTING = 3  # slow inferences in a row, or input_timeouts without a cloud, from which a warning becomes an error
 
 
 @dataclass
@@ -36,29 +36,43 @@ class Counters:
         self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
 
 
-def judge(state_name, active, counters, publishers, now, input_timeout, started):
-    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started: monotonic seconds."""
+def judge(state_name, active, counters, publishers, now, input_timeout, started, streaming=False):
+    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started (of the subscription): seconds;
+    streaming: clouds are scans, which must keep coming (maps may be published on change only)."""
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
     if state_name == "LOADING":
         return WARN, "loading the model"
     if not active:
         return OK, "not active: no cloud is taken"
-    refused = [name for name, _, compatible in publishers if not compatible]
-    if refused:
-        return WARN, f"QoS of {', '.join(refused)} does not match the subscription: set input_qos to auto"
-    waited = now - (counters.last_cloud_time or started)
-    if waited > input_timeout and counters.last_cloud_time is None:
-        if not publishers:
-            return WARN, f"no cloud for {waited:.0f} s and nobody publishes on the input topic: check the remapping"
-        names = ", ".join(name for name, _, _ in publishers)
-        return WARN, f"no cloud for {waited:.0f} s from {names}: publishing only on change, or stopped?"
+    missing = _missing_input(counters, publishers, now, input_timeout, started, streaming)
+    if missing:
+        return missing
     if counters.slow_in_a_row:
         level = ERROR if counters.slow_in_a_row >= LASTING else WARN
         return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
     if counters.remarks:
         return WARN, "; ".join(counters.remarks)
     return OK, "working"
+
+
+def _missing_input(counters, publishers, now, timeout, started, streaming):
+    """Level and sentence where clouds do not come as they should, or None. While none has come in LASTING timeouts, a
+    warning is an error; a map that was published once stays good when its publisher is gone."""
+    heard = counters.last_cloud_time is not None
+    waited = now - max(counters.last_cloud_time or started, started)
+    level = ERROR if waited > LASTING * timeout and (streaming or not heard) else WARN
+    refused = [name for name, _, compatible in publishers if not compatible]
+    if refused:
+        return level, f"QoS of {', '.join(refused)} does not match the subscription: set input_qos to auto"
+    if waited <= timeout:
+        return None
+    if not publishers:
+        return level, f"no cloud for {waited:.0f} s and nobody publishes on the input topic: check the remapping"
+    if streaming or not heard:
+        names = ", ".join(name for name, _, _ in publishers)
+        return level, f"no cloud for {waited:.0f} s from {names}: publishing only on change, or stopped?"
+    return None
 
 
 def rows(state_name, facts, counters, publishers, now):

@@ -5,24 +5,36 @@ from spaceformer_ros import health
 PUBLISHERS = [("/rtabmap", "reliable, transient_local", True)]
 
 
-def judge(state="IDLE", active=True, publishers=PUBLISHERS, now=100.0, started=0.0, **counted):
+MISMATCH = [("/x", "best_effort, volatile", False)]
+
+
+def judge(state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started=0.0, streaming=False, **counted):
     counters = health.Counters(**counted)
-    return health.judge(state, active, counters, publishers, now, 10.0, started)
+    return health.judge(state, active, counters, publishers, now, 10.0, started, streaming)
 
 
 @pytest.mark.parametrize(
     ("arguments", "level", "words"),
     [
-        ({"last_cloud_time": 95.0}, health.OK, "working"),
-        ({"last_cloud_time": 5.0}, health.OK, "working"),  # maps are published on change only
+        ({"last_cloud_time": 15.0}, health.OK, "working"),
+        ({"last_cloud_time": 5.0, "now": 100.0}, health.OK, "working"),  # maps are published on change only
         ({"state": "LOADING"}, health.WARN, "loading"),
         ({"active": False}, health.OK, "not active"),
         ({"state": "ERROR", "last_error": "no colour"}, health.ERROR, "no colour"),
         ({"publishers": []}, health.WARN, "nobody publishes on the input topic"),
-        ({}, health.WARN, "no cloud for 100 s from /rtabmap"),
+        ({"publishers": [], "now": 100.0}, health.ERROR, "no cloud for 100 s and nobody publishes"),
+        ({"publishers": [], "now": 100.0, "last_cloud_time": 5.0}, health.WARN, "nobody publishes"),  # the map is good
+        ({}, health.WARN, "no cloud for 20 s from /rtabmap"),
+        ({"now": 100.0}, health.ERROR, "no cloud for 100 s from /rtabmap"),
         ({"now": 5.0}, health.OK, "working"),
-        ({"publishers": [("/x", "best_effort, volatile", False)]}, health.WARN, "QoS of /x does not match"),
-        ({"last_cloud_time": 99.0, "remarks": ("every 2th",)}, health.WARN, "every 2th"),
+        ({"streaming": True, "last_cloud_time": 15.0}, health.OK, "working"),
+        ({"streaming": True, "last_cloud_time": 5.0}, health.WARN, "no cloud for 15 s from /rtabmap"),
+        ({"streaming": True, "last_cloud_time": 5.0, "now": 100.0}, health.ERROR, "no cloud for 95 s from /rtabmap"),
+        ({"streaming": True, "last_cloud_time": 5.0, "now": 105.0, "started": 100.0}, health.OK, "working"),
+        ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "QoS of /x does not match"),
+        ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "QoS of /x does not match"),
+        ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "QoS of /x does"),
+        ({"last_cloud_time": 19.0, "remarks": ("every 2th",)}, health.WARN, "every 2th"),
     ],
 )
 def test_level_and_sentence(arguments, level, words):

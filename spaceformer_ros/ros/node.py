@@ -68,7 +68,7 @@ class SpaceformerNode(LifecycleNode):
         parameters.declare(self)
         self.live_parameters = parameters.LiveParameters(self)
         self.config, self.pipeline, self.outputs, self.worker, self.background = None, None, None, None, None
-        self.active, self.enabled = False, True
+        self.active, self._active_since, self.enabled = False, 0.0, True
         self.state, self.state_text, self._state_lock = NodeState.LOADING, "not configured", threading.Lock()
         self.counters = health.Counters()
         self._subscription, self._input_profile, self._latest, self._scans = None, None, None, None
@@ -85,7 +85,6 @@ class SpaceformerNode(LifecycleNode):
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self.counters = health.Counters()
-        self._configured_at = time.monotonic()
         self.transforms = TransformListener(self)
         self.background = Background(self)
         self.outputs = Outputs(self, self.transforms)
@@ -106,7 +105,7 @@ class SpaceformerNode(LifecycleNode):
     @_transition
     def on_activate(self, _state):
         """Subscribe and process."""
-        self.active, self._latched_patience = True, LATCHED_PATIENCE
+        self.active, self._active_since, self._latched_patience = True, time.monotonic(), LATCHED_PATIENCE
         self._subscribe()
         self.worker.resume()
         self._rest()
@@ -384,8 +383,10 @@ class SpaceformerNode(LifecycleNode):
     def _publish_diagnostics(self):
         publishers = self._watch_publishers()
         now, state = time.monotonic(), STATE_NAMES[self.state]
-        timeout = self.config.input.input_timeout
-        level, text = health.judge(state, self.active, self.counters, publishers, now, timeout, self._configured_at)
+        timeout, streaming = self.config.input.input_timeout, self._scans is not None
+        level, text = health.judge(
+            state, self.active, self.counters, publishers, now, timeout, self._active_since, streaming
+        )
         facts = self.pipeline.facts() if self.pipeline else {}
         status = DiagnosticStatus(level=bytes([level]), name=f"{self.get_fully_qualified_name()}", message=text)
         rows = health.rows(state, facts, self.counters, publishers, now)
