@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Ask the map where something is, and where to stand to face it: python3 examples/find.py "fire extinguisher" [FRAME]
+"""Ask the map where something is, and where to stand to face it: python3 examples/find.py "fire extinguisher" couch
 
-FRAME (default: the map's own) is the frame of the answer, such as base_link. The last line is a pose for a navigation
-goal. Exit code 1 where nothing was found, with the node's own sentence.
+The last line is a pose for a navigation goal, in front of the first match. Exit code 1 where nothing was found, with
+the node's own sentence.
 """
 
+import argparse
 import math
 import sys
 
@@ -14,15 +15,18 @@ from spaceformer_ros.srv import FindObjects
 
 
 def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__.strip())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("text", nargs="+", help="what to look for; quote several words")
+    parser.add_argument("--frame", default="", help="of the answers, such as base_link (default: the map's own)")
+    parser.add_argument("--highlight", action="store_true", help="show the matches in ~/markers")
+    options = parser.parse_args()
     rclpy.init()
     node = rclpy.create_node("find_example")
     client = node.create_client(FindObjects, "/spaceformer/find_objects")
     if not client.wait_for_service(timeout_sec=10):
         sys.exit("there is no service /spaceformer/find_objects: is the node running?")
-    request = FindObjects.Request(query=sys.argv[1], max_results=3, with_approach=True)
-    request.target_frame = sys.argv[2] if len(sys.argv) > 2 else ""
+    request = FindObjects.Request(queries=options.text, max_results=3, with_approach=True)
+    request.target_frame, request.highlight = options.frame, options.highlight
     future = client.call_async(request)
     rclpy.spin_until_future_complete(node, future, timeout_sec=10)
     reply = future.result()
@@ -32,7 +36,7 @@ def main():
         sys.exit(reply.message)
     for match in reply.matches:
         place, size = match.instance.pose.position, match.instance.size
-        print(f"{match.instance.label} {match.instance.id}, fits by {match.score:.2f}: ", end="")
+        print(f"{match.query}: {match.instance.label} {match.instance.id}, fits by {match.score:.2f}: ", end="")
         print(f"({place.x:.2f}, {place.y:.2f}, {place.z:.2f}) m in {reply.header.frame_id}, ", end="")
         print(f"{size.x:.2f} x {size.y:.2f} x {size.z:.2f} m")
     best = reply.matches[0]

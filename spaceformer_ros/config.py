@@ -195,7 +195,7 @@ class OutputConfig:
     )
     labeled_cloud_max_points: int = setting(
         300_000,
-        "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB); 0: all",
+        "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB) and of relevancy; 0: all",
         low=0,
         high=10**8,
     )

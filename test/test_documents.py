@@ -12,8 +12,10 @@ import yaml
 
 from spaceformer_ros import health
 from spaceformer_ros.config import all_settings
+from spaceformer_ros.markers import NAMESPACES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+CHANNELS = {"labeled_cloud": ("rgb", "label", "instance_id", "score"), "relevancy": ("rgb", "relevancy")}
 README = (ROOT / "README.md").read_text()
 
 
@@ -184,10 +186,12 @@ def test_rviz_shows_topics_and_channels_that_exist(offered):
         assert topics[name].endswith(f"/{kind}"), name
         assert display["Topic"]["Durability Policy"] == "Transient Local"
         if "Channel Name" in display:
-            assert display["Channel Name"] in ("label", "instance_id", "score")
+            assert display["Channel Name"] in CHANNELS[name.removeprefix("/spaceformer/")]
         if kind == "MarkerArray":
-            assert set(display["Namespaces"]) == {"boxes", "labels", "centroids"}
-    assert {"/spaceformer/labeled_cloud", "/spaceformer/markers"} <= shown
+            assert display["Namespaces"] == dict.fromkeys(NAMESPACES, True)
+        if name == "/spaceformer/relevancy":
+            assert not display["Enabled"]
+    assert {f"/spaceformer/{name}" for name in ("labeled_cloud", "relevancy", "markers")} <= shown
 
 
 def test_foxglove_shows_topics_and_fields_that_exist(offered):
@@ -199,7 +203,7 @@ def test_foxglove_shows_topics_and_fields_that_exist(offered):
     for panel in panels.values():
         for name, settings in panel.get("topics", {}).items():
             assert name in topics
-            assert settings.get("colorField", "rgb") in ("rgb", "label", "instance_id", "score")
+            assert settings.get("colorField", "rgb") in CHANNELS.get(name.removeprefix("/spaceformer/"), ("rgb",))
         paths = [panel["topicPath"]] if "topicPath" in panel else []
         paths += [row["value"] for row in panel.get("paths", [])]
         for path in paths:
@@ -209,6 +213,8 @@ def test_foxglove_shows_topics_and_fields_that_exist(offered):
             request = json.loads(panel["requestPayload"])
             kind = message_class(services[panel["serviceName"]])
             assert set(request) <= set(kind.Request.get_fields_and_field_types())
+    assert panels["3D!spaceformer"]["topics"]["/spaceformer/relevancy"]["visible"] is False
+    assert json.loads(panels["CallService!find"]["requestPayload"])["highlight"]
 
 
 def message_class(kind):

@@ -21,7 +21,7 @@ def labels(answer):
 
 
 def test_several_texts_are_answered_in_order_as_each_would_be_alone(pipeline):
-    queries = queries_for(["table", "fire extinguisher", "couch"], near_text="chair", near_distance=3.5)
+    queries = queries_for(["table", "fire extinguisher", "couch"], near_text="chair", near_distance=3.5, min_score=0.5)
     answers = pipeline.find_all(queries, pipeline.scene)
     assert [(answer.text, labels(answer)) for answer in answers] == [
         ("table", ["table"]),
@@ -52,11 +52,11 @@ def test_the_number_of_texts_is_limited():
 
 
 def test_a_summary_names_the_best_of_each_text_and_what_is_missing(pipeline):
-    ask = lambda *texts: summary(pipeline.find_all(queries_for(texts), pipeline.scene))  # noqa: E731
+    ask = lambda *texts: summary(pipeline.find_all(queries_for(texts, min_score=0.5), pipeline.scene))  # noqa: E731
     ids = {item.label: item.id for item in pipeline.scene.objects}
     assert ask("couch") == f"1 found; first: sofa {ids['sofa']}"
     parts = ask("couch", "lamp", "table").split("; ")
     assert parts[:2] == ["2 found", f"first for 'couch': sofa {ids['sofa']}"]
-    assert parts[2].startswith("no object that fits 'lamp' scores 0.10 or more")
+    assert parts[2].startswith("no object that fits 'lamp' scores 0.50 or more")
     assert parts[-1] == f"first for 'table': table {ids['table']}"
     assert ask("lamp", "fire extinguisher").count("no object that fits") == 2

@@ -13,6 +13,7 @@ try:
         SaveScene,
         SegmentNow,
         SetVocabulary,
+        ShowRelevancy,
     )
 except ImportError as error:
     raise SpaceformerError(
@@ -33,5 +34,6 @@ __all__ = [
     "SaveScene",
     "SegmentNow",
     "SetVocabulary",
+    "ShowRelevancy",
     "Vocabulary",
 ]

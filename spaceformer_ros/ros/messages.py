@@ -12,10 +12,17 @@ from .. import SpaceformerError
 from ..labeled import label_points
 from ..markers import NAMESPACES
 from ..pointcloud2 import cloud_columns, decode, encode
+from ..relevancy import color_points
 from . import interfaces
 from .transforms import IDENTITY
 
-SHAPES = {"lines": Marker.LINE_LIST, "cube": Marker.CUBE, "text": Marker.TEXT_VIEW_FACING, "sphere": Marker.SPHERE}
+SHAPES = {
+    "lines": Marker.LINE_LIST,
+    "cube": Marker.CUBE,
+    "text": Marker.TEXT_VIEW_FACING,
+    "sphere": Marker.SPHERE,
+    "arrow": Marker.ARROW,
+}
 
 
 def decode_bytes(raw, allow_gray):
@@ -68,11 +75,10 @@ def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
     )
 
 
-def to_match(scene, match, transform=IDENTITY, approach=None):
-    """One Match as an ObjectMatch. approach: an Approach in the scene's frame, or None."""
-    message = interfaces.ObjectMatch(
-        instance=to_instance(scene, match.object, transform), score=match.score, distance=match.distance
-    )
+def to_match(scene, text, match, transform=IDENTITY, approach=None):
+    """One Match for a text as an ObjectMatch. approach: an Approach in the scene's frame, or None."""
+    instance = to_instance(scene, match.object, transform)
+    message = interfaces.ObjectMatch(query=text, instance=instance, score=match.score, distance=match.distance)
     if approach is not None:
         message.has_approach, message.approach = True, to_pose(approach.position, approach.yaw, transform)
     return message
@@ -122,6 +128,12 @@ def to_labeled_cloud(scene, shown, config, transform=IDENTITY, frame_id=""):
     """The scene's cloud: x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
     cloud, labels = label_points(scene, shown, config.rgb_mode, config.labeled_cloud_max_points)
     return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **labels})
+
+
+def to_relevancy_cloud(scene, relevancy, top, config, transform=IDENTITY, frame_id=""):
+    """The scene's cloud: x, y, z, rgb, relevancy (see `color_points`), by an OutputConfig. relevancy: [N] float32."""
+    cloud, column = color_points(scene.cloud, relevancy, top, config.labeled_cloud_max_points)
+    return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **column})
 
 
 def moved_columns(cloud, transform):

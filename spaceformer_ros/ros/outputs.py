@@ -1,17 +1,32 @@
 """Everything the node publishes. Latched topics are always published; debug topics only while somebody listens."""
 
 import threading
+from dataclasses import dataclass
 
 from rclpy.time import Time
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64
 from visualization_msgs.msg import MarkerArray
 
-from ..markers import MarkerTracker, scene_markers
+from ..config import OutputConfig
+from ..markers import MarkerTracker, query_markers, scene_markers
+from ..scene import Scene
 from . import interfaces, messages, qos, vision
-from .transforms import IDENTITY
+from .transforms import IDENTITY, RigidTransform
 
 DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
+LEAST_TOP = 1e-6  # relevancy that is hot where all is zero
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The scene that ~/markers show, and how: its shown objects, the settings, header and transform of the message."""
+
+    scene: Scene
+    shown: list
+    config: OutputConfig
+    header: object
+    transform: RigidTransform
 
 
 class Outputs:
@@ -22,6 +37,7 @@ class Outputs:
         latched = lambda kind, name: node.create_publisher(kind, f"~/{name}", qos.LATCHED)  # noqa: E731
         self._instances = latched(interfaces.InstanceArray, "instances")
         self._cloud = latched(PointCloud2, "labeled_cloud")
+        self._relevancy = latched(PointCloud2, "relevancy")
         self._markers = latched(MarkerArray, "markers")
         self._vocabulary = latched(interfaces.Vocabulary, "vocabulary")
         self._state = latched(interfaces.NodeState, "state")
@@ -29,7 +45,7 @@ class Outputs:
         debug = lambda name: node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)  # noqa: E731
         self._stages = {stage: debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = debug("pipeline_latency_ms")
-        self._tracker = MarkerTracker()
+        self._tracker, self._drawn, self._highlights = MarkerTracker(), None, ()
         self._newest = (0, 0)  # (map revision, vocabulary revision) of what was published last
         self._markers.publish(messages.delete_all_markers())
 
@@ -39,9 +55,7 @@ class Outputs:
         config: Config; again: also where this very scene has been published. Returns the objects that are shown.
         """
         shown = scene.published(config.postprocess.score_threshold)
-        frame_id = config.output.target_frame or scene.frame_id
-        stamp = Time(nanoseconds=scene.cloud.stamp_ns)
-        transform = self._transforms.lookup(frame_id, scene.frame_id, stamp, config.output.tf_timeout)
+        transform, frame_id = self._place(scene, config.output)
         array = messages.to_instance_array(scene, shown, transform, frame_id)
         cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, frame_id)
         with self._lock:
@@ -53,10 +67,29 @@ class Outputs:
                 self._tracker = MarkerTracker()
             self._instances.publish(array)
             self._cloud.publish(cloud)
-            self._publish_markers(scene_markers(shown, config.output), array.header, transform)
+            self._drawn = Drawn(scene, shown, config.output, array.header, transform)
+            self._draw()
             if self._vision:
                 self._vision.publish(array, scene.space.vocabulary.labels)
         return shown
+
+    def _place(self, scene, config):
+        """The transform into the frame of everything published from a scene, at its stamp, and that frame."""
+        frame_id, stamp = config.target_frame or scene.frame_id, Time(nanoseconds=scene.cloud.stamp_ns)
+        return self._transforms.lookup(frame_id, scene.frame_id, stamp, config.tf_timeout), frame_id
+
+    def highlight(self, highlights):
+        """Show these Highlights in ~/markers, in place of those before, for as long as their objects exist."""
+        with self._lock:
+            self._highlights = highlights
+            if self._drawn is not None:
+                self._draw()
+
+    def _draw(self):
+        drawn = self._drawn
+        records = scene_markers(drawn.shown, drawn.config)
+        records += query_markers(drawn.scene, self._highlights, drawn.config)
+        self._publish_markers(records, drawn.header, drawn.transform)
 
     def _publish_markers(self, records, header, transform):
         place = (header.frame_id, transform.rotation.tobytes(), transform.translation.tobytes())
@@ -64,11 +97,24 @@ class Outputs:
         if change is not None:
             self._markers.publish(messages.to_marker_array(*change, header, transform))
 
+    def publish_relevancy(self, scene, relevancy, config):
+        """Publish how well a text fits each point of a scene, [N] float32. Returns the header. Raises TransformError.
+
+        config: Config; colours are hottest at the largest value, unless that is below its min_match_score.
+        """
+        transform, frame_id = self._place(scene, config.output)
+        top = max(float(relevancy.max()), config.scene.min_match_score, LEAST_TOP)
+        cloud = messages.to_relevancy_cloud(scene, relevancy, top, config.output, transform, frame_id)
+        self._relevancy.publish(cloud)
+        return cloud.header
+
     def clear_scene(self, header):
-        """Publish the absence of a scene: no instances, an empty cloud, all markers deleted."""
+        """Publish the absence of a scene: no instances, empty clouds, all markers deleted."""
         with self._lock:
+            self._drawn, self._highlights = None, ()
             self._instances.publish(interfaces.InstanceArray(header=header))
-            self._cloud.publish(PointCloud2(header=header, height=1, is_dense=True))
+            for publisher in (self._cloud, self._relevancy):
+                publisher.publish(PointCloud2(header=header, height=1, is_dense=True))
             self._publish_markers([], header, IDENTITY)
 
     def publish_vocabulary(self, space, text_model):
@@ -89,7 +135,7 @@ class Outputs:
 
     def destroy(self):
         """Remove all publishers from the node."""
-        publishers = [self._instances, self._cloud, self._markers, self._vocabulary, self._state, self._latency]
-        publishers += [*self._stages.values(), *(self._vision.publishers if self._vision else ())]
+        publishers = [self._instances, self._cloud, self._relevancy, self._markers, self._vocabulary, self._state]
+        publishers += [self._latency, *self._stages.values(), *(self._vision.publishers if self._vision else ())]
         for publisher in publishers:
             self._node.destroy_publisher(publisher)

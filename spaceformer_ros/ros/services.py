@@ -1,7 +1,6 @@
 """The node's services: answers come from immutable snapshots, errors become codes with a sentence."""
 
 import functools
-import itertools
 import time
 
 import numpy as np
@@ -12,7 +11,8 @@ from std_srvs.srv import SetBool, Trigger
 from .. import SpaceformerError
 from ..approach import find_approach
 from ..data_dir import scene_path
-from ..find import ObjectQuery
+from ..find import queries_for, summary
+from ..markers import highlights_for
 from ..rate_limit import RateLimit
 from ..tensor_file import StorageError
 from ..vocabulary import Vocabulary, check_text
@@ -70,6 +70,7 @@ class Services:
         group = ReentrantCallbackGroup()
         table = {
             "find_objects": (interfaces.FindObjects, self.find_objects),
+            "show_relevancy": (interfaces.ShowRelevancy, self.show_relevancy),
             "set_vocabulary": (interfaces.SetVocabulary, self.set_vocabulary),
             "get_instances": (interfaces.GetInstances, self.get_instances),
             "get_instance_cloud": (interfaces.GetInstanceCloud, self.get_instance_cloud),
@@ -97,49 +98,54 @@ class Services:
         self._require_active()
         scene = self._scene()
         response.header, response.map_revision = messages.to_header(scene), scene.map_revision
-        answer, approaches, transform, frame_id = await self._background.run(self._find, request, scene)
+        found, approaches, transform, frame_id = await self._background.run(self._find, request, scene)
         response.header = messages.to_header(scene, frame_id)
         response.matches = [
-            messages.to_match(scene, match, transform, approach) for match, approach in zip(answer.matches, approaches)
+            messages.to_match(scene, answer.text, match, transform, approaches.get(match.object.id))
+            for answer in found
+            for match in answer.matches
         ]
-        if not answer.matches:
-            raise Refusal("NOT_FOUND", answer.reason)
-        best = answer.matches[0]
-        response.message = f"{len(answer.matches)} found; first: {best.object.label} {best.object.id}"
+        response.message = summary(found)
+        if not response.matches:
+            raise Refusal("NOT_FOUND", response.message)
 
     def _find(self, request, scene):
         """Runs on a pool thread: may wait for a transform or the text model."""
-        config = self._node.config
         position = None
         if request.reference_frame:
-            transform = self._lookup(scene.frame_id, request.reference_frame)
-            position = transform.apply(np.zeros(3))
+            position = self._lookup(scene.frame_id, request.reference_frame).apply(np.zeros(3))
         elif request.sort_by_distance:
             raise SpaceformerError("sort_by_distance needs reference_frame, e.g. base_link")
-        for name in ("region_radius", "near_distance", "min_score"):
-            if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
-                raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
-        region = None
-        if request.region_radius > 0:
-            center = request.region_center
-            region = (np.array([center.x, center.y, center.z]), request.region_radius)
-        query = ObjectQuery(
-            text=request.query,
-            max_results=request.max_results or config.scene.max_results,
-            min_score=request.min_score or config.scene.min_match_score,
-            position=position,
-            sort_by_distance=request.sort_by_distance,
-            region=region,
-            near_text=request.near_query,
-            near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
-        )
-        answer, approaches = self._node.pipeline.find(query, scene), itertools.repeat(None)
-        if request.with_approach:
-            standoff, radius = config.scene.approach_standoff, config.scene.robot_radius
-            boxes = [match.object.box for match in answer.matches]
-            approaches = [find_approach(scene.cloud.xyz, box, standoff, radius, position) for box in boxes]
+        queries = _queries(request, self._node.config.scene, position)
         transform = self._lookup(request.target_frame, scene.frame_id)
-        return answer, approaches, transform, request.target_frame or scene.frame_id
+        found, approaches = self._node.pipeline.find_all(queries, scene), {}
+        if request.with_approach:
+            approaches = self._approaches(scene, found, position)
+        if request.highlight:
+            self._node.outputs.highlight(highlights_for(found, approaches))
+        return found, approaches, transform, request.target_frame or scene.frame_id
+
+    def _approaches(self, scene, found, position):
+        """Dict id -> Approach, or None, of the objects in a list of Answers."""
+        config = self._node.config.scene
+        standoff, radius = config.approach_standoff, config.robot_radius
+        boxes = {match.object.id: match.object.box for answer in found for match in answer.matches}
+        return {key: find_approach(scene.cloud.xyz, box, standoff, radius, position) for key, box in boxes.items()}
+
+    @answers(interfaces.ShowRelevancy)
+    async def show_relevancy(self, request, response):
+        """Publish how well a text fits each point."""
+        self._require_active()
+        scene = self._scene()
+        response.header, response.map_revision = messages.to_header(scene), scene.map_revision
+        relevancy, response.header = await self._background.run(self._show_relevancy, request.query, scene)
+        response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
+        response.message = f"the best of {len(relevancy)} points fits {request.query!r} by {response.max_relevancy:.2f}"
+
+    def _show_relevancy(self, text, scene):
+        """Runs on a pool thread: may wait for a transform or the text model."""
+        relevancy = self._node.pipeline.relevancy(text, scene)
+        return relevancy, self._node.outputs.publish_relevancy(scene, relevancy, self._node.config)
 
     @answers(interfaces.SetVocabulary)
     async def set_vocabulary(self, request, response):
@@ -297,3 +303,24 @@ class Services:
         if scene is None:
             raise Refusal("NO_MAP_YET", f"there is no map yet: {self._node.state_text}")
         return scene
+
+
+def _queries(request, config, position):
+    """The ObjectQueries of a FindObjects request. config: SceneConfig; position: [3] metres of the robot, or None."""
+    for name in ("region_radius", "near_distance", "min_score"):
+        if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
+            raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
+    center, region = request.region_center, None
+    if request.region_radius > 0:
+        region = (np.array([center.x, center.y, center.z]), request.region_radius)
+    first = [request.query] if request.query or not request.queries else []
+    return queries_for(
+        [*first, *request.queries],
+        max_results=request.max_results or config.max_results,
+        min_score=request.min_score or config.min_match_score,
+        position=position,
+        sort_by_distance=request.sort_by_distance,
+        region=region,
+        near_text=request.near_query,
+        near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
+    )
