@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import SpaceformerError
+from .color_words import split_color
 from .vocabulary import check_text
 
 MAX_TEXTS = 32  # of one request
@@ -35,8 +36,9 @@ class ObjectQuery:
 
     @property
     def texts(self):
-        """The texts whose vectors an answer needs, tuple of str."""
-        return (self.text, self.near_text) if self.near_text else (self.text,)
+        """The texts whose vectors an answer needs: as they were asked, and without their colours. Tuple of str."""
+        asked = (self.text, self.near_text) if self.near_text else (self.text,)
+        return (*asked, *(noun for colors, noun in map(split_color, asked) if colors and noun))
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,22 @@ def summary(answers):
 
 
 def rank(scene, text, vectors):
-    """Matches of all objects that may be found, best first. Background counts only if the text names it."""
-    known = scene.space.find_label(text)
+    """Matches of all objects that may be found, best first. Background counts only if the text names it.
+
+    Colours that the text names ("the blue chair") are looked for in the points: the fit of the other words counts as
+    much as the share of the object's points that show them. A label of the vocabulary is taken as it is.
+    """
+    colors, noun = ((), text) if scene.space.find_label(text) is not None else split_color(text)
+    known = scene.space.find_label(noun)
     objects = [item for item in scene.objects if not item.background or item.label_index == known]
     if not objects:
         return []
-    features = scene.instances.features[[item.row for item in objects]]
-    confidence = np.array([item.objectness * item.mask_score for item in objects])
-    score = scene.space.match(features, text, vectors[text]) * confidence
+    rows = [item.row for item in objects]
+    score = np.array([item.objectness * item.mask_score for item in objects])
+    if noun:
+        score = score * scene.space.match(scene.instances.features[rows], noun, vectors[noun])
+    if colors:
+        score = score * scene.color_shares[rows][:, colors].sum(axis=1)
     return [Match(objects[i], float(score[i]), float("nan")) for i in np.argsort(-score, kind="stable")]
 
 

@@ -20,7 +20,7 @@ from .relevancy import point_relevancy
 from .scene import Scene, SceneStore
 from .scene_file import ModelIdentity, check_expected, read_scene, write_scene
 from .tensor_file import StorageError
-from .vocabulary import LabelSpace, Vocabulary
+from .vocabulary import LabelSpace, Likeness, Vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Pipeline:
         self.store = SceneStore()
         self._labels_lock = threading.Lock()
         self.space = None
+        self.likeness = Likeness.measure(embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names))
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 
     @property
@@ -74,7 +75,7 @@ class Pipeline:
         embeddings = self.embedder.embed(vocabulary.texts)
         with self._labels_lock:
             revision = self.space.revision + 1 if self.space else 1
-            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision)
+            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision, self.likeness)
             self.store.relabel(self.space)
             return self.space
 

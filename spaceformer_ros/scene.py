@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -11,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from .boxes import OrientedBox
 from .cloud import Cloud
+from .color_words import color_shares
 from .instances import Instances
 from .scene_file import SavedScene
 from .vocabulary import LabelSpace
@@ -66,6 +68,14 @@ class Scene:
     def find_id(self, object_id):
         """The object of this id, or None."""
         return next((item for item in self.objects if item.id == object_id), None)
+
+    @cached_property
+    def color_shares(self):
+        """[K, W] float32: share of each instance's points that show each of COLOR_WORDS; 0 where it has none."""
+        voxels, masks = self.instances.voxels, self.instances.masks
+        shares = color_shares(self.cloud.rgb, voxels.point_to_voxel, len(voxels)) * voxels.point_counts[:, None]
+        points = np.array([voxels.point_counts[rows].sum() for rows in masks])
+        return np.stack([shares[rows].sum(axis=0) for rows in masks]) / np.maximum(points, 1)[:, None]
 
     def relabelled(self, space):
         """The same objects under another vocabulary: no network needed, features are kept."""

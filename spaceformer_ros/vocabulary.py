@@ -1,7 +1,6 @@
 """What instances are called: labels with synonyms, background words, and how features are compared with texts."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -9,9 +8,24 @@ from . import SpaceformerError
 
 MAX_LABELS = 10_000
 MAX_TEXT_LENGTH = 200  # characters of one label or query
-SYNONYM_QUANTILE = 0.75  # three of four labels have no other label as similar as a synonym must be
-MIN_SYNONYM_SIMILARITY = 0.5  # cosine; matters where the labels have little to do with each other
-MAX_COMPARED = 1000  # labels looked at for the quantile
+# How texts are read as labels: chosen on validation rooms, for synonyms that training never used. In units of spread,
+# so that it holds for text models whose cosines lie closer together.
+MEANING_SHARPNESS = 3.0  # of the softmax over labels
+UNLIKE, ALIKE = 1.0, 4.0  # a best label this much above the mean cosine says nothing of a text's meaning, and all
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Mean and standard deviation (spread) of a text model's cosine between things that have different names."""
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def measure(cls, vectors):
+        """From unit vectors [T, C] of names of different things, T >= 2."""
+        cosine = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
+        return cls(float(cosine.mean()), max(1e-3, float(cosine.std())))
 
 
 @dataclass(frozen=True)
@@ -118,11 +132,13 @@ class Labels:
 class LabelSpace:
     """A vocabulary with its embeddings: labels instances and ranks them for free text."""
 
-    def __init__(self, vocabulary, embeddings, similarity, revision=0):
-        """embeddings: [T, C] float32 unit vectors of `vocabulary.texts`; revision: counts vocabulary changes."""
+    def __init__(self, vocabulary, embeddings, similarity, revision=0, likeness=Likeness(0.0, np.inf)):
+        """embeddings: [T, C] float32 unit vectors of `vocabulary.texts`; revision: counts vocabulary changes; likeness:
+        of the text model, by which a free text is read as labels (by default it is not)."""
         if len(embeddings) != len(vocabulary.texts):
             raise SpaceformerError(f"{len(embeddings)} embeddings for {len(vocabulary.texts)} texts")
         self.vocabulary, self.embeddings, self.similarity, self.revision = vocabulary, embeddings, similarity, revision
+        self.likeness = likeness
         self._starts = np.cumsum([0, *(len(entry) for entry in vocabulary.phrases)])[:-1]
 
     def label_logits(self, features):
@@ -144,36 +160,24 @@ class LabelSpace:
     def match(self, features, text, vector):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
-        A text of the vocabulary scores as its label does. Any other text competes as one more label, except with
-        the labels that mean the same ("couch": sofa): their probability counts for it, weighted by how well the
-        text itself fits, relative to the instance that it fits best. features: [K, C]; vector: [C] unit vector.
+        A text of the vocabulary scores as its label does. Any other text competes with all labels as one more, or is
+        read as the labels that it may mean ("couch": sofa), sum of P(label | instance) P(label | text), whichever
+        says more. features: [K, C]; vector: [C] unit vector.
         """
         logits = self.label_logits(features)
         known = self.find_label(text)
         if known is not None:
             return softmax(logits)[:, known]
         own = self.similarity.logits(features, vector[None])
-        probability = softmax(np.concatenate([own, logits], axis=1))
-        itself = probability[:, 0]
-        with_synonyms = itself + probability[:, 1:][:, self.synonyms(vector)].sum(axis=1)
-        tiny = np.finfo(np.float32).tiny  # where logits lie far apart, a probability may vanish
-        share = itself / np.maximum(with_synonyms, tiny)
-        return with_synonyms * np.minimum(1, share / max(share[np.argmax(itself)], tiny))
+        itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
+        return np.maximum(itself, softmax(logits) @ self.meaning(vector))
 
-    def synonyms(self, vector):
-        """[L] bool: labels that are more similar to a text than most labels are to the one most similar to them."""
-        similarity = np.maximum.reduceat(self.embeddings @ vector, self._starts)
-        return similarity >= self._synonym_similarity
-
-    @cached_property
-    def _synonym_similarity(self):
-        """Quantile of the similarity between a label and the one nearest to it, which depends on the text model."""
-        names = self.embeddings[self._starts][: len(self.vocabulary.labels)][:MAX_COMPARED]
-        if len(names) < 2:
-            return MIN_SYNONYM_SIMILARITY
-        similarity = names @ names.T
-        np.fill_diagonal(similarity, -np.inf)
-        return max(MIN_SYNONYM_SIMILARITY, np.quantile(similarity.max(axis=1), SYNONYM_QUANTILE))
+    def meaning(self, vector):
+        """P(label | text) [L] float32 for a text's unit vector; their sum is below 1 where no label is much like it."""
+        cosine = np.maximum.reduceat(self.embeddings @ vector, self._starts)
+        alike = (cosine.max() - self.likeness.mean) / self.likeness.spread
+        trust = np.clip((alike - UNLIKE) / (ALIKE - UNLIKE), 0, 1)
+        return softmax(MEANING_SHARPNESS * cosine / self.likeness.spread) * np.float32(trust)
 
     def find_label(self, text):
         """Index of the label that has `text` among its phrases (case does not matter), or None."""

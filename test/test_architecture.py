@@ -13,7 +13,7 @@ LEVELS = (
     ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir", "executors", "rate_limit"),
     (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "scene_file", "find"),
-        *("places", "tracking"),
+        *("places", "tracking", "color_words"),
         *("approach", "change", "labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
         *("relevancy", "results"),
     ),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.color_words import COLOR_WORDS, color_word
 from spaceformer_ros.rooms import (
     KIND_NAMES,
     KINDS,
@@ -19,7 +20,7 @@ from spaceformer_ros.rooms import (
     object_points,
     write_room,
 )
-from spaceformer_ros.rooms.colors import COLOR_WORDS, PALETTES, color_word, draw_color, plain
+from spaceformer_ros.rooms.colors import PALETTES, draw_color, plain
 from spaceformer_ros.rooms.covered import covered
 from spaceformer_ros.rooms.fuse import fuse
 from spaceformer_ros.rooms.path import Pose, free_floor

@@ -1,14 +1,25 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.vocabulary import MAX_TEXT_LENGTH, LabelSpace, Similarity, Vocabulary, check_text, softmax
+from spaceformer_ros.vocabulary import (
+    MAX_TEXT_LENGTH,
+    LabelSpace,
+    Likeness,
+    Similarity,
+    Vocabulary,
+    check_text,
+    softmax,
+)
 
 
-def space_of(labels, background=(), similarity=None):
+def space_of(labels, background=(), similarity=None, **arguments):
     """A LabelSpace whose every phrase has an axis of its own."""
     vocabulary = Vocabulary.parse(labels, background)
-    return LabelSpace(vocabulary, np.eye(len(vocabulary.texts), 8, dtype=np.float32), similarity or Similarity())
+    embeddings = np.eye(len(vocabulary.texts), 8, dtype=np.float32)
+    return LabelSpace(vocabulary, embeddings, similarity or Similarity(), **arguments)
 
 
 def test_labels_synonyms_and_background():
@@ -67,16 +78,30 @@ def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
     assert np.allclose(space.match(features, "lamp", vector), expected)
 
 
-def test_a_synonym_scores_as_its_label_and_ranks_by_its_own_fit():
-    space = space_of(["sofa", "chair", "table"])
+def test_a_synonym_is_read_as_its_label():
+    space = space_of(["sofa", "chair", "table"], likeness=Likeness(0.0, 0.1))
     couch = np.array([0.9, 0, 0, 0.4359, 0, 0, 0, 0], dtype=np.float32)  # cosine 0.9 with "sofa", 0 with the others
-    assert space.synonyms(couch).tolist() == [True, False, False]
-    features = np.array([[4.0, 0, 0, 0], [4.0, 0, 0, 3.0], [0, 4.0, 0, 0]], dtype=np.float32)
-    features = np.pad(features, ((0, 0), (0, 4)))
-    plain, special, chair = space.match(features, "couch", couch)
-    assert special > 0.95  # the best fit counts in full, though "sofa" and "couch" share its probability
-    assert 0.1 < plain < special
-    assert chair < 0.1
+    assert np.allclose(space.meaning(couch), [1, 0, 0], atol=1e-3)
+    features = np.pad(np.array([[4.0, 1.0, 0], [0, 4.0, 3.0]], dtype=np.float32), ((0, 0), (0, 5)))
+    assert np.allclose(space.match(features, "couch", couch), space.match(features, "sofa", None), atol=1e-3)
+
+
+def test_a_text_between_labels_is_shared_by_them():
+    space = space_of(["stool", "chair", "table"], likeness=Likeness(0.0, 0.1))
+    seat = np.array([0.7071, 0.7071, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    assert np.allclose(space.meaning(seat), [0.5, 0.5, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("cosine", "trust"), [(0.3, 0), (0.4, 0), (0.55, 0.5), (0.7, 1), (0.9, 1)])
+def test_a_text_unlike_all_labels_is_not_read_as_one(cosine, trust):
+    space = space_of(["sofa", "chair", "table"], likeness=Likeness(mean=0.3, spread=0.1))
+    vector = np.array([cosine, 0, 0, (1 - cosine**2) ** 0.5, 0, 0, 0, 0], dtype=np.float32)
+    assert np.isclose(space.meaning(vector).sum(), trust, atol=1e-3)
+
+
+def test_likeness_is_measured_on_different_names():
+    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)  # cosines 0, 0.6, 0.8
+    assert np.allclose(astuple(Likeness.measure(vectors)), (1.4 / 3, np.std([0, 0.6, 0.8])))
 
 
 def test_a_text_that_fits_nothing_at_all_scores_zero():

@@ -1,28 +1,14 @@
 """Colours with names, and paints: a colour, a pattern in metres and how well a depth camera sees it.
 
-A colour word is the nearest of the shades below in CIE L*a*b*, so the word in a caption and the look always agree.
+A colour word is that of the nearest shade in CIE L*a*b* (`color_words`), so the word in a caption and the look always
+agree.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-# Basic colour word -> typical shades (red, green, blue in 0..255). A thing's colour is one of them, jittered.
-SHADES = {
-    "black": [(20, 20, 22), (36, 34, 33), (28, 30, 36), (45, 45, 48)],
-    "white": [(240, 240, 238), (228, 227, 222), (248, 246, 241), (216, 218, 219)],
-    "gray": [(88, 90, 94), (126, 127, 130), (158, 160, 163), (68, 71, 76), (176, 178, 180), (140, 138, 134)],
-    "red": [(190, 30, 35), (150, 25, 32), (214, 58, 50), (122, 22, 30), (172, 50, 48)],
-    "orange": [(236, 120, 30), (220, 96, 25), (245, 150, 62), (206, 110, 48)],
-    "yellow": [(240, 205, 50), (225, 186, 34), (250, 226, 110), (214, 184, 72)],
-    "green": [(40, 120, 60), (92, 150, 62), (22, 80, 50), (130, 180, 102), (62, 156, 110), (96, 112, 62)],
-    "blue": [(30, 60, 150), (60, 110, 200), (26, 42, 92), (112, 160, 216), (74, 112, 156), (40, 120, 170)],
-    "purple": [(100, 50, 140), (140, 92, 180), (76, 40, 96), (120, 70, 120)],
-    "pink": [(235, 140, 170), (220, 100, 150), (244, 186, 200), (214, 130, 140)],
-    "brown": [(110, 70, 40), (140, 92, 56), (80, 52, 34), (160, 112, 72), (96, 60, 46), (120, 84, 58)],
-    "beige": [(220, 200, 165), (206, 182, 146), (232, 215, 186), (196, 174, 138), (212, 186, 150)],
-}
-COLOR_WORDS = tuple(SHADES)
+from ..color_words import COLOR_WORDS, SHADES, color_word
 
 # Words a palette draws from; a repeated word is likelier.
 PALETTES = {
@@ -77,25 +63,6 @@ class Paint:
 
 def _scaled(color, factor):
     return tuple(float(min(255.0, max(0.0, value * factor))) for value in color)
-
-
-def lab(rgb):
-    """CIE L*a*b* (D65) of sRGB colours. rgb: [..., 3] in 0..255. Returns [..., 3] float64."""
-    value = np.asarray(rgb, dtype=np.float64) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    ratio = linear @ matrix.T / np.array([0.9505, 1.0, 1.089])
-    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
-
-
-_SHADE_WORDS = [word for word, shades in SHADES.items() for _ in shades]
-_SHADE_LAB = lab([shade for shades in SHADES.values() for shade in shades])
-
-
-def color_word(rgb):
-    """The basic colour word nearest to one colour. rgb: three numbers in 0..255."""
-    return _SHADE_WORDS[int(((_SHADE_LAB - lab(rgb)) ** 2).sum(axis=1).argmin())]
 
 
 def draw_shade(rng, word, spread=7.0):

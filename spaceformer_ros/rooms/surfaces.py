@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .colors import color_word
+from ..color_words import color_word
 from .covered import covered
 from .patterns import colorize
 from .sampling import sample
