@@ -106,11 +106,19 @@ class Client:
     def call_later(self, kind, name, **fields):
         """Send a request; returns a function that waits for the response."""
         if name not in self._clients:
-            self._clients[name] = self.node.create_client(kind, f"/spaceformer/{name}")
-            assert self._clients[name].wait_for_service(PATIENCE), f"no service {name}"
+            self._clients[name] = self._connect(kind, f"/spaceformer/{name}")
             time.sleep(0.1)  # Fast DDS loses the first response if the server has not discovered this client yet
         future = self._clients[name].call_async(kind.Request(**fields))
         return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
+
+    def _connect(self, kind, service):
+        """A client of a service. Fast DDS now and then never tells a new client of its server: then make another."""
+        for _ in range(4):
+            made = self.node.create_client(kind, service)
+            if made.wait_for_service(PATIENCE / 4):
+                return made
+            self.node.destroy_client(made)
+        raise AssertionError(f"no service {service} in {PATIENCE} s, four clients tried")
 
 
 @pytest.fixture
