@@ -8,6 +8,7 @@ import torch
 from ..rooms import RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
+HEADING_JITTER = 2.0  # degrees around a quarter turn, standard deviation
 GRID_JITTER = 0.004  # metres of noise on every training point, so that no voxel border is learned
 
 
@@ -29,9 +30,10 @@ class Sample:
 class RoomStream(torch.utils.data.IterableDataset):
     """Endless augmented rooms. Every worker makes rooms of its own seeds and shows each of them `reuse` times."""
 
-    def __init__(self, first_seed, reuse, buffer_size=200, config=None, min_points=40):
+    def __init__(self, first_seed, reuse, any_heading_share=1.0, buffer_size=200, config=None, min_points=40):
         """first_seed: rooms have seeds first_seed, first_seed + 1, ...; min_points: smaller objects are left out."""
         self.first_seed, self.reuse, self.buffer_size = first_seed, reuse, buffer_size
+        self.any_heading_share = any_heading_share
         self.config, self.min_points = config or RoomConfig(), min_points
 
     def __iter__(self):
@@ -46,16 +48,16 @@ class RoomStream(torch.utils.data.IterableDataset):
                 room = rooms[-1]
             else:
                 room = rooms[rng.integers(len(rooms))]
-            sample = augment(room, rng, self.min_points)
+            sample = augment(room, rng, self.min_points, self.any_heading_share)
             if sample is not None:
                 yield sample
 
 
-def augment(room, rng, min_points):
+def augment(room, rng, min_points, any_heading_share=1.0):
     """A Sample of a room seen under a random similarity, colour shift and partial loss; None if no object is left."""
     keep = _crop(room.cloud.xyz, room.instance < 0, rng)
     xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
-    xyz = _move(xyz, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
+    xyz = _move(xyz, rng, any_heading_share) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
     low, high = xyz.min(axis=0), xyz.max(axis=0)
     xyz = xyz - np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
@@ -108,9 +110,11 @@ def _near(xyz, others, distance):
     return grid[tuple((cell - low).T)]
 
 
-def _move(xyz, rng):
-    """Rotate about z (any angle), mirror, scale by up to 10 % and tilt by up to 2 degrees."""
+def _move(xyz, rng, any_heading_share):
+    """Rotate about z (any angle, or about a quarter turn), mirror, scale by up to 10 % and tilt by up to 2 degrees."""
     angle, (tilt_x, tilt_y) = rng.uniform(0, 2 * np.pi), np.radians(rng.normal(0, 0.7, 2))
+    if rng.random() >= any_heading_share:
+        angle = np.pi / 2 * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER))
     c, s = np.cos(angle), np.sin(angle)
     matrix = np.array([[c, -s, tilt_x], [s, c, tilt_y], [-tilt_x, -tilt_y, 1.0]]) * rng.uniform(0.9, 1.1)
     matrix[0] *= rng.choice([-1, 1])

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
-CLASS_WEIGHT, BCE_WEIGHT, DICE_WEIGHT, CAPTION_WEIGHT = 2.0, 5.0, 2.0, 1.0
+CLASS_WEIGHT, BCE_WEIGHT, DICE_WEIGHT = 2.0, 5.0, 2.0
 NO_OBJECT_WEIGHT = 0.1
 OBJECT, NO_OBJECT = 0, 1
 
@@ -43,8 +43,9 @@ class Assignment:
 class SetCriterion(nn.Module):
     """Loss of a scene's predictions; holds the learned temperature of the captions."""
 
-    def __init__(self):
+    def __init__(self, caption_weight=1.0):
         super().__init__()
+        self.caption_weight = caption_weight
         self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
     def forward(self, predictions, target):
@@ -68,7 +69,7 @@ class SetCriterion(nn.Module):
             "objectness": CLASS_WEIGHT * objectness_loss(prediction, rows, mask_iou(logits, masks)),
             "bce": BCE_WEIGHT * mean(bce),
             "dice": DICE_WEIGHT * mean(dice_loss(logits.sigmoid(), masks)),
-            "caption": CAPTION_WEIGHT * mean(caption_loss(similarity, target.describes[columns])),
+            "caption": self.caption_weight * mean(caption_loss(similarity, target.describes[columns])),
         }
 
 

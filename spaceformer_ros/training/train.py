@@ -18,7 +18,7 @@ import yaml
 from torch import nn
 
 from .. import SpaceformerError
-from ..checkpoint import DEMO_TEXT_MODEL, load_file, save_checkpoint
+from ..checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_checkpoint
 from ..config import Config
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..pipeline import cache_folder
@@ -41,16 +41,19 @@ class TrainConfig:
 
     steps: int = 20_000
     scenes_per_step: int = 2
+    start_from: str = ""  # a checkpoint whose weights a new run begins with, to train it further
     learning_rate: float = 7e-4  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     warm_up_share: float = 0.05  # of the steps
     gradient_norm: float = 5.0  # clipped above
     average_decay: float = 0.998  # of the exponential moving average of the weights, which is what is saved
     precision: str = "bfloat16"  # of matrix products on the device
+    caption_weight: float = 1.0  # of the captions beside the losses of masks and objectness
     semantic_weight: float = 1.0  # auxiliary: text class of every voxel
     offset_weight: float = 1.0  # auxiliary: vector to the object's centre at every voxel, metres
     first_seed: int = 1_000_000  # rooms of training: this and upwards
     reuse: int = 8  # times that a generated room is shown, each time augmented anew
+    any_heading_share: float = 1.0  # of the samples that are turned by any angle, the others by about a quarter turn
     workers: int = 1  # processes that make rooms
     min_voxels: int = 6  # objects below are not asked for
     seed: int = 0  # of weights and block orders
@@ -78,7 +81,9 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.device, self.embedder = config, device, embedder
         self.model = SpaCeFormer(model_config).to(device)
-        self.criterion = SetCriterion().to(device)
+        self.criterion = SetCriterion(config.caption_weight).to(device)
+        if config.start_from:
+            self._start_from(load_checkpoint(config.start_from))
         channels = model_config.decoder[-1].channels
         self.heads = AuxiliaryHeads(channels, model_config.text_channels).to(device)
         self.average = torch.optim.swa_utils.AveragedModel(
@@ -89,6 +94,12 @@ class Trainer:
         self.kind_texts = torch.from_numpy(embedder.embed(KIND_NAMES)).to(device)
         self.random = random.Random(config.seed)
         self.step = 0
+
+    def _start_from(self, checkpoint):
+        """Begin with the weights of a Checkpoint of the same network; only its voxel size may differ."""
+        self.model.load_state_dict(checkpoint.model.state_dict())
+        with torch.no_grad():
+            self.criterion.log_scale.fill_(math.log(checkpoint.similarity.scale))
 
     def _modules(self):
         return nn.ModuleList([self.model, self.criterion, self.heads])
@@ -262,7 +273,7 @@ def _validate(trainer, path):
 
 def _batches(config, step):
     """Lists of Samples. A resumed run continues with rooms that it has not seen."""
-    stream = RoomStream(config.first_seed + 100_000 * (step > 0) + step, config.reuse)
+    stream = RoomStream(config.first_seed + 100_000 * (step > 0) + step, config.reuse, config.any_heading_share)
     loader = torch.utils.data.DataLoader(
         stream,
         batch_size=config.scenes_per_step,

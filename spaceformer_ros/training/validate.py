@@ -40,6 +40,7 @@ def validate(pipeline, rooms):
     results, ranks, seconds = [], {kind: [] for kind in QUESTION_KINDS}, []
     for room in rooms:
         watch = Stopwatch()
+        pipeline.clear()  # the next room is another map
         scene = pipeline.process(room.cloud, watch).scene
         seconds.append(sum(watch.seconds.values()))
         truth = truth_of(room)
