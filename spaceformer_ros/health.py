@@ -37,8 +37,8 @@ class Counters:
 
 
 def judge(state_name, active, counters, publishers, now, input_timeout, started, streaming=False):
-    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started (of the subscription): seconds;
-    streaming: clouds are scans, which must keep coming (maps may be published on change only)."""
+    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started (subscribing):
+    monotonic seconds; streaming: clouds are scans, which must keep coming (maps may be published on change only)."""
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
     if state_name == "LOADING":

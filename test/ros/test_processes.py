@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 from fakes import BLUE, GREEN, RED
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 
 from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.ros import interfaces
@@ -83,11 +85,16 @@ def test_from_start_to_result_with_real_models(launch, client, states, box_cloud
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["unconfigured", "loading", "waiting", "after an error"])
-def test_signals_end_it_cleanly_in_every_state(launch, states, checkpoint, number, moment):
+@pytest.mark.parametrize("moment", ["unconfigured", "inactive", "loading", "waiting", "after an error"])
+def test_signals_end_it_cleanly_in_every_state(launch, client, states, checkpoint, number, moment):
     if moment == "unconfigured":
         process = launch(checkpoint=checkpoint, autostart="false")
         time.sleep(2.0)  # an unconfigured node publishes nothing to wait for
+    elif moment == "inactive":
+        process = launch(checkpoint=checkpoint, autostart="false")
+        configure = Transition(id=Transition.TRANSITION_CONFIGURE)
+        assert client.call(ChangeState, "change_state", transition=configure).success
+        reaches(states, NodeState.READY)
     elif moment == "loading":
         process = launch(checkpoint=checkpoint)
         reaches(states, NodeState.LOADING)

@@ -1,0 +1,344 @@
+"""What goes wrong around a node that runs for days, injected: it lives, says so, answers, and recovers."""
+
+import gc
+import os
+import pathlib
+import resource
+import threading
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fakes import DIM, ROOM, FakeEmbedder, full_disk, make_pipeline
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
+
+from spaceformer_ros.ros import interfaces, messages, qos
+from spaceformer_ros.text import PromptEmbedder
+from spaceformer_ros.vocabulary import MAX_LABELS, MAX_TEXT_LENGTH
+
+from .conftest import wait_until
+
+EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
+NodeState, SegmentNow, SetVocabulary = interfaces.NodeState, interfaces.SegmentNow, interfaces.SetVocabulary
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def instances(client):
+    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
+
+
+def set_parameters(client, **values):
+    """Results of one request that sets several parameters."""
+    request = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+    return client.call(SetParameters, "set_parameters", parameters=request).results
+
+
+def labels_of(array):
+    return {instance.label for instance in array.instances}
+
+
+def fail(*_, **__):
+    raise RuntimeError("the device fell off the bus")
+
+
+# --- crashes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_that_crashes_again_and_again_stops_no_answer(start, client, states, instances, box_cloud):
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    segment, node.pipeline.segmenter.segment = node.pipeline.segmenter.segment, fail
+    for number in range(2, 12):
+        failed = node.counters.clouds_failed
+        client.publish(box_cloud(ROOM, points=1000, stamp_ns=number * SECOND))
+        assert client.call(FindObjects, "find_objects", query="sofa").matches[0].instance.label == "sofa"
+        wait_until(lambda before=failed: node.counters.clouds_failed > before, "the crash")
+    assert "RuntimeError: the device fell off the bus" in node.counters.last_error
+    assert client.call(SegmentNow, "segment_now", wait=True).code == SegmentNow.Response.INTERNAL_ERROR
+    assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == SetVocabulary.Response.OK
+    wait_until(lambda: labels_of(instances[-1]) == {"couch"}, "other words")
+    node.pipeline.segmenter.segment = segment
+    client.publish(box_cloud(ROOM, stamp_ns=20 * SECOND))
+    wait_until(lambda: instances[-1].map_revision == 2, "the next result")
+    wait_until(lambda: states[-1].state == NodeState.IDLE, "recovery")
+
+
+def test_a_text_model_that_crashes_keeps_the_words_in_use(start, client, instances, box_cloud):
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    embed, node.pipeline.embedder.embed = node.pipeline.embedder.embed, fail
+    for kind, name, fields in (
+        (FindObjects, "find_objects", {"query": "couch"}),
+        (SetVocabulary, "set_vocabulary", {"labels": ["couch"]}),
+        (EmbedText, "embed_text", {"texts": ["couch"]}),
+    ):
+        reply = client.call(kind, name, **fields)
+        assert reply.code == kind.Response.INTERNAL_ERROR, name
+        assert "the device fell off the bus" in reply.message
+    assert set_parameters(client, vocabulary=["bench"])[0].successful
+    assert set_parameters(client, score_threshold=0.1)[0].successful
+    wait_until(lambda: node.pipeline.config.postprocess.score_threshold == 0.1, "the other setting")
+    assert node.pipeline.space.vocabulary.labels == ("chair", "sofa", "table")
+    assert len(client.call(GetInstances, "get_instances").result.instances) == 3
+
+    node.pipeline.embedder.embed = embed
+    assert set_parameters(client, score_threshold=0.0)[0].successful  # any change tries the words again
+    wait_until(lambda: labels_of(instances[-1]) == {"bench"}, "the words that were asked for")
+    assert client.call(FindObjects, "find_objects", query="bench").code == FindObjects.Response.OK
+
+
+def test_words_that_cannot_be_published_are_in_use_and_remembered(start, client, instances, box_cloud):
+    start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    assert set_parameters(client, target_frame="nowhere")[0].successful
+    reply = client.call(SetVocabulary, "set_vocabulary", labels=["couch", "throne"])
+    assert reply.code == SetVocabulary.Response.TF_FAILED
+    assert "'map' to 'nowhere'" in reply.message
+    stored = client.call(GetParameters, "get_parameters", names=["vocabulary"])
+    assert list(stored.values[0].string_array_value) == ["couch", "throne"]
+    assert set_parameters(client, target_frame="")[0].successful
+    wait_until(lambda: "couch" in labels_of(instances[-1]), "the new words")
+
+
+# --- the disk of the embedding cache ----------------------------------------------------------------------------------
+
+
+class Encoder:
+    """A text model on FakeEmbedder's vectors."""
+
+    model_id, dim = FakeEmbedder.model_id, DIM
+
+    def encode(self, texts):
+        return FakeEmbedder().embed(texts)
+
+
+def with_cache(file):
+    """A build function whose pipeline keeps embeddings in a file."""
+
+    def build(config, progress):
+        pipeline = make_pipeline(config)
+        pipeline.embedder = PromptEmbedder(Encoder(), ("{}",), file)
+        return pipeline
+
+    return build
+
+
+def test_a_full_disk_of_the_embedding_cache_stops_no_answer(start, client, instances, box_cloud, tmp_path, capfd):
+    start(with_cache(tmp_path / "text.sqlite"))
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    client.call(FindObjects, "find_objects", query="chair")  # clients are made while there is room
+    client.call(SetVocabulary, "set_vocabulary", labels=[])
+    with full_disk():
+        assert client.call(FindObjects, "find_objects", query="couch").matches[0].instance.label == "sofa"
+        assert client.call(FindObjects, "find_objects", query="lamp").code == FindObjects.Response.NOT_FOUND
+        assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == SetVocabulary.Response.OK
+    assert capfd.readouterr().err.count("text embedding cache") == 1
+
+
+def test_a_cache_folder_that_cannot_be_made_stops_no_answer(start, client, instances, box_cloud, tmp_path):
+    (tmp_path / "file").touch()
+    start(with_cache(tmp_path / "file" / "text.sqlite"))
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    assert client.call(FindObjects, "find_objects", query="couch").matches[0].instance.label == "sofa"
+
+
+# --- clocks -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_jumps_back_or_stands_still_stops_nothing(start, client, instances, box_cloud):
+    found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
+    node = start(use_sim_time=True, min_update_interval=0.2)
+    assert set_parameters(client, score_threshold=0.01)[0].successful  # nobody has published /clock yet
+    wait_until(lambda: node.config.postprocess.score_threshold == 0.01, "the setting")
+    wait_until(lambda: found, "diagnostics without /clock")
+
+    clock = client.node.create_publisher(Clock, "/clock", qos.EVENTS)
+    wait_until(clock.get_subscription_count, "the node listening to /clock")
+    for revision, seconds in enumerate((1000, 1001, 5, 6), 1):  # a bag that is played again
+        clock.publish(Clock(clock=messages.to_time(seconds * SECOND)))
+        wait_until(lambda now=seconds: node.get_clock().now().nanoseconds == now * SECOND, "the time")
+        client.publish(box_cloud(ROOM, points=1000 + revision, stamp_ns=seconds * SECOND))
+        wait_until(lambda wanted=revision: instances and instances[-1].map_revision == wanted, f"second {seconds}")
+        for item in instances[-1].instances:
+            assert item.last_seen.sec == seconds
+            assert item.first_seen.sec <= seconds
+    assert {item.id for item in instances[0].instances} == {item.id for item in instances[-1].instances}
+    reported = len(found)
+    wait_until(lambda: len(found) > reported + 1, "diagnostics while the clock stands still")
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_a_storm_of_parameters(start, client, instances, box_cloud):
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    wrong = {"nms_iou": 7.0, "rgb_mode": "rainbow", "device": "cuda:9", "vocabulary": ["a", "a"], "roi": [1.0]}
+    wrong = [*wrong.items(), ("vocabulary", ["x" * (MAX_TEXT_LENGTH + 1)]), ("vocabulary_file", "/nowhere.yaml")]
+    for number in range(150):
+        name, value = wrong[number % len(wrong)]
+        right, bad = set_parameters(client, score_threshold=number / 1000, **{name: value})
+        assert right.successful, right.reason
+        assert not bad.successful
+        assert bad.reason
+        if number % 30 == 0:
+            assert set_parameters(client, vocabulary=[f"word {number}", "chair"])[0].successful
+            client.publish(box_cloud(ROOM, points=1000 + number, stamp_ns=(2 + number) * SECOND))
+            assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.OK
+    wait_until(lambda: node.pipeline.config == node.config, "the last values")
+    assert node.config.postprocess.score_threshold == 0.149
+    assert node.config.vocabulary.vocabulary == ("word 120", "chair")
+    wait_until(lambda: node.pipeline.space.vocabulary.labels == ("word 120", "chair"), "the last words")
+    assert (node.config.postprocess.nms_iou, node.config.model.device) == (-1.0, "auto")
+    assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.OK
+
+
+def test_of_changes_that_overtake_each_other_the_last_wins(start, client, instances, box_cloud):
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    embed, entered, gate = node.pipeline.embedder.embed, threading.Event(), threading.Event()
+
+    def slow(texts):
+        if "slow" in texts:
+            entered.set()
+            assert gate.wait(20)
+        return embed(texts)
+
+    node.pipeline.embedder.embed = slow
+    assert set_parameters(client, vocabulary=["slow"])[0].successful
+    assert entered.wait(20)
+    for word in ("a", "b", "quick"):
+        assert set_parameters(client, vocabulary=[word])[0].successful
+    assert client.call(GetInstances, "get_instances").code == GetInstances.Response.OK  # the pool is not used up
+    gate.set()
+    wait_until(lambda: labels_of(instances[-1]) == {"quick"}, "the last words")
+    assert node.pipeline.space.revision == 3  # the first, the slow one and the last; those between were left out
+
+
+def test_what_is_set_while_the_model_loads_is_used(start, client, instances, box_cloud):
+    gate = threading.Event()
+
+    def build(config, progress):
+        assert gate.wait(20)
+        return make_pipeline(config)
+
+    start(build)
+    assert set_parameters(client, vocabulary=["bench"])[0].successful
+    gate.set()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances and labels_of(instances[-1]) == {"bench"}, "the words set while loading")
+
+
+# --- again and again --------------------------------------------------------------------------------------------------
+
+
+def holdings():
+    """Threads, open files and MiB of memory of this process."""
+    gc.collect()
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    tasks, files = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+    return tasks, files, pages * resource.getpagesize() / 2**20
+
+
+def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instances, box_cloud):
+    def go(transition):
+        task = node.executor.create_task(transition)
+        node.executor.wake()
+        wait_until(task.done, transition.__name__)
+        assert task.result() == TransitionCallbackReturn.SUCCESS
+
+    node = start(active=False)
+    client.publish(box_cloud(ROOM, points=1000))
+    before = None
+    for life in range(100):
+        go(node.trigger_configure)
+        go(node.trigger_activate)
+        if life % 5 == 0:  # the others end while they load
+            heard = len(instances)
+            wait_until(lambda before=heard: len(instances) > before, "instances")
+        go(node.trigger_deactivate)
+        go(node.trigger_cleanup)
+        if life == 19:
+            before = holdings()
+    tasks, files, memory = (after - first for after, first in zip(holdings(), before))
+    assert (tasks, files) <= (0, 0)
+    assert memory < 30  # MiB; glibc gives every new thread an arena of its own
+    assert (list(node.timers), list(node.subscriptions)) == ([], [])
+
+
+# --- publishers that are late or missing ------------------------------------------------------------------------------
+
+
+def test_diagnostics_name_who_is_late_and_worsen_only_with_time(start, client, box_cloud):
+    found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
+    start(input_timeout=2.0)
+    findings = lambda: [(message.status[0].level, message.status[0].message) for message in found]  # noqa: E731
+
+    def reported(level, words):
+        return wait_until(lambda: any(entry[0] == level and words in entry[1] for entry in findings()), words)
+
+    reported(DiagnosticStatus.WARN, "nobody publishes on the input topic")
+    client.publish(messages.PointCloud2())  # makes the publisher; the message itself is refused
+    reported(DiagnosticStatus.ERROR, "the cloud is empty")
+    client.publish(box_cloud(ROOM))
+    reported(DiagnosticStatus.OK, "working")
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_requests_above_the_rate_are_refused_in_words(start, client, instances, box_cloud):
+    node = start(max_queries_per_second=3.0)
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    replies = [client.call(FindObjects, "find_objects", query="sofa") for _ in range(10)]
+    refused = [reply for reply in replies if reply.code == FindObjects.Response.RATE_LIMITED]
+    assert 0 < len(refused) < 10
+    assert "more than 3 requests per second" in refused[0].message
+    assert refused[0].matches == []
+    assert set_parameters(client, max_queries_per_second=0.0)[0].successful
+    wait_until(lambda: node.config.node.max_queries_per_second == 0, "the setting")
+    assert {client.call(FindObjects, "find_objects", query="sofa").code for _ in range(10)} == {0}
+
+
+def test_every_service_with_codes_can_say_that_it_is_asked_too_often():
+    kinds = [getattr(interfaces, name) for name in interfaces.__all__ if hasattr(getattr(interfaces, name), "Response")]
+    assert len(kinds) > 7
+    assert {getattr(kind.Response, "RATE_LIMITED", None) for kind in kinds} == {18}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "fields", "words"),
+    [
+        (EmbedText, "embed_text", {"texts": ["x"] * 1001}, "1001 texts given, expected 1 to 1000"),
+        (EmbedText, "embed_text", {"texts": ["sofa", "x" * 201]}, "201 characters"),
+        (EmbedText, "embed_text", {"texts": ["so\x07fa"]}, "control characters"),
+        (FindObjects, "find_objects", {"query": "sofa", "near_query": "x" * 201}, "201 characters"),
+        (SetVocabulary, "set_vocabulary", {"labels": ["x" * 201]}, "201 characters"),
+        (SetVocabulary, "set_vocabulary", {"labels": ["sofa"], "background_labels": ["x" * 201]}, "201 characters"),
+        (SetVocabulary, "set_vocabulary", {"labels": list(map(str, range(MAX_LABELS + 1)))}, f"at most {MAX_LABELS}"),
+        (
+            SetVocabulary,
+            "set_vocabulary",
+            {"labels": list(map(str, range(MAX_LABELS - 3))), "append": True},
+            f"at most {MAX_LABELS}",
+        ),
+    ],
+)
+def test_texts_and_vocabularies_have_limits(start, client, instances, box_cloud, kind, name, fields, words):
+    start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    reply = client.call(kind, name, **fields)
+    assert reply.code == kind.Response.INVALID_REQUEST
+    assert words in reply.message
