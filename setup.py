@@ -33,6 +33,7 @@ setup(
     ],
     extras_require={
         "pcd": ["pypcd4>=1.4"],
+        "ray": ["ray>=2.60,<3"],
         "train": ["tensorboard"],
         "test": ["hypothesis", "pytest", "ruff"],
     },

@@ -10,10 +10,12 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import textwrap
 import threading
 
 from . import SpaceformerError
 
+MAX_LOSSES = 3  # so many lost workers without a single answer say that none can start
 RAY_STORE = 100_000_000  # bytes; results go through files, so the least that Ray takes is enough
 
 
@@ -24,9 +26,10 @@ class WorkerLost(SpaceformerError):
 def share(paths, workers):
     """Give every worker one path at a time. Yields (path, what `run` returned, or WorkerLost), in order of completion.
 
-    Afterwards, and when the caller stops early, the workers are closed.
+    Afterwards, and when the caller stops early, the workers are closed. Raises WorkerLost where none can start.
     """
     waiting, running, idle = collections.deque(paths), {}, list(workers)
+    lost = []
     try:
         while waiting or running:
             while waiting and idle:
@@ -36,7 +39,11 @@ def share(paths, workers):
             for future in done:
                 worker, path = running.pop(future)
                 idle.append(worker)
-                yield path, _answer(future, worker)
+                answer = _answer(future, worker)
+                lost.append(isinstance(answer, WorkerLost))
+                if len(lost) == MAX_LOSSES and all(lost):
+                    raise WorkerLost(f"no worker can start: {answer}")
+                yield path, answer
     finally:
         for worker in workers:
             worker.close()
@@ -47,8 +54,10 @@ def _answer(future, worker):
         return future.result()
     except Exception as error:  # `run` does not raise: whatever comes says that nobody is there to answer
         worker.restart()
+        reason = textwrap.shorten((str(error).strip().splitlines() or [""])[-1], 160)  # Ray's causes stand last
         return WorkerLost(
-            f"the worker ended while it had it ({type(error).__name__}); was memory short? Fewer --jobs need less"
+            f"the worker ended while it had this file ({type(error).__name__}: {reason}); was memory short? "
+            "Fewer --jobs need less"
         )
 
 
@@ -139,7 +148,7 @@ def connect_ray(address, num_cpus=1):
     """Connect to a cluster: "auto", "host:port", "ray://host:port", or "local": one here that ends with this process.
 
     num_cpus: what a local one may use; it listens on the loopback interface only. Ray's usage statistics are off
-    unless RAY_USAGE_STATS_ENABLED says otherwise. Raises SpaceformerError.
+    unless RAY_USAGE_STATS_ENABLED says otherwise. A connection that is there is kept. Raises SpaceformerError.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {}
@@ -153,7 +162,7 @@ def connect_ray(address, num_cpus=1):
             f"--ray {address} needs Ray ({error}): pip install 'spaceformer_ros[ray]', or leave --ray out"
         ) from error
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", **local)
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error", **local)
     except Exception as error:  # Ray raises many kinds; all mean that nobody answers there
         raise SpaceformerError(
             f"--ray {address}: no Ray cluster answers there ({type(error).__name__}: {error}); start one with "
