@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from .scene import occupied_cells
+from .places import occupied_cells
 
 
 class ChangeDetector:

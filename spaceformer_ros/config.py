@@ -149,10 +149,17 @@ class SceneConfig:
     )
     track_distance: float = setting(
         0.5,
-        "or, without overlap, an object of the same label whose centre is nearer than this",
+        "or, without overlap, an object of the same label or feature whose centre is nearer than this",
         unit="m",
         low=0.0,
         high=100.0,
+    )
+    fade_views: int = setting(
+        3,
+        "an object goes after so many views of its place without it; a place that is still filled counts a quarter, one "
+        "that the cloud does not cover nothing",
+        low=1,
+        high=1000,
     )
     max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
     min_match_score: float = setting(

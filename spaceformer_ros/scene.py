@@ -1,23 +1,25 @@
 """The scene: an immutable snapshot of the labelled objects of one map, made anew after every inference.
 
-`SceneStore` gives objects their stable ids; readers keep whatever snapshot they took.
+`SceneStore` gives objects their stable ids and keeps those that were not found again until there is evidence that they
+are gone (`tracking`); readers keep whatever snapshot they took.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_matrix
 
 from .boxes import OrientedBox
 from .cloud import Cloud
 from .color_words import color_shares
 from .instances import Instances
+from .places import CloudCells, Place
 from .scene_file import SavedScene
+from .tracking import Tracks, follow, judge
 from .vocabulary import LabelSpace
 
-TRACK_CELL = 0.1  # metres; identity is judged on cells of this size, anchored at the frame's origin
+MAX_WEIGHT = 20.0  # of a mean feature, in sure observations: later ones always count, and names can still change
+MAX_CARRIED = 10_000  # objects kept that were not found; beyond it those not found for longest go
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class SceneObject:
     """One object of the map. Positions in the scene's frame; scores in [0, 1]; times in ns of the clouds' clock."""
 
     id: int  # stable over inferences, never 0, never reused
-    row: int  # of its mask in Scene.instances
+    row: int  # of its mask in Scene.instances, of what the cloud holds in its place where it was not found
     label: str
     label_index: int  # into the vocabulary's names, background last
     label_score: float  # softmax probability over the vocabulary
@@ -38,7 +40,11 @@ class SceneObject:
     num_points: int
     first_seen_ns: int
     last_seen_ns: int
-    cells: np.ndarray  # sorted int64 keys of the TRACK_CELL cells it occupies
+    place: Place  # where it was when it was found last, moved with the map since
+    num_observations: int = 1  # inferences that found it
+    weight: float = 0.0  # of its mean feature: sum of objectness x mask score, at most MAX_WEIGHT
+    missed_views: float = 0.0  # evidence against it since it was found last, in clear views; 0 where it was found
+    found: bool = True  # by the last inference
 
     @property
     def score(self):
@@ -79,7 +85,7 @@ class Scene:
 
     def relabelled(self, space):
         """The same objects under another vocabulary: no network needed, features are kept."""
-        return replace(self, objects=label_objects(self.objects, self.instances, space), space=space)
+        return replace(self, objects=label_objects(self.objects, self.instances.features, space), space=space)
 
     def point_owner(self, shown):
         """[N] int32 index into `shown` of the best object whose mask holds each point of the cloud; -1 for none."""
@@ -88,11 +94,11 @@ class Scene:
         return owner[self.instances.voxels.point_to_voxel]
 
 
-def label_objects(objects, instances, space):
-    """The objects with the labels that `space` gives their features."""
+def label_objects(objects, features, space):
+    """The objects with the labels that `space` gives their features [K, C], by row."""
     if not objects:
         return ()
-    labels = space.classify(instances.features[[item.row for item in objects]])
+    labels = space.classify(features[[item.row for item in objects]])
     names, first_background = space.vocabulary.names, len(space.vocabulary.labels)
     return tuple(
         replace(
@@ -118,21 +124,43 @@ class SceneStore:
     def update(self, cloud, instances, space, config, map_id=""):
         """Label new instances, continue known objects, and swap in the new scene. Returns it.
 
-        config: SceneConfig. Objects are followed inside one frame; a cloud in another frame starts a new map.
+        config: SceneConfig. Objects are followed inside one frame; a cloud in another frame starts a new map. Those
+        that were not found stay, in rows behind the new instances, until `fade_views` views show that they are gone.
         """
-        fresh = label_objects(new_objects(cloud, instances), instances, space)
-        known = self.scene.objects if self.scene and self.scene.frame_id == cloud.frame_id else ()
-        partner = match_objects(fresh, known, config.track_iou, config.track_distance)
-        objects = []
-        for item, old in zip(fresh, partner):
-            if old is None:
-                objects.append(replace(item, id=self._next_id))
-                self._next_id += 1
-            else:
-                objects.append(replace(item, id=known[old].id, first_seen_ns=known[old].first_seen_ns))
+        cells = CloudCells(cloud, instances.voxels)
+        objects = label_objects(new_objects(cloud, instances, cells), instances.features, space)
+        if self.scene and self.scene.frame_id == cloud.frame_id:
+            objects, instances = self._continue(objects, instances, cells, config)
+        objects = tuple(item if item.id else replace(item, id=self._new_id()) for item in objects)
         self._revision += 1
-        self.scene = Scene(cloud, instances, tuple(objects), space, self._revision, map_id)
+        objects = label_objects(objects, instances.features, space)
+        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id)
         return self.scene
+
+    def _continue(self, fresh, instances, cells, config):
+        """(objects, Instances): fresh objects, those that continue known ones with their identity, and the carried over."""
+        before, known = self.scene.instances, self.scene.objects
+        tracks = to_tracks(known, before.features)
+        links = follow(to_tracks(fresh, instances.features), tracks, cells, config.track_iou, config.track_distance)
+        features, objects = instances.features.copy(), []
+        for item, old in zip(fresh, links.partner):
+            if old is not None:
+                item, features[item.row] = continued(
+                    item, features[item.row], known[old], before.features[known[old].row]
+                )
+            objects.append(item)
+        missing = [item for j, item in enumerate(known) if j not in set(links.partner)]
+        moved = [carried(item, links.shift) for item in missing]
+        views = judge([item.place for item in moved], [item.place for item in fresh], cells)
+        moved = [replace(item, missed_views=item.missed_views + float(view)) for item, view in zip(moved, views)]
+        kept = [item for item in moved if item.missed_views < config.fade_views]
+        kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
+        instances = replace(instances, features=features)
+        return append_objects(objects, instances, kept, before, cells)
+
+    def _new_id(self):
+        self._next_id += 1
+        return self._next_id - 1
 
     def relabel(self, space):
         """Swap in the current scene under another vocabulary. Returns it, or None while there is no scene."""
@@ -153,6 +181,10 @@ class SceneStore:
             rows=column("row", np.int64),
             first_seen_ns=column("first_seen_ns", np.int64),
             last_seen_ns=column("last_seen_ns", np.int64),
+            num_observations=column("num_observations", np.int64),
+            weights=column("weight", np.float64),
+            missed_views=column("missed_views", np.float64),
+            places=tuple(None if item.found else item.place for item in scene.objects),
             labels=tuple(item.label for item in scene.objects),
             label_scores=column("label_score", np.float32),
             vocabulary=scene.space.vocabulary.entries(),
@@ -168,13 +200,22 @@ class SceneStore:
         Its objects keep their ids, and no id of either life is given again. The revision is the saved one, or the next
         where this store has come as far: readers take a lower one for old news.
         """
-        fresh = new_objects(saved.cloud, saved.instances)
-        identities = zip(saved.rows, saved.ids, saved.first_seen_ns, saved.last_seen_ns)
+        rows = new_objects(saved.cloud, saved.instances, CloudCells(saved.cloud, saved.instances.voxels))
         objects = tuple(
-            replace(fresh[row], id=int(number), first_seen_ns=int(first), last_seen_ns=int(last))
-            for row, number, first, last in identities
+            replace(
+                rows[row],
+                id=int(saved.ids[i]),
+                first_seen_ns=int(saved.first_seen_ns[i]),
+                last_seen_ns=int(saved.last_seen_ns[i]),
+                num_observations=int(saved.num_observations[i]),
+                weight=float(saved.weights[i]),
+                missed_views=float(saved.missed_views[i]),
+                place=saved.places[i] or rows[row].place,
+                found=saved.places[i] is None,
+            )
+            for i, row in enumerate(saved.rows)
         )
-        objects = label_objects(objects, saved.instances, space)
+        objects = label_objects(objects, saved.instances.features, space)
         self._revision = max(saved.map_revision, self._revision + 1)
         self._next_id = max(saved.next_id, self._next_id)
         self.scene = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
@@ -185,8 +226,8 @@ class SceneStore:
         self.scene = None
 
 
-def new_objects(cloud, instances):
-    """Objects without identity or label, one per instance."""
+def new_objects(cloud, instances, cells):
+    """Objects without identity or label, one per instance. cells: CloudCells of the cloud."""
     return tuple(
         SceneObject(
             id=0,
@@ -203,56 +244,57 @@ def new_objects(cloud, instances):
             num_points=int(instances.num_points[k]),
             first_seen_ns=cloud.stamp_ns,
             last_seen_ns=cloud.stamp_ns,
-            cells=occupied_cells(instances.voxels.positions[instances.masks[k]]),
+            place=cells.place(instances.masks[k]),
+            weight=float(instances.confidence[k]),
         )
         for k in range(len(instances))
     )
 
 
-def occupied_cells(xyz):
-    """Sorted unique int64 keys of the TRACK_CELL cells that hold points. xyz: [N, 3] metres."""
-    cell = np.floor(xyz / TRACK_CELL).astype(np.int64) + (1 << 20)
-    return np.unique(cell[:, 0] << 42 | cell[:, 1] << 21 | cell[:, 2])
+def to_tracks(objects, features):
+    """Objects as `tracking` takes them. features: [K, C], by row."""
+    return Tracks(
+        places=tuple(item.place for item in objects),
+        labels=tuple(item.label for item in objects),
+        features=features[[item.row for item in objects]],
+        centers=np.array([item.centroid for item in objects], dtype=np.float64).reshape(-1, 3),
+        sizes=np.array([item.box.size for item in objects], dtype=np.float64).reshape(-1, 3),
+    )
 
 
-def match_objects(fresh, known, min_iou, max_distance):
-    """For each fresh object the index of the known one that it continues, or None.
+def continued(item, feature, old, old_feature):
+    """A fresh object with the identity of a known one, and the mean of both features [C], weighted by their scores."""
+    total = max(old.weight + item.weight, 1e-12)
+    mean = old_feature + np.float32(item.weight / total) * (feature - old_feature)
+    first_seen_ns = min(old.first_seen_ns, item.first_seen_ns)  # stamps go back where a bag is played again
+    identity = {"id": old.id, "first_seen_ns": first_seen_ns, "num_observations": old.num_observations + 1}
+    return replace(item, weight=min(total, MAX_WEIGHT), **identity), mean
 
-    First by overlap of occupied cells (best total IoU, each pair above min_iou), then, among what is left, nearest
-    centroids of the same label within max_distance metres.
+
+def carried(item, shift):
+    """An object that was not found, moved with the map."""
+    centroid = shift.apply(item.centroid[None])[0].astype(np.float32)
+    return replace(item, found=False, place=shift.place(item.place), box=shift.box(item.box), centroid=centroid)
+
+
+def append_objects(objects, instances, kept, before, cells):
+    """(objects, Instances) with the carried objects `kept` and rows for them behind the others.
+
+    Their masks are the voxels that now lie in their cells and in no other mask, perhaps none; before: the Instances in
+    which they have their rows so far.
     """
-    partner = [None] * len(fresh)
-    if not fresh or not known:
-        return partner
-    iou = cell_iou([item.cells for item in fresh], [item.cells for item in known])
-    _assign(partner, np.where(iou > min_iou, -iou, np.inf))
-    apart = np.array([[np.linalg.norm(a.centroid - b.centroid) for b in known] for a in fresh])
-    same = np.array([[a.label == b.label for b in known] for a in fresh])
-    _assign(partner, np.where(same & (apart <= max_distance), apart, np.inf))
-    return partner
-
-
-def _assign(partner, cost):
-    """Fill gaps of `partner` with the cheapest one-to-one pairs of finite cost that are still free."""
-    taken = [old for old in partner if old is not None]
-    cost[[i for i, old in enumerate(partner) if old is not None]] = np.inf
-    cost[:, taken] = np.inf
-    forbidden = 1e9  # stands for infinity, which the solver does not accept in full rows
-    for i, j in zip(*linear_sum_assignment(np.where(np.isfinite(cost), cost, forbidden))):
-        if np.isfinite(cost[i, j]):
-            partner[i] = int(j)
-
-
-def cell_iou(first, second):
-    """[A, B] intersection over union of two lists of cell-key arrays."""
-    keys = np.unique(np.concatenate([*first, *second]))
-    a, b = _incidence(first, keys), _incidence(second, keys)
-    overlap = (a @ b.T).toarray()
-    sizes_a, sizes_b = (np.array([len(cells) for cells in group]) for group in (first, second))
-    return overlap / (sizes_a[:, None] + sizes_b[None] - overlap)
-
-
-def _incidence(groups, keys):
-    starts = np.cumsum([0, *(len(cells) for cells in groups)])
-    columns = np.searchsorted(keys, np.concatenate(groups))
-    return csr_matrix((np.ones(len(columns)), columns, starts), shape=(len(groups), len(keys)))
+    held = np.zeros(len(instances.voxels), dtype=bool)
+    for mask in instances.masks:
+        held[mask] = True
+    masks = [cells.mask(item.place) for item in kept]
+    masks = [mask[~held[mask]] for mask in masks]
+    rows = replace(
+        before[[item.row for item in kept]],
+        boxes=tuple(item.box for item in kept),
+        centroids=np.array([item.centroid for item in kept], dtype=np.float32).reshape(-1, 3),
+    )
+    first, instances = len(instances), instances.with_rows(rows, masks)
+    behind = [
+        replace(item, row=first + i, num_points=int(instances.num_points[first + i])) for i, item in enumerate(kept)
+    ]
+    return (*objects, *behind), instances

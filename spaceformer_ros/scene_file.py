@@ -8,10 +8,12 @@ from . import SpaceformerError, __version__
 from .boxes import OrientedBox
 from .cloud import Cloud
 from .instances import Instances, VoxelMap
+from .places import AROUND, Place
 from .tensor_file import StorageError, read_tensors, write_tensors
 
-KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 1
-# Arrays with their types and shapes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks.
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 2
+# Arrays with their types and shapes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks,
+# P points of all places.
 ARRAYS = {
     "points.xyz": (np.float32, ("N", 3)),
     "points.rgb": (np.uint8, ("N", 3)),
@@ -31,7 +33,13 @@ ARRAYS = {
     "objects.row": (np.int64, ("O",)),
     "objects.first_seen_ns": (np.int64, ("O",)),
     "objects.last_seen_ns": (np.int64, ("O",)),
+    "objects.num_observations": (np.int64, ("O",)),
+    "objects.weight": (np.float64, ("O",)),
+    "objects.missed_views": (np.float64, ("O",)),
     "objects.label_score": (np.float32, ("O",)),
+    "places.xyz": (np.float32, ("P", 3)),
+    "places.kind": (np.uint8, ("P",)),
+    "places.ends": (np.int64, ("O",)),
 }
 # Fields of the JSON header with their types.
 FIELDS = {
@@ -50,6 +58,7 @@ FIELDS = {
 }
 MAX_COUNT = 2**31  # of ids and revisions: messages carry 32 bits
 MAX_NS = 2**31 * 1_000_000_000  # of times: ROS messages carry 32 bits of seconds
+NOWHERE = Place(np.zeros((0, 3), np.float32), np.zeros(0, np.uint8))
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,8 @@ class ModelIdentity:
 class SavedScene:
     """Everything that a scene needs to go on after a restart, with O objects.
 
-    ids, rows: [O] int64, rows into the instances; first_seen_ns, last_seen_ns: [O] int64; labels: O str, and
+    ids, rows: [O] int64, rows into the instances; first_seen_ns, last_seen_ns, num_observations: [O] int64; weights,
+    missed_views: [O] float64; places: O Places, None where the object's mask says where it is; labels: O str, and
     label_scores: [O] float32, as they were when it was saved; vocabulary: the two lists of `Vocabulary.entries`;
     next_id: every id given so far is below it; map_revision: of the scene.
     """
@@ -79,6 +89,10 @@ class SavedScene:
     rows: np.ndarray
     first_seen_ns: np.ndarray
     last_seen_ns: np.ndarray
+    num_observations: np.ndarray
+    weights: np.ndarray
+    missed_views: np.ndarray
+    places: tuple
     labels: tuple
     label_scores: np.ndarray
     vocabulary: tuple
@@ -174,6 +188,7 @@ def to_header(saved):
 def to_arrays(saved):
     """The arrays of a SavedScene by name, in the types of ARRAYS."""
     instances, boxes = saved.instances, saved.instances.boxes
+    places = [place or NOWHERE for place in saved.places]
     values = {
         "points.xyz": saved.cloud.xyz,
         "points.rgb": saved.cloud.rgb,
@@ -193,7 +208,13 @@ def to_arrays(saved):
         "objects.row": saved.rows,
         "objects.first_seen_ns": saved.first_seen_ns,
         "objects.last_seen_ns": saved.last_seen_ns,
+        "objects.num_observations": saved.num_observations,
+        "objects.weight": saved.weights,
+        "objects.missed_views": saved.missed_views,
         "objects.label_score": saved.label_scores,
+        "places.xyz": np.concatenate([NOWHERE.xyz, *(place.xyz for place in places)]),
+        "places.kind": np.concatenate([NOWHERE.kind, *(place.kind for place in places)]),
+        "places.ends": np.cumsum([len(place) for place in places]),
     }
     return {name: np.asarray(values[name], dtype=dtype) for name, (dtype, _) in ARRAYS.items()}
 
@@ -228,6 +249,9 @@ def check_arrays(header, arrays):
     ids, times = arrays["objects.id"], (arrays["objects.first_seen_ns"], arrays["objects.last_seen_ns"])
     _require(_within(ids, 1, header["next_id"]) and len(np.unique(ids)) == len(ids), "ids are not unique below next_id")
     _require(all(_within(column, -MAX_NS, MAX_NS) for column in times), "a time of an object is no time")
+    _require(_within(arrays["objects.num_observations"], 1, MAX_COUNT), "objects.num_observations is out of range")
+    evidence = (arrays["objects.weight"], arrays["objects.missed_views"])
+    _require(all(_within(column, 0, np.inf) for column in evidence), "a weight or the views of an object are negative")
 
 
 def _check_indices(arrays, sizes):
@@ -236,11 +260,18 @@ def _check_indices(arrays, sizes):
     _require(_within(arrays["instances.num_points"], 0, sizes["N"] + 1), "instances.num_points is out of range")
     voxels, ends = arrays["masks.voxels"], arrays["masks.ends"]
     _require(_within(voxels, 0, sizes["M"]), "masks.voxels names a voxel that is not there")
-    starts = np.concatenate([[0], ends])
-    _require(bool((np.diff(starts) >= 0).all()) and starts[-1] == len(voxels), "masks.ends do not divide masks.voxels")
+    _check_ends(arrays, "masks.ends", "masks.voxels")
+    _check_ends(arrays, "places.ends", "places.xyz")
+    _require(_within(arrays["places.kind"], 0, AROUND + 1), "places.kind is out of range")
     inside = np.ones(max(len(voxels) - 1, 0), dtype=bool)  # neighbours of the same mask
     inside[ends[(ends > 0) & (ends < len(voxels))] - 1] = False
     _require(bool((np.diff(voxels)[inside] > 0).all()), "a mask is not sorted")
+
+
+def _check_ends(arrays, ends, parts):
+    starts = np.concatenate([[0], arrays[ends]])
+    divided = bool((np.diff(starts) >= 0).all()) and starts[-1] == len(arrays[parts])
+    _require(divided, f"{ends} do not divide {parts}")
 
 
 def _within(values, low, high):
@@ -256,6 +287,7 @@ def from_parts(header, arrays):
     """The SavedScene of a checked header and checked arrays."""
     columns = {name.split(".")[1]: arrays[name] for name in ARRAYS if name.startswith("instances.")}
     boxes = zip(arrays["boxes.center"], arrays["boxes.size"], arrays["boxes.yaw"].tolist())
+    places = zip(*(np.split(arrays[name], arrays["places.ends"])[:-1] for name in ("places.xyz", "places.kind")))
     voxels = VoxelMap(arrays["voxels.xyz"], arrays["points.voxel"], header["voxel_size"])
     return SavedScene(
         cloud=Cloud(arrays["points.xyz"], arrays["points.rgb"], header["frame_id"], header["stamp_ns"]),
@@ -269,6 +301,10 @@ def from_parts(header, arrays):
         rows=arrays["objects.row"],
         first_seen_ns=arrays["objects.first_seen_ns"],
         last_seen_ns=arrays["objects.last_seen_ns"],
+        num_observations=arrays["objects.num_observations"],
+        weights=arrays["objects.weight"],
+        missed_views=arrays["objects.missed_views"],
+        places=tuple(Place(*place) if len(place[0]) else None for place in places),
         labels=tuple(header["labels"]),
         label_scores=arrays["objects.label_score"],
         vocabulary=(header["vocabulary"]["labels"], header["vocabulary"]["background"]),

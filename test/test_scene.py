@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import GRAY, NAMES, RED, ROOM, make_pipeline
+from fakes import GRAY, NAMES, RED, ROOM, make_pipeline, text_vector
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.change import ChangeDetector
@@ -61,12 +61,15 @@ def test_a_shift_beyond_overlap_is_followed_by_label_and_distance(pipeline, box_
     assert {label: item.id for label, item in second.items()} == {label: item.id for label, item in first.items()}
 
 
+FLOOR = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # below the chair; the segmenter does not know its colour
+
+
 def test_ids_are_never_used_again(pipeline, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
-    process(pipeline, box_cloud(ROOM[3:]))
+    pipeline.clear()
     third = process(pipeline, box_cloud(ROOM[:3]))
     assert not {item.id for item in first.objects} & {item.id for item in third.objects}
-    assert third.map_revision == 3
+    assert third.map_revision == 2
     pipeline.clear()
     fourth = process(pipeline, box_cloud(ROOM[:3]))
     assert min(item.id for item in fourth.objects) > max(item.id for item in third.objects)
@@ -74,8 +77,85 @@ def test_ids_are_never_used_again(pipeline, box_cloud):
 
 def test_another_frame_is_another_map(pipeline, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
-    second = process(pipeline, box_cloud(ROOM[:3], frame_id="odom"))
+    second = process(pipeline, box_cloud(ROOM[:2], frame_id="odom"))
     assert not {item.id for item in first.objects} & {item.id for item in second.objects}
+    assert len(second.objects) == 2
+
+
+def test_what_the_cloud_does_not_cover_stays(pipeline, box_cloud):
+    first = by_label(process(pipeline, box_cloud(ROOM)))
+    for number in range(2, 9):
+        scene = process(pipeline, box_cloud(ROOM[:1], stamp_ns=number * 1_000_000_000))
+    objects = by_label(scene)
+    assert {label: item.id for label, item in objects.items()} == {label: item.id for label, item in first.items()}
+    assert [objects[label].num_observations for label in ("chair", "sofa")] == [8, 1]
+    sofa = objects["sofa"]
+    assert (sofa.found, sofa.last_seen_ns, sofa.num_points) == (False, 1_000_000_000, 0)
+    assert np.array_equal(sofa.box.center, first["sofa"].box.center)
+    assert [match.object.id for match in find(pipeline, "couch").matches] == [sofa.id]
+    assert (scene.point_owner(scene.published(0.0)) >= 0).all()
+    process(pipeline, box_cloud(ROOM))
+    again = by_label(pipeline.scene)["sofa"]
+    assert (again.id, again.found, again.num_observations, again.num_points) == (sofa.id, True, 2, 4000)
+
+
+def test_what_was_taken_away_goes_after_three_clear_views(pipeline, box_cloud):
+    first = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000)))
+    for views in (1, 2, 3):
+        objects = by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=20_000)))
+        assert ("chair" in objects) == (views < 3), views
+    assert {label: item.id for label, item in first.items() if label != "chair"} == {
+        label: item.id for label, item in objects.items()
+    }
+    back = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000)))
+    assert back["chair"].id > max(item.id for item in first.values())
+
+
+def test_the_number_of_views_is_a_setting(box_cloud):
+    pipeline = make_pipeline(CONFIG.with_values({"fade_views": 1}))
+    process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000))
+    assert "chair" not in by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=20_000)))
+
+
+def test_what_is_there_but_not_found_goes_later_and_shows_its_points_till_then(pipeline, box_cloud):
+    cloud = box_cloud([*ROOM, FLOOR], points=20_000)
+    before = by_label(process(pipeline, cloud))["sofa"]
+    pipeline.segmenter.names = {color: name for color, name in NAMES.items() if name != "sofa"}
+    for views in range(1, 13):  # four filled views weigh as much as a clear one
+        scene = process(pipeline, cloud)
+        assert ("sofa" in by_label(scene)) == (views < 12), views
+        if views == 1:
+            sofa = by_label(scene)["sofa"]
+            assert sofa.num_points > 0.9 * before.num_points
+            inside = scene.instances.point_mask(sofa.row)
+            assert (scene.cloud.rgb[inside] == ROOM[1][2]).all(axis=1).mean() > 0.9
+    pipeline.segmenter.names = NAMES
+    assert by_label(process(pipeline, cloud))["sofa"].id > before.id
+
+
+def test_a_place_that_was_taken_over_has_no_second_object(pipeline, box_cloud):
+    half = ((2.5, 0.0, 0.4), (1.0, 0.9, 0.8), (30, 200, 31))
+    other = ((3.5, 0.0, 0.4), (1.0, 0.9, 0.8), (30, 200, 32))
+    pipeline.segmenter.names = {**NAMES, half[2]: "sofa", other[2]: "sofa"}
+    halves = process(pipeline, box_cloud([half, other]))
+    whole = process(pipeline, box_cloud(ROOM[1:2]))
+    assert len(halves.objects) == 2
+    assert len(whole.objects) == 1
+    assert whole.objects[0].id in {item.id for item in halves.objects}
+
+
+def test_labels_are_made_from_the_mean_of_all_views(pipeline, box_cloud):
+    cloud = box_cloud(ROOM[:1])
+    for name in ("chair", "chair", "table"):
+        pipeline.segmenter.names = {**NAMES, RED: name}
+        (item,) = process(pipeline, cloud).objects
+        assert item.label == "chair"
+    feature = pipeline.scene.instances.features[item.row]
+    expected = (2 * text_vector("chair") + text_vector("table")) / 3
+    assert np.allclose(feature, expected, atol=1e-6)
+    for _ in range(40):
+        (item,) = process(pipeline, cloud).objects
+    assert (item.label, item.num_observations) == ("table", 43)  # what is seen now wins in the end
 
 
 def test_a_new_vocabulary_relabels_without_the_network(pipeline, box_cloud):

@@ -23,6 +23,7 @@ from spaceformer_ros.config import Config, StorageConfig
 from spaceformer_ros.data_dir import data_folder, scene_path
 from spaceformer_ros.find import ObjectQuery
 from spaceformer_ros.instances import Instances, VoxelMap
+from spaceformer_ros.places import Place
 from spaceformer_ros.scene_file import ARRAYS, FIELDS, KEY, ModelIdentity, SavedScene, read_scene, write_scene
 from spaceformer_ros.tensor_file import DIGEST, StorageError, read_tensors, write_tensors
 from spaceformer_ros.timing import Stopwatch
@@ -83,6 +84,10 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
         rows=kept,
         first_seen_ns=times[0],
         last_seen_ns=times[1],
+        num_observations=rng.integers(1, 1000, len(kept)),
+        weights=rng.random(len(kept)),
+        missed_views=rng.random(len(kept)),
+        places=tuple(make_place(rng) if rng.random() < 0.5 else None for _ in kept),
         labels=(label,) * len(kept),
         label_scores=rng.random(len(kept), dtype=np.float32),
         vocabulary=([label], ["wall"]),
@@ -91,6 +96,10 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
         map_revision=int(rng.integers(1, 2**31)),
         next_id=101,
     )
+
+
+def make_place(rng, points=5):
+    return Place(rng.normal(size=(points, 3)).astype(np.float32), rng.integers(0, 3, points, np.uint8))
 
 
 def resign(content):
@@ -128,7 +137,9 @@ def test_any_scene_comes_back_bit_by_bit(tmp_path_factory, **arguments):
 
 def test_a_restored_scene_is_the_one_that_was_saved(pipeline, path, box_cloud):
     process(pipeline, box_cloud(ROOM[:2]))
-    before = process(pipeline, box_cloud(ROOM, stamp_ns=2_000_000_000))
+    process(pipeline, box_cloud(ROOM, stamp_ns=2_000_000_000))
+    before = process(pipeline, box_cloud(ROOM[1:], stamp_ns=3_000_000_000))
+    assert sorted(item.found for item in before.objects) == [False, True, True, True]
     pipeline.save(path)
     other = make_pipeline(CONFIG)
     after = other.load(path)
@@ -143,7 +154,7 @@ def test_a_restored_scene_is_the_one_that_was_saved(pipeline, path, box_cloud):
 
 def test_life_goes_on_after_a_load(pipeline, path, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
-    last = process(pipeline, box_cloud(ROOM[:1], stamp_ns=2_000_000_000))  # the highest ids are not in the file
+    last = process(pipeline, box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
     pipeline.save(path)
     other = make_pipeline(CONFIG)
     other.load(path)
@@ -151,9 +162,21 @@ def test_life_goes_on_after_a_load(pipeline, path, box_cloud):
     ids = {item.label: item.id for item in scene.objects}
     assert ids["chair"] == last.objects[0].id
     assert next(item for item in scene.objects if item.label == "chair").first_seen_ns == 1_000_000_000
-    assert min(ids[label] for label in ("sofa", "table", "wall")) > max(item.id for item in first.objects)
+    assert {ids[label] for label in ("sofa", "table")} < {item.id for item in first.objects}  # they were waited for
+    assert ids["wall"] > max(item.id for item in first.objects)
     assert scene.map_revision == 3
     assert other.load(path).map_revision == 4  # readers take a lower revision for old news
+
+
+def test_ids_of_objects_that_are_gone_are_not_given_again_after_a_load(pipeline, path, box_cloud):
+    first = process(pipeline, box_cloud(ROOM[:3]))
+    last = process(pipeline, box_cloud(ROOM[:1], frame_id="odom"))
+    process(pipeline, box_cloud(ROOM[:1]))  # a new map: only the number of its object is in the file
+    pipeline.save(path)
+    other = make_pipeline(CONFIG)
+    other.load(path)
+    scene = process(other, box_cloud(ROOM))
+    assert min(item.id for item in scene.objects) > max(item.id for item in (*first.objects, *last.objects))
 
 
 def test_labels_follow_the_vocabulary_of_the_one_who_loads(pipeline, path, box_cloud):
@@ -253,6 +276,9 @@ def forge(path, header=(), arrays=()):
         ({}, {"masks.ends": np.array([9, 1, 2])}, "do not divide"),
         ({}, {"masks.voxels": np.array([1, 1], np.int32), "masks.ends": np.array([0, 2, 2])}, "not sorted"),
         ({}, {"boxes.yaw": np.zeros(4)}, "boxes.yaw has shape"),
+        ({}, {"places.kind": np.zeros(99, np.uint8), "places.xyz": np.zeros((99, 3), np.float32)}, "do not divide"),
+        ({}, {"objects.missed_views": np.full(len(make_saved().ids), -1.0)}, "are negative"),
+        ({}, {"objects.num_observations": np.zeros(len(make_saved().ids), np.int64)}, "is out of range"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(path, header, arrays, words):
@@ -285,7 +311,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 
 
 def change_version(path, config):
-    forge(path, {"version": 2})
+    forge(path, {"version": 1})
 
 
 def change_model(path, config):
@@ -311,7 +337,7 @@ def change_frame(path, config):
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (change_version, "VERSION_MISMATCH", "has version 2 of the scene format, this package reads version 1"),
+        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 2"),
         (change_model, "MODEL_MISMATCH", "was made with checkpoint colors .* this node runs checkpoint"),
         (change_text_model, "MODEL_MISMATCH", "text model fake@2"),
         (change_map, "MAP_MISMATCH", "is of map 'flat', expected 'office'"),

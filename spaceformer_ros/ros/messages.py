@@ -71,6 +71,7 @@ def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
         num_points=item.num_points,
         first_seen=to_time(item.first_seen_ns),
         last_seen=to_time(item.last_seen_ns),
+        num_observations=item.num_observations,
         embedding=embedding.tolist(),
     )
 

@@ -1,0 +1,147 @@
+"""Where objects are: the cells that they fill, what stands around them, and what another cloud shows there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+TRACK_CELL = 0.1  # metres; identity is judged on cells of this size, anchored at the frame's origin
+FINE_CELL = 0.05  # metres; presence and absence are judged on cells of this size
+ENOUGH_AROUND = 50  # fine cells that tell where an object stood
+SLACK = FINE_CELL / 2  # metres on each axis by which surfaces may lie off and still be found in their place
+ALONE, SHARED, AROUND = (
+    0,
+    1,
+    2,
+)  # kinds of a Place's points: of the object, nothing else near; something near; of others
+_AXIS = 1 << 21  # cells along one axis of a key
+
+
+def cell_keys(xyz, size):
+    """[N] int64 key of the cell of `size` metres that each point lies in. xyz: [N, 3] metres."""
+    x, y, z = (np.floor(np.asarray(xyz) / size).astype(np.int64) + _AXIS // 2).T
+    return (x * _AXIS + y) * _AXIS + z
+
+
+CORNERS = SLACK * np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+
+
+def fine_keys_near(xyz):
+    """[N, 8] int64 keys of the fine cells (repeated, if fewer) within SLACK of each point. xyz: [N, 3] metres."""
+    corners = np.asarray(xyz, dtype=np.float64)[:, None] + CORNERS
+    return cell_keys(corners.reshape(-1, 3), FINE_CELL).reshape(-1, 8)
+
+
+def neighbours(reach):
+    """Numbers that, added to a key, give the keys of the cell itself and of all up to `reach` cells away."""
+    step = range(-reach, reach + 1)
+    return np.array([(x * _AXIS + y) * _AXIS + z for x in step for y in step for z in step])
+
+
+def occupied_cells(xyz):
+    """Sorted unique int64 keys of the TRACK_CELL cells that hold points. xyz: [N, 3] metres."""
+    return np.unique(cell_keys(xyz, TRACK_CELL))
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was seen of an object and its surroundings, one point per FINE_CELL, so that it can move with the map.
+
+    xyz: [P, 3] float32 metres; kind: [P] uint8, ALONE, SHARED or AROUND.
+    """
+
+    xyz: np.ndarray
+    kind: np.ndarray
+
+    def __len__(self):
+        return len(self.xyz)
+
+    @property
+    def own(self):
+        """[n, 3] points in the cells that the object fills."""
+        return self.xyz[self.kind != AROUND]
+
+    @cached_property
+    def cells(self):
+        """Sorted int64 keys of the TRACK_CELL cells that the object fills."""
+        return occupied_cells(self.own)
+
+
+class KeyIndex:
+    """Finds the rows of integer keys."""
+
+    def __init__(self, keys):
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = np.asarray(keys)[self._order]
+
+    def rows(self, wanted):
+        """Rows whose key is among `wanted` (unique keys), in the order of wanted."""
+        starts, stops = (np.searchsorted(self._keys, wanted, side) for side in ("left", "right"))
+        lengths = stops - starts
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return self._order[np.repeat(starts, lengths) + within]
+
+
+class CloudCells:
+    """The cells of a segmented cloud: makes the Places of its objects and says whether those of others are filled."""
+
+    def __init__(self, cloud, voxels):
+        """cloud: Cloud of N points; voxels: the VoxelMap that its masks refer to."""
+        keys = cell_keys(cloud.xyz, FINE_CELL)
+        self.keys, self._cell_of_point, self._counts = np.unique(keys, return_inverse=True, return_counts=True)
+        self._xyz, self._voxels = cloud.xyz, voxels
+        self._means = self._mean(self._cell_of_point, cloud.xyz, self._counts)
+        self._points = KeyIndex(voxels.point_to_voxel)
+        self._blocks = KeyIndex(cell_keys(self._means, TRACK_CELL))
+
+    @staticmethod
+    def _mean(cell, xyz, counts):
+        """[U, 3] float32, mean of the points of each cell. cell: [n] of each point; counts: [U]."""
+        sums = [np.bincount(cell, xyz[:, axis], len(counts)) for axis in range(3)]
+        return (np.stack(sums, axis=1) / counts[:, None]).astype(np.float32)
+
+    def place(self, mask):
+        """The Place of a mask (array of voxel rows)."""
+        points = self._points.rows(mask)
+        cells, inverse, counts = np.unique(self._cell_of_point[points], return_inverse=True, return_counts=True)
+        own = self._mean(inverse, self._xyz[points], counts)
+        around = self._around(own, cells)
+        kind = np.where(self._others_near(own, cells[counts == self._counts[cells]]), SHARED, ALONE)
+        kind = np.concatenate([kind, np.full(len(around), AROUND)]).astype(np.uint8)
+        return Place(np.concatenate([own, self._means[around]]), kind)
+
+    def _around(self, own, cells):
+        """Sorted indices of fine cells around an object's points `own` but not among its `cells`.
+
+        Within one TRACK_CELL, or up to four where that gives few: a chair whose legs were not seen has no neighbours.
+        """
+        for reach in (1, 2, 4):
+            near = self._blocks.rows(np.unique(occupied_cells(own)[:, None] + neighbours(reach)))
+            around = np.setdiff1d(near, cells, assume_unique=True)
+            if len(around) >= ENOUGH_AROUND:
+                break
+        return np.sort(around)
+
+    def _others_near(self, xyz, exclusive):
+        """[N] bool: whether something lies within SLACK of these points in other cells than the `exclusive` ones."""
+        cell, filled = self._lookup(xyz)
+        return (filled & ~np.isin(cell, exclusive)).any(axis=1)
+
+    def _lookup(self, xyz):
+        """For the fine cells near N points: [N, 8] index into self.keys, and bool whether that is the cell."""
+        wanted = fine_keys_near(xyz)
+        cell = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        return cell, self.keys[cell] == wanted
+
+    def filled(self, xyz):
+        """[N] bool: whether the cloud has points where these points are, give or take SLACK."""
+        return self._lookup(xyz)[1].any(axis=1)
+
+    @cached_property
+    def _voxel_index(self):
+        return KeyIndex(cell_keys(self._voxels.positions, FINE_CELL))
+
+    def mask(self, place):
+        """Sorted int32 rows of the voxels that lie in a Place's own cells now."""
+        keys = np.unique(cell_keys(place.own, FINE_CELL))
+        return np.sort(self._voxel_index.rows(keys)).astype(np.int32)
