@@ -1,11 +1,15 @@
 """One thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
 
 import logging
+import os
+import sys
 import threading
 import time
 from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
+
+NICENESS = 5  # of the thread above the process's own
 
 
 class Worker:
@@ -66,6 +70,7 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self):
+        give_way()
         try:
             self._load()
         except Exception as error:  # whatever went wrong, the node must hear of it and live
@@ -99,6 +104,13 @@ class Worker:
                 waiting = self._item is not None and not self._paused
                 self._condition.wait(wait if waiting else None)
             return None
+
+
+def give_way():
+    """Let the threads that answer others come first: on Linux niceness belongs to the calling thread, and to the
+    threads that it starts, such as torch's."""
+    if sys.platform == "linux":
+        os.nice(NICENESS)
 
 
 def _settle(future, result=None, error=None):

@@ -1,9 +1,11 @@
+import os
+import sys
 import threading
 import time
 
 import pytest
 
-from spaceformer_ros.worker import Worker
+from spaceformer_ros.worker import NICENESS, Worker
 
 PATIENCE = 5.0
 
@@ -71,6 +73,16 @@ def test_a_failed_load_is_reported_and_nothing_is_handled(bench):
     assert made.worker.stop(PATIENCE)
     assert [str(error) for error in made.errors] == ["no weights"]
     assert future.cancelled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness belongs to the whole process")
+def test_the_worker_lets_the_threads_that_answer_come_first():
+    own, found = os.nice(0), []
+    worker = Worker(lambda: found.append(os.nice(0)), print, print)
+    worker.start()
+    assert worker.stop(PATIENCE)
+    assert found == [min(own + NICENESS, 19)]
+    assert os.nice(0) == own
 
 
 def test_a_paused_worker_keeps_the_newest_item(bench):

@@ -9,6 +9,7 @@ import functools
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -43,6 +44,7 @@ STATES = ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED"
 STATE_NAMES = {getattr(NodeState, name): name for name in STATES}
 SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdown
 LATCHED_PATIENCE = 2.0  # seconds that a latched cloud may take before it is asked for again; doubled each time
+SWITCH_INTERVAL = 0.0005  # seconds until a busy Python thread lets another run: an answer changes threads twice
 DIAGNOSTICS_PERIOD, WATCH_PERIOD = 1.0, 0.2  # seconds between diagnostics; between looks at the publishers' QoS
 
 
@@ -200,8 +202,8 @@ class SpaceformerNode(LifecycleNode):
             if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
                 self.counters.inferences_skipped += 1
                 return self.pipeline.scene
-            self.set_state(NodeState.RUNNING, f"segmenting {len(decoded.cloud)} points")
-            outcome = self.pipeline.process(decoded.cloud, watch)
+            say = functools.partial(self.set_state, NodeState.RUNNING)
+            outcome = self.pipeline.process(decoded.cloud, watch, say)
             with watch.stage("publish"):
                 shown = self.outputs.publish_scene(outcome.scene, config)
         self.change.accept(decoded.cloud)
@@ -212,6 +214,7 @@ class SpaceformerNode(LifecycleNode):
         """Tell the counters, the debug topics and the state what an inference did."""
         self.counters.last_error, self.counters.remarks = "", outcome.remarks
         self.counters.voxels = len(outcome.scene.instances.voxels)
+        self.counters.tiles, self.counters.tiles_computed = outcome.tiles, outcome.tiles_computed
         limit = self.config.node.max_processing_time
         self.counters.add_inference(dict(watch.seconds), watch.seconds["total"], limit)
         age = self.get_clock().now().nanoseconds - outcome.scene.cloud.stamp_ns
@@ -397,6 +400,7 @@ class SpaceformerNode(LifecycleNode):
 
 def main(arguments=None):
     """Run the node until SIGINT or SIGTERM; exit code 0."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
     rclpy.init(args=arguments)
     node, executor = SpaceformerNode(), SingleThreadedExecutor()
     executor.add_node(node)

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""How long does a query take while the node infers without a pause? Measured by the one who asks, over DDS.
+
+    tools/env.sh python benchmarks/query_latency.py
+
+The node (demo weights) runs in its own process on a generated room; whenever it begins with a cloud, the next one is
+published, of other points of the room, so that the network never rests. Two rounds of find_objects: texts that were
+asked before, and texts that the node has never seen, which go through the text model. Exit code 1 where a 99th
+percentile is above its target.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+
+import numpy as np
+from live_node import NodeState, live_node
+
+from spaceformer_ros.cli import print_table
+from spaceformer_ros.rooms import RoomConfig, make_room
+from spaceformer_ros.ros import interfaces
+
+FindObjects = interfaces.FindObjects
+KNOWN = ("chair", "couch", "television", "plant", "lamp", "table", "fire extinguisher", "something to sit on")
+KINDS = ("chair", "bag", "box", "lamp", "bottle", "shelf", "towel", "machine", "toy", "sign")
+LOOKS = ("shiny", "wooden", "broken", "tiny", "heavy", "soft", "old", "round", "painted", "empty")
+PLACES = ("near the window", "in the corner", "on the floor", "by the door", "under the table", "on the shelf")
+SHARE = 0.9  # of the room's points in each cloud
+TARGETS = {"cached text": 0.050, "new text": 0.300}  # seconds, 99th percentile
+
+
+def main():
+    options = parse_options()
+    room = make_room(options.seed, RoomConfig()).cloud
+    with tempfile.TemporaryDirectory() as cache, live_node(cache_dir=cache, min_update_interval=0.0) as client:
+        client.wait_for_state(NodeState.WAITING_FOR_CLOUD)
+        keep_busy(client, room)
+        client.wait(lambda: client.counts.get("instances", 0) >= 2, "the second result")
+        for text in KNOWN:
+            ask(client, text)
+        new = (
+            f"{look} {kind} {place} {number}"
+            for number in itertools.count()
+            for look, kind, place in itertools.product(LOOKS, KINDS, PLACES)
+        )
+        rounds = {
+            "cached text": measure(client, itertools.cycle(KNOWN), options.queries, options.pause),
+            "new text": measure(client, new, options.new_queries, options.pause),
+        }
+        inference = client.diagnostics()["mean_inference_s"]
+    print(
+        f"{os.cpu_count()} CPU cores, {len(os.sched_getaffinity(0))} usable, load {os.getloadavg()[0]:.1f}; "
+        f"room of {len(room)} points, {float(inference):.1f} s per inference"
+    )
+    sys.exit(report(rounds))
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--queries", type=int, default=1000, help="with texts that were asked before")
+    parser.add_argument("--new-queries", type=int, default=1000, help="with texts never seen")
+    parser.add_argument("--pause", type=float, default=0.02, help="mean seconds between an answer and the next query")
+    parser.add_argument("--seed", type=int, default=500_000, help="of the generated room")
+    return parser.parse_args()
+
+
+def keep_busy(client, room):
+    """Publish a cloud, and the next one whenever the node begins with one: then one always waits."""
+    numbers, rng = itertools.count(1), np.random.default_rng(0)
+
+    def publish(state=None):
+        if state is None or state.state == NodeState.RUNNING:
+            some = room[rng.random(len(room)) < SHARE]
+            client.publish(replace(some, frame_id="map", stamp_ns=next(numbers) * 1_000_000_000))
+
+    client.on("state", publish)
+    publish()
+
+
+def ask(client, text):
+    """Seconds of one query; exits where it is not answered."""
+    reply, seconds = client.call(FindObjects, "find_objects", query=text)
+    if reply is None or reply.code not in (FindObjects.Response.OK, FindObjects.Response.NOT_FOUND):
+        sys.exit(f"query_latency: {text!r} was not answered: {reply.message if reply else 'no reply'}")
+    return seconds
+
+
+def measure(client, texts, count, pause):
+    """Rows (seconds, whether an inference was running) of so many queries, at random moments."""
+    rng, rows = np.random.default_rng(0), []
+    for text in itertools.islice(texts, count):
+        time.sleep(rng.exponential(pause))
+        running = client.running
+        rows.append((ask(client, text), running))
+    return np.array(rows)
+
+
+def report(rounds):
+    """Print the table. Returns the exit code."""
+    table, missed = [], 0
+    for name, rows in rounds.items():
+        p50, p99 = np.percentile(rows[:, 0], (50, 99))
+        missed += p99 > TARGETS[name]
+        verdict = f"p99 under {1000 * TARGETS[name]:.0f}: {'no' if p99 > TARGETS[name] else 'yes'}"
+        milliseconds = (f"{1000 * value:.1f}" for value in (p50, p99, rows[:, 0].max()))
+        table.append((name, str(len(rows)), f"{100 * rows[:, 1].mean():.0f} %", *milliseconds, verdict))
+    print_table(table, ("queries with", "number", "during inference", "p50 ms", "p99 ms", "max ms", "target"))
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    main()
