@@ -81,10 +81,10 @@ class InputConfig:
     )
     allow_gray: bool = setting(False, "take clouds without colour as mid-grey instead of refusing them")
     max_points: int = setting(
-        5_000_000, "points kept of a cloud; beyond it every k-th point is used, with a warning", low=1000, high=10**8
+        30_000_000, "points kept of a cloud; beyond it every k-th point is used, with a warning", low=1000, high=10**8
     )
     max_voxels: int = setting(
-        1_000_000, "occupied voxels that the network accepts; larger maps are refused with advice", low=100, high=10**8
+        20_000_000, "occupied voxels of the whole map; larger maps are refused with advice", low=100, high=10**8
     )
     roi: tuple = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
@@ -96,10 +96,34 @@ class InputConfig:
     )
     change_threshold: float = setting(
         0.0,
-        "an inference is skipped while the share of occupied voxels that changed since the last is not above this; "
-        "0: skipped only for identical clouds",
+        "an inference is skipped while the share of occupied voxels that changed since the last is not above this, and "
+        "so is a tile of a large map; 0: skipped only where nothing changed",
         low=0.0,
         high=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class TilingConfig:
+    """How a map that is too large for one run of the network is cut into overlapping tiles."""
+
+    tile_voxels: int = setting(
+        0,
+        "voxels of a tile; maps of up to twice as many run in one piece; 0: as many as the network's queries cover (1 "
+        "square metre each), or fewer where memory is short",
+        low=0,
+        high=10**8,
+    )
+    tile_margin: float = setting(
+        0.75, "how far a tile sees over its border, so that objects there are whole in one", unit="m", low=0.2, high=5.0
+    )
+    max_memory_gb: float = setting(
+        0.0,
+        "memory of this process (on a CUDA device: of its tensors there) up to which tiles are made large; 0: half of "
+        "what is free",
+        unit="GB",
+        low=0.0,
+        high=10_000.0,
     )
 
 
@@ -119,7 +143,7 @@ class PostprocessConfig:
     )
     split_components: bool = setting(False, "split masks into parts that lie apart (DBSCAN with min points 1)")
     split_distance: float = setting(0.95, "gap from which two parts lie apart", unit="m", low=0.01, high=100.0)
-    max_instances: int = setting(200, "the best so many instances are kept", low=1, high=100_000)
+    max_instances: int = setting(10_000, "the best so many instances of the whole map are kept", low=1, high=100_000)
     score_threshold: float = setting(
         0.05, "instances below this score (objectness x mask score x label score) are not published", low=0.0, high=1.0
     )
@@ -238,6 +262,7 @@ class Config:
 
     model: ModelConfig = ModelConfig()
     input: InputConfig = InputConfig()
+    tiling: TilingConfig = TilingConfig()
     postprocess: PostprocessConfig = PostprocessConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     scene: SceneConfig = SceneConfig()

@@ -19,6 +19,8 @@ class Counters:
     scans_inserted: int = 0
     scans_dropped: int = 0
     map_voxels: int = 0
+    tiles: int = 0
+    tiles_computed: int = 0
     inferences: int = 0
     inferences_skipped: int = 0
     slow_in_a_row: int = 0
@@ -90,6 +92,8 @@ def rows(state_name, facts, counters, publishers, now):
         "scans_dropped": counters.scans_dropped,
         "map_voxels": counters.map_voxels,
         "voxels": counters.voxels,
+        "tiles": counters.tiles,
+        "tiles_computed": counters.tiles_computed,
         "inferences": counters.inferences,
         "inferences_skipped_unchanged": counters.inferences_skipped,
         "last_inference_s": f"{totals[-1]:.3f}" if totals else "",

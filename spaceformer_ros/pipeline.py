@@ -30,11 +30,14 @@ EMBEDDING_CACHE = "text_embeddings.sqlite"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of one cloud: the scene, seconds per stage, and remarks that the user should see."""
+    """Result of one cloud: the scene, seconds per stage, remarks that the user should see, and how many tiles the map
+    has (1: in one piece) and how many of them ran."""
 
     scene: Scene
     seconds: dict
     remarks: tuple = ()
+    tiles: int = 1
+    tiles_computed: int = 1
 
 
 class Pipeline:
@@ -45,7 +48,7 @@ class Pipeline:
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
-        """segmenter: has segment(cloud, Config, stopwatch); embedder: PromptEmbedder."""
+        """segmenter: has segment(cloud, Config, stopwatch, progress), report, forget(); embedder: PromptEmbedder."""
         self.segmenter, self.embedder, self.similarity = segmenter, embedder, similarity
         self.config = config or Config()
         self.store = SceneStore()
@@ -59,13 +62,20 @@ class Pipeline:
         """The current Scene, or None."""
         return self.store.scene
 
-    def process(self, cloud, stopwatch):
-        """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene."""
+    def process(self, cloud, stopwatch, say=lambda text: None):
+        """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene.
+
+        say: called with a sentence at the start and before every tile of a large map.
+        """
         cloud, remarks = select_points(cloud, self.config.input)
-        instances = self.segmenter.segment(cloud, self.config, stopwatch)
+        text = f"segmenting {len(cloud)} points"
+        say(text)
+        progress = lambda number, count: say(f"{text}: tile {number} of {count}")  # noqa: E731
+        instances = self.segmenter.segment(cloud, self.config, stopwatch, progress)
+        report = self.segmenter.report
         with stopwatch.stage("label"), self._labels_lock:
             scene = self.store.update(cloud, instances, self.space, self.config.scene, self.config.scene.map_id)
-        return Outcome(scene, dict(stopwatch.seconds), remarks)
+        return Outcome(scene, dict(stopwatch.seconds), (*remarks, *report.remarks), report.tiles, report.computed)
 
     def set_vocabulary(self, vocabulary):
         """Use another Vocabulary from now on and relabel the current scene; the network does not run.
@@ -84,6 +94,7 @@ class Pipeline:
         with self._labels_lock:
             scene = self.store.scene
             self.store.clear()
+            self.segmenter.forget()
             return scene
 
     @property

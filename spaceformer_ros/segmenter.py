@@ -3,19 +3,31 @@
 import logging
 import pathlib
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from . import Cancelled, SpaceformerError
+from .config import Config
+from .growing import MapGrid
 from .instances import VoxelMap
+from .memory import MemoryMeter, OutOfMemory, explained, release_memory
+from .merge import merge_tiles
 from .network.backbone import Block
 from .network.model import drawn_orders, fixed_orders
-from .postprocess import extract_instances
+from .postprocess import BoxMemory, find_masks, measure
+from .tile_memory import TileMemory, VoxelRows
+from .tiles import Columns, plan_tiles
 from .timing import Stopwatch
-from .voxels import VoxelGrid
+from .voxels import Level, VoxelGrid, pack
 
 logger = logging.getLogger(__name__)
+
+SURFACE_PER_QUERY = 1.0  # square metres that a query of the network is good for: in larger tiles it finds less
+LEAST_TILE = 1000  # voxels; smaller tiles show the network too little
+ADVICE = "memory ran out: set max_memory_gb to what may be used, lower tile_voxels or max_points, or set roi"
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -54,8 +66,26 @@ def convert(model, dtype):
     return model
 
 
+@dataclass(frozen=True)
+class RunReport:
+    """How a cloud was segmented: in how many tiles (1: in one piece), how many of them ran, and what to remark."""
+
+    tiles: int = 1
+    computed: int = 1
+    remarks: tuple = ()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What goes with one call of `segment`."""
+
+    config: Config
+    stopwatch: Stopwatch
+    progress: Callable
+
+
 class Segmenter:
-    """Owns a checkpoint on a device. One thread at a time may call it."""
+    """Owns a checkpoint on a device, and what it knows of a map that is cut into tiles. One thread at a time."""
 
     def __init__(self, checkpoint, config):
         """config: ModelConfig. Raises SpaceformerError where the device, precision or backend cannot be had."""
@@ -66,33 +96,95 @@ class Segmenter:
         self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
+        self.scope = int(network.num_queries * SURFACE_PER_QUERY / network.voxel_size**2)
+        self.meter = MemoryMeter(network, self.device, self.dtype)
+        self.report = RunReport()
+        self.forget()
 
     @torch.inference_mode()
-    def segment(self, cloud, config, stopwatch=None):
-        """Instances of a Cloud, in its frame. config: Config; raises SpaceformerError.
+    def segment(self, cloud, config, stopwatch=None, progress=None):
+        """Instances of a Cloud, in its frame. config: Config; progress: called with (number, count) before a tile runs.
 
-        The same cloud gives the same instances; the order of its points does not matter.
+        The same cloud gives the same instances; the order of its points does not matter. A map that is too large for
+        one run goes through the network in tiles; those that have not changed since the last call are not run again.
+        `report` says afterwards how it went. Raises SpaceformerError.
         """
-        stopwatch = stopwatch or Stopwatch()
+        run = _Run(config, stopwatch or Stopwatch(), progress or (lambda number, count: None))
+        self.report = RunReport()
         check_reach(cloud, self.voxel_size)
-        with stopwatch.stage("voxelise", self._wait):
-            origin = cloud.origin
-            grid = self.voxelise(cloud, origin)
-        max_voxels = config.input.max_voxels
-        if len(grid) > max_voxels:
-            raise SpaceformerError(
-                f"the cloud occupies {len(grid)} voxels of {self.voxel_size} m, more than max_voxels {max_voxels}: "
-                "set roi to the part that matters, or raise max_voxels if the memory allows"
-            )
-        with stopwatch.stage("network", self._wait):
+        budget = self._tile_budget(config.tiling)
+        with run.stopwatch.stage("voxelise", self._wait), explained(ADVICE):
+            grid, origin, known = self._map.see(cloud, 2 * budget)
+            positions, point_to_voxel = grid.positions.cpu().numpy() + origin, grid.point_to_voxel.int().cpu().numpy()
+            voxels = VoxelMap(positions, point_to_voxel, self.voxel_size)
+        if not known:
+            self._tiles = TileMemory()
+        check_size(len(grid), config.input.max_voxels, self.voxel_size)
+        masks = self._find_with_retry(grid, voxels, budget, run)
+        with run.stopwatch.stage("postprocess"):
+            return measure(masks, voxels, config.postprocess, self._boxes.fit)
+
+    def _find_with_retry(self, grid, voxels, budget, run):
+        """Masks on the grid. Where memory runs out: once more, with half of the voxels at a time."""
+        try:
+            with explained(ADVICE):
+                return self._find(grid, voxels, budget, run)
+        except OutOfMemory as error:
+            failed = min(2 * budget, len(grid))
+            remark = f"out of memory with up to {failed} voxels at once; went on with at most {failed // 2}"
+            logger.warning("%s (%s)", remark, error)
+        release_memory(self.device)  # after the except clause: what its traceback held is free by now
+        self.meter.failed(failed, run.config.tiling.max_memory_gb)
+        with explained(ADVICE):
+            masks = self._find(grid, voxels, failed // 4, run)
+        self.report = replace(self.report, remarks=(remark,))
+        return masks
+
+    def _find(self, grid, voxels, budget, run):
+        """Masks on the grid: in one piece up to twice the budget, else in tiles of at most so many voxels."""
+        if len(grid) <= 2 * budget:
+            return self._run(grid, voxels.positions, voxels.point_counts, run)
+        with run.stopwatch.stage("plan"):
+            columns = Columns.of(grid.level.coords.cpu().numpy(), self.voxel_size)
+            plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
+            self._tiles.keep(plan, run.config.postprocess)
+        parts, regions, computed = [], [columns.voxels(tile) for tile in plan], 0
+        for number, (tile, rows) in enumerate(zip(plan, regions), 1):
+            now = VoxelRows(*(values[rows].cpu().numpy() for values in (grid.level.key, grid.positions, grid.features)))
+            masks = self._tiles.recall(tile, now, run.config.input.change_threshold, self.voxel_size)
+            if masks is None:
+                run.progress(number, len(plan))
+                masks = self._run(take_rows(grid, rows), now.positions, voxels.point_counts[rows], run)
+                self._tiles.store(tile, now, masks)
+                computed += 1
+            parts.append(replace(masks, rows=tuple(rows[mask].astype(np.int32) for mask in masks.rows)))
+        self.report = RunReport(len(plan), computed)
+        with run.stopwatch.stage("merge"):
+            return merge_tiles(parts, regions, columns.owner(plan), self._nms_iou(run.config.postprocess))
+
+    def _run(self, grid, positions, counts, run):
+        """Masks that the network finds in one grid. positions: [M, 3] float32 metres; counts: [M] points per voxel."""
+        with run.stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
             prediction = self.backend.predict(grid, self.orders)
-        with stopwatch.stage("postprocess", self._wait):
-            voxels = VoxelMap(
-                positions=grid.positions.cpu().numpy() + origin,
-                point_to_voxel=grid.point_to_voxel.int().cpu().numpy(),
-                voxel_size=self.voxel_size,
-            )
-            return extract_instances(prediction, voxels, config.postprocess, self.nms_iou)
+        with run.stopwatch.stage("postprocess", self._wait):
+            config = run.config.postprocess
+            return find_masks(prediction, positions, counts, config, self._nms_iou(config))
+
+    def _nms_iou(self, config):
+        return config.nms_iou if config.nms_iou >= 0 else self.nms_iou
+
+    def _tile_budget(self, config):
+        """Voxels of a tile: what the network's queries can cover, halved until memory allows twice as many."""
+        budget = config.tile_voxels or self.scope
+        fits = self.meter.voxels(config.max_memory_gb)
+        while 2 * budget > fits and budget > LEAST_TILE:  # halves: a little less free memory changes no plan
+            budget //= 2
+        return budget
+
+    def forget(self):
+        """Forget the map: the next one is looked at as if it were the first."""
+        self._map = MapGrid(self.voxel_size, self.device)
+        self._tiles, self._boxes = TileMemory(), BoxMemory()
 
     def cancel(self):
         """Break off the running inference soon, and refuse later ones. Any thread may call."""
@@ -106,10 +198,29 @@ class Segmenter:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def voxelise(self, cloud, origin):
-        """VoxelGrid of a cloud seen from `origin`, on the device."""
-        xyz = torch.from_numpy(np.ascontiguousarray(cloud.xyz - origin)).to(self.device)
-        return VoxelGrid.from_points(xyz, torch.from_numpy(cloud.colors).to(self.device), self.voxel_size)
+
+def take_rows(grid, rows):
+    """The VoxelGrid of some voxels, seen from the middle of their own bounds as if they were a cloud of their own.
+
+    rows: [m] sorted int array. The new origin is a whole number of voxels away, so that no voxel is cut.
+    """
+    rows = torch.from_numpy(rows).to(grid.positions.device)
+    coords = grid.level.coords[rows]
+    low, high = coords.amin(dim=0), coords.amax(dim=0)
+    shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
+    level = Level(pack(coords - shift, torch.zeros_like(rows)))
+    positions = grid.positions[rows] - shift * grid.voxel_size
+    own = torch.arange(len(rows), device=rows.device)  # no points here: every voxel stands for itself
+    return VoxelGrid(level, positions, grid.features[rows], own, grid.voxel_size)
+
+
+def check_size(voxels, max_voxels, voxel_size):
+    """Raises SpaceformerError for a map of more than max_voxels voxels."""
+    if voxels > max_voxels:
+        raise SpaceformerError(
+            f"the cloud occupies {voxels} voxels of {voxel_size} m, more than max_voxels {max_voxels}: "
+            "set roi to the part that matters, or raise max_voxels"
+        )
 
 
 def check_reach(cloud, voxel_size):

@@ -31,16 +31,22 @@ class FakeEmbedder:
         return np.stack([text_vector({"couch": "sofa"}.get(text, text)) for text in texts])
 
 
+class NoReport:
+    """What a Segmenter says of a map in one piece."""
+
+    tiles, computed, remarks = 1, 1, ()
+
+
 class ColorSegmenter:
     """One instance per colour of the cloud, with the feature of the name that `names` gives the colour."""
 
-    voxel_size = 0.05
+    voxel_size, report, forgotten = 0.05, NoReport(), False
     model_name, model_sha256 = "colors", "c0105" * 12 + "c010"
 
     def __init__(self, names, objectness=0.9):
         self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
 
-    def segment(self, cloud, config, stopwatch):
+    def segment(self, cloud, config, stopwatch, progress=None):
         self.runs += 1
         key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
         cells, inverse = np.unique(key, axis=0, return_inverse=True)
@@ -55,6 +61,9 @@ class ColorSegmenter:
 
     def cancel(self):
         self.cancelled = True
+
+    def forget(self):
+        self.forgotten = True
 
     def facts(self):
         return {"backend": "fake", "device": "none", "precision": "exact"}

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""A building of generated rooms: what does it cost to segment it in tiles, and what does that do to the masks?
+
+Usage: OMP_NUM_THREADS=2 tools/env.sh python benchmarks/building.py [--rooms 30] [--points 20000000] [--set NAME=VALUE]
+
+Rooms that no training saw stand on a grid, a wall's thickness apart, every point repeated with a jitter of 5 mm until the
+building has its points. Prints points, voxels, tiles, seconds, the highest resident memory, class-agnostic AP50 of the
+building and of the same rooms segmented alone, and what adding the last room costs: the update of the building without
+it, relative to segmenting that room alone.
+"""
+
+import argparse
+import resource
+import time
+
+import numpy as np
+import yaml
+
+from spaceformer_ros.cli import print_table
+from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.config import Config, ModelConfig
+from spaceformer_ros.checkpoint import load_checkpoint
+from spaceformer_ros.evaluation.precision import average_precision
+from spaceformer_ros.evaluation.scene import GroundTruth, Prediction, overlap
+from spaceformer_ros.pipeline import cache_folder
+from spaceformer_ros.prepare import released_file
+from spaceformer_ros.rooms import RoomConfig, make_room
+from spaceformer_ros.rooms.floorplan import WALL_THICKNESS
+from spaceformer_ros.segmenter import Segmenter
+from spaceformer_ros.timing import Stopwatch
+
+FIRST_SEED = 500_000
+JITTER = 0.005  # metres, in each direction
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rooms", type=int, default=30)
+    parser.add_argument("--points", type=int, default=20_000_000, help="of the building (default: %(default)s)")
+    parser.add_argument("--checkpoint", default="demo")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+    parser.add_argument("--no-alone", action="store_true", help="leave out the rooms alone")
+    options = parser.parse_args()
+    config = Config().with_values({key: yaml.safe_load(value) for key, value in (s.split("=") for s in options.set)})
+    clouds, truths = make_building(options.rooms, options.points)
+    segmenter = Segmenter(load_checkpoint(options.checkpoint, released_file(cache_folder(config.model))), ModelConfig())
+    segmenter.segment(clouds[0], config)  # first-time work
+    rows = [("points", sum(map(len, clouds))), ("rooms", len(clouds)), ("objects", sum(map(count_objects, truths)))]
+    print_table([(name, str(value)) for name, value in rows], ("building", ""))
+    alone = [] if options.no_alone else measure_alone(segmenter, clouds, truths, config)
+    measure_building(segmenter, clouds, truths, config, alone)
+
+
+def make_building(count, points):
+    """The rooms' clouds at their places in the building, and [N] instance of each one's points, -1 for none."""
+    made = [make_room(FIRST_SEED + number, RoomConfig(turned=0.0)) for number in range(count)]
+    repeat = max(points // sum(len(room.cloud) for room in made), 1)
+    rng, columns = np.random.default_rng(0), int(np.ceil(count**0.5))
+    clouds, truths, corner, depth = [], [], np.zeros(2), 0.0
+    for number, room in enumerate(made):
+        low, high = np.percentile(room.cloud.xyz, (0.05, 99.95), axis=0)  # flying points are no wall
+        if number % columns == 0:
+            corner, depth = np.array([0.0, corner[1] + depth]), 0.0
+        shift = np.array([*(corner - low[:2]), 0.0])
+        xyz = np.repeat(room.cloud.xyz + shift.astype(np.float32), repeat, axis=0)
+        if repeat > 1:
+            xyz += rng.uniform(-JITTER, JITTER, xyz.shape).astype(np.float32)
+        clouds.append(Cloud(xyz, np.repeat(room.cloud.rgb, repeat, axis=0), "map"))
+        truths.append(np.repeat(room.instance, repeat))
+        size = high[:2] - low[:2] + WALL_THICKNESS
+        corner, depth = corner + [size[0], 0.0], max(depth, size[1])
+    return clouds, truths
+
+
+def count_objects(truth):
+    return len(np.unique(truth[truth >= 0]))
+
+
+def join(clouds):
+    """One cloud of many."""
+    return Cloud(np.concatenate([c.xyz for c in clouds]), np.concatenate([c.rgb for c in clouds]), "map")
+
+
+def timed(segmenter, cloud, config):
+    """Instances, seconds in all, and seconds per stage."""
+    watch, start = Stopwatch(), time.perf_counter()
+    instances = segmenter.segment(cloud, config, watch)
+    return instances, time.perf_counter() - start, watch.seconds
+
+
+def judge(instances, truth):
+    """Overlaps of what was found with [N] instance, for class-agnostic figures."""
+    ids, number = np.unique(truth, return_inverse=True)
+    number = number.astype(np.int32) - int(ids[0] < 0)
+    masks = tuple(np.flatnonzero(instances.point_mask(k)) for k in range(len(instances)))
+    labels = np.zeros(len(masks), dtype=np.int64)
+    prediction = Prediction(masks, instances.confidence, labels)
+    return overlap(prediction, GroundTruth(number, np.zeros(number.max() + 1, dtype=np.int64)))
+
+
+def ap50(overlaps):
+    return average_precision(overlaps, [0], [0.5], class_agnostic=True)[0, 0]
+
+
+def peak_gb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def seconds_text(total, seconds):
+    return f"{total:.1f} ({', '.join(f'{name} {value:.1f}' for name, value in seconds.items())})"
+
+
+def measure_alone(segmenter, clouds, truths, config):
+    """Segment every room as a map of its own, print the figures, and return the seconds of each."""
+    overlaps, seconds = [], []
+    for cloud, truth in zip(clouds, truths):
+        segmenter.forget()
+        instances, total, _ = timed(segmenter, cloud, config)
+        overlaps.append(judge(instances, truth))
+        seconds.append(total)
+    print_table([("seconds", f"{sum(seconds):.1f}"), ("AP50", f"{ap50(overlaps):.3f}")], ("rooms alone", ""))
+    return seconds
+
+
+def measure_building(segmenter, clouds, truths, config, alone):
+    """Segment the building without its last room, then with it; print the figures."""
+    segmenter.forget()
+    before = join(clouds[:-1])
+    _, total, stages = timed(segmenter, before, config)
+    rows = [("seconds without the last room", seconds_text(total, stages)), ("tiles", segmenter.report.tiles)]
+    whole = join(clouds)
+    instances, total, stages = timed(segmenter, whole, config)
+    report = segmenter.report
+    rows += [
+        ("seconds to add it", seconds_text(total, stages)),
+        ("tiles run again", f"{report.computed} of {report.tiles}"),
+    ]
+    if alone:
+        rows.append(("relative to that room alone", f"{total / alone[-1]:.2f}"))
+    segmenter.forget()
+    instances, total, stages = timed(segmenter, whole, config)
+    rows += [("seconds at once", seconds_text(total, stages)), ("tiles at once", segmenter.report.tiles)]
+    rows += [("voxels", len(instances.voxels)), ("instances", len(instances))]
+    rows.append(("bytes per voxel", f"{segmenter.meter.bytes_per_voxel:.0f}"))
+    rows.append(("peak memory", f"{peak_gb():.2f} GB"))
+    offsets = np.cumsum([0, *(truth.max() + 1 for truth in truths[:-1])])
+    truth = np.concatenate([np.where(t >= 0, t + offset, -1) for t, offset in zip(truths, offsets)])
+    rows.append(("AP50", f"{ap50([judge(instances, truth)]):.3f}"))
+    rows += [("remark", remark) for remark in report.remarks]
+    print_table([(name, str(value)) for name, value in rows], ("whole building", ""))
+
+
+if __name__ == "__main__":
+    main()

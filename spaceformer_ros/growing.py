@@ -1,0 +1,105 @@
+"""Voxels of a map that comes again and again, seen from one place: only points that changed are sorted anew.
+
+A map keeps the order of its points, as nearly all do: points that are where they were need not be looked at.
+"""
+
+import numpy as np
+import torch
+
+from .cloud import Cloud
+from .voxels import Level, VoxelGrid, pack, voxel_coords
+
+BLOCK = 1 << 16  # points that are compared at once
+
+
+class MapGrid:
+    """The voxels of the map that was seen last. A map too large for one piece is seen from one place ever after."""
+
+    def __init__(self, voxel_size, device):
+        """voxel_size: metres; device: torch.device that the grids live on."""
+        self.voxel_size, self.device = voxel_size, device
+        self._cloud, self._origin, self._grid = None, None, None
+
+    def see(self, cloud, one_piece):
+        """VoxelGrid of a Cloud, the point [3] from which it is seen, and whether the last map was seen from there.
+
+        That is so if it was in this frame and both have more than `one_piece` voxels; else the cloud's own origin is
+        taken.
+        """
+        known = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
+        if known and self.device.type == "cpu":
+            grid = update_grid(self._grid, self._cloud, cloud, self._origin)
+        elif known:
+            grid = make_grid(cloud, self._origin, self.voxel_size, self.device)
+        if not known or len(grid) <= one_piece:
+            known, self._origin = False, cloud.origin
+            grid = make_grid(cloud, self._origin, self.voxel_size, self.device)
+        large = len(grid) > one_piece
+        self._cloud, self._grid = (cloud, grid) if large else (None, None)
+        return grid, self._origin, known
+
+
+def make_grid(cloud, origin, voxel_size, device="cpu"):
+    """VoxelGrid of a Cloud seen from `origin`, on a device."""
+    xyz = torch.from_numpy(np.ascontiguousarray(cloud.xyz - origin)).to(device)
+    return VoxelGrid.from_points(xyz, torch.from_numpy(cloud.colors).to(device), voxel_size)
+
+
+def update_grid(grid, before, cloud, origin):
+    """The VoxelGrid of `cloud`, equal to that of `make_grid`, made from the one of an earlier cloud on the CPU.
+
+    before: the earlier Cloud; both are seen from `origin`. Clouds that have little in common take the long way.
+    """
+    same = unchanged_points(before, cloud)
+    if np.count_nonzero(same) < len(cloud) / 2:
+        return make_grid(cloud, origin, grid.voxel_size)
+    changed = np.flatnonzero(~same)
+    new_key = _keys(cloud.xyz[changed] - origin, grid.voxel_size)
+    old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
+    key = np.union1d(old_key, new_key)
+    row = np.searchsorted(key, old_key)  # of each old voxel
+    voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
+    shared = min(len(before), len(cloud))
+    voxel[:shared] = row[old_voxel[:shared]]
+    left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
+    voxel[changed] = np.searchsorted(key, new_key)
+    touched = np.zeros(len(key), dtype=bool)
+    touched[left] = touched[voxel[changed]] = True
+    positions, features = (_spread(values, row, len(key)) for values in (grid.positions, grid.features))
+    members = np.flatnonzero(touched[voxel])
+    if len(members):
+        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), origin, grid.voxel_size)
+        rows = np.searchsorted(key, fresh.level.key.numpy())
+        positions[rows], features[rows] = fresh.positions.numpy(), fresh.features.numpy()
+        touched[rows] = False
+    if touched.any():  # voxels that lost their last point
+        kept = ~touched
+        voxel = (np.cumsum(kept) - 1)[voxel]
+        key, positions, features = key[kept], positions[kept], features[kept]
+    tensors = (torch.from_numpy(array) for array in (positions, features, voxel))
+    return VoxelGrid(Level(torch.from_numpy(key)), *tensors, grid.voxel_size)
+
+
+def _keys(xyz, voxel_size):
+    coords = voxel_coords(torch.from_numpy(xyz), voxel_size)
+    return pack(coords, torch.zeros(len(coords), dtype=torch.int64)).numpy()
+
+
+def _spread(values, row, size):
+    """[size, C] array with the old rows at their new places; the rest is filled in later."""
+    result = np.zeros((size, values.shape[1]), dtype=np.float32)
+    result[row] = values.numpy()
+    return result
+
+
+def unchanged_points(before, cloud):
+    """[N] bool for the points of `cloud`: whether the point of the same number of the Cloud `before` equals it."""
+    same = np.zeros(len(cloud), dtype=bool)
+    for start in range(0, min(len(before), len(cloud)), BLOCK):
+        part = slice(start, min(start + BLOCK, len(before), len(cloud)))
+        pairs = ((before.xyz[part], cloud.xyz[part]), (before.rgb[part], cloud.rgb[part]))
+        if all(np.array_equal(old, new) for old, new in pairs):
+            same[part] = True
+        else:
+            same[part] = np.all([(old == new).all(axis=1) for old, new in pairs], axis=0)
+    return same

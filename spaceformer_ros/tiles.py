@@ -1,0 +1,176 @@
+"""Tiles: parts of a map that the network takes one by one, cut where few objects stand.
+
+Plans are made on columns: squares of about 10 cm in x and y, all heights together. Every occupied column belongs to the
+core of one tile; a tile's region is its core and what lies within a margin around it, so that objects at a cut are
+whole in one tile at least. Tiles stay as they are while the map grows around them: new columns that lie together become
+new tiles, the odd ones join their nearest tile.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+COLUMN = 0.1  # metres, about: a whole number of voxels
+BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
+WALL_FILL = 0.7  # share of the levels of BODY that are occupied in a column of a wall
+OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
+SMALL = 1 / 8  # of the budget: fewer voxels are no tile of their own
+NEIGHBOUR = 3  # columns; squares of this side that touch hold columns that lie together
+_OFFSET = 1 << 20  # makes column indices positive in a key
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """Columns by key, sorted int64: `core` belongs to no other tile, `region` holds it and is what the network sees."""
+
+    core: np.ndarray
+    region: np.ndarray
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The C occupied columns of a map of M voxels.
+
+    keys: [C] sorted int64; place: [C, 2] int64 index along x and y; counts: [C] voxels; cost: [C] of cutting through;
+    of_voxel: [M] int64 column of each voxel; width: metres.
+    """
+
+    keys: np.ndarray
+    place: np.ndarray
+    counts: np.ndarray
+    cost: np.ndarray
+    of_voxel: np.ndarray
+    width: float
+
+    @classmethod
+    def of(cls, coords, voxel_size):
+        """Columns of voxel coordinates [M, 3] int, counted from any fixed point; voxel_size: metres."""
+        step = max(round(COLUMN / voxel_size), 1)
+        place = coords[:, :2].astype(np.int64) // step + _OFFSET
+        keys, of_voxel, counts = np.unique(place[:, 0] << 32 | place[:, 1], return_inverse=True, return_counts=True)
+        place = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
+        cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
+        return cls(keys, place, counts, cost, of_voxel, step * voxel_size)
+
+    def holds(self, keys):
+        """[C] bool: the columns that are among sorted keys."""
+        return keys[np.searchsorted(keys, self.keys).clip(max=len(keys) - 1)] == self.keys
+
+    def voxels(self, tile):
+        """Sorted rows of the voxels in a tile's region."""
+        return np.flatnonzero(self.holds(tile.region)[self.of_voxel])
+
+    def owner(self, tiles):
+        """[M] int32: the tile whose core holds each voxel."""
+        owner = np.full(len(self.keys), -1, dtype=np.int32)
+        for number, tile in enumerate(tiles):
+            owner[self.holds(tile.core)] = number
+        return owner[self.of_voxel]
+
+    def near(self, rows, reach):
+        """[C] bool: the columns within `reach` columns (in x and in y) of those in `rows`."""
+        near = self._around(rows, reach)
+        distance, _ = cKDTree(self.place[rows]).query(self.place[near], p=np.inf, distance_upper_bound=reach + 0.5)
+        near[near] = np.isfinite(distance)
+        return near
+
+    def _around(self, rows, reach):
+        """[C] bool: the columns in the rectangle around those in `rows`, `reach` columns larger on every side."""
+        low, high = self.place[rows].min(axis=0) - reach, self.place[rows].max(axis=0) + reach
+        return ((self.place >= low) & (self.place <= high)).all(axis=1)
+
+    def voxels_around(self, rows, reach):
+        """Number of voxels in that rectangle: no tile with this core sees more."""
+        return int(self.counts[self._around(rows, reach)].sum())
+
+
+def _costs(column, height, count, voxel_size):
+    """[count] cost of cutting through each column. column: [M]; height: [M] voxel index along z."""
+    low, high = (round(bound / voxel_size) for bound in BODY)
+    level = height - int(np.percentile(height, 1)) - low
+    inside = (level >= 0) & (level < high - low)
+    filled = np.unique(column[inside] * (high - low) + level[inside]) // (high - low)
+    share = np.bincount(filled, minlength=count) / (high - low)
+    return np.where(share >= WALL_FILL, WALL_COST, np.where(share > 0, OBJECT_COST, FLOOR_COST))
+
+
+def plan_tiles(columns, budget, margin, previous=()):
+    """Tiles whose cores share out the occupied columns: tuple of Tile.
+
+    budget: what holds more than twice so many voxels is cut into tiles of at most so many (margins included; a tile
+    that is too narrow to be cut holds more). margin: metres. previous: the tiles of the last plan. Those that still
+    fit are kept, the same objects; a tile is cut or joined by new columns where it must be. The same arguments give
+    the same plan.
+    """
+    reach = max(round(margin / columns.width), 1)
+    kept = [tile for tile in previous if columns.holds(tile.core).any()]
+    cores = [np.flatnonzero(columns.holds(tile.core)) for tile in kept]
+    covered = np.zeros(len(columns.keys), dtype=bool)
+    for rows in cores:
+        covered[rows] = True
+    tiles = []
+    for number, rows in enumerate(_share_out(columns, np.flatnonzero(~covered), cores, budget)):
+        tile = kept[number] if number < len(kept) and len(rows) == len(cores[number]) else None
+        seen = columns.holds(tile.region) if tile else columns.near(rows, reach)
+        fits = columns.counts[seen].sum() <= 2 * budget
+        pieces = [rows] if fits else _cut(columns, rows, budget, reach)
+        if tile and len(pieces) == 1:
+            tiles.append(tile)
+        else:
+            tiles += [Tile(columns.keys[piece], columns.keys[columns.near(piece, reach)]) for piece in pieces]
+    return tuple(tiles)
+
+
+def _share_out(columns, rows, cores, budget):
+    """The cores with the columns in `rows`: those that lie together are a core of their own, if they are not too few;
+    the others join the nearest core."""
+    if not len(rows):
+        return cores
+    group = _groups(columns.place[rows])
+    voxels = np.bincount(group, weights=columns.counts[rows])
+    large = voxels >= SMALL * budget
+    if not large.any() and not cores:
+        return [rows]
+    cores = [*cores, *(rows[group == number] for number in np.flatnonzero(large))]
+    odd = rows[~large[group]]
+    if len(odd):
+        tree = cKDTree(np.concatenate([columns.place[core] for core in cores]))
+        number = np.repeat(np.arange(len(cores)), [len(core) for core in cores])
+        nearest = number[tree.query(columns.place[odd], p=np.inf)[1]]
+        cores = [np.sort(np.concatenate([core, odd[nearest == k]])) for k, core in enumerate(cores)]
+    return cores
+
+
+def _groups(place):
+    """[R] int: columns in squares that touch have the same number."""
+    squares, of_column = np.unique(place // NEIGHBOUR, axis=0, return_inverse=True)
+    pairs = cKDTree(squares).query_pairs(1.0, p=np.inf, output_type="ndarray")
+    graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(squares), len(squares)))
+    return connected_components(graph, directed=False)[1][of_column.ravel()]
+
+
+def _cut(columns, rows, budget, reach):
+    """Rows of columns, halved again and again until each part with its margin holds at most `budget` voxels."""
+    place = columns.place[rows]
+    low, high = place.min(axis=0), place.max(axis=0)
+    axis = int(np.argmax(high - low))
+    if columns.voxels_around(rows, reach) <= budget or high[axis] - low[axis] < 2 * reach:
+        return [rows]
+    along = place[:, axis] - low[axis]
+    left = along < _best_line(np.bincount(along, weights=columns.cost[rows]))
+    return [*_cut(columns, rows[left], budget, reach), *_cut(columns, rows[~left], budget, reach)]
+
+
+def _best_line(cost):
+    """Where to cut a side of S columns, between S/4 and 3S/4: where it costs least, better near the middle.
+
+    cost: [S] of the columns at each place of the side; a cut at s touches those at s - 1 and s.
+    """
+    size = len(cost)
+    quarter = -(-size // 4)
+    line = np.arange(quarter, size - quarter + 1)
+    away = np.abs(line - size / 2) / size
+    return int(line[np.argmin((1 + cost[line - 1] + cost[line]) * (1 + away))])

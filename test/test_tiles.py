@@ -1,0 +1,349 @@
+"""Tiles: the plan, what is remembered of them, how their masks become one, and the segmenter on top of it all."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_segmenter import ON_CPU, segmenter
+
+from spaceformer_ros import Cancelled, SpaceformerError
+from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.config import Config
+from spaceformer_ros.growing import make_grid, update_grid
+from spaceformer_ros.instances import Masks, VoxelMap
+from spaceformer_ros.memory import MemoryMeter, is_out_of_memory
+from spaceformer_ros.merge import merge_tiles, without_duplicates
+from spaceformer_ros.postprocess import extract_instances, non_max_suppression
+from spaceformer_ros.tiles import Columns, plan_tiles
+
+VOXEL = 0.05
+
+
+def floor(width, depth, step=0.05, x=0.0, y=0.0, z=0.0):
+    """Points of a floor, one per step."""
+    grid = np.meshgrid(np.arange(0, width, step) + x, np.arange(0, depth, step) + y, indexing="ij")
+    return np.column_stack([*(axis.ravel() for axis in grid), np.full(grid[0].size, z)]).astype(np.float32) + 0.01
+
+
+def box(center, size, count, rng):
+    return (rng.uniform(-0.5, 0.5, (count, 3)) * size + center).astype(np.float32)
+
+
+def columns_of(xyz):
+    return Columns.of(np.unique(np.floor(xyz / VOXEL).astype(np.int64), axis=0), VOXEL)
+
+
+def colored(xyz, seed=0):
+    return Cloud(xyz, np.random.default_rng(seed).integers(0, 256, xyz.shape, dtype=np.uint8), "map")
+
+
+# --- the plan --------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 60)] * 2, st.integers(5, 40), st.integers(5, 40)), min_size=1, max_size=5),
+    st.integers(100, 3000),
+    st.floats(0.2, 1.0),
+)
+def test_cores_share_out_a_map_and_regions_hold_the_margin(patches, budget, margin):
+    rows = [floor(w / 10, d / 10, x=x / 10, y=y / 10) for x, y, w, d in patches]
+    columns = columns_of(rows[0])
+    tiles = plan_tiles(columns, budget, margin)
+    for count in range(2, len(rows) + 1):  # the map grows
+        columns = columns_of(np.concatenate(rows[:count]))
+        before, tiles = tiles, plan_tiles(columns, budget, margin, tiles)
+        again = plan_tiles(columns, budget, margin, before)
+        assert all(np.array_equal(a.region, b.region) for a, b in zip(tiles, again, strict=True))
+    owners = np.sum([columns.holds(tile.core) for tile in tiles], axis=0)
+    assert (owners == 1).all()
+    assert (columns.owner(tiles) >= 0).all()
+    reach = round(margin / columns.width)
+    for tile in tiles:
+        core, seen = columns.holds(tile.core), columns.holds(tile.region)
+        assert seen[core].all()
+        narrow = np.ptp(columns.place[core], axis=0).max() < 4 * reach + 4
+        assert columns.counts[seen].sum() <= 2 * budget or narrow
+
+
+def test_a_fresh_plan_sees_everything_within_the_margin():
+    columns = columns_of(floor(8, 5))
+    tiles = plan_tiles(columns, 4000, 0.5)
+    assert len(tiles) > 2
+    for tile in tiles:
+        core = columns.place[columns.holds(tile.core)]
+        distance = np.abs(columns.place[:, None] - core[None]).max(axis=2).min(axis=1)
+        np.testing.assert_array_equal(columns.holds(tile.region), distance <= 5)
+
+
+def borders(columns, tiles):
+    """Smallest and largest x of each tile's core, metres."""
+    along = [columns.place[columns.holds(tile.core)][:, 0] * columns.width for tile in tiles]
+    return np.array([(x.min(), x.max() + columns.width) for x in along])
+
+
+def test_a_cut_goes_between_objects_not_through_them(rng):
+    table = box((4.2, 2.0, 0.5), (1.6, 3.0, 0.8), 20_000, rng)  # over the middle of the long side
+    columns = columns_of(np.concatenate([floor(8, 4), table]))
+    low, _ = borders(columns, plan_tiles(columns, 0.45 * columns.counts.sum(), 0.2)).T
+    assert not ((low > 3.5) & (low < 4.9)).any()
+    assert len(low) > 2
+
+
+def test_a_cut_prefers_a_wall_to_free_floor(rng):
+    wall = box((4.8, 2.0, 1.2), (0.1, 4.0, 2.4), 60_000, rng)
+    columns = columns_of(np.concatenate([floor(8, 4), wall]))
+    low, _ = borders(columns, plan_tiles(columns, 0.45 * columns.counts.sum(), 0.2)).T
+    assert ((low > 4.6) & (low < 5.0)).any()
+
+
+def test_a_new_room_is_a_tile_of_its_own_and_the_others_stay(rng):
+    house = floor(10, 5)
+    before = plan_tiles(columns_of(house), 6000, 0.5)
+    columns = columns_of(np.concatenate([house, floor(3, 3, x=10.0), floor(0.3, 0.3, x=-0.3)]))
+    after = plan_tiles(columns, 6000, 0.5, before)
+    same = [tile for tile in after if tile in before]
+    assert len(same) == len(before) - 1  # the odd columns joined one tile
+    added = max(
+        (tile for tile in after if tile not in before), key=lambda tile: columns.place[columns.holds(tile.core)].max()
+    )
+    assert (columns.place[columns.holds(added.core)][:, 0] >= 100).all()
+    assert columns.place[columns.holds(added.region)][:, 0].min() == 95
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+def masks_of(rows, scores=None, features=None):
+    count = len(rows)
+    scores = np.linspace(0.9, 0.5, count) if scores is None else scores
+    features = np.tile([1.0, 0.0], (count, 1)) if features is None else features
+    rows = tuple(np.asarray(part, dtype=np.int32) for part in rows)
+    return Masks(rows, np.asarray(scores, np.float32), np.ones(count, np.float32), np.asarray(features, np.float32))
+
+
+SEEN = [np.arange(0, 60), np.arange(40, 100)]  # two tiles on a line of 100 voxels, cut at 50
+OWNER = np.repeat([0, 1], 50).astype(np.int32)
+
+
+def test_an_object_across_a_cut_becomes_one():
+    left, right = masks_of([range(35, 60), range(0, 10)]), masks_of([range(40, 70)], [0.6])
+    merged = merge_tiles([left, right], SEEN, OWNER, 0.7)
+    assert [part.tolist() for part in merged.rows] == [list(range(35, 70)), list(range(0, 10))]
+    assert merged.objectness[0] == pytest.approx((25 * 0.9 + 30 * 0.6) / 55)
+
+
+def test_other_things_at_a_cut_stay_apart():
+    apart = merge_tiles([masks_of([range(40, 60)]), masks_of([range(55, 80)])], SEEN, OWNER, 0.7)
+    other = masks_of([range(40, 60)], features=[[0.0, 1.0]])
+    named = merge_tiles([masks_of([range(40, 60)]), other], SEEN, OWNER, 1.0)
+    assert len(apart) == len(named) == 2
+
+
+def test_what_lies_in_the_margin_is_left_to_the_tile_that_owns_it():
+    merged = merge_tiles([masks_of([range(52, 60)]), masks_of([range(51, 75)], [0.3])], SEEN, OWNER, 0.7)
+    assert [part.tolist() for part in merged.rows] == [list(range(51, 75))]
+
+
+def test_merging_what_is_merged_changes_nothing(rng):
+    parts = [masks_of([np.sort(rng.choice(seen, 12, replace=False)) for _ in range(15)]) for seen in SEEN]
+    once = merge_tiles(parts, SEEN, OWNER, 0.3)
+    again = merge_tiles([once], [np.arange(100)], np.zeros(100, np.int32), 0.3)
+    assert len(once) > 5
+    for a, b in zip(dataclasses.astuple(once), dataclasses.astuple(again)):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_duplicates_go_as_on_one_tile(rng):
+    dense = rng.random((80, 40)) < 0.3
+    dense[:, 20:] = dense[:, :20] ^ (rng.random((80, 20)) < 0.05)
+    from scipy.sparse import csr_matrix
+
+    kept = without_duplicates(csr_matrix(dense.T.astype(np.float32)), 0.6)
+    np.testing.assert_array_equal(kept, non_max_suppression(torch.from_numpy(dense), 0.6).numpy())
+    assert 0 < len(kept) < 40
+
+
+# --- voxels of a map that grows --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_an_updated_grid_equals_a_new_one(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    before = colored(rng.uniform(-1, 1, (300, 3)).astype(np.float32))
+    number = data.draw(st.integers(150, 450))  # points removed or added at the end
+    xyz = np.resize(before.xyz, (number, 3)).copy()
+    xyz[300:] += 0.3
+    rgb = np.resize(before.rgb, (number, 3)).copy()
+    moved = data.draw(st.lists(st.integers(0, number - 1), max_size=60))
+    xyz[moved] = rng.uniform(-2, 2, (len(moved), 3))
+    rgb[data.draw(st.lists(st.integers(0, number - 1), max_size=10))] ^= 1
+    cloud, origin = Cloud(xyz, rgb, "map"), np.float32([0.1, 0.2, -1])
+    fast = update_grid(make_grid(before, origin, 0.1), before, cloud, origin)
+    slow = make_grid(cloud, origin, 0.1)
+    for a, b in zip(*(((g.level.key, g.positions, g.features, g.point_to_voxel)) for g in (fast, slow))):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+# --- the segmenter ---------------------------------------------------------------------------------------------------
+
+
+def config(**values):
+    return Config().with_values({"nms_iou": 0.5, "min_points": 1, "tile_margin": 0.3, "tile_voxels": 2000, **values})
+
+
+@pytest.fixture
+def hall(rng):
+    """5 x 3 m of floor with boxes."""
+    boxes = [box((x, y, 0.3), (0.5, 0.5, 0.6), 600, rng) for x in (0.8, 2.2, 4.0) for y in (0.8, 2.2)]
+    return colored(np.concatenate([floor(5, 3), *boxes]))
+
+
+def same(a, b):
+    assert len(a) == len(b) > 1
+    for one, other in zip(a.masks, b.masks):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(a.features, b.features)
+    assert [box.center.tolist() for box in a.boxes] == [box.center.tolist() for box in b.boxes]
+
+
+def test_a_map_that_fits_is_not_cut(hall):
+    cut, in_one = segmenter(), config(tile_voxels=100_000)
+    grid = make_grid(hall, hall.origin, VOXEL)
+    voxels = VoxelMap(grid.positions.numpy() + hall.origin, grid.point_to_voxel.int().numpy(), VOXEL)
+    with torch.inference_mode():
+        wanted = extract_instances(cut.backend.predict(grid, cut.orders), voxels, in_one.postprocess)
+    for _ in range(2):
+        same(cut.segment(hall, in_one), wanted)
+        assert cut.report.tiles == 1
+        cut.segment(hall, config())  # what is known of tiles does not matter
+
+
+def test_a_large_map_goes_in_tiles_and_says_so(hall):
+    cut, seen = segmenter(), []
+    found = cut.segment(hall, config(), progress=lambda number, count: seen.append((number, count)))
+    assert cut.report.tiles == cut.report.computed > 3
+    assert seen == [(number, cut.report.tiles) for number in range(1, cut.report.tiles + 1)]
+    assert len(found) > 10  # the network has 10 queries
+    assert all(mask.dtype == np.int32 and (np.diff(mask) > 0).all() for mask in found.masks)
+
+
+def test_nothing_runs_again_where_nothing_changed(hall):
+    cut = segmenter()
+    first = cut.segment(hall, config())
+    same(first, cut.segment(hall, config()))
+    assert cut.report.computed == 0
+    cut.segment(hall, config(objectness_threshold=0.01))
+    assert cut.report.computed == cut.report.tiles
+
+
+def test_only_tiles_that_changed_run_again_and_the_result_is_that_of_a_full_run(hall, rng):
+    cut = segmenter()
+    cut.segment(hall, config())
+    more = colored(box((4.5, 1.5, 0.4), (0.3, 0.3, 0.3), 300, rng), seed=1)
+    grown = Cloud(np.concatenate([hall.xyz, more.xyz]), np.concatenate([hall.rgb, more.rgb]), "map")
+    part = cut.segment(grown, config())
+    assert 0 < cut.report.computed < cut.report.tiles
+    cut._tiles._known.clear()  # the same plan, and nothing known
+    same(part, cut.segment(grown, config()))
+    assert cut.report.computed == cut.report.tiles
+
+
+def test_small_changes_wait_for_the_threshold(hall):
+    cut = segmenter()
+    cut.segment(hall, config())
+    less = hall[~((hall.xyz[:, 0] < 0.2) & (hall.xyz[:, 1] < 0.2))]
+    found = cut.segment(less, config(change_threshold=0.2))
+    assert cut.report.computed == 0
+    assert max(mask.max() for mask in found.masks) < len(found.voxels)
+    cut.segment(less, config(change_threshold=0.0))
+    assert cut.report.computed > 0
+
+
+def test_another_frame_is_another_map(hall):
+    cut = segmenter()
+    cut.segment(hall, config())
+    cut.segment(dataclasses.replace(hall, frame_id="odom"), config())
+    assert cut.report.computed == cut.report.tiles
+
+
+def test_cancel_works_between_tiles(hall):
+    cut = segmenter()
+    with pytest.raises(Cancelled):
+        cut.segment(hall, config(), progress=lambda number, count: cut.cancel() if number == 2 else None)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+class SmallBackend:
+    """A backend that has memory for so many voxels only."""
+
+    def __init__(self, backend, limit, error):
+        self.backend, self.limit, self.error, self.name, self.sizes = backend, limit, error, "small", []
+
+    def predict(self, grid, orders):
+        self.sizes.append(len(grid))
+        if len(grid) > self.limit:
+            raise self.error
+        return self.backend.predict(grid, orders)
+
+
+OUT_OF_MEMORY = [
+    torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_out_of_memory_is_tried_once_more_in_smaller_pieces(hall, error):
+    cut = segmenter()
+    whole = cut.segment(hall, config(tile_voxels=10_000))
+    cut.backend = SmallBackend(cut.backend, len(whole.voxels) // 2, error)
+    found = cut.segment(hall, config(tile_voxels=10_000))
+    assert len(found) > 1
+    assert max(cut.backend.sizes[1:]) <= len(whole.voxels) // 2
+    assert cut.report.tiles > 1
+    assert "out of memory" in cut.report.remarks[0]
+
+
+def test_out_of_memory_twice_is_an_error_with_advice_and_the_next_map_works(hall):
+    cut = segmenter()
+    real, cut.backend = cut.backend, SmallBackend(cut.backend, 10, OUT_OF_MEMORY[0])
+    with pytest.raises(SpaceformerError, match="memory ran out: set max_memory_gb"):
+        cut.segment(hall, config())
+    cut.backend = real
+    assert len(cut.segment(hall, config())) > 1
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(hall):
+    cut = segmenter()
+    cut.backend = SmallBackend(cut.backend, 0, RuntimeError("shape mismatch"))
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        cut.segment(hall, config())
+    assert len(cut.backend.sizes) == 1
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_the_memory_of_the_network_is_measured(hall):
+    cut = segmenter()
+    estimate = cut.meter.bytes_per_voxel
+    cut.segment(colored(np.concatenate([floor(5, 5), floor(5, 5, z=1.0)])), config(tile_voxels=100_000))
+    assert 100 < cut.meter.bytes_per_voxel < estimate
+
+
+def test_less_memory_means_smaller_tiles(hall):
+    cut = segmenter(ON_CPU)
+    cut.segment(hall, config(tile_voxels=100_000, max_memory_gb=0.001))
+    assert cut.report.tiles > 1
+
+
+def test_memory_that_failed_is_remembered():
+    meter = MemoryMeter(segmenter().backend.model.config, torch.device("cpu"), torch.float32)
+    meter.failed(1000, 0.0)
+    assert meter.voxels(0.0) < 1000
