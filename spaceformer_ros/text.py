@@ -119,8 +119,11 @@ def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
     if spec and pathlib.Path(spec).is_dir():
         return TextEncoder(spec, TextModelId(str(pathlib.Path(spec).resolve())), device)
     wanted = TextModelId(spec) if spec else model_id
-    folder = minilm_folder() if wanted.name == MINILM else None
-    return TextEncoder(folder or _hub_folder(wanted, cache_dir, offline), wanted, device)
+    if wanted.name == MINILM:
+        folder = minilm_folder() or check_minilm(_hub_folder(wanted, cache_dir, offline))
+    else:
+        folder = _hub_folder(wanted, cache_dir, offline)
+    return TextEncoder(folder, wanted, device)
 
 
 def minilm_folder():
@@ -131,12 +134,17 @@ def minilm_folder():
         return None
     for entry in files:
         if entry.name == "model.safetensors":
-            path = pathlib.Path(entry.locate())
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if digest != MINILM_SHA256:
-                raise SpaceformerError(f"{path} has SHA-256 {digest}, expected {MINILM_SHA256}: reinstall the package")
-            return path.parent
+            return check_minilm(pathlib.Path(entry.locate()).parent)
     return None
+
+
+def check_minilm(folder):
+    """The folder of all-MiniLM-L6-v2, after a look at the hash of its weights. Raises SpaceformerError."""
+    path = pathlib.Path(folder) / "model.safetensors"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none, it is missing"
+    if digest != MINILM_SHA256:
+        raise SpaceformerError(f"{path} has SHA-256 {digest}, expected {MINILM_SHA256}: delete it and install it again")
+    return path.parent
 
 
 def _hub_folder(model_id, cache_dir, offline):

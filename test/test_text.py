@@ -204,6 +204,18 @@ def test_offline_without_the_model_says_what_to_do(tmp_path):
         load_text_encoder("", TextModelId("someone/model", "abc"), tmp_path, offline=True)
 
 
+@pytest.mark.parametrize("content", [b"other weights", None])
+def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeypatch, content):
+    from spaceformer_ros import text as module
+
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    monkeypatch.setattr(module, "minilm_folder", lambda: None)
+    monkeypatch.setattr(module, "_hub_folder", lambda *_: tmp_path)
+    with pytest.raises(SpaceformerError, match=r"has SHA-256 .*, expected 53aa51"):
+        load_text_encoder("", TextModelId(MINILM), tmp_path)
+
+
 def test_an_unreachable_hub_is_a_sentence_too(tmp_path):
     with pytest.raises(SpaceformerError, match=r"someone/model could not be downloaded .*set text_model to a folder"):
         load_text_encoder("someone/model", None, tmp_path)

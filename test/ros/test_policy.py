@@ -1,0 +1,68 @@
+"""config/sros2_policy.xml against the schema of sros2 and the running node's own graph."""
+
+import importlib.util
+import xml.etree.ElementTree as ElementTree
+
+from spaceformer_ros.ros import vision
+
+from .conftest import CONFIG, wait_until
+
+ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "actions": {"call", "execute"}}
+
+
+def profile():
+    """The one profile of the policy, after a look at what is around it."""
+    policy = ElementTree.parse(CONFIG / "sros2_policy.xml").getroot()
+    assert (policy.tag, policy.attrib) == ("policy", {"version": "0.2.0"})
+    path = [policy]
+    for tag, attributes in (
+        ("contexts", {}),
+        ("context", {"path": "/spaceformer"}),
+        ("profiles", {}),
+        ("profile", {"ns": "/", "node": "spaceformer"}),
+    ):
+        (child,) = path[-1]
+        assert (child.tag, child.attrib) == (tag, attributes)
+        path.append(child)
+    return path[-1]
+
+
+def allowed():
+    """Dict role -> names, as sros2 resolves them."""
+    names = {"publish": [], "subscribe": [], "reply": [], "request": [], "call": [], "execute": []}
+    for group in profile():
+        ((role, verdict),) = group.attrib.items()
+        assert role in ROLES[group.tag]
+        assert verdict == "ALLOW"
+        for entry in group:
+            assert entry.tag == group.tag[:-1]
+            names[role].append(entry.text.replace("~", "/spaceformer", 1))
+    assert all(len(set(found)) == len(found) for found in names.values())
+    return {role: set(found) for role, found in names.items()}
+
+
+def test_the_policy_names_exactly_what_the_node_uses(start, client):
+    node = start(use_sim_time=True)
+    wanted = allowed()
+    if not vision.AVAILABLE:
+        wanted["publish"] -= {"/spaceformer/detections", "/spaceformer/label_info"}
+    if importlib.util.find_spec("tf2_ros") is None:
+        wanted["subscribe"] -= {"/tf", "/tf_static"}
+        wanted["reply"] -= {"/tf2_frames"}
+    if not any(name.endswith("/get_type_description") for name, _ in node.get_service_names_and_types()):
+        wanted["reply"] -= {"/spaceformer/get_type_description"}  # not on Humble
+
+    def used():
+        name = node.get_name(), node.get_namespace()
+        found = {
+            "publish": node.get_publisher_names_and_types_by_node(*name),
+            "subscribe": node.get_subscriber_names_and_types_by_node(*name),
+            "reply": node.get_service_names_and_types_by_node(*name),
+            "request": node.get_client_names_and_types_by_node(*name),
+            "call": [],
+            "execute": [],
+        }
+        return {role: {entry for entry, _ in entries} for role, entries in found.items()}
+
+    wait_until(lambda: "/clock" in used()["subscribe"], "the graph")
+    assert used() == wanted
