@@ -157,7 +157,8 @@ class MapSegmenter:
             return Report(path, UNCHANGED)
         cloud = read_cloud(path, config.input.allow_gray).cloud.upright(self.task.up)
         pipeline = self._pipeline
-        pipeline.store = SceneStore()  # this is another map: ids begin again
+        pipeline.clear()  # this is another map
+        pipeline.store = SceneStore()  # its ids begin again
         scene = pipeline.process(cloud, Stopwatch()).scene
         shown = scene.published(config.postprocess.score_threshold)
         with _published_together(self.task.out, stem, digests) as folder:
