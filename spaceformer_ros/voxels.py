@@ -68,13 +68,46 @@ class NeighbourPairs:
         """Number of pairs over all offsets."""
         return sum(len(rows) for rows in self.inputs)
 
-    def padded(self, row):
-        """The same pairs, each list filled up to one of a few lengths with pairs of a spare row.
+    def pieces(self, size, padded):
+        """The pairs by output, NeighbourPieces of `size` consecutive rows. Needs outputs in ascending order.
+
+        padded: fill each list up to one of a few lengths with pairs (0, row behind the piece's last).
+        """
+        count = len(self.inputs[len(self.inputs) // 2])  # at the centre every voxel meets itself
+        starts = range(0, count, size)
+        bounds = torch.tensor([*starts, count], device=self.outputs[0].device)
+        cuts = torch.stack([torch.searchsorted(rows, bounds) for rows in self.outputs]).tolist()
+        pieces = []
+        for i, start in enumerate(starts):
+            spans = [slice(cut[i], cut[i + 1]) for cut in cuts]
+            piece = NeighbourPiece(
+                rows=slice(start, min(start + size, count)),
+                inputs=[rows[span] for rows, span in zip(self.inputs, spans)],
+                outputs=[rows[span] - start for rows, span in zip(self.outputs, spans)],
+            )
+            pieces.append(piece.padded() if padded else piece)
+        return pieces
+
+
+@dataclass(frozen=True)
+class NeighbourPiece:
+    """The NeighbourPairs whose outputs lie in the slice `rows` of a level; outputs are counted from its start."""
+
+    rows: slice
+    inputs: list  # K tensors [P_k] int64
+    outputs: list  # K tensors [P_k] int64
+
+    def __len__(self):
+        return self.rows.stop - self.rows.start
+
+    def padded(self):
+        """The same pairs and some of input 0 with the output behind the last, so that few lengths occur.
 
         On a CPU every new shape of a matrix product is compiled first, which takes longer than a small product.
         """
-        fill = lambda rows: F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=row)  # noqa: E731
-        return NeighbourPairs([fill(rows) for rows in self.inputs], [fill(rows) for rows in self.outputs])
+        fill = lambda rows, row: F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=row)  # noqa: E731
+        inputs, outputs = [fill(rows, 0) for rows in self.inputs], [fill(rows, len(self)) for rows in self.outputs]
+        return NeighbourPiece(self.rows, inputs, outputs)
 
 
 def padded_length(length, steps=4):
@@ -138,13 +171,14 @@ class Level:
         return self._memory[name]
 
     def neighbour_pairs(self, kernel_size):
-        """NeighbourPairs of an odd cubic kernel; on a CPU padded with the row behind the last."""
+        """NeighbourPairs of an odd cubic kernel."""
+        return self.remember(("pairs", kernel_size), lambda: find_neighbour_pairs(self.key, kernel_size))
 
-        def make():
-            pairs = find_neighbour_pairs(self.key, kernel_size)
-            return pairs.padded(len(self)) if self.key.device.type == "cpu" else pairs
-
-        return self.remember(("pairs", kernel_size), make)
+    def neighbour_pieces(self, kernel_size, size):
+        """The same as NeighbourPieces of `size` rows, padded on a CPU."""
+        size, padded = min(size, len(self)), self.key.device.type == "cpu"
+        make = lambda: self.neighbour_pairs(kernel_size).pieces(size, padded)  # noqa: E731
+        return self.remember(("pieces", kernel_size, size), make)
 
 
 def find_neighbour_pairs(key, kernel_size):
@@ -163,8 +197,9 @@ def find_neighbour_pairs(key, kernel_size):
         candidate = torch.searchsorted(key, lowest)
         for dz in range(min(kernel_size, centre - k)):
             hit = padded[candidate] == lowest + dz
-            inputs[k + dz] = outputs[2 * centre - k - dz] = candidate[hit]
-            outputs[k + dz] = inputs[2 * centre - k - dz] = rows[hit]
+            here = torch.nonzero(hit)[:, 0]
+            inputs[k + dz] = outputs[2 * centre - k - dz] = candidate[here]
+            outputs[k + dz] = inputs[2 * centre - k - dz] = here
             candidate = candidate + hit
     order = range(kernel_size**3)
     return NeighbourPairs([inputs[k] for k in order], [outputs[k] for k in order])

@@ -5,6 +5,7 @@ from reference import morton, plain_attention
 from test_voxels import level_of, random_level
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network import attention, layers
 from spaceformer_ros.network.attention import (
     CURVE_ORDERS,
     Groups,
@@ -103,6 +104,58 @@ def test_attention_stays_inside_its_group(gradients):
         start += length
 
 
+def split_attention(q, k, v, lengths):
+    """The reference: [M, H, D] attention, group after group."""
+    parts = [[t.transpose(0, 1) for t in part] for part in zip(q.split(lengths), k.split(lengths), v.split(lengths))]
+    nothing = [torch.zeros(length, length, dtype=torch.bool) for length in lengths]
+    return torch.cat([plain_attention(*part, blocked).transpose(0, 1) for part, blocked in zip(parts, nothing)])
+
+
+def test_attention_by_rows_equals_plain_attention(monkeypatch):
+    monkeypatch.setattr(attention, "BY_ROWS_LENGTH", 20)
+    monkeypatch.setattr(attention, "BY_ROWS_LOGITS", 1)  # the smallest steps, 64 queries
+    torch.manual_seed(0)
+    lengths = [10, 10, 30, 150, 150]
+    q, k, v = torch.randn(3, sum(lengths), 2, 16).bfloat16().unbind(0)
+    out = grouped_attention(q, k, v, Groups(torch.arange(len(q)), ((10, 2), (30, 1), (150, 2))))
+    assert out.dtype == torch.bfloat16
+    expected = split_attention(q.float(), k.float(), v.float(), lengths)
+    torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
+
+
+def test_the_flash_kernel_is_told_where_groups_begin(monkeypatch):
+    torch.manual_seed(0)
+    lengths = [1, 3, 3, 8]
+    q, k, v = torch.randn(3, sum(lengths), 2, 16).unbind(0)
+    groups = Groups(torch.arange(len(q)), ((1, 1), (3, 2), (8, 1)))
+    real, calls = torch.ops.aten._flash_attention_forward, []
+
+    def flash(q, k, v, *rest):
+        calls.append(rest)
+        real(*(t.to("meta", torch.float16) for t in (q, k, v)), *(t.to("meta") for t in rest[:2]), *rest[2:])
+        return (split_attention(q, k, v, rest[0].diff().tolist()),)
+
+    monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", flash)
+    out = attention.varlen_attention(q, k, v, groups)
+    torch.testing.assert_close(out, split_attention(q, k, v, lengths))
+    assert calls[0][0].dtype == torch.int32
+    assert calls[0][2] == calls[0][3] == 8
+
+
+def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
+    monkeypatch.setitem(layers.PIECE_ROWS, "cpu", 10)
+    groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
+    assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
+    assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
+
+
+def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
+    model = tiny_model()
+    expected = model.backbone_features(made_grid(points=3000))
+    monkeypatch.setitem(layers.PIECE_ROWS, "cpu", 100)
+    torch.testing.assert_close(model.backbone_features(made_grid(points=3000)), expected, atol=1e-5, rtol=1e-5)
+
+
 # --- rotary encoding --------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +190,17 @@ def test_chunked_attention_equals_all_at_once(chunk_size):
     blocked[:30, 2] = True  # whole chunks without a visible key
     out = masked_attention(query, Keys(None, key, value), blocked, chunk_size)
     torch.testing.assert_close(out, plain_attention(query, key, value, blocked), atol=1e-5, rtol=1e-5)
+
+
+def test_masked_attention_in_bfloat16_equals_plain_attention():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 5, 8), torch.randn(2, 600, 8), torch.randn(2, 600, 8)
+    blocked = torch.rand(600, 5) < 0.6
+    half = [t.bfloat16() for t in (query, key, value)]
+    with torch.inference_mode():
+        out = masked_attention(half[0], Keys(None, *half[1:]), blocked, 64)
+    expected = plain_attention(*(t.float() for t in half), blocked)
+    torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
 
 
 def test_keys_that_share_a_voxel_share_its_mask():

@@ -4,6 +4,7 @@ import torch
 from reference import dense_convolution
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network import layers
 from spaceformer_ros.network.layers import SparseConv3d, max_pool
 from spaceformer_ros.voxels import Level, VoxelGrid, find_neighbour_pairs, pack, unpack, voxel_coords
 
@@ -89,7 +90,9 @@ def test_neighbours_never_cross_scenes():
 
 
 @pytest.mark.parametrize("size", [3, 5])
-def test_sparse_convolution_equals_dense_conv3d(size):
+@pytest.mark.parametrize("sums", [1 << 21, 6 * 50])  # all voxels at once, or pieces of 50
+def test_sparse_convolution_equals_dense_conv3d(monkeypatch, size, sums):
+    monkeypatch.setitem(layers.CONVOLUTION_SUMS, "cpu", sums)
     level = random_level()
     torch.manual_seed(0)
     convolution = SparseConv3d(4, 6, size)
@@ -99,7 +102,9 @@ def test_sparse_convolution_equals_dense_conv3d(size):
     torch.testing.assert_close(convolution(x, level), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_sparse_convolution_gradients_equal_dense_ones():
+@pytest.mark.parametrize("sums", [1 << 21, 4 * 25])
+def test_sparse_convolution_gradients_equal_dense_ones(monkeypatch, sums):
+    monkeypatch.setitem(layers.CONVOLUTION_SUMS, "cpu", sums)
     level = random_level(count=60, extent=5)
     torch.manual_seed(0)
     convolution = SparseConv3d(3, 4, 3)

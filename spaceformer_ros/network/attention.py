@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .. import SpaceformerError
-from .layers import rotary_table, rotate
+from .layers import piece_rows, rotary_table, rotate
 
 CURVE_ORDERS = ("morton_xyz", "morton_xzy", "morton_yxz", "morton_yzx", "morton_zxy", "morton_zyx")
 SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
 RANDOM_ORDER = "random"  # chunks of a random permutation; never drawn unless asked for
 MORTON_BITS = 20
+BY_ROWS_LENGTH = 256  # groups from this length on are worth a loop over heads
+BY_ROWS_LOGITS = 1 << 21  # at a time, 4 MB in bfloat16
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,26 @@ class Groups:
 
     order: torch.Tensor  # [M] int64
     runs: tuple
+
+    @cached_property
+    def pieces(self):
+        """The same groups, in the same order, in parts of about `piece_rows` voxels, at least one group each."""
+        limit = piece_rows(self.order.device)
+        parts, size = [[]], 0
+        for length in (length for length, count in self.runs for _ in range(count)):
+            if parts[-1] and size + length > limit:
+                parts.append([])
+                size = 0
+            parts[-1].append(length)
+            size += length
+        orders = self.order.split([sum(lengths) for lengths in parts])
+        return [Groups(order, _runs(lengths)) for order, lengths in zip(orders, parts)]
+
+    @cached_property
+    def cumulative(self):
+        """[G + 1] int32 first row of each group and the number of rows, on the device."""
+        lengths = torch.tensor([0, *(length for length, count in self.runs for _ in range(count))], dtype=torch.int32)
+        return lengths.cumsum(0, dtype=torch.int32).to(self.order.device)
 
     @cached_property
     def buckets(self):
@@ -110,13 +133,50 @@ def grouped_attention(q, k, v, groups):
     """Softmax attention inside groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D]."""
     if q.device.type == "cpu" and torch.is_grad_enabled():
         return padded_attention(q, k, v, groups.buckets)  # the flash kernel's backward pass is slow on CPUs
+    if has_flash_kernel(q):
+        return varlen_attention(q, k, v, groups)
     sizes = [length * count for length, count in groups.runs]
     outputs = []
     for (length, count), *parts in zip(groups.runs, q.split(sizes), k.split(sizes), v.split(sizes)):
         # [M', H, D] -> [count, H, length, D]
         parts = [part.unflatten(0, (count, length)).transpose(1, 2) for part in parts]
-        outputs.append(F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(0, 1))
+        outputs.append(attention(*parts).transpose(1, 2).flatten(0, 1))
     return torch.cat(outputs)
+
+
+def attention(q, k, v, bias=None):
+    """Softmax attention without gradients. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on logits."""
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= BY_ROWS_LENGTH:
+        return attention_by_rows(q, k, v, bias)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+
+def attention_by_rows(q, k, v, bias=None):
+    """As `attention`: large plain products of some queries at a time with all their keys, whose logits stay in cache.
+
+    For bfloat16 on CPUs, where PyTorch's own kernel multiplies small blocks and takes 2.5 times as long
+    (docs/performance.md). The softmax is taken in float32, of logits rounded to bfloat16.
+    """
+    out = torch.empty_like(q)
+    rows = max(64, BY_ROWS_LOGITS // k.shape[-2])
+    for head in np.ndindex(q.shape[:-2]):
+        queries, keys, values = q[head] * q.shape[-1] ** -0.5, k[head].contiguous().t(), v[head].contiguous()
+        for part in (slice(start, start + rows) for start in range(0, len(queries), rows)):
+            logits = queries[part] @ keys if bias is None else torch.addmm(bias[part], queries[part], keys)
+            out[head][part] = logits.softmax(dim=-1) @ values
+    return out
+
+
+def has_flash_kernel(q):
+    """Whether PyTorch's variable-length flash attention can run: half precision, CUDA, Ampere or newer."""
+    half = q.dtype in (torch.float16, torch.bfloat16)
+    return half and q.device.type == "cuda" and torch.cuda.get_device_capability(q.device) >= (8, 0)
+
+
+def varlen_attention(q, k, v, groups):
+    """All groups in one kernel. q, k, v: [M, H, D] in half precision -> [M, H, D]."""
+    ends, longest = groups.cumulative, max(length for length, _ in groups.runs)
+    return torch.ops.aten._flash_attention_forward(q, k, v, ends, ends, longest, longest, 0.0, False, False)[0]
 
 
 def padded_attention(q, k, v, buckets):
@@ -178,12 +238,16 @@ class GroupedAttention(nn.Module):
             ("rotary", head_dim, self.rope_base),
             lambda: rotary_table(level.local_coords + 1, head_dim, self.rope_base),
         )
-        q, k, v = self.qkv(x).unflatten(2, (self.heads, head_dim)).unbind(1)  # [M, H, D] each
-        q, k = rotate(q, table), rotate(k, table)
-        q, k, v = (round_to(t.index_select(0, groups.order), core_dtype) for t in (q, k, v))
-        out = round_to(grouped_attention(q, k, v, groups), core_dtype)
-        out = torch.empty_like(out).index_copy(0, groups.order, out)
-        return self.proj(out.flatten(1))
+        out = torch.cat([self.attend(x, table, piece, core_dtype) for piece in groups.pieces])
+        return torch.empty_like(out).index_copy(0, groups.order, out)
+
+    def attend(self, x, table, groups, core_dtype):
+        """Attention of the voxels in `groups.order`, in that order. x: [M, C], table: rotary angles of all voxels."""
+        x, table = x.index_select(0, groups.order), [angles.index_select(0, groups.order) for angles in table]
+        qkv = self.qkv(x).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
+        q, k = rotate(qkv[:, :2], table).unbind(1)
+        q, k, v = (round_to(t, core_dtype) for t in (q, k, qkv[:, 2]))
+        return self.proj(round_to(grouped_attention(q, k, v, groups), core_dtype).flatten(1))
 
 
 def round_to(x, dtype):

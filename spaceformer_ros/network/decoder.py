@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .attention import attention
 from .layers import rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
 
@@ -184,7 +185,7 @@ class QueryDecoder(nn.Module):
     def predict(self, query, mask_features, seeds=None):
         """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
         query = self.decoder_norm(query)
-        mask_logits = mask_features @ self.mask_head(query).t()
+        mask_logits = (self.mask_head(query) @ mask_features.t()).t()  # in memory query by query, as they are read
         return Prediction(
             mask_logits=mask_logits if seeds is None else mask_logits + self.seeds.place_logits(query, seeds),
             objectness_logits=self.class_head(query),
@@ -219,6 +220,8 @@ def masked_attention(query, keys, blocked, chunk_size):
     query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel. Returns [H, Q, D] in the query's type.
     Formula: online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
+    if not torch.is_grad_enabled() and query.dtype != torch.float32:
+        return attention(query, keys.key, keys.value, _bias(keys, blocked, query.dtype))
     scaled = query * query.shape[-1] ** -0.5
     if keys.key.shape[1] <= chunk_size:
         return _attention_at_once(scaled, keys, blocked)
@@ -241,7 +244,12 @@ def masked_attention(query, keys, blocked, chunk_size):
 
 def _attention_at_once(scaled, keys, blocked):
     """As `masked_attention`, with all logits in memory: fewer passes over them, and far fewer for gradients."""
-    hidden = blocked if keys.row is None else blocked.index_select(0, keys.row)
-    bias = torch.zeros(hidden.shape, dtype=scaled.dtype, device=scaled.device).masked_fill_(hidden, -torch.inf)
-    logits = torch.baddbmm(bias.t()[None], scaled, keys.key.transpose(1, 2))
+    bias = _bias(keys, blocked, scaled.dtype)
+    logits = torch.baddbmm(bias[None], scaled, keys.key.transpose(1, 2))
     return logits.softmax(dim=-1) @ keys.value
+
+
+def _bias(keys, blocked, dtype):
+    """What to add to logits, [Q, N]: 0 where a query may look at a key, else minus infinity. blocked: [M, Q]."""
+    hidden = (blocked if keys.row is None else blocked.index_select(0, keys.row)).t()
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)

@@ -7,50 +7,50 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+PIECE_ROWS = {"cpu": 8192}  # rows that are worked on at a time, so that what lies between two steps stays small
+CONVOLUTION_SUMS = {"cpu": 1 << 21}  # float32 sums of a convolution at a time: 8 MB stay in a CPU's cache
+
+
+def piece_rows(device):
+    """Rows of a level to work on at a time: few enough for the cache of a CPU, enough to fill a GPU."""
+    return PIECE_ROWS.get(device.type, 1 << 17)
+
 
 class SparseConvFunction(torch.autograd.Function):
-    """out[q] = sum_k x[row of q + offset_k] @ weight[k], one gathered matrix product per kernel offset.
+    """out[q] = bias + sum_k x[row of q + offset_k] @ weight[k], one gathered product per kernel offset and piece.
 
-    Sums are float32 whatever the type of the operands. Pairs may name the row behind the last one: it counts as
-    zero, and what is added to it is dropped. Nothing gathered is kept for the backward pass.
+    Sums are float32 whatever the type of the operands. Pairs may name the output behind the last one of a piece: what
+    is added to it is dropped. The targets of one offset are unique, so the scattered sum is race-free and
+    deterministic on every device. Nothing gathered is kept for the backward pass.
     """
 
     @staticmethod
-    def forward(ctx, x, weight, pairs):
+    def forward(ctx, x, weight, bias, pieces):
         ctx.save_for_backward(x, weight)
-        ctx.pairs = pairs
-        return _gather_multiply_add(x, weight, pairs.inputs, pairs.outputs)
+        ctx.pieces, ctx.bias_type = pieces, bias.dtype
+        out = x.new_empty(len(x), weight.shape[2])
+        for piece in pieces:
+            sums = torch.zeros(len(piece) + 1, weight.shape[2], device=x.device)
+            for matrix, source, target in zip(weight, piece.inputs, piece.outputs):
+                if len(source):
+                    sums.index_add_(0, target, (x.index_select(0, source) @ matrix).float())
+            out[piece.rows] = sums[:-1] + bias
+        return out
 
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        grad, grad_x = grad.to(x.dtype), None
-        if ctx.needs_input_grad[0]:
-            grad_x = _gather_multiply_add(grad, weight.transpose(1, 2), ctx.pairs.outputs, ctx.pairs.inputs)
-            grad_x = grad_x.to(x.dtype)
-        x, grad = with_zero_row(x), with_zero_row(grad)
-        grad_weight = torch.stack(
-            [x[rows_in].t() @ grad[rows_out] for rows_in, rows_out in zip(ctx.pairs.inputs, ctx.pairs.outputs)]
-        )
-        return grad_x, grad_weight.to(weight.dtype), None
-
-
-def _gather_multiply_add(x, weight, sources, targets):
-    """Sum over k of scatter(x[sources[k]] @ weight[k]) at targets[k]; [M, C_out] float32.
-
-    The rows of one offset are unique, so the scattered sum is race-free and deterministic on every device.
-    """
-    rows, x = len(x), with_zero_row(x)
-    out = torch.zeros(rows + 1, weight.shape[2], dtype=torch.float32, device=x.device)
-    for k, (source, target) in enumerate(zip(sources, targets)):
-        if len(source):
-            out.index_add_(0, target, (x.index_select(0, source) @ weight[k]).float())
-    return out[:rows]
-
-
-def with_zero_row(x):
-    """x with one more row, of zeros."""
-    return F.pad(x, (0, 0, 0, 1))
+        grad_weight = torch.zeros(weight.shape, device=x.device)
+        grad_x = torch.zeros(x.shape, device=x.device) if ctx.needs_input_grad[0] else None
+        for piece in ctx.pieces:
+            part = F.pad(grad[piece.rows].to(x.dtype), (0, 0, 0, 1))  # zero for the output behind the last one
+            for k, (source, target) in enumerate(zip(piece.inputs, piece.outputs)):
+                gathered = part.index_select(0, target)
+                grad_weight[k] += x.index_select(0, source).t() @ gathered
+                if grad_x is not None:
+                    grad_x.index_add_(0, source, (gathered @ weight[k].t()).float())
+        grad_x = None if grad_x is None else grad_x.to(x.dtype)
+        return grad_x, grad_weight.to(weight.dtype), grad.sum(dim=0, dtype=torch.float32).to(ctx.bias_type), None
 
 
 class SparseConv3d(nn.Module):
@@ -70,8 +70,9 @@ class SparseConv3d(nn.Module):
     def forward(self, x, level):
         """x: [M, C_in] -> [M, C_out] in the type of the weights (or of the enclosing autocast)."""
         dtype = compute_dtype(x)
-        out = SparseConvFunction.apply(x.to(dtype), self.weight.to(dtype), level.neighbour_pairs(self.kernel_size))
-        return (out + self.bias).to(dtype)
+        rows = CONVOLUTION_SUMS.get(x.device.type, 1 << 27) // self.weight.shape[2]
+        pieces = level.neighbour_pieces(self.kernel_size, rows)
+        return SparseConvFunction.apply(x.to(dtype), self.weight.to(dtype), self.bias, pieces)
 
 
 def compute_dtype(x):
@@ -109,7 +110,8 @@ class SwiGLU(nn.Module):
         self.w3 = nn.Linear(channels, hidden, bias=False)
 
     def forward(self, x):
-        return self.w2(F.silu(self.w1(x)) * self.w3(x))
+        parts = [self.w2(F.silu(self.w1(part)) * self.w3(part)) for part in x.split(piece_rows(x.device))]
+        return torch.cat(parts)
 
 
 def rotary_table(positions, head_dim, base):
@@ -129,10 +131,13 @@ def rotary_table(positions, head_dim, base):
 def rotate(x, table):
     """Turn the interleaved pairs (2r, 2r + 1) of each head by the table's angles; channels beyond pass through.
 
-    x: [M, H, D]; computed in float32, returned in the type of x.
+    x: [M, ..., D]; computed in float32 as products of complex numbers, returned in the type of x.
     """
-    cos, sin = (t[:, None, :] for t in table)
-    rope_dim = 2 * cos.shape[-1]
-    first, second = x[..., 0:rope_dim:2].float(), x[..., 1:rope_dim:2].float()
-    turned = torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1).flatten(-2)
-    return torch.cat([turned.to(x.dtype), x[..., rope_dim:]], dim=-1)
+    turn = torch.complex(*table)
+    turn = turn.view(len(turn), *[1] * (x.dim() - 2), -1)
+    rope_dim = 2 * turn.shape[-1]
+    pairs = torch.view_as_complex(x[..., :rope_dim].float().unflatten(-1, (-1, 2)))
+    out = torch.empty_like(x)
+    out[..., :rope_dim] = torch.view_as_real(pairs * turn).flatten(-2)
+    out[..., rope_dim:] = x[..., rope_dim:]
+    return out

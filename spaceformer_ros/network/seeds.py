@@ -55,8 +55,8 @@ class QuerySeeds(nn.Module):
         centre = seeds.centre + shift
         square = lambda x: (x * x).sum(dim=1)  # noqa: E731
         with torch.autocast(query.device.type, enabled=False):
-            distance = square(seeds.votes)[:, None] + square(centre)[None] - 2 * seeds.votes @ centre.t()
-        return bias.t() - F.softplus(sharpness).t() * distance.clamp(min=0)
+            distance = square(seeds.votes)[None] + square(centre)[:, None] - 2 * centre @ seeds.votes.t()
+        return (bias - F.softplus(sharpness) * distance.clamp(min=0)).t()  # in memory query by query
 
 
 def farthest_points(points, count):
