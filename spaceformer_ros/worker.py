@@ -1,5 +1,7 @@
 """One thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
 
+import contextlib
+import ctypes
 import logging
 import os
 import sys
@@ -85,6 +87,8 @@ class Worker:
                 _settle(future, error=error)
             else:
                 _settle(future, result=result)
+            del item, future, work
+            trim_heap()
             self.busy_since = None
 
     def _report(self, error):
@@ -111,6 +115,13 @@ def give_way():
     threads that it starts, such as torch's."""
     if sys.platform == "linux":
         os.nice(NICENESS)
+
+
+def trim_heap():
+    """Give back to the system what malloc keeps for later (glibc): else days of large and small tensors in turn leave
+    it in pieces, and resident memory grows far beyond what is in use."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _settle(future, result=None, error=None):

@@ -1,8 +1,11 @@
 import os
+import pathlib
+import resource
 import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from spaceformer_ros.worker import NICENESS, Worker
@@ -83,6 +86,24 @@ def test_the_worker_lets_the_threads_that_answer_come_first():
     assert worker.stop(PATIENCE)
     assert found == [min(own + NICENESS, 19)]
     assert os.nice(0) == own
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be asked for it")
+def test_memory_goes_back_to_the_system_after_every_item():
+    pins, resident = [], lambda: int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    def handle(_):
+        pieces = [np.ones(100_000, dtype=np.uint8) for _ in range(2000)]  # 200 MB, too small for pages of their own
+        pins.append(pieces[-1])  # what is last holds all below it
+        return resident()
+
+    worker = Worker(lambda: None, handle, print)
+    worker.start()
+    worker.resume()
+    before = resident()
+    assert worker.submit("item").result(PATIENCE) - before > 150e6
+    assert worker.stop(PATIENCE)
+    assert resident() - before < 50e6
 
 
 def test_a_paused_worker_keeps_the_newest_item(bench):
