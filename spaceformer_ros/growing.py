@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from .cloud import Cloud
+from .heading import View
 from .voxels import Level, VoxelGrid, pack, voxel_coords
 
 BLOCK = 1 << 16  # points that are compared at once
@@ -15,46 +16,46 @@ BLOCK = 1 << 16  # points that are compared at once
 class MapGrid:
     """The voxels of the map that was seen last. A map too large for one piece is seen from one place ever after."""
 
-    def __init__(self, voxel_size, device):
-        """voxel_size: metres; device: torch.device that the grids live on."""
-        self.voxel_size, self.device = voxel_size, device
-        self._cloud, self._origin, self._grid = None, None, None
+    def __init__(self, voxel_size, device, along_walls=False):
+        """voxel_size: metres; device: torch.device that the grids live on; along_walls: see `View.of`."""
+        self.voxel_size, self.device, self.along_walls = voxel_size, device, along_walls
+        self._cloud, self._view, self._grid = None, None, None
 
     def see(self, cloud, one_piece):
-        """VoxelGrid of a Cloud, the point [3] from which it is seen, and whether the last map was seen from there.
+        """VoxelGrid of a Cloud, the View of it, and whether the last map was seen in the same view.
 
-        That is so if it was in this frame and both have more than `one_piece` voxels; else the cloud's own origin is
+        That is so if it was in this frame and both have more than `one_piece` voxels; else the cloud's own view is
         taken.
         """
         known = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
         if known and self.device.type == "cpu":
-            grid = update_grid(self._grid, self._cloud, cloud, self._origin)
+            grid = update_grid(self._grid, self._cloud, cloud, self._view)
         elif known:
-            grid = make_grid(cloud, self._origin, self.voxel_size, self.device)
+            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
         if not known or len(grid) <= one_piece:
-            known, self._origin = False, cloud.origin
-            grid = make_grid(cloud, self._origin, self.voxel_size, self.device)
+            known, self._view = False, View.of(cloud, self.along_walls)
+            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
         large = len(grid) > one_piece
         self._cloud, self._grid = (cloud, grid) if large else (None, None)
-        return grid, self._origin, known
+        return grid, self._view, known
 
 
-def make_grid(cloud, origin, voxel_size, device="cpu"):
-    """VoxelGrid of a Cloud seen from `origin`, on a device."""
-    xyz = torch.from_numpy(np.ascontiguousarray(cloud.xyz - origin)).to(device)
+def make_grid(cloud, view, voxel_size, device="cpu"):
+    """VoxelGrid of a Cloud in a View, on a device."""
+    xyz = torch.from_numpy(np.ascontiguousarray(view.from_map(cloud.xyz))).to(device)
     return VoxelGrid.from_points(xyz, torch.from_numpy(cloud.colors).to(device), voxel_size)
 
 
-def update_grid(grid, before, cloud, origin):
+def update_grid(grid, before, cloud, view):
     """The VoxelGrid of `cloud`, equal to that of `make_grid`, made from the one of an earlier cloud on the CPU.
 
-    before: the earlier Cloud; both are seen from `origin`. Clouds that have little in common take the long way.
+    before: the earlier Cloud; both are seen in the same View. Clouds that have little in common take the long way.
     """
     same = unchanged_points(before, cloud)
     if np.count_nonzero(same) < len(cloud) / 2:
-        return make_grid(cloud, origin, grid.voxel_size)
+        return make_grid(cloud, view, grid.voxel_size)
     changed = np.flatnonzero(~same)
-    new_key = _keys(cloud.xyz[changed] - origin, grid.voxel_size)
+    new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
     old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
     key = np.union1d(old_key, new_key)
     row = np.searchsorted(key, old_key)  # of each old voxel
@@ -68,7 +69,7 @@ def update_grid(grid, before, cloud, origin):
     positions, features = (_spread(values, row, len(key)) for values in (grid.positions, grid.features))
     members = np.flatnonzero(touched[voxel])
     if len(members):
-        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), origin, grid.voxel_size)
+        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
         rows = np.searchsorted(key, fresh.level.key.numpy())
         positions[rows], features[rows] = fresh.positions.numpy(), fresh.features.numpy()
         touched[rows] = False

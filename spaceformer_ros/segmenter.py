@@ -92,7 +92,7 @@ class Segmenter:
         self.device = choose_device(config.device)
         self.dtype = choose_precision(config.precision, self.device)
         network = checkpoint.model.config
-        self.voxel_size, self.nms_iou = network.voxel_size, network.nms_iou
+        self.voxel_size, self.nms_iou, self.along_walls = network.voxel_size, network.nms_iou, network.along_walls
         self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
@@ -114,9 +114,9 @@ class Segmenter:
         check_reach(cloud, self.voxel_size)
         budget = self._tile_budget(config.tiling)
         with run.stopwatch.stage("voxelise", self._wait), explained(ADVICE):
-            grid, origin, known = self._map.see(cloud, 2 * budget)
-            positions, point_to_voxel = grid.positions.cpu().numpy() + origin, grid.point_to_voxel.int().cpu().numpy()
-            voxels = VoxelMap(positions, point_to_voxel, self.voxel_size)
+            grid, view, known = self._map.see(cloud, 2 * budget)
+            positions, point_to_voxel = grid.positions.cpu().numpy(), grid.point_to_voxel.int().cpu().numpy()
+            voxels = VoxelMap(view.to_map(positions), point_to_voxel, self.voxel_size)
         if not known:
             self._tiles = TileMemory()
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
@@ -183,7 +183,7 @@ class Segmenter:
 
     def forget(self):
         """Forget the map: the next one is looked at as if it were the first."""
-        self._map = MapGrid(self.voxel_size, self.device)
+        self._map = MapGrid(self.voxel_size, self.device, self.along_walls)
         self._tiles, self._boxes = TileMemory(), BoxMemory()
 
     def cancel(self):

@@ -9,6 +9,7 @@ from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, Checkpoint
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig, PostprocessConfig
+from spaceformer_ros.heading import turn
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.postprocess import extract_instances
 from spaceformer_ros.segmenter import Segmenter, choose_device, choose_precision
@@ -51,6 +52,14 @@ def test_the_same_cloud_gives_the_same_instances_in_any_order_of_its_points(clou
     assert len(first) == len(other)
     agree = np.mean([a == b for a, b in zip(masks(first, cloud), masks(other, shuffled))])
     assert agree > 0.9  # mean colours of a voxel round differently in another order
+
+
+@pytest.mark.parametrize("along_walls", [False, True])
+def test_voxels_lie_where_their_points_are(cloud, along_walls):
+    turned = dataclasses.replace(cloud, xyz=turn(cloud.xyz, 0.6))
+    voxels = segment(turned, along_walls=along_walls).voxels
+    mean = [np.bincount(voxels.point_to_voxel, column) / voxels.point_counts for column in turned.xyz.T]
+    assert np.allclose(voxels.positions, np.stack(mean, axis=1), atol=1e-5)
 
 
 def test_duplicates_are_removed_as_the_checkpoint_says_unless_the_user_does(cloud):

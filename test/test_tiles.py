@@ -13,6 +13,7 @@ from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.growing import make_grid, update_grid
+from spaceformer_ros.heading import View
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.memory import MemoryMeter, is_out_of_memory
 from spaceformer_ros.merge import merge_tiles, without_duplicates
@@ -182,9 +183,9 @@ def test_an_updated_grid_equals_a_new_one(data):
     moved = data.draw(st.lists(st.integers(0, number - 1), max_size=60))
     xyz[moved] = rng.uniform(-2, 2, (len(moved), 3))
     rgb[data.draw(st.lists(st.integers(0, number - 1), max_size=10))] ^= 1
-    cloud, origin = Cloud(xyz, rgb, "map"), np.float32([0.1, 0.2, -1])
-    fast = update_grid(make_grid(before, origin, 0.1), before, cloud, origin)
-    slow = make_grid(cloud, origin, 0.1)
+    cloud, view = Cloud(xyz, rgb, "map"), View(data.draw(st.sampled_from((0.0, 0.7))), np.float32([0.1, 0.2, -1]))
+    fast = update_grid(make_grid(before, view, 0.1), before, cloud, view)
+    slow = make_grid(cloud, view, 0.1)
     for a, b in zip(*(((g.level.key, g.positions, g.features, g.point_to_voxel)) for g in (fast, slow))):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
@@ -213,8 +214,9 @@ def same(a, b):
 
 def test_a_map_that_fits_is_not_cut(hall):
     cut, in_one = segmenter(), config(tile_voxels=100_000)
-    grid = make_grid(hall, hall.origin, VOXEL)
-    voxels = VoxelMap(grid.positions.numpy() + hall.origin, grid.point_to_voxel.int().numpy(), VOXEL)
+    view = View.of(hall, along_walls=False)
+    grid = make_grid(hall, view, VOXEL)
+    voxels = VoxelMap(view.to_map(grid.positions.numpy()), grid.point_to_voxel.int().numpy(), VOXEL)
     with torch.inference_mode():
         wanted = extract_instances(cut.backend.predict(grid, cut.orders), voxels, in_one.postprocess)
     for _ in range(2):
@@ -335,6 +337,13 @@ def test_the_memory_of_the_network_is_measured(hall):
     estimate = cut.meter.bytes_per_voxel
     cut.segment(colored(np.concatenate([floor(5, 5), floor(5, 5, z=1.0)])), config(tile_voxels=100_000))
     assert 100 < cut.meter.bytes_per_voxel < estimate
+
+
+def test_a_run_in_memory_that_was_free_already_is_not_taken_for_free():
+    meter = MemoryMeter(segmenter().backend.model.config, torch.device("cpu"), torch.float32)
+    with meter.measure(10_000):
+        pass
+    assert meter.bytes_per_voxel > 100
 
 
 def test_less_memory_means_smaller_tiles(hall):

@@ -10,6 +10,7 @@ from fakes import DIM, FakeEmbedder
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.checkpoint import load_file
+from spaceformer_ros.heading import canonical_heading
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.rooms import KIND_NAMES, make_room
 from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
@@ -128,8 +129,27 @@ def test_training_configuration_is_read_and_checked(tmp_path):
         read_config(path)
 
 
-def test_the_shipped_training_configuration_can_be_read():
-    config, model_config = read_config(CONFIG / "train_demo.yaml")
+@pytest.mark.parametrize("name", ["train_demo.yaml", "train_demo_more.yaml"])
+def test_the_shipped_training_configurations_can_be_read(name):
+    config, model_config = read_config(CONFIG / name)
     assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
     assert config.validation_seed + config.validation_rooms <= 500_000
-    assert model_config == SpaCeFormerConfig.demo()
+    same = {} if config.start_from else {"voxel_size": 0.06, "along_walls": False}  # the first phase saw less
+    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **same)
+
+
+def test_a_run_can_start_from_a_checkpoint(tmp_path):
+    first = train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path / "a", CPU, FakeEmbedder())
+    config = dataclasses.replace(
+        QUICK, steps=1, learning_rate=0.0, start_from=str(tmp_path / "a/checkpoint.safetensors")
+    )
+    second = train(config, dataclasses.replace(MODEL, voxel_size=0.15), tmp_path / "b", CPU, FakeEmbedder())
+    weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
+    assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
+    assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
+
+
+def test_rooms_are_shown_along_their_walls(room, rng):
+    samples = [augment(room, rng, 40, any_heading_share=0.0) for _ in range(9)]
+    degrees = np.degrees([canonical_heading(sample.xyz.numpy()) for sample in samples])
+    assert np.median(np.abs((degrees + 45) % 90 - 45)) < 4

@@ -31,6 +31,7 @@ class SpaCeFormerConfig:
     shifted cloud with n sines and cosines of it. seeded_queries: False for the published queries, learned constants;
     True starts them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output;
     text_channels: width of the text embeddings. nms_iou: mask IoU above which two predictions are the same object.
+    along_walls: maps are turned along their walls before they are voxelised, as in training (`heading.py`).
     """
 
     encoder: tuple
@@ -47,6 +48,7 @@ class SpaCeFormerConfig:
     seeded_queries: bool = False
     stem_kernel_size: int = 5
     nms_iou: float = 0.7
+    along_walls: bool = False
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
 
@@ -78,7 +80,7 @@ class SpaCeFormerConfig:
 
     @classmethod
     def demo(cls):
-        """A small network for 6 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
+        """A small network for 5 cm voxels and the text space of all-MiniLM-L6-v2, trainable on a CPU."""
         return cls(
             encoder=(
                 StageConfig(32, 1, "space", 12, depth=1),
@@ -91,7 +93,7 @@ class SpaCeFormerConfig:
                 StageConfig(64, 1, "space", 10, depth=1),
                 StageConfig(64, 1, "space", 12, depth=1),
             ),
-            voxel_size=0.06,
+            voxel_size=0.05,
             feature_channels=128,
             text_channels=384,
             decoder_channels=128,
@@ -100,6 +102,7 @@ class SpaCeFormerConfig:
             num_queries=100,
             position_octaves=5,
             seeded_queries=True,
+            along_walls=True,
             nms_iou=0.3,  # several queries start on one object
             stem_kernel_size=3,
         )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..heading import SQUARE, canonical_heading
 from ..rooms import RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
-HEADING_JITTER = 2.0  # degrees around a quarter turn, standard deviation
+HEADING_JITTER = 2.0  # degrees from the walls' direction, standard deviation
 GRID_JITTER = 0.004  # metres of noise on every training point, so that no voxel border is learned
 
 
@@ -57,7 +58,12 @@ def augment(room, rng, min_points, any_heading_share=1.0):
     """A Sample of a room seen under a random similarity, colour shift and partial loss; None if no object is left."""
     keep = _crop(room.cloud.xyz, room.instance < 0, rng)
     xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
-    xyz = _move(xyz, rng, any_heading_share) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
+    turned = rng.uniform(0, 2 * np.pi)
+    if rng.random() >= any_heading_share:
+        turned = (
+            SQUARE * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - canonical_heading(room.cloud.xyz)
+        )
+    xyz = _move(xyz, turned, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
     low, high = xyz.min(axis=0), xyz.max(axis=0)
     xyz = xyz - np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
@@ -110,11 +116,9 @@ def _near(xyz, others, distance):
     return grid[tuple((cell - low).T)]
 
 
-def _move(xyz, rng, any_heading_share):
-    """Rotate about z (any angle, or about a quarter turn), mirror, scale by up to 10 % and tilt by up to 2 degrees."""
-    angle, (tilt_x, tilt_y) = rng.uniform(0, 2 * np.pi), np.radians(rng.normal(0, 0.7, 2))
-    if rng.random() >= any_heading_share:
-        angle = np.pi / 2 * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER))
+def _move(xyz, angle, rng):
+    """Rotate by an angle about z, mirror, scale by up to 10 % and tilt by up to 2 degrees."""
+    tilt_x, tilt_y = np.radians(rng.normal(0, 0.7, 2))
     c, s = np.cos(angle), np.sin(angle)
     matrix = np.array([[c, -s, tilt_x], [s, c, tilt_y], [-tilt_x, -tilt_y, 1.0]]) * rng.uniform(0.9, 1.1)
     matrix[0] *= rng.choice([-1, 1])

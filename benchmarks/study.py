@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Which demo network learns most in a given time? Trains variants of it from scratch and validates each.
+
+Usage: tools/env.sh python benchmarks/study.py OUT [--minutes 5] [--only base,wider] [--threads 1]
+
+Every variant gets the same time on the same machine, so a larger network gets fewer steps: their number is measured
+first, and the learning rate falls to zero over it. All see the same stream of rooms. Prints one row per variant:
+parameters, steps, and figures on validation rooms (seeds from 400000). A variant that is done is not trained again.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import shutil
+import time
+
+from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL
+from spaceformer_ros.cli import print_table
+from spaceformer_ros.config import Config
+from spaceformer_ros.network.model import SpaCeFormerConfig, StageConfig
+from spaceformer_ros.pipeline import cache_folder
+from spaceformer_ros.segmenter import choose_device
+from spaceformer_ros.text import PromptEmbedder, load_text_encoder
+from spaceformer_ros.training.train import TrainConfig, train
+
+PROBE_STEPS = 12  # whose median time decides how many steps fit
+SHOWN = ("class-agnostic AP25", "class-agnostic AP50", "AP50", "mIoU", "first answer right, by name")
+
+
+def scaled(stages, width=1.0, more_blocks=0):
+    """Stages with channels times `width` (heads of the same size), and so many blocks more."""
+    return tuple(
+        StageConfig(round(s.channels * width), max(1, round(s.heads * width)), s.kind, s.size, s.depth + more_blocks)
+        for s in stages
+    )
+
+
+def variants():
+    """Dict name -> SpaCeFormerConfig; each differs from "base" in one thing."""
+    base = SpaCeFormerConfig.demo()
+    change = lambda **values: dataclasses.replace(base, **values)  # noqa: E731
+    both = lambda **values: {part: scaled(getattr(base, part), **values) for part in ("encoder", "decoder")}  # noqa: E731
+    return {
+        "base": base,
+        "wider (channels x 2)": change(**both(width=2.0)),
+        "deeper (one block more per stage)": change(**both(more_blocks=1)),
+        "voxels of 4 cm": change(voxel_size=0.04),
+        "voxels of 6 cm": change(voxel_size=0.06),
+        "50 queries": change(num_queries=50),
+        "200 queries": change(num_queries=200),
+    }
+
+
+def run_variant(name, model_config, folder, seconds, device, embedder):
+    """Train one variant for about so many seconds; returns its row of the table as a dict."""
+    result = folder / "result.json"
+    if result.is_file():
+        return json.loads(result.read_text())
+    shutil.rmtree(folder, ignore_errors=True)
+    probe = train(config_of(PROBE_STEPS), model_config, folder / "probe", device, embedder)
+    steps = max(PROBE_STEPS, int(seconds / step_seconds(folder / "probe")))
+    start = time.monotonic()
+    train(config_of(steps, validate=True), model_config, folder, device, embedder)
+    figures = json.loads((folder / "validation.jsonl").read_text().splitlines()[-1])
+    row = {
+        "variant": name,
+        "parameters": sum(p.numel() for p in probe.model.parameters()),
+        "steps": steps,
+        "minutes": (time.monotonic() - start) / 60,
+        **{figure: figures[figure] for figure in SHOWN},
+    }
+    result.write_text(json.dumps(row, indent=1))
+    return row
+
+
+def config_of(steps, validate=False):
+    """TrainConfig of so many steps, with the rates of the shipped checkpoint; validated once, at the end."""
+    return TrainConfig(
+        steps=steps,
+        learning_rate=1.5e-3,
+        reuse=5,
+        any_heading_share=0.15,
+        caption_weight=3.0,
+        first_seed=3_000_000,
+        validate_every=steps if validate else 0,
+        validation_rooms=20,
+    )
+
+
+def step_seconds(folder):
+    """Median time of a step of a run."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return sorted(row["seconds"] for row in rows)[len(rows) // 2]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--minutes", type=float, default=5.0, help="per variant (default: %(default)s)")
+    parser.add_argument("--only", default="", help="names, or their beginnings, joined by commas")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    encoder = load_text_encoder("", DEMO_TEXT_MODEL, cache_folder(Config().model))
+    embedder = PromptEmbedder(encoder, ("{}",), options.out / "texts.sqlite")
+    device, rows = choose_device(options.device), []
+    for name, model_config in variants().items():
+        if not name.startswith(tuple(options.only.split(","))):
+            continue
+        folder = options.out / name.split(" (")[0].replace(" ", "_")
+        rows.append(run_variant(name, model_config, folder, 60 * options.minutes, device, embedder))
+        print_table([[_text(value) for value in row.values()] for row in rows], list(rows[0]))
+
+
+def _text(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
