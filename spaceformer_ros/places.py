@@ -67,6 +67,13 @@ class Place:
         return occupied_cells(self.own)
 
 
+def among(keys, wanted):
+    """[...] bool: which keys stand in `wanted`, sorted."""
+    if not len(wanted):
+        return np.zeros(np.shape(keys), dtype=bool)
+    return wanted[np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)] == keys
+
+
 class KeyIndex:
     """Finds the rows of integer keys."""
 
@@ -111,13 +118,15 @@ class CloudCells:
         return Place(np.concatenate([own, self._means[around]]), kind)
 
     def _around(self, own, cells):
-        """Sorted indices of fine cells around an object's points `own` but not among its `cells`.
+        """Sorted indices of fine cells around an object's points `own`, but not next to its `cells`.
 
         Within one TRACK_CELL, or up to four where that gives few: a chair whose legs were not seen has no neighbours.
+        Cells next to its own may be the object's too, where its mask has a hole.
         """
+        beside = np.unique(self.keys[cells][:, None] + neighbours(1))
         for reach in (1, 2, 4):
             near = self._blocks.rows(np.unique(occupied_cells(own)[:, None] + neighbours(reach)))
-            around = np.setdiff1d(near, cells, assume_unique=True)
+            around = near[~among(self.keys[near], beside)]
             if len(around) >= ENOUGH_AROUND:
                 break
         return np.sort(around)
@@ -125,7 +134,7 @@ class CloudCells:
     def _others_near(self, xyz, exclusive):
         """[N] bool: whether something lies within SLACK of these points in other cells than the `exclusive` ones."""
         cell, filled = self._lookup(xyz)
-        return (filled & ~np.isin(cell, exclusive)).any(axis=1)
+        return (filled & ~among(cell, exclusive)).any(axis=1)
 
     def _lookup(self, xyz):
         """For the fine cells near N points: [N, 8] index into self.keys, and bool whether that is the cell."""

@@ -138,7 +138,7 @@ class SceneStore:
         return self.scene
 
     def _continue(self, fresh, instances, cells, config):
-        """(objects, Instances): fresh objects, those that continue known ones with their identity, and the carried over."""
+        """(objects, Instances): the fresh ones, with the identities that they continue, and behind them the carried."""
         before, known = self.scene.instances, self.scene.objects
         tracks = to_tracks(known, before.features)
         links = follow(to_tracks(fresh, instances.features), tracks, cells, config.track_iou, config.track_distance)
@@ -151,7 +151,8 @@ class SceneStore:
             objects.append(item)
         missing = [item for j, item in enumerate(known) if j not in set(links.partner)]
         moved = [carried(item, links.shift) for item in missing]
-        views = judge([item.place for item in moved], [item.place for item in fresh], cells)
+        held = held_voxels(instances, [item.row for item in fresh if not item.background])
+        views = judge([item.place for item in moved], [item.place for item in fresh], cells, held)
         moved = [replace(item, missed_views=item.missed_views + float(view)) for item, view in zip(moved, views)]
         kept = [item for item in moved if item.missed_views < config.fade_views]
         kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
@@ -277,15 +278,21 @@ def carried(item, shift):
     return replace(item, found=False, place=shift.place(item.place), box=shift.box(item.box), centroid=centroid)
 
 
+def held_voxels(instances, rows):
+    """[M] bool: voxels in the masks of these rows."""
+    held = np.zeros(len(instances.voxels), dtype=bool)
+    for row in rows:
+        held[instances.masks[row]] = True
+    return held
+
+
 def append_objects(objects, instances, kept, before, cells):
     """(objects, Instances) with the carried objects `kept` and rows for them behind the others.
 
     Their masks are the voxels that now lie in their cells and in no other mask, perhaps none; before: the Instances in
     which they have their rows so far.
     """
-    held = np.zeros(len(instances.voxels), dtype=bool)
-    for mask in instances.masks:
-        held[mask] = True
+    held = held_voxels(instances, range(len(instances)))
     masks = [cells.mask(item.place) for item in kept]
     masks = [mask[~held[mask]] for mask in masks]
     rows = replace(

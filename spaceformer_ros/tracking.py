@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
-from .places import ALONE, AROUND, FINE_CELL, Place, cell_keys, fine_keys_near
+from .places import ALONE, AROUND, FINE_CELL, Place, among, cell_keys, fine_keys_near
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ EMPTY = 0.5  # filled share of its own cells below which its place is empty
 LEAST_CELLS = 2  # own cells and cells around that such a judgement needs
 TAKEN = 0.5  # share of an object's cells filled by others of similar extent that have taken its place
 PART = 0.2  # share of such another object that lies in its cells at least
-CLEAR_VIEW, OCCUPIED_VIEW, NO_VIEW = 1.0, 0.25, 0.0  # views: place seen empty; seen filled but not found; not seen
+HELD = 0.7  # share of the voxels in its place, above which it is seen as something else, when other objects hold them
+CLEAR_VIEW, FILLED_VIEW, NO_VIEW = 1.0, 0.25, 0.0  # views: empty or seen as something else; filled, not found; not seen
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def follow(fresh, known, cells, min_iou, max_distance):
     """Links from fresh to known Tracks. cells: CloudCells of the cloud in which the fresh ones were found.
 
     In this order: cells overlap by more than min_iou (best total IoU); one lies in the other and they look alike (an
-    object of which more is seen now); alike, and centres nearer than max_distance metres, if the old place is empty.
+    object of which more is seen now); alike, and centres nearer than max_distance metres, if they touch or the old
+    place is empty.
     Where the overlaps show that the map has moved as a whole, the known objects are moved along first.
     """
     partner = [None] * len(fresh)
@@ -123,10 +125,11 @@ def follow(fresh, known, cells, min_iou, max_distance):
     _assign(partner, len(known), overlap, overlap.inside + preference, alike & (overlap.inside >= INSIDE))
     near = _near(fresh, known, partner, max_distance)
     alike, cosine = _compare(fresh, known, near.i, near.j)
-    left = {j: _filled_share(known.places[j], cells) < EMPTY for j in np.unique(near.j[alike]).tolist()}
-    left = np.array([left.get(j, False) for j in near.j.tolist()], dtype=bool)
+    touch = np.isin(near.i * len(known) + near.j, overlap.i * len(known) + overlap.j)
+    left = [j for j in np.unique(near.j[alike & ~touch]) if _filled_share(known.places[j], cells) < EMPTY]
     apart = np.linalg.norm(fresh.centers[near.i] - known.centers[near.j], axis=1)
-    _assign(partner, len(known), near, 2 - apart / max(max_distance, 1e-9) + cosine, alike & left)
+    closeness = 2 - apart / max(max_distance, 1e-9) + cosine
+    _assign(partner, len(known), near, closeness, alike & (touch | np.isin(near.j, left)))
     return Links(partner, shift)
 
 
@@ -369,27 +372,55 @@ def fit_shift(a, b, turn):
 # --- who is gone ------------------------------------------------------------------------------------------------------
 
 
-def judge(missing, fresh, cells):
+def judge(missing, fresh, cells, held):
     """What a cloud says against each object that was not found in it: [U] views without it, infinite where it is gone.
 
-    missing: U Places, moved with the map; fresh: Places of what was found; cells: CloudCells of the cloud. Infinite:
-    others that are mostly inside it, or similar, fill its cells. CLEAR_VIEW: its surroundings are there, but its cells
-    are empty; surroundings may have gone with it. OCCUPIED_VIEW: its cells are filled. NO_VIEW: anything else.
+    missing: U Places, moved with the map; fresh: Places of what was found; cells: CloudCells of the cloud; held: [M]
+    bool, voxels in masks of foreground objects. Infinite: others that are mostly inside it, or similar, fill its cells.
+    CLEAR_VIEW: its surroundings are there, but its cells are empty (surroundings may have gone with it), or its cells
+    are filled by objects of any extent. FILLED_VIEW: its cells are filled by nothing that is known. NO_VIEW: else.
     """
     views = np.full(len(missing), NO_VIEW)
     taken = _taken(missing, fresh)
     views[taken] = np.inf
-    gone, open_cases = np.zeros(0, np.int64), set(np.flatnonzero(~taken).tolist())
-    while True:  # what stood on a table that is gone has lost its surroundings to the same view
-        clear = [k for k in sorted(open_cases) if _view(missing[k], cells, gone) == CLEAR_VIEW]
-        if not clear:
-            break
-        views[clear] = CLEAR_VIEW
-        open_cases -= set(clear)
-        gone = np.concatenate([gone, *(cell_keys(missing[k].own, FINE_CELL) for k in clear)])
-    for k in open_cases:
-        views[k] = _view(missing[k], cells, gone)
+    filled = np.array([_filled_share(place, cells) for place in missing])
+    for k in np.flatnonzero(~taken & (filled >= EMPTY)):
+        mask = cells.mask(missing[k])
+        views[k] = CLEAR_VIEW if len(mask) and held[mask].mean() > HELD else FILLED_VIEW
+    views[_seen_empty(missing, np.flatnonzero(~taken & (filled < EMPTY)), cells)] = CLEAR_VIEW
     return views
+
+
+def _seen_empty(missing, candidates, cells):
+    """Those of the candidates (indices into missing, whose cells are empty) of which enough surroundings are there.
+
+    What belonged to others that were seen to be gone counts as there; what belonged to other candidates counts neither
+    way: things that stood together may have gone together.
+    """
+    own = {k: np.unique(cell_keys(missing[k].own, FINE_CELL)) for k in candidates.tolist()}
+    seen, gone = [], np.zeros(0, np.int64)
+    while own:
+        left, owners = np.unique(np.concatenate([*own.values()]), return_counts=True)
+        doubtful = left[owners > 1], left  # cells of several candidates, of any
+        found = [k for k, cell in own.items() if _is_surrounded(missing[k], cells, gone, *doubtful, cell)]
+        if not found:
+            break
+        seen += found
+        gone = np.unique(np.concatenate([gone, *(own.pop(k) for k in found)]))
+    return np.array(seen, dtype=np.int64)
+
+
+def _is_surrounded(place, cells, gone, shared, left, own):
+    """Whether the surroundings of a Place are there. Sorted keys of fine cells, see `_seen_empty`: gone; shared by
+    several candidates; left by any; the place's own."""
+    around = place.xyz[place.kind == AROUND]
+    if len(_telling_points(place)) < LEAST_CELLS or len(around) < LEAST_CELLS:
+        return False
+    near = fine_keys_near(around)
+    there = cells.filled(around) | among(near, gone).any(axis=1)
+    doubtful = among(near, shared) | (among(near, left) & ~among(near, own))
+    judged = there | ~doubtful.any(axis=1)
+    return judged.sum() >= LEAST_CELLS and there[judged].mean() >= COVERED
 
 
 def _taken(missing, fresh):
@@ -404,17 +435,6 @@ def _taken(missing, fresh):
         filled = np.unique(np.concatenate([fresh[i].cells for i in parts]))
         result[k] = np.isin(missing[k].cells, filled).sum() >= TAKEN * sizes[k]
     return result
-
-
-def _view(place, cells, gone):
-    """CLEAR_VIEW, OCCUPIED_VIEW or NO_VIEW of one Place. gone: keys of fine cells that objects have left."""
-    filled = _filled_share(place, cells)
-    around = place.xyz[place.kind == AROUND]
-    if len(around) >= LEAST_CELLS and len(_telling_points(place)) >= LEAST_CELLS and filled < EMPTY:
-        there = cells.filled(around) | np.isin(fine_keys_near(around), gone).any(axis=1)
-        if there.mean() >= COVERED:
-            return CLEAR_VIEW
-    return OCCUPIED_VIEW if filled >= EMPTY else NO_VIEW
 
 
 def _telling_points(place):

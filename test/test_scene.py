@@ -100,25 +100,25 @@ def test_what_the_cloud_does_not_cover_stays(pipeline, box_cloud):
 
 
 def test_what_was_taken_away_goes_after_three_clear_views(pipeline, box_cloud):
-    first = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000)))
+    first = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=8000)))
     for views in (1, 2, 3):
-        objects = by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=20_000)))
+        objects = by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=8000)))
         assert ("chair" in objects) == (views < 3), views
     assert {label: item.id for label, item in first.items() if label != "chair"} == {
         label: item.id for label, item in objects.items()
     }
-    back = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000)))
+    back = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=8000)))
     assert back["chair"].id > max(item.id for item in first.values())
 
 
 def test_the_number_of_views_is_a_setting(box_cloud):
     pipeline = make_pipeline(CONFIG.with_values({"fade_views": 1}))
-    process(pipeline, box_cloud([*ROOM, FLOOR], points=20_000))
-    assert "chair" not in by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=20_000)))
+    process(pipeline, box_cloud([*ROOM, FLOOR], points=8000))
+    assert "chair" not in by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=8000)))
 
 
 def test_what_is_there_but_not_found_goes_later_and_shows_its_points_till_then(pipeline, box_cloud):
-    cloud = box_cloud([*ROOM, FLOOR], points=20_000)
+    cloud = box_cloud(ROOM)
     before = by_label(process(pipeline, cloud))["sofa"]
     pipeline.segmenter.names = {color: name for color, name in NAMES.items() if name != "sofa"}
     for views in range(1, 13):  # four filled views weigh as much as a clear one

@@ -129,9 +129,9 @@ def test_markers_of_what_vanished_are_deleted_and_the_rest_keeps_its_ids(start, 
     markers = client.listen("/spaceformer/markers", MarkerArray)
     start(fade_views=1)
     floor = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # the segmenter does not know its colour
-    client.publish(box_cloud([*ROOM, floor], points=20_000))
+    client.publish(box_cloud([*ROOM, floor], points=8000))
     first = wait_until(lambda: instances and instances[-1], "instances")
-    client.publish(box_cloud([*ROOM[1:], floor], points=20_000, stamp_ns=2_000_000_000))
+    client.publish(box_cloud([*ROOM[1:], floor], points=8000, stamp_ns=2_000_000_000))
     second = wait_until(lambda: len(instances) > 1 and instances[-1], "the second result")
     assert {i.id for i in second.instances} < {i.id for i in first.instances}
     gone = {i.id for i in first.instances} - {i.id for i in second.instances}

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Do objects keep their identities while a map grows, drifts, closes a loop and changes?
+
+Usage: tools/env.sh python benchmarks/sequence.py [-n 30] [--network 5]
+
+A generated room is revealed in 14 maps. New parts lie off by 1.2 cm more in every map, until the seventh closes the
+loop and moves everything by 1 m and 7 degrees. From the tenth on, up to three things stand elsewhere (at least 1 m
+away: they count as others then) and up to three are gone.
+
+truth: instances are the truth, one in ten missing, one in twenty under a wrong name, a tenth of the voxels lost, noise
+on the features. network: the demo weights look at the maps; what overlaps a thing by an IoU of 0.5 or more is an
+observation of it. Prints, over all sequences, how often something was found under another id than before, what is still
+known three maps after it was taken away, ids that ended while their thing was there, and ids that were given twice.
+Exits with 1 where `truth` misses a target: less than 2 % other ids, nothing left after three views, no id twice.
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+
+from tqdm import tqdm
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "test"))
+
+from sequences import Tally, TruthPipeline, by_overlap, make_sequence, play
+
+from spaceformer_ros.cli import print_table
+from spaceformer_ros.pipeline import build_pipeline
+from spaceformer_ros.timing import Stopwatch
+from spaceformer_ros.training.validate import all_kinds_config
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", type=int, default=30, help="sequences of instances from the truth (default %(default)s)")
+    parser.add_argument("--network", type=int, default=5, help="sequences for the network (default %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=600_000)
+    parser.add_argument("--checkpoint", default="demo")
+    parser.add_argument("--verbose", action="store_true", help="say what went wrong where")
+    options = parser.parse_args()
+    seeds = range(options.first_seed, options.first_seed + options.n)
+    columns = {"truth": run(seeds, of_truth, options.verbose)}
+    if options.network:
+        pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
+        seeds = range(options.first_seed, options.first_seed + options.network)
+        columns["network"] = run(seeds, lambda sequence, seed: of_network(sequence, pipeline), options.verbose)
+    rows = zip(*(figures(*column) for column in columns.values()))
+    print_table([(row[0][0], *(value for _, value in row)) for row in rows], ("figure", *columns))
+    truth = columns["truth"][0]
+    if truth.switches >= 0.02 * truth.observations or truth.ghosts or truth.reused:
+        sys.exit(1)
+
+
+def of_truth(sequence, seed):
+    truth = TruthPipeline(sequence, seed)
+    return play(sequence, truth.process, truth.identify)
+
+
+def of_network(sequence, pipeline):
+    pipeline.clear()
+    return play(sequence, lambda step: pipeline.process(step.cloud, Stopwatch()).scene, by_overlap)
+
+
+def run(seeds, follow, verbose):
+    """Tally of the sequences of all seeds, and seconds for each in the mean. follow: (Sequence, seed) -> Tally."""
+    total, start = Tally(), time.perf_counter()
+    for seed in tqdm(seeds, unit="sequence", disable=None):
+        tally = follow(make_sequence(seed), seed)
+        total += tally
+        for note in tally.notes if verbose else ():
+            print(f"seed {seed}, {note}")
+    return total, (time.perf_counter() - start) / max(len(seeds), 1)
+
+
+def figures(tally, seconds):
+    """Rows (figure, text) of a Tally."""
+    share = lambda part, whole: f"{part} of {whole} ({100 * part / max(whole, 1):.2f} %)"  # noqa: E731
+    return [
+        ("found under another id than before", share(tally.switches, tally.observations)),
+        ("an id found on another thing than before", share(tally.passed, tally.observations)),
+        ("still known 3 views after they were taken away", share(tally.ghosts, tally.taken_away)),
+        ("ids that ended while their thing was there", share(tally.lost, tally.known)),
+        ("ids given twice", str(tally.reused)),
+        ("found under another label than before", share(tally.renamed, tally.observations)),
+        ("seconds per sequence", f"{seconds:.1f}"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
