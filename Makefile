@@ -5,8 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
 RUN = tools/env.sh
 CLOUD ?=
 OUT ?= out
+MINUTES ?= 120
 
-.PHONY: demo test evaluate lint format setup clean
+.PHONY: demo test evaluate bench soak lint format setup clean
 
 demo: setup ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
 	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
@@ -16,6 +17,12 @@ test: setup lint ## all tests, over real DDS on this machine only
 
 evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
 	$(RUN) python benchmarks/evaluate_rooms.py -n 200 --per-class --json $(OUT)/evaluation.json
+
+bench: setup ## every stage beside what its arithmetic needs, on this machine (docs/benchmarks.md)
+	$(RUN) python benchmarks/bench.py
+
+soak: setup ## the node on a growing, looping map for MINUTES (120), with queries: does it stay as it is?
+	$(RUN) python benchmarks/soak.py --minutes $(MINUTES)
 
 lint: setup ## style of code, as ruff sees it
 	$(RUN) ruff check .

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -34,11 +35,17 @@ def live_node(**parameters):
         os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds_large_clouds.xml")
         settings = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = [sys.executable, str(ROOT / "scripts" / "spaceformer_node"), "--ros-args", *settings]
-        process = subprocess.Popen([*command, "--log-level", "warn"])
+        process = subprocess.Popen([*command, "--log-level", "error"])
         stack.callback(stop, process)
         client = Client(process.pid)
         stack.callback(client.close)
         yield client
+
+
+def resident_mib(pid):
+    """Resident memory of a process, MiB."""
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def stop(process):

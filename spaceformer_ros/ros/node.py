@@ -6,6 +6,7 @@ that may have to wait for the text model or a transform.
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 import signal
@@ -27,7 +28,7 @@ from .. import Cancelled, SpaceformerError, health
 from ..change import ChangeDetector
 from ..pipeline import build_pipeline
 from ..timing import Stopwatch
-from ..worker import Worker
+from ..worker import Worker, trim_heap
 from . import interfaces, parameters, qos
 from .background import Background
 from .clocks import STEADY
@@ -127,6 +128,8 @@ class SpaceformerNode(LifecycleNode):
     def on_cleanup(self, _state):
         """Let go of the model, the scene and all interfaces."""
         self._tear_down()
+        gc.collect()  # the network refers to itself: without this it would stay, on the device too, for a while
+        trim_heap()
         return TransitionCallbackReturn.SUCCESS
 
     @_transition

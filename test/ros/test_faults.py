@@ -5,6 +5,7 @@ import os
 import pathlib
 import resource
 import threading
+import weakref
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -260,6 +261,7 @@ def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instanc
     node = start(active=False)
     client.publish(box_cloud(ROOM, points=1000))
     before = None
+    gc.freeze()  # what other tests left need not be looked at in every life
     for life in range(100):
         go(node.trigger_configure)
         go(node.trigger_activate)
@@ -270,10 +272,22 @@ def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instanc
         go(node.trigger_cleanup)
         if life == 19:
             before = holdings()
+    gc.unfreeze()
     tasks, files, memory = (after - first for after, first in zip(holdings(), before))
     assert (tasks, files) <= (0, 0)
     assert memory < 30  # MiB; glibc gives every new thread an arena of its own
     assert (list(node.timers), list(node.subscriptions)) == ([], [])
+
+
+def test_cleanup_frees_what_refers_to_itself_at_once(start):
+    node = start()
+    wait_until(lambda: node.pipeline, "the pipeline")
+    network = node.pipeline.segmenter
+    network.itself, gone = network, weakref.ref(network)
+    del network
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    assert gone() is None
 
 
 # --- publishers that are late or missing ------------------------------------------------------------------------------
