@@ -94,7 +94,7 @@ class NeighbourPiece:
     """The NeighbourPairs whose outputs lie in the slice `rows` of a level; outputs are counted from its start."""
 
     rows: slice
-    inputs: list  # K tensors [P_k] int64
+    inputs: list  # K tensors [P_k] int64: int32 is half as large, but makes narrow convolutions twice as slow on a CPU
     outputs: list  # K tensors [P_k] int64
 
     def __len__(self):
@@ -171,8 +171,8 @@ class Level:
         return self._memory[name]
 
     def neighbour_pairs(self, kernel_size):
-        """NeighbourPairs of an odd cubic kernel."""
-        return self.remember(("pairs", kernel_size), lambda: find_neighbour_pairs(self.key, kernel_size))
+        """NeighbourPairs of an odd cubic kernel; not remembered: found in less time than one convolution takes."""
+        return find_neighbour_pairs(self.key, kernel_size)
 
     def neighbour_pieces(self, kernel_size, size):
         """The same as NeighbourPieces of `size` rows, padded on a CPU."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .attention import attention
-from .layers import rotary_table, rotate
+from .layers import piece_rows, rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
 
 
@@ -169,18 +169,17 @@ class QueryDecoder(nn.Module):
         channels, heads = self.learned_content.weight.shape[1], self.cross_attention.multihead_attn.num_heads
         return heads, rotary_table(positions, channels // heads, self.rope_base)
 
-    def make_keys(self, features, final, positions, row=None, chunk_size=65536):
+    def make_keys(self, features, final, positions, row=None):
         """Keys and values of the cross attention; rotated by the position relative to the scene's minimum, plus 1."""
-        memory = folded_linear(features, final, self.linear)
+        memory = fold(final, self.linear, features.dtype)
         origin = positions.amin(dim=0) - 1
-        keys, values = [], []
-        for start in range(0, len(positions), chunk_size):
-            part = slice(start, start + chunk_size)
-            rows = memory[part] if row is None else memory.index_select(0, row[part])
+        parts = []
+        for start in range(0, len(positions), piece_rows(positions.device)):
+            part = slice(start, start + piece_rows(positions.device))
+            rows = F.linear(features[part] if row is None else features.index_select(0, row[part]), *memory)
             rows = rotate_rows(rows, self.rotary(positions[part] - origin))
-            keys.append(self.cross_attention.project(1, rows))
-            values.append(self.cross_attention.project(2, rows))
-        return Keys(row, torch.cat(keys, dim=1), torch.cat(values, dim=1))
+            parts.append((self.cross_attention.project(1, rows), self.cross_attention.project(2, rows)))
+        return Keys(row, *(torch.cat(part, dim=1) for part in zip(*parts)))
 
     def predict(self, query, mask_features, seeds=None):
         """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
@@ -195,11 +194,16 @@ class QueryDecoder(nn.Module):
 
 
 def folded_linear(x, first, second):
-    """second(first(x)) for two nn.Linear, with their product formed once in float32 instead of first(x)."""
-    with torch.autocast(x.device.type, enabled=False):
+    """second(first(x)) for two nn.Linear, with their product formed once instead of first(x)."""
+    return F.linear(x, *fold(first, second, x.dtype))
+
+
+def fold(first, second, dtype):
+    """Weight and bias of two nn.Linear in a row as one layer, multiplied in float32."""
+    with torch.autocast(first.weight.device.type, enabled=False):
         weight = second.weight.float() @ first.weight.float()
         bias = second.weight.float() @ first.bias.float() + second.bias.float()
-    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+    return weight.to(dtype), bias.to(dtype)
 
 
 def rotate_rows(x, heads_and_table):

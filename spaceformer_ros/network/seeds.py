@@ -69,6 +69,7 @@ def farthest_points(points, count):
     distance = torch.full((len(points),), torch.inf, device=points.device)
     for i in range(count):
         chosen[i] = pick
-        distance = torch.minimum(distance, (points - points[pick]).square().sum(dim=1))
+        nearest = points.index_select(0, pick[None])  # not points[pick], which would wait for a GPU
+        distance = torch.minimum(distance, (points - nearest).square().sum(dim=1))
         pick = distance.argmax()
     return chosen
