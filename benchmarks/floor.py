@@ -1,0 +1,72 @@
+"""The arithmetic that a network needs for a map, and what the device could do in the time.
+
+Counts are multiply-adds of matrix products, from the voxels and groups of the map itself: what no implementation of
+the same network can leave out. A floor in seconds is twice the count by the device's matrix rate (FLOP/s).
+"""
+
+from collections import Counter
+
+import torch
+
+from spaceformer_ros.network.model import fixed_orders
+
+PARTS = ("convolution", "attention", "linear", "query decoder")
+
+
+def count_multiply_adds(model, level, orders=None):
+    """Counter of multiply-adds per name of PARTS for one forward of a SpaCeFormer on a finest Level with one scene.
+
+    The backbone's last projection is folded into the decoder's (network/decoder.py); the unfolded one needs more.
+    """
+    config, unet = model.config, model.backbone.inner_module
+    orders = iter(fixed_orders(config) if orders is None else orders)
+    levels = [level]
+    while len(levels) < len(config.encoder):
+        levels.append(levels[-1].coarser)
+
+    counts = Counter(convolution=neighbour_count(levels[0], config.stem_kernel_size) * unet.conv[0].weight[0].numel())
+    for blocks, fine in zip(unet.encs, levels):
+        counts.update(count_blocks(blocks, fine, orders))
+    for down, fine in zip(unet.down_convs, levels):
+        counts["linear"] += len(fine) * down[0].weight.numel()
+    for up, blocks, fine in zip(unet.up_convs, unet.decs, levels[-2::-1]):
+        counts["linear"] += len(fine.coarser) * up[0].weight.numel() + len(fine) * up[2].weight.numel()
+        counts.update(count_blocks(blocks, fine, orders))
+    counts["query decoder"] = count_query_decoder(model, len(level))
+    return counts
+
+
+def count_blocks(blocks, level, orders):
+    """Counter of multiply-adds of the blocks of one stage on its level."""
+    counts = Counter()
+    for block in blocks:
+        convolution, linear, _ = block.conv
+        attention, mlp = block.attention, block.mlp
+        layers = (linear, attention.qkv, attention.proj, mlp.w1, mlp.w2, mlp.w3)
+        groups = attention.groups(level, next(orders), torch.Generator())
+        pairs = sum(number * length**2 for length, number in groups.runs)
+        counts["convolution"] += neighbour_count(level, convolution.kernel_size) * convolution.weight[0].numel()
+        counts["linear"] += len(level) * sum(layer.weight.numel() for layer in layers)
+        counts["attention"] += 2 * pairs * linear.out_features  # queries with keys, weights with values, all heads
+    return counts
+
+
+def count_query_decoder(model, voxels):
+    """Multiply-adds of the query decoder with so many voxels as keys."""
+    M, C, hidden = voxels, model.config.decoder_channels, model.config.decoder_hidden
+    Q, iterations, features = model.num_queries, model.iterations, model.final.in_features
+    folding = 2 * C * model.final.weight.numel() + 2 * C * model.final.out_features
+    projections = M * (2 * features * C + 2 * C * C)  # mask features, memory; keys, values
+    cross = 2 * M * Q * C + 2 * Q * C * C  # attention over the voxels; query and output projection
+    own = 4 * Q * C * C + 2 * Q * Q * C + 2 * Q * C * hidden
+    heads = M * Q * C + Q * C * (2 * C + 2 + model.config.text_channels)
+    total = folding + projections + iterations * (cross + own) + (iterations + 1) * heads
+    total += 2 * Q * C * C  # positions of learned queries
+    if model.seeds is not None:
+        total += M * features * (1 + 3) + Q * features * C + (iterations + 1) * (Q * C * 5 + M * Q * 3)
+    return total
+
+
+def neighbour_count(level, kernel_size):
+    """Pairs (voxel, neighbour inside the kernel) of a level, the voxel itself included."""
+    return level.remember(("count", kernel_size), lambda: level.neighbour_pairs(kernel_size).total)

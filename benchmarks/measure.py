@@ -1,0 +1,90 @@
+"""Clocks for benchmarks: seconds per part of the network, the matrix rate of a device."""
+
+import contextlib
+import time
+from collections import Counter
+
+import torch
+from torch import nn
+
+from spaceformer_ros.network.attention import BatchedLinear, GroupedAttention
+from spaceformer_ros.network.backbone import Down, UNet, Up
+from spaceformer_ros.network.layers import LayerNorm, SparseConv3d, SwiGLU
+
+# Part that the time of a module counts for, without the modules inside it that are listed themselves.
+PART_OF = {
+    SparseConv3d: "convolution",
+    GroupedAttention: "attention",
+    nn.Linear: "linear",
+    BatchedLinear: "linear",
+    SwiGLU: "linear",
+    Up: "linear",
+    Down: "linear",
+    LayerNorm: "norms",
+    nn.BatchNorm1d: "norms",
+    nn.GELU: "norms",
+    UNet: "sums, pools, rest",
+}
+
+
+class Clock:
+    """Seconds of a device. kind: "wall", or "cpu": seconds of processor time, all threads together, for busy machines.
+
+    On CUDA the wall clock waits for the device first.
+    """
+
+    def __init__(self, device, kind="wall"):
+        self.device, self.kind = torch.device(device), kind
+
+    def now(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.process_time() if self.kind == "cpu" else time.perf_counter()
+
+    def best(self, run, repeats):
+        """Least seconds of several runs."""
+        seconds = []
+        for _ in range(repeats):
+            start = self.now()
+            run()
+            seconds.append(self.now() - start)
+        return min(seconds)
+
+
+def matrix_rate(clock, dtype):
+    """The highest FLOP/s of square matrix products in this run: what floors are calculated with."""
+    sizes = (4096, 8192) if clock.device.type == "cuda" else (512, 1024, 2048)
+    rates = []
+    for size in sizes:
+        a, b = torch.randn(2, size, size, device=clock.device).to(dtype)
+        (a @ b).sum()  # first-time work
+        rates.append(2 * size**3 / clock.best(lambda a=a, b=b: a @ b, repeats=10))
+    return max(rates)
+
+
+@contextlib.contextmanager
+def part_seconds(model, clock):
+    """Counter of seconds per part of the backbone while the block runs; what a module holds inside counts once.
+
+    On CUDA the clock waits at every module, so that the sum is larger than the time of an undisturbed run.
+    """
+    seconds, open_modules, handles = Counter(), [], []
+
+    def enter(module, args):
+        open_modules.append([clock.now(), 0.0])
+
+    def leave(module, args, output):
+        start, inside = open_modules.pop()
+        total = clock.now() - start
+        seconds[PART_OF[type(module)]] += total - inside
+        if open_modules:
+            open_modules[-1][1] += total
+
+    for module in model.backbone.modules():
+        if type(module) in PART_OF:
+            handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+    try:
+        yield seconds
+    finally:
+        for handle in handles:
+            handle.remove()
