@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from spaceformer_ros.ros import interfaces, messages, qos  # noqa: E402
 
-PATIENCE = 20.0  # seconds that a test waits before it fails
+PATIENCE = 40.0  # seconds that a test waits before it fails
 
 
 @pytest.fixture(scope="session", autouse=True)
