@@ -16,7 +16,17 @@ from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.places import ALONE, AROUND, FINE_CELL, CloudCells, Place
 from spaceformer_ros.scene import SceneStore, to_tracks
-from spaceformer_ros.tracking import CLEAR_VIEW, FILLED_VIEW, NO_VIEW, Shift, find_shifts, fit_shift, judge
+from spaceformer_ros.tracking import (
+    CLEAR_VIEW,
+    FILLED_VIEW,
+    NO_VIEW,
+    Shift,
+    Tracks,
+    find_shifts,
+    fit_shift,
+    follow,
+    judge,
+)
 from spaceformer_ros.vocabulary import LabelSpace, Similarity, Vocabulary
 
 NAMES = ("chair", "sofa", "table", "lamp", "box")
@@ -249,6 +259,24 @@ def test_the_number_of_carried_objects_is_bounded(monkeypatch):
 def test_places_move_exactly():
     place = Place(np.array([[1.0, 2.0, 3.0]], np.float32), np.zeros(1, np.uint8))
     assert np.allclose(Shift(math.pi / 2, (1, 0, 0)).place(place).xyz, [[-1.0, 1.0, 3.0]], atol=1e-6)
+
+
+def test_the_best_total_overlap_wins_and_a_better_pair_is_not_given_up_for_two_poor_ones():
+    def place(low, high):
+        x = np.arange(low, high) / 10 + 0.05
+        xyz = np.stack([x, np.full_like(x, 0.05), np.full_like(x, 0.05)], axis=1).astype(np.float32)
+        return Place(xyz, np.zeros(len(x), np.uint8))
+
+    def tracks(*places):
+        centers = np.array([p.xyz.mean(axis=0) for p in places])
+        return Tracks(places, ("box",) * len(places), np.ones((len(places), 4)), centers, np.ones((len(places), 3)))
+
+    cells = cells_of(floor())
+    known = tracks(place(0, 10), place(9, 24))
+    fresh = tracks(place(0, 4), place(0, 10))  # the second is known; the first lies in it, both look alike
+    assert follow(fresh, known, cells, 0.2, 0.0).partner[1] == 0
+    fresh = tracks(place(8, 22), place(1, 9))
+    assert follow(fresh, known, cells, 0.2, 0.0).partner == [1, 0]
 
 
 # --- sequences --------------------------------------------------------------------------------------------------------
