@@ -6,6 +6,12 @@ import numpy as np
 
 from .. import SpaceformerError
 
+try:  # here, not where it is used: a failing import searches the disk again for every pose
+    import tf_transformations
+except ImportError:
+    tf_transformations = None
+    from transforms3d.quaternions import mat2quat, quat2mat
+
 
 class TransformError(SpaceformerError):
     """A transform that cannot be had; the message is tf2's own, with what to do."""
@@ -33,11 +39,7 @@ IDENTITY = RigidTransform(np.eye(3), np.zeros(3))
 
 def quaternion_from_matrix(rotation):
     """(x, y, z, w) of a [3, 3] rotation, through tf_transformations or transforms3d, which it wraps."""
-    try:
-        import tf_transformations
-    except ImportError:
-        from transforms3d.quaternions import mat2quat
-
+    if tf_transformations is None:
         w, x, y, z = mat2quat(rotation)
         return float(x), float(y), float(z), float(w)
     homogeneous = np.eye(4)
@@ -47,11 +49,7 @@ def quaternion_from_matrix(rotation):
 
 def matrix_from_quaternion(x, y, z, w):
     """[3, 3] rotation of a quaternion, through tf_transformations or transforms3d."""
-    try:
-        import tf_transformations
-    except ImportError:
-        from transforms3d.quaternions import quat2mat
-
+    if tf_transformations is None:
         return quat2mat((w, x, y, z))
     return tf_transformations.quaternion_matrix((x, y, z, w))[:3, :3]
 
