@@ -5,6 +5,7 @@ so that no [M, 1152] tensor exists; masks stay on voxels; keys and values are ma
 their weights; the softmax over the keys runs in chunks.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -176,7 +177,7 @@ class QueryDecoder(nn.Module):
         parts = []
         for start in range(0, len(positions), piece_rows(positions.device)):
             part = slice(start, start + piece_rows(positions.device))
-            rows = F.linear(features[part] if row is None else features.index_select(0, row[part]), *memory)
+            rows = memory(features[part] if row is None else features.index_select(0, row[part]))
             rows = rotate_rows(rows, self.rotary(positions[part] - origin))
             parts.append((self.cross_attention.project(1, rows), self.cross_attention.project(2, rows)))
         return Keys(row, *(torch.cat(part, dim=1) for part in zip(*parts)))
@@ -195,15 +196,15 @@ class QueryDecoder(nn.Module):
 
 def folded_linear(x, first, second):
     """second(first(x)) for two nn.Linear, with their product formed once instead of first(x)."""
-    return F.linear(x, *fold(first, second, x.dtype))
+    return fold(first, second, x.dtype)(x)
 
 
 def fold(first, second, dtype):
-    """Weight and bias of two nn.Linear in a row as one layer, multiplied in float32."""
+    """Two nn.Linear in a row as one function of rows, their product formed in float32."""
     with torch.autocast(first.weight.device.type, enabled=False):
         weight = second.weight.float() @ first.weight.float()
         bias = second.weight.float() @ first.bias.float() + second.bias.float()
-    return weight.to(dtype), bias.to(dtype)
+    return functools.partial(F.linear, weight=weight.to(dtype), bias=bias.to(dtype))
 
 
 def rotate_rows(x, heads_and_table):

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""What is each design choice of the network worth? Usage: tools/env.sh python benchmarks/choices.py [--voxels 10000]
+
+Runs the network on one map as it is and with one choice at a time undone, the runs of a choice and of the network as it
+is in turns: seconds, ratio and memory at the peak. Then where the time goes: the ten largest of PyTorch's profiler.
+"""
+
+import argparse
+import contextlib
+import sys
+from dataclasses import replace
+from unittest import mock
+
+import bench
+import torch
+from measure import Clock
+from torch.profiler import ProfilerActivity, profile
+
+from spaceformer_ros import voxels
+from spaceformer_ros.memory import peak_bytes
+from spaceformer_ros.network import attention, decoder, layers
+from spaceformer_ros.voxels import Level, VoxelGrid
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="released", choices=tuple(bench.SIZES))
+    parser.add_argument("--map", action="append", default=[], help="a coloured cloud; default: generated rooms")
+    parser.add_argument("--voxels", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clock", default="wall", choices=("wall", "cpu"))
+    options = parser.parse_args()
+    clock = Clock(options.device, options.clock)
+    print(bench.machine(clock, options) + "\n")
+    segmenter = bench.make_pipeline(options.config, options).segmenter
+    ((source, cloud),) = bench.maps(options.map, [options.voxels], segmenter.voxel_size)
+    first = grid_of(cloud, segmenter)
+    model = segmenter.backend.model
+
+    def run(**arguments):
+        grid = replace(first, level=Level(first.level.key))  # nothing of an earlier run in it
+        before, start = bench.start_of_peak(segmenter.device), clock.now()
+        model(grid, segmenter.orders, **arguments)
+        return clock.now() - start, peak_bytes(segmenter.device) - before
+
+    with torch.inference_mode():
+        run()  # first-time work
+        rows = [measure(run, name, undo, arguments, options.repeats) for name, undo, arguments in choices(cloud, first)]
+        print(f"{len(first)} voxels of {source}, {options.config}; each choice undone, beside the network as it is:\n")
+        bench.markdown(("without", "seconds", "as it is", "ratio", "peak MiB", "as it is"), rows)
+        print("\nThe ten largest of one run:\n")
+        with profile(activities=[ProfilerActivity.CPU]) as profiler:
+            run()
+    bench.markdown(("operation", "share", "calls"), largest(profiler.key_averages()))
+
+
+def grid_of(cloud, segmenter):
+    xyz, colors = (torch.from_numpy(array).to(segmenter.device) for array in (cloud.xyz - cloud.origin, cloud.colors))
+    return VoxelGrid.from_points(xyz, colors, segmenter.voxel_size)
+
+
+def choices(cloud, grid):
+    """Rows (what is undone, context that undoes it, arguments of the run)."""
+    points = torch.from_numpy(cloud.xyz - cloud.origin).to(grid.positions.device)
+    everything = {"cpu": 1 << 40, "cuda": 1 << 40}
+    yield "attention as large products", mock.patch.object(attention, "BY_ROWS_LENGTH", sys.maxsize), {}
+    yield "convolution in pieces", mock.patch.dict(layers.CONVOLUTION_SUMS, everything), {}
+    yield "attention and MLP in pieces", mock.patch.dict(layers.PIECE_ROWS, everything), {}
+    yield "few lengths of products", mock.patch.object(voxels, "padded_length", lambda length: length), {}
+    yield "tables shared by blocks", mock.patch.object(Level, "remember", lambda self, name, make: make()), {}
+    unfolded = lambda first, second, dtype: lambda x: second(first(x))  # noqa: E731
+    yield "folded projection", mock.patch.object(decoder, "fold", unfolded), {}
+    yield "voxels as keys", contextlib.nullcontext(), {"points": points}
+
+
+def measure(run, name, undo, arguments, repeats):
+    """One row of the table: the least seconds and the highest peak of several runs, in turns."""
+    ours, others = [], []
+    for _ in range(repeats):
+        ours.append(run())
+        with undo:
+            others.append(run(**arguments))
+    seconds, without = (min(row[0] for row in rows) for rows in (ours, others))
+    peak, peak_without = (max(row[1] for row in rows) >> 20 for rows in (ours, others))
+    return name, f"{without:.3f}", f"{seconds:.3f}", f"{without / seconds:.2f}", peak_without, peak
+
+
+def largest(events):
+    """Rows (operation, share of the time, calls) of the ten operations with the most time of their own."""
+    events = sorted(events, key=lambda event: event.self_cpu_time_total, reverse=True)
+    total = sum(event.self_cpu_time_total for event in events)
+    return [(e.key, f"{100 * e.self_cpu_time_total / total:.1f} %", e.count) for e in events[:10]]
+
+
+if __name__ == "__main__":
+    main()
