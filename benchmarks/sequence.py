@@ -35,7 +35,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=30, help="sequences of instances from the truth (default %(default)s)")
     parser.add_argument("--network", type=int, default=5, help="sequences for the network (default %(default)s)")
-    parser.add_argument("--first-seed", type=int, default=600_000)
+    parser.add_argument("--first-seed", type=int, default=700_000)
     parser.add_argument("--checkpoint", default="demo")
     parser.add_argument("--verbose", action="store_true", help="say what went wrong where")
     options = parser.parse_args()

@@ -38,8 +38,8 @@ LEAST_SHIFT = 0.02  # metres; smaller ones are noise
 COVERED = 0.6  # share of an object's former surroundings that must be there for its place to be seen
 EMPTY = 0.5  # filled share of its own cells below which its place is empty
 LEAST_CELLS = 2  # own cells and cells around that such a judgement needs
-TAKEN = 0.5  # share of an object's cells filled by others of similar extent that have taken its place
-PART = 0.2  # share of such another object that lies in its cells at least
+TAKEN = 0.6  # share of an object's cells filled by others of similar extent that have taken its place
+PART = 0.35  # share of such another object that lies in its cells at least
 HELD = 0.7  # share of the voxels in its place, above which it is seen as something else, when other objects hold them
 CLEAR_VIEW, FILLED_VIEW, NO_VIEW = 1.0, 0.25, 0.0  # views: empty or seen as something else; filled, not found; not seen
 
