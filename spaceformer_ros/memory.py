@@ -10,6 +10,7 @@ import torch
 from . import SpaceformerError
 
 AUTOMATIC_SHARE = 0.5  # of the free memory is used where the setting leaves it open
+LEAST_SHARE = 10  # no measurement is believed that lies more than this factor below the estimate
 LEAST_MEASURED = 5000  # voxels; on smaller grids fixed costs would be taken for costs per voxel
 MESSAGES = ("out of memory", "not enough memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
 
@@ -25,6 +26,7 @@ class MemoryMeter:
         """network: SpaCeFormerConfig; dtype: torch.dtype of its arithmetic."""
         self.device = device
         self.bytes_per_voxel = estimated_bytes(network, dtype.itemsize)
+        self._least = self.bytes_per_voxel / LEAST_SHARE  # memory that was freed before and is used again is not seen
         self._measured = False
 
     @contextlib.contextmanager
@@ -34,7 +36,7 @@ class MemoryMeter:
         yield
         rate = (peak_bytes(self.device) - before) / voxels
         if voxels >= LEAST_MEASURED:
-            self.bytes_per_voxel = max(rate, self.bytes_per_voxel) if self._measured else rate
+            self.bytes_per_voxel = max(rate, self.bytes_per_voxel if self._measured else self._least)
             self._measured = True
 
     def failed(self, voxels, max_memory_gb):
@@ -57,7 +59,7 @@ class MemoryMeter:
 def estimated_bytes(network, itemsize):
     """A bound from above for bytes per voxel before anything was measured. network: SpaCeFormerConfig."""
     widest = max(network.encoder[0].channels, network.decoder[-1].channels)
-    tensors = 12 * widest + 6 * network.decoder_channels + 8 * network.num_queries
+    tensors = 18 * widest + 9 * network.decoder_channels + 12 * network.num_queries
     pairs = 16 * network.stem_kernel_size**3 / 2  # two int64 rows for each neighbour; half of the places are empty
     return tensors * max(itemsize, 4) + pairs
 

@@ -1,14 +1,15 @@
-"""Tiles: parts of a map that the network takes one by one, cut where few objects stand.
+"""Tiles: parts of a map that the network takes one by one: rooms, or parts of large ones, cut between objects.
 
 Plans are made on columns: squares of about 10 cm in x and y, all heights together. Every occupied column belongs to the
-core of one tile; a tile's region is its core and what lies within a margin around it, so that objects at a cut are
-whole in one tile at least. Tiles stay as they are while the map grows around them: new columns that lie together become
-new tiles, the odd ones join their nearest tile.
+core of one tile. A tile's region is its core and what lies within a margin around it in the same room, so that objects
+at a cut are whole in one tile at least. Tiles stay as they are while the map grows around them: new columns become
+tiles by the same rules, and where they are too few for that they join their nearest tile.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import binary_closing, distance_transform_edt, label
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -17,8 +18,11 @@ COLUMN = 0.1  # metres, about: a whole number of voxels
 BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
 WALL_FILL = 0.7  # share of the levels of BODY that are occupied in a column of a wall
 OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
-SMALL = 1 / 8  # of the budget: fewer voxels are no tile of their own
 NEIGHBOUR = 3  # columns; squares of this side that touch hold columns that lie together
+DOOR = 1.0  # metres; narrower openings separate rooms
+HOLE = 2  # columns; holes up to twice as wide are closed
+MOST_SQUARES = 1 << 26  # of a map's bounds, beyond which rooms are not looked for: stray points lie far out
+SMALL = 1 / 8  # of the budget: fewer voxels are no tile of their own
 _OFFSET = 1 << 20  # makes column indices positive in a key
 
 
@@ -35,13 +39,14 @@ class Columns:
     """The C occupied columns of a map of M voxels.
 
     keys: [C] sorted int64; place: [C, 2] int64 index along x and y; counts: [C] voxels; cost: [C] of cutting through;
-    of_voxel: [M] int64 column of each voxel; width: metres.
+    room: [C] int; of_voxel: [M] int64 column of each voxel; width: metres.
     """
 
     keys: np.ndarray
     place: np.ndarray
     counts: np.ndarray
     cost: np.ndarray
+    room: np.ndarray
     of_voxel: np.ndarray
     width: float
 
@@ -53,7 +58,8 @@ class Columns:
         keys, of_voxel, counts = np.unique(place[:, 0] << 32 | place[:, 1], return_inverse=True, return_counts=True)
         place = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
         cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
-        return cls(keys, place, counts, cost, of_voxel, step * voxel_size)
+        room = _rooms(place, cost == WALL_COST, step * voxel_size)
+        return cls(keys, place, counts, cost, room, of_voxel, step * voxel_size)
 
     def holds(self, keys):
         """[C] bool: the columns that are among sorted keys."""
@@ -71,20 +77,18 @@ class Columns:
         return owner[self.of_voxel]
 
     def near(self, rows, reach):
-        """[C] bool: the columns within `reach` columns (in x and in y) of those in `rows`."""
-        near = self._around(rows, reach)
+        """[C] bool: the columns in `rows`, and those of the same room within `reach` columns in x and in y."""
+        room = np.argmax(np.bincount(self.room[rows], weights=self.counts[rows]))
+        low, high = self.place[rows].min(axis=0) - reach, self.place[rows].max(axis=0) + reach
+        near = (self.room == room) & ((self.place >= low) & (self.place <= high)).all(axis=1)
         distance, _ = cKDTree(self.place[rows]).query(self.place[near], p=np.inf, distance_upper_bound=reach + 0.5)
         near[near] = np.isfinite(distance)
+        near[rows] = True
         return near
 
-    def _around(self, rows, reach):
-        """[C] bool: the columns in the rectangle around those in `rows`, `reach` columns larger on every side."""
-        low, high = self.place[rows].min(axis=0) - reach, self.place[rows].max(axis=0) + reach
-        return ((self.place >= low) & (self.place <= high)).all(axis=1)
-
-    def voxels_around(self, rows, reach):
-        """Number of voxels in that rectangle: no tile with this core sees more."""
-        return int(self.counts[self._around(rows, reach)].sum())
+    def voxels_near(self, rows, reach):
+        """Number of voxels in these columns: what a tile with this core sees."""
+        return int(self.counts[self.near(rows, reach)].sum())
 
 
 def _costs(column, height, count, voxel_size):
@@ -97,13 +101,33 @@ def _costs(column, height, count, voxel_size):
     return np.where(share >= WALL_FILL, WALL_COST, np.where(share > 0, OBJECT_COST, FLOOR_COST))
 
 
+def _rooms(place, wall, width):
+    """[C] int: columns of one room have the same number. wall: [C] bool; width: of a column, metres.
+
+    A room is where one can go without passing a wall or an opening narrower than DOOR; what lies in openings, at walls
+    and in narrow places belongs to the nearest room.
+    """
+    place = place - place.min(axis=0) + 1
+    shape = place.max(axis=0) + 2
+    if shape.prod() > MOST_SQUARES:
+        return np.zeros(len(place), dtype=np.int64)
+    filled, walls = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    filled[tuple(place.T)], walls[tuple(place[wall].T)] = True, True
+    inside = binary_closing(filled, np.ones((3, 3)), iterations=HOLE) & ~walls  # holes are what no camera saw
+    seeds, count = label(distance_transform_edt(inside) * width > DOOR / 2, np.ones((3, 3)))
+    if count < 2:
+        return np.zeros(len(place), dtype=np.int64)
+    squares = np.argwhere(seeds)
+    return seeds[tuple(squares[cKDTree(squares).query(place)[1]].T)] - 1
+
+
 def plan_tiles(columns, budget, margin, previous=()):
     """Tiles whose cores share out the occupied columns: tuple of Tile.
 
-    budget: what holds more than twice so many voxels is cut into tiles of at most so many (margins included; a tile
-    that is too narrow to be cut holds more). margin: metres. previous: the tiles of the last plan. Those that still
-    fit are kept, the same objects; a tile is cut or joined by new columns where it must be. The same arguments give
-    the same plan.
+    budget: rooms that hold more voxels, margins included, are cut into tiles of at most so many, tiles of an earlier
+    plan at twice as many; what is too narrow to be cut holds more. margin: metres. previous: the tiles of the last
+    plan. Those that still fit are kept, the same objects; a tile is cut or joined by new columns where it must be. The
+    same arguments give the same plan.
     """
     reach = max(round(margin / columns.width), 1)
     kept = [tile for tile in previous if columns.holds(tile.core).any()]
@@ -114,8 +138,8 @@ def plan_tiles(columns, budget, margin, previous=()):
     tiles = []
     for number, rows in enumerate(_share_out(columns, np.flatnonzero(~covered), cores, budget)):
         tile = kept[number] if number < len(kept) and len(rows) == len(cores[number]) else None
-        seen = columns.holds(tile.region) if tile else columns.near(rows, reach)
-        fits = columns.counts[seen].sum() <= 2 * budget
+        seen = columns.counts[columns.holds(tile.region)].sum() if tile else columns.voxels_near(rows, reach)
+        fits = seen <= (2 if tile else 1) * budget  # a tile that has grown a little stays
         pieces = [rows] if fits else _cut(columns, rows, budget, reach)
         if tile and len(pieces) == 1:
             tiles.append(tile)
@@ -125,11 +149,11 @@ def plan_tiles(columns, budget, margin, previous=()):
 
 
 def _share_out(columns, rows, cores, budget):
-    """The cores with the columns in `rows`: those that lie together are a core of their own, if they are not too few;
-    the others join the nearest core."""
+    """The cores with the columns in `rows`: a room of them is a core of its own if it is not too small; the rest joins
+    the nearest core."""
     if not len(rows):
         return cores
-    group = _groups(columns.place[rows])
+    group = _patches(columns.place[rows], columns.room[rows])
     voxels = np.bincount(group, weights=columns.counts[rows])
     large = voxels >= SMALL * budget
     if not large.any() and not cores:
@@ -144,9 +168,11 @@ def _share_out(columns, rows, cores, budget):
     return cores
 
 
-def _groups(place):
-    """[R] int: columns in squares that touch have the same number."""
-    squares, of_column = np.unique(place // NEIGHBOUR, axis=0, return_inverse=True)
+def _patches(place, room):
+    """[R] int: columns of one room in squares that touch have the same number."""
+    squares, of_column = np.unique(
+        np.column_stack([place // NEIGHBOUR, 2 * room]), axis=0, return_inverse=True
+    )  # rooms lie 2 apart: their squares do not touch
     pairs = cKDTree(squares).query_pairs(1.0, p=np.inf, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(squares), len(squares)))
     return connected_components(graph, directed=False)[1][of_column.ravel()]
@@ -155,22 +181,27 @@ def _groups(place):
 def _cut(columns, rows, budget, reach):
     """Rows of columns, halved again and again until each part with its margin holds at most `budget` voxels."""
     place = columns.place[rows]
-    low, high = place.min(axis=0), place.max(axis=0)
-    axis = int(np.argmax(high - low))
-    if columns.voxels_around(rows, reach) <= budget or high[axis] - low[axis] < 2 * reach:
+    along, sides = place - place.min(axis=0), np.ptp(place, axis=0) + 1
+    if columns.voxels_near(rows, reach) <= budget or sides.max() <= 2 * reach:
         return [rows]
-    along = place[:, axis] - low[axis]
-    left = along < _best_line(np.bincount(along, weights=columns.cost[rows]))
+    lines = []
+    for axis in np.flatnonzero(sides > 2 * reach):
+        price, line = _best_line(np.bincount(along[:, axis], weights=columns.cost[rows]))
+        lines.append((price / sides[1 - axis], axis, line))
+    _, axis, line = min(lines)
+    left = along[:, axis] < line
     return [*_cut(columns, rows[left], budget, reach), *_cut(columns, rows[~left], budget, reach)]
 
 
 def _best_line(cost):
-    """Where to cut a side of S columns, between S/4 and 3S/4: where it costs least, better near the middle.
+    """Price and place of the best cut across a side of S columns, between S/4 and 3S/4: where it costs least, better
+    near the middle.
 
     cost: [S] of the columns at each place of the side; a cut at s touches those at s - 1 and s.
     """
     size = len(cost)
     quarter = -(-size // 4)
     line = np.arange(quarter, size - quarter + 1)
-    away = np.abs(line - size / 2) / size
-    return int(line[np.argmin((1 + cost[line - 1] + cost[line]) * (1 + away))])
+    price = (1 + cost[line - 1] + cost[line]) * (1 + np.abs(line - size / 2) / size)
+    best = np.argmin(price)
+    return float(price[best]), int(line[best])

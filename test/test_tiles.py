@@ -89,9 +89,9 @@ def borders(columns, tiles):
 def test_a_cut_goes_between_objects_not_through_them(rng):
     table = box((4.2, 2.0, 0.5), (1.6, 3.0, 0.8), 20_000, rng)  # over the middle of the long side
     columns = columns_of(np.concatenate([floor(8, 4), table]))
-    low, _ = borders(columns, plan_tiles(columns, 0.45 * columns.counts.sum(), 0.2)).T
+    low, _ = borders(columns, plan_tiles(columns, 0.7 * columns.counts.sum(), 0.2)).T
     assert not ((low > 3.5) & (low < 4.9)).any()
-    assert len(low) > 2
+    assert len(low) > 1
 
 
 def test_a_cut_prefers_a_wall_to_free_floor(rng):
