@@ -145,7 +145,7 @@ def grouped_attention(q, k, v, groups):
 
 
 def attention(q, k, v, bias=None):
-    """Softmax attention without gradients. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on logits."""
+    """Softmax attention. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on logits."""
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= BY_ROWS_LENGTH:
         return attention_by_rows(q, k, v, bias)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
@@ -154,8 +154,8 @@ def attention(q, k, v, bias=None):
 def attention_by_rows(q, k, v, bias=None):
     """As `attention`: large plain products of some queries at a time with all their keys, whose logits stay in cache.
 
-    For bfloat16 on CPUs, where PyTorch's own kernel multiplies small blocks and takes 2.5 times as long
-    (docs/performance.md). The softmax is taken in float32, of logits rounded to bfloat16.
+    For bfloat16 on CPUs, where PyTorch's own kernel stays far below the rate of matrix products (docs/performance.md).
+    The softmax is taken in float32, of logits rounded to bfloat16.
     """
     out = torch.empty_like(q)
     rows = max(64, BY_ROWS_LOGITS // k.shape[-2])
