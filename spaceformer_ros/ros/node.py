@@ -401,26 +401,37 @@ class SpaceformerNode(LifecycleNode):
         self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
 
 
+def _close(node, executor):
+    """Tear the node down. Returns whether its worker thread ended."""
+    ended = node._tear_down()
+    with contextlib.suppress(Exception):  # the context may be gone already
+        if executor is not None:
+            executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+    return ended
+
+
 def main(arguments=None):
     """Run the node until SIGINT or SIGTERM; exit code 0."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    signal.signal(signal.SIGINT, lambda *_: None)  # rclpy ends ROS; a KeyboardInterrupt besides could come anywhere
     rclpy.init(args=arguments)
-    node, executor = SpaceformerNode(), SingleThreadedExecutor()
-    executor.add_node(node)
-    ended = True
+    node, executor, ended = None, None, True
     try:
+        node, executor = SpaceformerNode(), SingleThreadedExecutor()
+        executor.add_node(node)
         if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
+    except Exception:
+        if rclpy.ok():  # otherwise a signal has ended ROS in the middle of it
+            raise
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not interrupt the shutdown
             signal.signal(number, signal.SIG_IGN)
-        ended = node._tear_down()
-        executor.shutdown(timeout_sec=1.0)
-        with contextlib.suppress(Exception):  # the context may be gone already
-            node.destroy_node()
+        ended = node is None or _close(node, executor)
         rclpy.try_shutdown()
     if not ended:  # the worker sits in a long native call; nothing is left to save
         os._exit(0)
