@@ -204,6 +204,8 @@ class SpaceformerNode(LifecycleNode):
             self.counters.cloud_dropped_points = decoded.num_dropped
             if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
                 self.counters.inferences_skipped += 1
+                self.counters.last_error = ""
+                self._rest()
                 return self.pipeline.scene
             say = functools.partial(self.set_state, NodeState.RUNNING)
             outcome = self.pipeline.process(decoded.cloud, watch, say)
