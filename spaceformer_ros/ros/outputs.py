@@ -52,7 +52,7 @@ class Outputs:
     def publish_scene(self, scene, config, again=False):
         """Publish instances, cloud and markers of a scene unless a newer one is out. Raises TransformError.
 
-        config: Config; again: also where this very scene has been published. Returns the objects that are shown.
+        config: Config; again: markers too, even if they are unchanged. Returns the objects that are shown.
         """
         shown = scene.published(config.postprocess.score_threshold)
         transform, frame_id = self._place(scene, config.output)
@@ -64,7 +64,7 @@ class Outputs:
                 return shown
             self._newest = revisions
             if again:
-                self._tracker = MarkerTracker()
+                self._tracker.resend()
             self._instances.publish(array)
             self._cloud.publish(cloud)
             self._drawn = Drawn(scene, shown, config.output, array.header, transform)

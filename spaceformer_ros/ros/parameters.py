@@ -114,4 +114,4 @@ class LiveParameters:
                 self._node.use_vocabulary(vocabulary_of(config.vocabulary))
                 pipeline.config = config
             elif pipeline.scene is not None:
-                self._node.publish_scene(pipeline.scene, again=True)
+                self._node.publish_scene(pipeline.scene)

@@ -7,6 +7,7 @@ from fakes import ROOM
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
 
@@ -21,10 +22,15 @@ def instances(client):
 
 
 @pytest.fixture
-def segmented(start, client, instances, box_cloud):
-    """A node that has segmented ROOM."""
+def room(box_cloud):
+    return box_cloud(ROOM)
+
+
+@pytest.fixture
+def segmented(start, client, instances, room):
+    """A node that has segmented the room."""
     node = start()
-    client.publish(box_cloud(ROOM))
+    client.publish(room)
     wait_until(lambda: instances, "instances")
     return node
 
@@ -55,10 +61,19 @@ class Gate:
         self._open.set()
 
 
-def test_a_good_cloud_ends_an_error_though_it_is_the_last_one_again(segmented, client, states, box_cloud):
+def test_a_good_cloud_ends_an_error_though_it_is_the_last_one_again(segmented, client, states, room):
     client.publish(PointCloud2())
     wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the state ERROR")
-    client.publish(box_cloud(ROOM))
+    client.publish(room)
     wait_until(lambda: states[-1].state == NodeState.IDLE, "the state IDLE")
     assert segmented.counters.last_error == ""
     assert segmented.pipeline.segmenter.runs == 1
+
+
+def test_what_a_setting_hides_vanishes_from_the_markers(segmented, client, instances):
+    markers = client.listen("/spaceformer/markers", MarkerArray)
+    shown = wait_until(lambda: markers and {(marker.ns, marker.id) for marker in markers[-1].markers}, "markers")
+    set_parameters(client, score_threshold=1.0)
+    wait_until(lambda: not instances[-1].instances, "the empty result")
+    gone = wait_until(lambda: len(markers) > 1 and markers[-1].markers, "deletions")
+    assert {(marker.ns, marker.id) for marker in gone if marker.action == Marker.DELETE} == shown
