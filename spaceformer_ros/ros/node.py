@@ -195,14 +195,14 @@ class SpaceformerNode(LifecycleNode):
         job: function that gives the DecodedCloud, monotonic time of arrival, whether to run for an unchanged cloud.
         """
         take, arrival, forced = job
-        config, watch = self.config, Stopwatch()
+        watch = Stopwatch()
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
             with watch.stage("decode"):
                 decoded = take()
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
-            if not forced and self.change.is_same(decoded.cloud, config.input.change_threshold):
+            if not forced and self.change.is_same(decoded.cloud, self.config.input.change_threshold):
                 self.counters.inferences_skipped += 1
                 self.counters.last_error = ""
                 self._rest()
@@ -210,7 +210,7 @@ class SpaceformerNode(LifecycleNode):
             say = functools.partial(self.set_state, NodeState.RUNNING)
             outcome = self.pipeline.process(decoded.cloud, watch, say)
             with watch.stage("publish"):
-                shown = self.outputs.publish_scene(outcome.scene, config)
+                shown = self.publish_scene(outcome.scene)
         self.change.accept(decoded.cloud)
         self._report(outcome, watch, len(shown))
         return outcome.scene
@@ -334,8 +334,8 @@ class SpaceformerNode(LifecycleNode):
         self.set_parameters_atomically(changes)
 
     def publish_scene(self, scene, again=False):
-        """Publish a scene by the present settings."""
-        self.outputs.publish_scene(scene, self.config, again)
+        """Publish a scene by the present settings. Returns the objects that are shown."""
+        return self.outputs.publish_scene(scene, self.config, again)
 
     def load_scene(self, pipeline, path, map_id, frame_id):
         """Make the scene of a file the current one and publish it; may block. Returns the Scene.

@@ -1,5 +1,6 @@
 """Everything the node publishes. Latched topics are always published; debug topics only while somebody listens."""
 
+import itertools
 import threading
 from dataclasses import dataclass
 
@@ -46,23 +47,25 @@ class Outputs:
         self._stages = {stage: debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = debug("pipeline_latency_ms")
         self._tracker, self._drawn, self._highlights = MarkerTracker(), None, ()
-        self._newest = (0, 0)  # (map revision, vocabulary revision) of what was published last
+        self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) of what was published last
+        self._calls = itertools.count(1)
         self._markers.publish(messages.delete_all_markers())
 
     def publish_scene(self, scene, config, again=False):
-        """Publish instances, cloud and markers of a scene unless a newer one is out. Raises TransformError.
+        """Publish instances, cloud and markers of a scene unless a newer one is out, or the same one with settings of a
+        later call. Raises TransformError.
 
         config: Config; again: markers too, even if they are unchanged. Returns the objects that are shown.
         """
+        order = (scene.map_revision, scene.space.revision, next(self._calls))
         shown = scene.published(config.postprocess.score_threshold)
         transform, frame_id = self._place(scene, config.output)
         array = messages.to_instance_array(scene, shown, transform, frame_id)
         cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, frame_id)
         with self._lock:
-            revisions = (scene.map_revision, scene.space.revision)
-            if revisions < self._newest:
+            if order < self._newest:
                 return shown
-            self._newest = revisions
+            self._newest = order
             if again:
                 self._tracker.resend()
             self._instances.publish(array)

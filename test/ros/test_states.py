@@ -11,7 +11,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
 
-from .conftest import wait_until
+from .conftest import Client, wait_until
 
 NodeState = interfaces.NodeState
 
@@ -77,3 +77,29 @@ def test_what_a_setting_hides_vanishes_from_the_markers(segmented, client, insta
     wait_until(lambda: not instances[-1].instances, "the empty result")
     gone = wait_until(lambda: len(markers) > 1 and markers[-1].markers, "deletions")
     assert {(marker.ns, marker.id) for marker in gone if marker.action == Marker.DELETE} == shown
+
+
+def test_a_setting_that_changes_during_an_inference_stays(segmented, client, instances, box_cloud):
+    gate = Gate(segmented.pipeline.segmenter, "segment")
+    client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
+    gate.wait()
+    set_parameters(client, score_threshold=1.0)
+    wait_until(lambda: not instances[-1].instances, "the empty result")
+    gate.open()
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    assert instances[-1].instances == []
+
+
+def test_a_setting_that_changes_while_a_result_waits_for_its_transform_stays(
+    segmented, client, spinner, instances, box_cloud
+):
+    lookup, gate = segmented.transforms.lookup, Gate(segmented.transforms, "lookup")
+    client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
+    gate.wait()
+    segmented.transforms.lookup = lookup  # of the others
+    set_parameters(client, score_threshold=1.0)
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    gate.open()
+    wait_until(lambda: segmented.counters.inferences == 2, "the end of the inference")
+    late = Client(spinner(), "late").listen("/spaceformer/instances", interfaces.InstanceArray)
+    assert wait_until(lambda: late, "the latched result")[-1].instances == []
