@@ -15,7 +15,7 @@ NICENESS = 5  # of the thread above the process's own
 
 
 class Worker:
-    """Runs `load()` and then `handle(item)` for the newest submitted item, all on its own thread.
+    """Runs `load()` and then `handle(item, urgent)` for the newest submitted item, all on its own thread.
 
     on_error(error): called on the thread for any exception of `load` or `handle`; after a failed `load` nothing is
     handled. min_interval(): least seconds between the starts of two items; while it lasts, a newer item may still
@@ -38,7 +38,7 @@ class Worker:
 
     def submit(self, item, urgent=False):
         """Make `item` the next to be handled. urgent: do not wait for the interval. Returns a Future of the result;
-        an item that a newer one replaces shares the newer one's Future."""
+        an item that a newer one replaces shares the newer one's Future and makes it urgent if it was."""
         with self._condition:
             if self._item is not None:
                 self.dropped += 1
@@ -79,9 +79,9 @@ class Worker:
             self._report(error)
             return
         while (work := self._next()) is not None:
-            item, future = work
+            item, urgent, future = work
             try:
-                result = self._handle(item)
+                result = self._handle(item, urgent)
             except Exception as error:  # as above: reported, and the next item is handled
                 self._report(error)
                 _settle(future, error=error)
@@ -101,7 +101,7 @@ class Worker:
             while not self.stopping:
                 wait = self._last_start + self._min_interval() - time.monotonic()
                 if self._item is not None and not self._paused and (self._urgent or wait <= 0):
-                    work = self._item, self._future
+                    work = self._item, self._urgent, self._future
                     self._item, self._future, self._urgent = None, None, False
                     self._last_start = self.busy_since = time.monotonic()
                     return work

@@ -17,17 +17,19 @@ class Bench:
     """A worker whose handler waits for permission, and everything it did."""
 
     def __init__(self, interval=0.0, load=lambda: None):
-        self.handled, self.errors, self.gate, self.entered = [], [], threading.Semaphore(0), threading.Semaphore(0)
+        self.handled, self.urgent, self.errors = [], [], []
+        self.gate, self.entered = threading.Semaphore(0), threading.Semaphore(0)
         self.worker = Worker(load, self.handle, self.errors.append, lambda: interval)
         self.worker.start()
         self.worker.resume()
 
-    def handle(self, item):
+    def handle(self, item, urgent):
         self.entered.release()
         assert self.gate.acquire(timeout=PATIENCE)
         if isinstance(item, Exception):
             raise item
         self.handled.append((item, time.monotonic()))
+        self.urgent.append(urgent)
         return f"done {item}"
 
 
@@ -92,7 +94,7 @@ def test_the_worker_lets_the_threads_that_answer_come_first():
 def test_memory_goes_back_to_the_system_after_every_item():
     pins, resident = [], lambda: int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
-    def handle(_):
+    def handle(*_):
         pieces = [np.ones(100_000, dtype=np.uint8) for _ in range(2000)]  # 200 MB, too small for pages of their own
         pins.append(pieces[-1])  # what is last holds all below it
         return resident()
@@ -127,6 +129,19 @@ def test_the_interval_holds_between_starts_but_not_for_urgent_items(bench):
     made.worker.submit(3, urgent=True).result(PATIENCE)
     assert made.handled[1][1] - made.handled[0][1] > 0.25
     assert time.monotonic() - begun < 0.2
+
+
+def test_an_item_that_replaces_an_urgent_one_is_urgent(bench):
+    made = bench(interval=60.0)
+    made.gate.release(3)
+    made.worker.submit(1).result(PATIENCE)
+    made.worker.pause()
+    asked = made.worker.submit(2, urgent=True)
+    made.worker.submit(3)
+    made.worker.resume()
+    assert asked.result(PATIENCE) == "done 3"
+    made.worker.submit(4, urgent=True).result(PATIENCE)
+    assert made.urgent == [False, True, True]
 
 
 def test_stopping_while_busy_waits_and_drops_the_rest(bench):

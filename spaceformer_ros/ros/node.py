@@ -189,12 +189,12 @@ class SpaceformerNode(LifecycleNode):
         self.get_logger().info(f"ready: {', '.join(f'{key} {value}' for key, value in pipeline.facts().items())}")
         self._rest()
 
-    def _process(self, job):
-        """Handle one cloud: decode, skip if unchanged, segment, publish. Returns the scene.
+    def _process(self, job, urgent):
+        """Handle one cloud: decode, skip if unchanged unless urgent, segment, publish. Returns the scene.
 
-        job: function that gives the DecodedCloud, monotonic time of arrival, whether to run for an unchanged cloud.
+        job: function that gives the DecodedCloud, monotonic time of arrival.
         """
-        take, arrival, forced = job
+        take, arrival = job
         watch = Stopwatch()
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
@@ -202,7 +202,7 @@ class SpaceformerNode(LifecycleNode):
                 decoded = take()
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
-            if not forced and self.change.is_same(decoded.cloud, self.config.input.change_threshold):
+            if not urgent and self.change.is_same(decoded.cloud, self.config.input.change_threshold):
                 self.counters.inferences_skipped += 1
                 self.counters.last_error = ""
                 self._rest()
@@ -278,7 +278,7 @@ class SpaceformerNode(LifecycleNode):
     def _take(self, take):
         """Put a cloud before the worker. take: function that gives its DecodedCloud."""
         self._latest = take
-        self.worker.submit((take, time.monotonic(), False))
+        self.worker.submit((take, time.monotonic()))
 
     def _on_incompatible_qos(self, event):
         self.get_logger().warning(
@@ -314,7 +314,7 @@ class SpaceformerNode(LifecycleNode):
         """Put the newest cloud before the worker at once. Returns a Future of the scene, None without a cloud."""
         if self._latest is None:
             return None
-        return self.worker.submit((self._latest, time.monotonic(), True), urgent=True)
+        return self.worker.submit((self._latest, time.monotonic()), urgent=True)
 
     def use_vocabulary(self, vocabulary):
         """Relabel with other words and publish; may block for the text model. Returns the LabelSpace."""

@@ -13,7 +13,7 @@ from spaceformer_ros.ros import interfaces
 
 from .conftest import Client, wait_until
 
-NodeState = interfaces.NodeState
+NodeState, SegmentNow = interfaces.NodeState, interfaces.SegmentNow
 
 
 @pytest.fixture
@@ -103,3 +103,18 @@ def test_a_setting_that_changes_while_a_result_waits_for_its_transform_stays(
     wait_until(lambda: segmented.counters.inferences == 2, "the end of the inference")
     late = Client(spinner(), "late").listen("/spaceformer/instances", interfaces.InstanceArray)
     assert wait_until(lambda: late, "the latched result")[-1].instances == []
+
+
+def test_segment_now_runs_the_network_also_where_a_newer_equal_cloud_takes_its_place(segmented, client, box_cloud):
+    other = box_cloud(ROOM, stamp_ns=2_000_000_000)
+    gate = Gate(segmented.pipeline.segmenter, "segment")
+    client.publish(other)
+    gate.wait()
+    answer = client.call_later(SegmentNow, "segment_now", wait=True)
+    wait_until(lambda: segmented.worker._urgent, "the request")
+    client.publish(other)
+    wait_until(lambda: segmented.worker.dropped, "the newer cloud")
+    gate.open()
+    reply = answer()
+    assert (reply.code, reply.map_revision) == (SegmentNow.Response.OK, 3)
+    assert segmented.pipeline.segmenter.runs == 3
