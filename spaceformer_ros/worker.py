@@ -25,7 +25,7 @@ class Worker:
     def __init__(self, load, handle, on_error, min_interval=lambda: 0.0):
         self._load, self._handle, self._on_error, self._min_interval = load, handle, on_error, min_interval
         self._condition = threading.Condition()
-        self._item, self._future, self._urgent = None, None, False
+        self._item, self._future, self._urgent = None, Future(), False  # the future: of what is handled next
         self._paused, self.stopping = True, False
         self._last_start = -float("inf")
         self.dropped = 0  # items that a newer one replaced
@@ -43,29 +43,28 @@ class Worker:
             if self._item is not None:
                 self.dropped += 1
             self._item, self._urgent = item, self._urgent or urgent
-            self._future = self._future or Future()
             self._condition.notify_all()
             return self._future
 
     def resume(self):
         """Handle items from now on."""
-        self._set_paused(False)
-
-    def pause(self):
-        """Finish the item in hand and take no other; a waiting item stays."""
-        self._set_paused(True)
-
-    def _set_paused(self, paused):
         with self._condition:
-            self._paused = paused
+            self._paused = False
             self._condition.notify_all()
+
+    def pause(self, reason):
+        """Finish the item in hand and take no other. A waiting item stays, but its Future ends with the exception
+        `reason`: nobody knows how long it would take."""
+        with self._condition:
+            self._paused = True
+            refused, self._future = self._future, Future()
+        _settle(refused, error=reason)
 
     def stop(self, timeout):
         """Ask the thread to end and wait for it. Returns whether it ended within `timeout` seconds."""
         with self._condition:
             self.stopping = True
-            if self._future and not self._future.done():
-                self._future.cancel()
+            self._future.cancel()
             self._condition.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -102,7 +101,7 @@ class Worker:
                 wait = self._last_start + self._min_interval() - time.monotonic()
                 if self._item is not None and not self._paused and (self._urgent or wait <= 0):
                     work = self._item, self._urgent, self._future
-                    self._item, self._future, self._urgent = None, None, False
+                    self._item, self._future, self._urgent = None, Future(), False
                     self._last_start = self.busy_since = time.monotonic()
                     return work
                 waiting = self._item is not None and not self._paused

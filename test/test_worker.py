@@ -110,7 +110,7 @@ def test_memory_goes_back_to_the_system_after_every_item():
 
 def test_a_paused_worker_keeps_the_newest_item(bench):
     made = bench()
-    made.worker.pause()
+    made.worker.pause(RuntimeError("paused"))
     future = made.worker.submit(1)
     newer = made.worker.submit(2)
     time.sleep(0.05)
@@ -118,6 +118,22 @@ def test_a_paused_worker_keeps_the_newest_item(bench):
     made.worker.resume()
     made.gate.release()
     assert future.result(PATIENCE) == newer.result(PATIENCE) == "done 2"
+
+
+def test_a_pause_keeps_the_waiting_item_but_lets_nobody_wait_for_it(bench):
+    made = bench()
+    first = made.worker.submit(1)
+    assert made.entered.acquire(timeout=PATIENCE)
+    waiting = made.worker.submit(2)
+    made.worker.pause(RuntimeError("paused for today"))
+    with pytest.raises(RuntimeError, match="paused for today"):
+        waiting.result(PATIENCE)
+    made.gate.release(2)
+    assert first.result(PATIENCE) == "done 1"
+    made.worker.resume()
+    assert made.entered.acquire(timeout=PATIENCE)
+    assert made.worker.stop(PATIENCE)
+    assert [item for item, _ in made.handled] == [1, 2]
 
 
 def test_the_interval_holds_between_starts_but_not_for_urgent_items(bench):
@@ -135,7 +151,7 @@ def test_an_item_that_replaces_an_urgent_one_is_urgent(bench):
     made = bench(interval=60.0)
     made.gate.release(3)
     made.worker.submit(1).result(PATIENCE)
-    made.worker.pause()
+    made.worker.pause(RuntimeError("paused"))
     asked = made.worker.submit(2, urgent=True)
     made.worker.submit(3)
     made.worker.resume()

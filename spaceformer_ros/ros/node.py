@@ -36,7 +36,7 @@ from .logs import forward_logging
 from .messages import decode_bytes
 from .outputs import Outputs
 from .scans import Scans
-from .services import Services
+from .services import Refusal, Services
 from .storage import Storage
 from .transforms import TransformListener
 
@@ -118,7 +118,7 @@ class SpaceformerNode(LifecycleNode):
     def on_deactivate(self, _state):
         """Stop taking clouds; the scene stays."""
         self.active = False
-        self.worker.pause()
+        self.worker.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self._unsubscribe()
         self.background.submit(self.storage.save_on_shutdown)
         self._rest()

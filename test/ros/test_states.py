@@ -118,3 +118,15 @@ def test_segment_now_runs_the_network_also_where_a_newer_equal_cloud_takes_its_p
     reply = answer()
     assert (reply.code, reply.map_revision) == (SegmentNow.Response.OK, 3)
     assert segmented.pipeline.segmenter.runs == 3
+
+
+def test_segment_now_is_answered_when_the_node_is_deactivated_meanwhile(segmented, client, box_cloud):
+    gate = Gate(segmented.pipeline.segmenter, "segment")
+    client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
+    gate.wait()
+    answer = client.call_later(SegmentNow, "segment_now", wait=True)
+    wait_until(lambda: segmented.worker._urgent, "the request")
+    segmented.trigger_deactivate()
+    reply = answer()
+    assert (reply.code, "was deactivated" in reply.message) == (SegmentNow.Response.NOT_ACTIVE, True)
+    gate.open()
