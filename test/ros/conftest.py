@@ -1,6 +1,7 @@
 """Real rclpy over real DDS, on this machine only and in a domain of its own."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import threading
@@ -22,11 +23,24 @@ from spaceformer_ros.ros import interfaces, messages, qos  # noqa: E402
 PATIENCE = 40.0  # seconds that a test waits before it fails
 
 
+def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
+    """Remove shared memory that killed nodes left behind: it fills the memory, and new nodes stumble over it.
+
+    As `fastdds shm clean`: the owner of a segment holds a lock on the file beside it as long as it lives.
+    """
+    for lock in folder.glob("fastrtps_*_el"):
+        with contextlib.suppress(OSError), lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+            lock.unlink()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def domain():
     """A ROS domain that nobody else on this machine uses."""
     import domain_coordinator
 
+    remove_dead_segments()
     with domain_coordinator.domain_id() as number:
         os.environ["ROS_DOMAIN_ID"] = str(number)
         yield number
