@@ -20,4 +20,4 @@ class SpaceformerError(Exception):
 
 
 class Cancelled(SpaceformerError):
-    """Work that was broken off because its owner is shutting down."""
+    """Work that was broken off because its owner is shutting down, or no longer wants its result."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import yaml
 
-from . import SpaceformerError
+from . import Cancelled, SpaceformerError
 from .config import Config
 from .find import ObjectQuery, find_objects, rank
 from .relevancy import point_relevancy
@@ -52,6 +52,7 @@ class Pipeline:
         self.segmenter, self.embedder, self.similarity = segmenter, embedder, similarity
         self.config = config or Config()
         self.store = SceneStore()
+        self.clears = 0  # how often the scene was forgotten
         self._labels_lock = threading.Lock()
         self.space = None
         self.likeness = Likeness.measure(embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names))
@@ -62,11 +63,14 @@ class Pipeline:
         """The current Scene, or None."""
         return self.store.scene
 
-    def process(self, cloud, stopwatch, say=lambda text: None):
+    def process(self, cloud, stopwatch, say=lambda text: None, clears=None):
         """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene.
 
-        say: called with a sentence at the start and before every tile of a large map.
+        say: called with a sentence at the start and before every tile of a large map; clears: what `clears` was when
+        the cloud came (None: now); a cloud from before the last `clear` raises Cancelled.
         """
+        clears = self.clears if clears is None else clears
+        self._require_uncleared(clears)
         cloud, remarks = select_points(cloud, self.config.input)
         text = f"segmenting {len(cloud)} points"
         say(text)
@@ -74,8 +78,13 @@ class Pipeline:
         instances = self.segmenter.segment(cloud, self.config, stopwatch, progress)
         report = self.segmenter.report
         with stopwatch.stage("label"), self._labels_lock:
+            self._require_uncleared(clears)
             scene = self.store.update(cloud, instances, self.space, self.config.scene, self.config.scene.map_id)
         return Outcome(scene, dict(stopwatch.seconds), (*remarks, *report.remarks), report.tiles, report.computed)
+
+    def _require_uncleared(self, clears):
+        if self.clears != clears:
+            raise Cancelled("the scene was cleared after this cloud came")
 
     def set_vocabulary(self, vocabulary):
         """Use another Vocabulary from now on and relabel the current scene; the network does not run.
@@ -90,10 +99,11 @@ class Pipeline:
             return self.space
 
     def clear(self):
-        """Forget the scene. Returns the one that was there, or None."""
+        """Forget the scene, and what a running `process` will find. Returns the Scene that was there, or None."""
         with self._labels_lock:
             scene = self.store.scene
             self.store.clear()
+            self.clears += 1
             self.segmenter.forget()
             return scene
 

@@ -192,26 +192,26 @@ class SpaceformerNode(LifecycleNode):
     def _process(self, job, urgent):
         """Handle one cloud: decode, skip if unchanged unless urgent, segment, publish. Returns the scene.
 
-        job: function that gives the DecodedCloud, monotonic time of arrival.
+        job: see `_job`.
         """
-        take, arrival = job
-        watch = Stopwatch()
+        take, arrival, clears = job
+        watch, change = Stopwatch(), self.change  # a clear meanwhile brings another, which must not know this cloud
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
             with watch.stage("decode"):
                 decoded = take()
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
-            if not urgent and self.change.is_same(decoded.cloud, self.config.input.change_threshold):
+            if not urgent and change.is_same(decoded.cloud, self.config.input.change_threshold):
                 self.counters.inferences_skipped += 1
                 self.counters.last_error = ""
                 self._rest()
                 return self.pipeline.scene
             say = functools.partial(self.set_state, NodeState.RUNNING)
-            outcome = self.pipeline.process(decoded.cloud, watch, say)
+            outcome = self.pipeline.process(decoded.cloud, watch, say, clears)
             with watch.stage("publish"):
                 shown = self.publish_scene(outcome.scene)
-        self.change.accept(decoded.cloud)
+        change.accept(decoded.cloud)
         self._report(outcome, watch, len(shown))
         return outcome.scene
 
@@ -230,6 +230,9 @@ class SpaceformerNode(LifecycleNode):
     def report_error(self, error):
         """Report what went wrong with a cloud, on any thread; the last good scene stays."""
         if not self.context.ok():  # a signal has ended ROS in the middle of publishing: no news, and nobody to tell
+            return
+        if isinstance(error, Cancelled):  # no fault of the cloud
+            self._rest()
             return
         self.counters.clouds_failed += 1
         self.counters.last_error = str(error) or type(error).__name__
@@ -278,7 +281,11 @@ class SpaceformerNode(LifecycleNode):
     def _take(self, take):
         """Put a cloud before the worker. take: function that gives its DecodedCloud."""
         self._latest = take
-        self.worker.submit((take, time.monotonic()))
+        self.worker.submit(self._job(take))
+
+    def _job(self, take):
+        """What the worker handles: `take`, the monotonic time, and how often the scene has been cleared by now."""
+        return take, time.monotonic(), self.pipeline and self.pipeline.clears
 
     def _on_incompatible_qos(self, event):
         self.get_logger().warning(
@@ -314,14 +321,14 @@ class SpaceformerNode(LifecycleNode):
         """Put the newest cloud before the worker at once. Returns a Future of the scene, None without a cloud."""
         if self._latest is None:
             return None
-        return self.worker.submit((self._latest, time.monotonic()), urgent=True)
+        return self.worker.submit(self._job(self._latest), urgent=True)
 
     def use_vocabulary(self, vocabulary):
         """Relabel with other words and publish; may block for the text model. Returns the LabelSpace."""
         space = self.pipeline.set_vocabulary(vocabulary)
         self.outputs.publish_vocabulary(space, self.pipeline.embedder.model_id)
-        if self.pipeline.scene is not None:
-            self.publish_scene(self.pipeline.scene)
+        if (scene := self.pipeline.scene) is not None:
+            self.publish_scene(scene)
         return space
 
     def remember_vocabulary(self):
@@ -351,14 +358,11 @@ class SpaceformerNode(LifecycleNode):
 
     def clear_scene(self):
         """Forget the scene and publish that it is gone."""
-        header = Header(stamp=self.get_clock().now().to_msg())
-        if self.pipeline is not None:
-            scene = self.pipeline.clear()
-            header.frame_id = scene.frame_id if scene else ""
+        scene = self.pipeline and self.pipeline.clear()
         self.change = ChangeDetector()
         if self._scans is not None:
             self._scans.clear()
-        self.outputs.clear_scene(header)
+        self.outputs.clear_scene(scene)
         self._rest()
 
     def set_enabled(self, enabled):

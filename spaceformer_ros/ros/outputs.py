@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rclpy.time import Time
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
 from ..config import OutputConfig
@@ -108,12 +108,20 @@ class Outputs:
         transform, frame_id = self._place(scene, config.output)
         top = max(float(relevancy.max()), config.scene.min_match_score, LEAST_TOP)
         cloud = messages.to_relevancy_cloud(scene, relevancy, top, config.output, transform, frame_id)
-        self._relevancy.publish(cloud)
+        with self._lock:
+            if self._drawn is not None or scene.map_revision >= self._newest[0]:  # it was not cleared meanwhile
+                self._relevancy.publish(cloud)
         return cloud.header
 
-    def clear_scene(self, header):
-        """Publish the absence of a scene: no instances, empty clouds, all markers deleted."""
+    def clear_scene(self, scene):
+        """Publish the absence of a scene: no instances, empty clouds, all markers deleted.
+
+        scene: the one that was there, or None; it is not published any more, whoever is about to.
+        """
+        header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=scene.frame_id if scene else "")
         with self._lock:
+            if scene is not None:
+                self._newest = max(self._newest, (scene.map_revision + 1, 0, 0))
             self._drawn, self._highlights = None, ()
             self._instances.publish(interfaces.InstanceArray(header=header))
             for publisher in (self._cloud, self._relevancy):

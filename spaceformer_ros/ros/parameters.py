@@ -113,5 +113,5 @@ class LiveParameters:
             if config.vocabulary != words:
                 self._node.use_vocabulary(vocabulary_of(config.vocabulary))
                 pipeline.config = config
-            elif pipeline.scene is not None:
-                self._node.publish_scene(pipeline.scene)
+            elif (scene := pipeline.scene) is not None:
+                self._node.publish_scene(scene)

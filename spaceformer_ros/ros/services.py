@@ -260,13 +260,13 @@ class Services:
 
     async def republish(self, request, response):
         """Send the latched topics once more."""
-        pipeline = self._node.pipeline
-        if pipeline is None or pipeline.scene is None:
+        scene = self._node.pipeline and self._node.pipeline.scene
+        if scene is None:
             response.message = "there is no scene to publish yet"
             return response
         try:
-            await self._background.run(self._node.publish_scene, pipeline.scene, True)
-            response.success, response.message = True, f"map revision {pipeline.scene.map_revision} published again"
+            await self._background.run(self._node.publish_scene, scene, True)
+            response.success, response.message = True, f"map revision {scene.map_revision} published again"
         except SpaceformerError as error:
             response.message = str(error)
         return response

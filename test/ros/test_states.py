@@ -7,18 +7,20 @@ from fakes import ROOM
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
 
 from .conftest import Client, wait_until
 
-NodeState, SegmentNow = interfaces.NodeState, interfaces.SegmentNow
+InstanceArray, NodeState, SegmentNow = interfaces.InstanceArray, interfaces.NodeState, interfaces.SegmentNow
+SetVocabulary, ShowRelevancy = interfaces.SetVocabulary, interfaces.ShowRelevancy
 
 
 @pytest.fixture
 def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
+    return client.listen("/spaceformer/instances", InstanceArray)
 
 
 @pytest.fixture
@@ -46,9 +48,11 @@ class Gate:
 
     def __init__(self, owner, name):
         self._method, self._entered, self._open = getattr(owner, name), threading.Event(), threading.Event()
+        self.held = 0
         setattr(owner, name, self)
 
     def __call__(self, *arguments, **keywords):
+        self.held += 1
         self._entered.set()
         assert self._open.wait(20)
         return self._method(*arguments, **keywords)
@@ -101,7 +105,7 @@ def test_a_setting_that_changes_while_a_result_waits_for_its_transform_stays(
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
     gate.open()
     wait_until(lambda: segmented.counters.inferences == 2, "the end of the inference")
-    late = Client(spinner(), "late").listen("/spaceformer/instances", interfaces.InstanceArray)
+    late = Client(spinner(), "late").listen("/spaceformer/instances", InstanceArray)
     assert wait_until(lambda: late, "the latched result")[-1].instances == []
 
 
@@ -130,3 +134,55 @@ def test_segment_now_is_answered_when_the_node_is_deactivated_meanwhile(segmente
     reply = answer()
     assert (reply.code, "was deactivated" in reply.message) == (SegmentNow.Response.NOT_ACTIVE, True)
     gate.open()
+
+
+# --- clear ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cleared_scene_stays_empty_until_the_next_cloud(segmented, client, states, instances, box_cloud):
+    gate, clouds = Gate(segmented.pipeline.segmenter, "segment"), [box_cloud(ROOM, stamp_ns=n * 10**9) for n in (2, 3)]
+    client.publish(clouds[0])
+    gate.wait()
+    client.publish(clouds[1])
+    wait_until(lambda: segmented.worker._item, "a second cloud that waits")
+    assert client.call(Trigger, "clear").success
+    gate.open()
+    wait_until(lambda: segmented.worker._item is None and segmented.worker.busy_since is None, "both clouds")
+    assert (segmented.pipeline.scene, segmented.pipeline.segmenter.runs) == (None, 2)
+    wait_until(lambda: states[-1].state == NodeState.WAITING_FOR_CLOUD, "the state WAITING_FOR_CLOUD")
+    assert instances[-1].instances == []
+    client.publish(clouds[1])
+    wait_until(lambda: len(instances[-1].instances) == 3, "the next result")
+
+
+def test_a_result_that_waits_for_its_transform_during_a_clear_is_dropped(segmented, client, instances, box_cloud):
+    gate, cloud = Gate(segmented.transforms, "lookup"), box_cloud(ROOM, stamp_ns=2_000_000_000)
+    client.publish(cloud)
+    gate.wait()
+    assert client.call(Trigger, "clear").success
+    gate.open()
+    wait_until(lambda: segmented.counters.inferences == 2, "the end of the inference")
+    client.publish(cloud)
+    wait_until(lambda: instances[-1].map_revision == 3, "the next result")
+    assert 2 not in [array.map_revision for array in instances]
+
+
+def test_answers_that_wait_during_two_clears_bring_nothing_back(segmented, client, spinner, instances, box_cloud):
+    gate = Gate(segmented.transforms, "lookup")
+    answers = [
+        client.call_later(SetVocabulary, "set_vocabulary", labels=["couch"]),
+        client.call_later(Trigger, "republish"),
+        client.call_later(ShowRelevancy, "show_relevancy", query="sofa"),
+    ]
+    wait_until(lambda: gate.held == 3, "three that wait")
+    assert client.call(Trigger, "clear").success
+    assert client.call(Trigger, "clear").success
+    gate.open()
+    assert [bool(answer()) for answer in answers] == [True] * 3
+    late = Client(spinner(), "late")
+    latched = late.listen("/spaceformer/instances", InstanceArray)
+    relevancy = late.listen("/spaceformer/relevancy", PointCloud2)
+    wait_until(lambda: latched and relevancy, "the latched topics")
+    assert (latched[-1].instances, relevancy[-1].width) == ([], 0)
+    client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the next result")
