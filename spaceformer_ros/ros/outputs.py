@@ -48,6 +48,7 @@ class Outputs:
         self._latency = debug("pipeline_latency_ms")
         self._tracker, self._drawn, self._highlights = MarkerTracker(), None, ()
         self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) of what was published last
+        self._newest_words = 0  # vocabulary revision of the words that were published last
         self._calls = itertools.count(1)
         self._markers.publish(messages.delete_all_markers())
 
@@ -129,8 +130,12 @@ class Outputs:
             self._publish_markers([], header, IDENTITY)
 
     def publish_vocabulary(self, space, text_model):
-        """Publish the vocabulary in use."""
-        self._vocabulary.publish(messages.to_vocabulary(space, text_model, self._node.get_clock().now().to_msg()))
+        """Publish the vocabulary in use, a LabelSpace, unless a newer one is out."""
+        with self._lock:
+            if space.revision >= self._newest_words:
+                self._newest_words = space.revision
+                now = self._node.get_clock().now().to_msg()
+                self._vocabulary.publish(messages.to_vocabulary(space, text_model, now))
 
     def publish_state(self, state, text):
         """Publish a NodeState constant with its sentence."""

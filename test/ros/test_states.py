@@ -186,3 +186,18 @@ def test_answers_that_wait_during_two_clears_bring_nothing_back(segmented, clien
     assert (latched[-1].instances, relevancy[-1].width) == ([], 0)
     client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
     wait_until(lambda: instances[-1].map_revision == 2, "the next result")
+
+
+# --- words and highlights ---------------------------------------------------------------------------------------------
+
+
+def test_of_words_that_overtake_each_other_the_newest_are_published(segmented, client, spinner):
+    publish, gate = segmented.outputs.publish_vocabulary, Gate(segmented.outputs, "publish_vocabulary")
+    slow = client.call_later(SetVocabulary, "set_vocabulary", labels=["lamp"])
+    gate.wait()
+    segmented.outputs.publish_vocabulary = publish
+    assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).active_labels == ["couch"]
+    gate.open()
+    slow()
+    words = Client(spinner(), "late").listen("/spaceformer/vocabulary", interfaces.Vocabulary)
+    assert wait_until(lambda: words, "the latched words")[-1].labels == ["couch"]
