@@ -180,8 +180,8 @@ class SceneConfig:
     )
     fade_views: int = setting(
         3,
-        "an object goes after so many views of its place without it; a place that is still filled counts a quarter, one "
-        "that the cloud does not cover nothing",
+        "an object goes after so many views of its place without it; a place that is still filled counts a quarter, "
+        "one that the cloud does not cover nothing",
         low=1,
         high=1000,
     )
@@ -243,7 +243,8 @@ class NodeConfig:
     autostart: bool = fixed(True, "configure and activate by itself; false: wait for a lifecycle manager")
     max_queries_per_second: float = setting(
         200.0,
-        "requests that the services answer per second; what comes faster is refused with RATE_LIMITED; 0: no limit",
+        "requests that the services answer per second; what comes faster is refused, where there are codes with "
+        "RATE_LIMITED; 0: no limit",
         low=0.0,
         high=1e6,
     )

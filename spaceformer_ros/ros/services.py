@@ -62,6 +62,26 @@ def answers(kind):
     return decorate
 
 
+def reports(handler):
+    """Decorate a handler of a std_srvs service, which returns the message of its success: Refusals and errors become
+    success false with their sentence."""
+
+    @functools.wraps(handler)
+    async def guarded(self, request, response):
+        try:
+            self._require_patience()
+            response.message = await handler(self, request)
+            response.success = True
+        except (Refusal, SpaceformerError) as error:
+            response.message = str(error)
+        except Exception as error:  # as above
+            self._node.get_logger().error(f"{handler.__name__}: {type(error).__name__}: {error}")
+            response.message = f"internal error, see the node's log: {type(error).__name__}: {error}"
+        return response
+
+    return guarded
+
+
 class Services:
     """All services of one configured node; they exist from configure to cleanup."""
 
@@ -252,30 +272,24 @@ class Services:
         response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
         response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"
 
-    def clear(self, request, response):
+    @reports
+    async def clear(self, _request):
         """Forget the scene; the vocabulary and the ids already given stay."""
         self._node.clear_scene()
-        response.success, response.message = True, "the scene is empty until the next cloud"
-        return response
+        return "the scene is empty until the next cloud"
 
-    async def republish(self, request, response):
+    @reports
+    async def republish(self, _request):
         """Send the latched topics once more."""
-        scene = self._node.pipeline and self._node.pipeline.scene
-        if scene is None:
-            response.message = "there is no scene to publish yet"
-            return response
-        try:
-            await self._background.run(self._node.publish_scene, scene, True)
-            response.success, response.message = True, f"map revision {scene.map_revision} published again"
-        except SpaceformerError as error:
-            response.message = str(error)
-        return response
+        scene = self._scene()
+        await self._background.run(self._node.publish_scene, scene, True)
+        return f"map revision {scene.map_revision} published again"
 
-    def set_enabled(self, request, response):
+    @reports
+    async def set_enabled(self, request):
         """Switch the taking of clouds on or off; queries go on working."""
         self._node.set_enabled(request.data)
-        response.success, response.message = True, "clouds are processed" if request.data else "clouds are ignored"
-        return response
+        return "clouds are processed" if request.data else "clouds are ignored"
 
     def _lookup(self, target, source):
         """Transform of the latest time that maps `source` into `target`."""

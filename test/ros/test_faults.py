@@ -14,6 +14,7 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
+from std_srvs.srv import SetBool, Trigger
 
 from spaceformer_ros.ros import interfaces, messages, qos
 from spaceformer_ros.text import PromptEmbedder
@@ -323,6 +324,17 @@ def test_requests_above_the_rate_are_refused_in_words(start, client, instances, 
     assert set_parameters(client, max_queries_per_second=0.0)[0].successful
     wait_until(lambda: node.config.node.max_queries_per_second == 0, "the setting")
     assert {client.call(FindObjects, "find_objects", query="sofa").code for _ in range(10)} == {0}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Trigger, "clear"), (Trigger, "republish"), (SetBool, "set_enabled")])
+def test_services_without_codes_are_refused_above_the_rate_too(start, client, instances, box_cloud, kind, name):
+    node = start(max_queries_per_second=0.01)
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    reply = client.call(kind, name)
+    assert (reply.success, "more than 0.01 requests per second" in reply.message) == (False, True)
+    assert (node.enabled, node.pipeline.scene is None) == (True, False)
 
 
 def test_every_service_with_codes_can_say_that_it_is_asked_too_often():
