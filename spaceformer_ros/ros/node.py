@@ -353,6 +353,7 @@ class SpaceformerNode(LifecycleNode):
         self.change = ChangeDetector()  # the next cloud is looked at, even if it equals the last one
         if self.state != NodeState.RUNNING:
             self._rest()
+        self.outputs.highlight(())  # the same id may be another object there
         self.publish_scene(scene)
         return scene
 

@@ -8,7 +8,7 @@ from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
 from spaceformer_ros.scene_file import KEY, read_scene
@@ -111,6 +111,21 @@ def test_loading_replaces_the_scene_and_is_published(started, client, instances,
     client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))  # the cloud of before is news again
     wait_until(lambda: instances[-1].map_revision == 5, "the next result")
     assert node.pipeline.segmenter.runs == 3
+
+
+def test_loading_ends_the_highlight(started, client):
+    markers = client.listen("/spaceformer/markers", MarkerArray)
+
+    def highlights(action):
+        rows = [marker for message in list(markers) for marker in message.markers]
+        return {marker.id for marker in rows if marker.ns == "query_boxes" and marker.action == action}
+
+    started()
+    save(client)
+    client.call(FindObjects, "find_objects", query="sofa", min_score=0.5, highlight=True)
+    shown = wait_until(lambda: highlights(Marker.ADD), "a highlight")
+    assert client.call(LoadScene, "load").code == LoadScene.Response.OK
+    wait_until(lambda: highlights(Marker.DELETE) == shown, "no highlight")
 
 
 def damage(path):
