@@ -51,7 +51,8 @@ class Cloud:
     @property
     def bounds(self):
         """Smallest and largest coordinate on each axis, two [3] float32 arrays in metres. Needs at least one point."""
-        return self.xyz.min(axis=0), self.xyz.max(axis=0)
+        columns = self.xyz.T  # one by one: numpy is slow along short rows
+        return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
 
     @property
     def origin(self):

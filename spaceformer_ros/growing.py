@@ -57,13 +57,14 @@ def update_grid(grid, before, cloud, view):
     changed = np.flatnonzero(~same)
     new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
     old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
-    key = np.union1d(old_key, new_key)
+    new, which = np.unique(new_key, return_inverse=True)
+    key = np.sort(np.concatenate([old_key, new[~np.isin(new, old_key, kind="sort")]]), kind="stable")
     row = np.searchsorted(key, old_key)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
     shared = min(len(before), len(cloud))
     voxel[:shared] = row[old_voxel[:shared]]
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
-    voxel[changed] = np.searchsorted(key, new_key)
+    voxel[changed] = np.searchsorted(key, new)[which]
     touched = np.zeros(len(key), dtype=bool)
     touched[left] = touched[voxel[changed]] = True
     positions, features = (_spread(values, row, len(key)) for values in (grid.positions, grid.features))

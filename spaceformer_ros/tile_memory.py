@@ -43,20 +43,20 @@ class TileMemory:
     def keep(self, plan, settings):
         """Take a new plan. What belongs to none of its tiles, or was found by other settings, is forgotten."""
         same = settings == self._settings
-        self._known = {tile: self._known[tile] for tile in plan if same and tile in self._known}
+        self._known = {tile.number: self._known[tile.number] for tile in plan if same and tile.number in self._known}
         self.plan, self._settings = plan, settings
 
     def recall(self, tile, voxels, threshold, voxel_size):
         """Masks found earlier, on the rows of `voxels` (VoxelRows of the tile now); None where there are none, or where
         more than the share `threshold` of the voxels changed since. voxel_size: metres."""
-        before, masks = self._known.get(tile, (None, None))
+        before, masks = self._known.get(tile.number, (None, None))
         if before is None or voxels.change_since(before, voxel_size) > threshold:
             return None
         return _moved(masks, voxels.rows_of(before.keys))
 
     def store(self, tile, voxels, masks):
         """Remember what was found in a tile of the plan. masks: rows of `voxels`."""
-        self._known[tile] = voxels, masks
+        self._known[tile.number] = voxels, masks
 
 
 def _moved(masks, row):

@@ -6,17 +6,18 @@ at a cut are whole in one tile at least. Tiles stay as they are while the map gr
 tiles by the same rules, and where they are too few for that they join their nearest tile.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_closing, distance_transform_edt, label
+from scipy.ndimage import binary_closing, binary_fill_holes, distance_transform_edt, label
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 COLUMN = 0.1  # metres, about: a whole number of voxels
 BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
-WALL_FILL = 0.7  # share of the levels of BODY that are occupied in a column of a wall
+WALL_FILL = 0.5  # share of the levels of BODY that are occupied in a column of a wall
 OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
 NEIGHBOUR = 3  # columns; squares of this side that touch hold columns that lie together
 DOOR = 1.0  # metres; narrower openings separate rooms
@@ -28,8 +29,12 @@ _OFFSET = 1 << 20  # makes column indices positive in a key
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """Columns by key, sorted int64: `core` belongs to no other tile, `region` holds it and is what the network sees."""
+    """Columns by key, sorted int64: `core` belongs to no other tile, `region` holds it and is what the network sees.
 
+    number: of this tile in every plan, while columns join it and leave it.
+    """
+
+    number: int
     core: np.ndarray
     region: np.ndarray
 
@@ -64,6 +69,10 @@ class Columns:
     def holds(self, keys):
         """[C] bool: the columns that are among sorted keys."""
         return keys[np.searchsorted(keys, self.keys).clip(max=len(keys) - 1)] == self.keys
+
+    def tile(self, number, core, region):
+        """The Tile of the columns in `core` and `region`, rows or masks."""
+        return Tile(number, self.keys[core], self.keys[region])
 
     def voxels(self, tile):
         """Sorted rows of the voxels in a tile's region."""
@@ -113,7 +122,8 @@ def _rooms(place, wall, width):
         return np.zeros(len(place), dtype=np.int64)
     filled, walls = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     filled[tuple(place.T)], walls[tuple(place[wall].T)] = True, True
-    inside = binary_closing(filled, np.ones((3, 3)), iterations=HOLE) & ~walls  # holes are what no camera saw
+    inside = binary_closing(filled, np.ones((3, 3)), iterations=HOLE)  # what no camera saw is part of a room, too
+    inside = binary_fill_holes(inside) & ~walls
     seeds, count = label(distance_transform_edt(inside) * width > DOOR / 2, np.ones((3, 3)))
     if count < 2:
         return np.zeros(len(place), dtype=np.int64)
@@ -126,8 +136,8 @@ def plan_tiles(columns, budget, margin, previous=()):
 
     budget: rooms that hold more voxels, margins included, are cut into tiles of at most so many, tiles of an earlier
     plan at twice as many; what is too narrow to be cut holds more. margin: metres. previous: the tiles of the last
-    plan. Those that still fit are kept, the same objects; a tile is cut or joined by new columns where it must be. The
-    same arguments give the same plan.
+    plan. They are kept, the same objects where no new columns joined them, unless they must be cut. The same arguments
+    give the same plan.
     """
     reach = max(round(margin / columns.width), 1)
     kept = [tile for tile in previous if columns.holds(tile.core).any()]
@@ -135,43 +145,50 @@ def plan_tiles(columns, budget, margin, previous=()):
     covered = np.zeros(len(columns.keys), dtype=bool)
     for rows in cores:
         covered[rows] = True
+    numbers = itertools.count(1 + max((tile.number for tile in previous), default=-1))
     tiles = []
-    for number, rows in enumerate(_share_out(columns, np.flatnonzero(~covered), cores, budget)):
-        tile = kept[number] if number < len(kept) and len(rows) == len(cores[number]) else None
-        seen = columns.counts[columns.holds(tile.region)].sum() if tile else columns.voxels_near(rows, reach)
-        fits = seen <= (2 if tile else 1) * budget  # a tile that has grown a little stays
+    shares = _share_out(columns, np.flatnonzero(~covered), cores, budget)
+    for tile, before, rows in itertools.zip_longest(kept, cores, shares):
+        same = tile is not None and len(rows) == len(before)
+        region = columns.holds(tile.region) if same else columns.near(rows, reach)
+        fits = columns.counts[region].sum() <= (2 if tile else 1) * budget  # a tile that has grown a little stays
         pieces = [rows] if fits else _cut(columns, rows, budget, reach)
-        if tile and len(pieces) == 1:
-            tiles.append(tile)
+        if len(pieces) > 1:
+            tiles += [columns.tile(next(numbers), piece, columns.near(piece, reach)) for piece in pieces]
         else:
-            tiles += [Tile(columns.keys[piece], columns.keys[columns.near(piece, reach)]) for piece in pieces]
+            tiles.append(tile if same else columns.tile(tile.number if tile else next(numbers), rows, region))
     return tuple(tiles)
 
 
 def _share_out(columns, rows, cores, budget):
-    """The cores with the columns in `rows`: a room of them is a core of its own if it is not too small; the rest joins
-    the nearest core."""
+    """The cores with the columns in `rows`: a room of them is a core of its own if it is not too small; what is left
+    joins the nearest core, that of a new room if it touches one."""
     if not len(rows):
         return cores
     group = _patches(columns.place[rows], columns.room[rows])
-    voxels = np.bincount(group, weights=columns.counts[rows])
-    large = voxels >= SMALL * budget
+    large = np.bincount(group, weights=columns.counts[rows]) >= SMALL * budget
     if not large.any() and not cores:
         return [rows]
-    cores = [*cores, *(rows[group == number] for number in np.flatnonzero(large))]
-    odd = rows[~large[group]]
-    if len(odd):
-        tree = cKDTree(np.concatenate([columns.place[core] for core in cores]))
-        number = np.repeat(np.arange(len(cores)), [len(core) for core in cores])
-        nearest = number[tree.query(columns.place[odd], p=np.inf)[1]]
-        cores = [np.sort(np.concatenate([core, odd[nearest == k]])) for k, core in enumerate(cores)]
-    return cores
+    new = [rows[group == number] for number in np.flatnonzero(large)]
+    odd, patch = ~large[group], _patches(columns.place[rows])
+    beside = odd & np.isin(patch, patch[~odd])
+    return _join(columns, [*cores, *_join(columns, new, rows[beside])], rows[odd & ~beside])
 
 
-def _patches(place, room):
-    """[R] int: columns of one room in squares that touch have the same number."""
+def _join(columns, cores, rows):
+    """The cores, each with those of the columns in `rows` that are nearest to it."""
+    if not len(rows):
+        return cores
+    tree = cKDTree(np.concatenate([columns.place[core] for core in cores]))
+    number = np.repeat(np.arange(len(cores)), [len(core) for core in cores])
+    nearest = number[tree.query(columns.place[rows], p=np.inf)[1]]
+    return [np.sort(np.concatenate([core, rows[nearest == k]])) for k, core in enumerate(cores)]
+
+
+def _patches(place, room=0):
+    """[R] int: columns of one room in squares that touch have the same number. room: [R] int, or one for all."""
     squares, of_column = np.unique(
-        np.column_stack([place // NEIGHBOUR, 2 * room]), axis=0, return_inverse=True
+        np.column_stack([place // NEIGHBOUR, np.broadcast_to(2 * room, len(place))]), axis=0, return_inverse=True
     )  # rooms lie 2 apart: their squares do not touch
     pairs = cKDTree(squares).query_pairs(1.0, p=np.inf, output_type="ndarray")
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(squares), len(squares)))

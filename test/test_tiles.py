@@ -115,6 +115,31 @@ def test_a_new_room_is_a_tile_of_its_own_and_the_others_stay(rng):
     assert columns.place[columns.holds(added.region)][:, 0].min() == 95
 
 
+def room(x, rng, width=3.0, depth=3.0):
+    """Points of a room from x on that was seen in part: walls up to 1.4 m, a ring of floor along them."""
+    ground = floor(width, depth, x=x)
+    middle = (np.abs(ground[:, 0] - x - width / 2) < width / 2 - 0.8) & (np.abs(ground[:, 1] - depth / 2) < 0.7)
+    sides = [(x + 0.05, depth / 2, 0.1, depth), (x + width - 0.05, depth / 2, 0.1, depth)]
+    sides += [(x + width / 2, 0.05, width, 0.1), (x + width / 2, depth - 0.05, width, 0.1)]
+    walls = [box((*side[:2], 0.8), (*side[2:], 1.2), 40_000, rng) for side in sides]
+    return np.concatenate([ground[~middle], *walls])
+
+
+def test_rooms_are_told_apart_by_walls_of_which_half_was_seen(rng):
+    columns = columns_of(np.concatenate([room(0.0, rng), room(3.0, rng), room(6.0, rng)]))
+    tiles = plan_tiles(columns, 0.4 * columns.counts.sum(), 0.5)
+    np.testing.assert_allclose(sorted(borders(columns, tiles)[:, 0]), [0.0, 3.0, 6.0], atol=0.2)
+    assert all(len(tile.region) == len(tile.core) for tile in tiles)  # margins end at walls
+
+
+def test_a_room_that_is_built_on_leaves_the_tiles_beside_it_alone(rng):
+    old = room(0.0, rng)
+    before = plan_tiles(columns_of(old), 20_000, 0.5)
+    scraps = floor(0.2, 2.0, x=3.0)  # behind the new room's wall, nearest to the old room
+    columns = columns_of(np.concatenate([old, scraps, room(3.2, rng)]))
+    assert plan_tiles(columns, 20_000, 0.5, before)[: len(before)] == before
+
+
 # --- merging ---------------------------------------------------------------------------------------------------------
 
 
@@ -264,6 +289,17 @@ def test_small_changes_wait_for_the_threshold(hall):
     assert max(mask.max() for mask in found.masks) < len(found.voxels)
     cut.segment(less, config(change_threshold=0.0))
     assert cut.report.computed > 0
+
+
+def test_a_tile_that_a_few_columns_join_waits_for_the_threshold_too(hall):
+    cut = segmenter()
+    cut.segment(hall, config())
+    more = colored(floor(0.2, 0.2, x=-0.2))
+    grown = Cloud(np.concatenate([hall.xyz, more.xyz]), np.concatenate([hall.rgb, more.rgb]), "map")
+    cut.segment(grown, config(change_threshold=0.2))
+    assert cut.report.computed == 0
+    cut.segment(grown, config())
+    assert cut.report.computed == 1
 
 
 def test_another_frame_is_another_map(hall):
