@@ -51,6 +51,7 @@ FILLERS = (
 )
 
 SOFTNESS = 4.0  # L*a*b* units over which a colour between two words counts for both
+BLOCK = 1 << 21  # points that are looked up at once
 TABLE_BITS = 5  # per channel of the table from colours to words
 
 
@@ -75,10 +76,14 @@ def color_shares(rgb, owner, count):
 
     rgb: [N, 3] uint8; owner: [N] int row of the owner.
     """
-    shares = _table()[_codes(rgb)]
-    columns = [np.bincount(owner, weights=shares[:, word], minlength=count) for word in range(len(COLOR_WORDS))]
+    shares = np.zeros((count, len(COLOR_WORDS)))
+    for start in range(0, len(rgb), BLOCK):
+        part = slice(start, start + BLOCK)
+        weights = _table()[_codes(rgb[part])]
+        for word in range(len(COLOR_WORDS)):
+            shares[:, word] += np.bincount(owner[part], weights=weights[:, word], minlength=count)
     points = np.maximum(np.bincount(owner, minlength=count), 1)
-    return (np.stack(columns, axis=1) / points[:, None]).astype(np.float32)
+    return (shares / points[:, None]).astype(np.float32)
 
 
 def color_word(rgb):

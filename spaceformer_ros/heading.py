@@ -68,11 +68,12 @@ def turn(xyz, angle):
 
 
 def _sample(xyz):
-    """[n, 2] float64: some points, chosen by their height alone, which no turn and no order of the points changes."""
+    """[n, 2] float64: some points, chosen by height and distance from the mean, which no turn and no order changes."""
     share = max(1, len(xyz) // MAX_SAMPLE)
-    millimetres = np.round((xyz[:, 2] - xyz[:, 2].min()) * 1000).astype(np.int64)
-    chosen = millimetres * 7919 % 1009 % share == 0
-    return (xyz[chosen] if chosen.any() else xyz)[:, :2].astype(np.float64)
+    distance = np.hypot(*(xyz[:, :2] - xyz[:, :2].mean(axis=0, dtype=np.float64)).T)
+    height, distance = (np.round(column * 1000).astype(np.int64) for column in (xyz[:, 2] - xyz[:, 2].min(), distance))
+    chosen = (height * 7919 + distance * 104729) % 1_000_003 % share == 0
+    return (xyz[chosen] if chosen.any() else xyz[:1])[:, :2].astype(np.float64)
 
 
 def _sharpness(xy, angles):

@@ -149,8 +149,8 @@ class SceneStore:
                     item, features[item.row], known[old], before.features[known[old].row]
                 )
             objects.append(item)
-        missing = [item for j, item in enumerate(known) if j not in set(links.partner)]
-        moved = [carried(item, links.shift) for item in missing]
+        continuing = set(links.partner)
+        moved = [carried(item, links.shift) for j, item in enumerate(known) if j not in continuing]
         held = held_voxels(instances, [item.row for item in fresh if not item.background])
         views = judge([item.place for item in moved], [item.place for item in fresh], cells, held)
         moved = [replace(item, missed_views=item.missed_views + float(view)) for item, view in zip(moved, views)]

@@ -59,3 +59,13 @@ def test_a_turned_map_looks_the_same(room):
     clouds = [Cloud(xyz, colors, "map") for xyz in (room, turn(room, 1.0))]
     first, second = (View.of(cloud, along_walls=True).from_map(cloud.xyz) for cloud in clouds)
     assert np.abs(first - second).max() < 0.02
+
+
+def test_heights_in_steps_and_a_stray_point_do_not_matter(rng):
+    hall = rng.uniform((0, 0, 0), (9, 4, 2.5), (200_000, 3))
+    hall[:60_000, 0] = rng.choice([0, 9], 60_000)
+    hall[60_000:120_000, 1] = rng.choice([0, 4], 60_000)
+    hall[:, 2] = np.round(hall[:, 2] / 0.05) * 0.05
+    hall[-1, 2] = -3
+    heading = canonical_heading(turn(hall, 0.5))
+    assert abs((np.degrees(heading - 0.5) + 45) % 90 - 45) < 0.5
