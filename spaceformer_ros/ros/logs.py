@@ -1,5 +1,6 @@
-"""The core's log lines through a node's logger."""
+"""The core's log lines, and what breaks a lifecycle callback, through a node's logger."""
 
+import functools
 import logging
 
 
@@ -8,6 +9,20 @@ def forward_logging(node):
     core = logging.getLogger("spaceformer_ros")
     core.handlers, core.propagate = [_RosHandler(node)], False
     core.setLevel(logging.INFO)
+
+
+def log_failure(callback):
+    """Log what goes wrong in a lifecycle callback: rclpy turns an exception into ERROR without a word."""
+
+    @functools.wraps(callback)
+    def logged(self, state):
+        try:
+            return callback(self, state)
+        except Exception as error:
+            self.get_logger().error(f"{callback.__name__}: {type(error).__name__}: {error}")
+            raise
+
+    return logged
 
 
 class _RosHandler(logging.Handler):

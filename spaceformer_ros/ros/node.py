@@ -32,7 +32,7 @@ from ..worker import Worker, trim_heap
 from . import interfaces, parameters, qos
 from .background import Background
 from .clocks import STEADY
-from .logs import forward_logging
+from .logs import forward_logging, log_failure
 from .messages import decode_bytes
 from .outputs import Outputs
 from .scans import Scans
@@ -47,20 +47,6 @@ SHUTDOWN_PATIENCE = 5.0  # seconds for the worker to leave the network at shutdo
 LATCHED_PATIENCE = 2.0  # seconds that a latched cloud may take before it is asked for again; doubled each time
 SWITCH_INTERVAL = 0.0005  # seconds until a busy Python thread lets another run: an answer changes threads twice
 DIAGNOSTICS_PERIOD, WATCH_PERIOD = 1.0, 0.2  # seconds between diagnostics; between looks at the publishers' QoS
-
-
-def _transition(callback):
-    """Log what goes wrong in a lifecycle callback: rclpy turns an exception into ERROR without a word."""
-
-    @functools.wraps(callback)
-    def logged(self, state):
-        try:
-            return callback(self, state)
-        except Exception as error:
-            self.get_logger().error(f"{callback.__name__}: {type(error).__name__}: {error}")
-            raise
-
-    return logged
 
 
 class SpaceformerNode(LifecycleNode):
@@ -79,7 +65,7 @@ class SpaceformerNode(LifecycleNode):
 
     # --- lifecycle -------------------------------------------------------------------------------------------------
 
-    @_transition
+    @log_failure
     def on_configure(self, _state):
         """Create publishers, services and the worker; the model is loaded on the worker thread."""
         try:
@@ -105,7 +91,7 @@ class SpaceformerNode(LifecycleNode):
         self.requests = Services(self)
         return TransitionCallbackReturn.SUCCESS
 
-    @_transition
+    @log_failure
     def on_activate(self, _state):
         """Subscribe and process."""
         self.active, self._active_since, self._latched_patience = True, time.monotonic(), LATCHED_PATIENCE
@@ -114,7 +100,7 @@ class SpaceformerNode(LifecycleNode):
         self._rest()
         return TransitionCallbackReturn.SUCCESS
 
-    @_transition
+    @log_failure
     def on_deactivate(self, _state):
         """Stop taking clouds; the scene stays."""
         self.active = False
@@ -124,7 +110,7 @@ class SpaceformerNode(LifecycleNode):
         self._rest()
         return TransitionCallbackReturn.SUCCESS
 
-    @_transition
+    @log_failure
     def on_cleanup(self, _state):
         """Let go of the model, the scene and all interfaces."""
         self._tear_down()
@@ -132,7 +118,7 @@ class SpaceformerNode(LifecycleNode):
         trim_heap()
         return TransitionCallbackReturn.SUCCESS
 
-    @_transition
+    @log_failure
     def on_shutdown(self, _state):
         """As cleanup, from any state."""
         self._tear_down()
