@@ -125,6 +125,8 @@ class Outputs:
                 self._newest = max(self._newest, (scene.map_revision + 1, 0, 0))
             self._drawn, self._highlights = None, ()
             self._instances.publish(interfaces.InstanceArray(header=header))
+            if self._vision:
+                self._vision.clear(header)
             for publisher in (self._cloud, self._relevancy):
                 publisher.publish(PointCloud2(header=header, height=1, is_dense=True))
             self._publish_markers([], header, IDENTITY)

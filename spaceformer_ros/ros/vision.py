@@ -35,6 +35,10 @@ class VisionOutputs:
         classes = [VisionClass(class_id=i + 1, class_name=label) for i, label in enumerate(labels[:65534])]
         self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
 
+    def clear(self, header):
+        """Publish that there is nothing; the labels stay."""
+        self._detections.publish(Detection3DArray(header=header))
+
 
 def to_detection(header, instance):
     """An Instance as a Detection3D: class_id is the label's text, id the instance's id, hypotheses best first."""
