@@ -26,8 +26,8 @@ PATIENCE = 300.0  # seconds for anything that is waited for
 
 
 @contextlib.contextmanager
-def live_node(**parameters):
-    """A Client of a node process with these parameters, in a ROS domain of their own."""
+def live_node(topics=None, **parameters):
+    """A Client of a node process with these parameters, in a ROS domain of their own. topics: see Client."""
     import domain_coordinator
 
     with domain_coordinator.domain_id() as domain, contextlib.ExitStack() as stack:
@@ -37,7 +37,7 @@ def live_node(**parameters):
         command = [sys.executable, str(ROOT / "scripts" / "spaceformer_node"), "--ros-args", *settings]
         process = subprocess.Popen([*command, "--log-level", "error"])
         stack.callback(stop, process)
-        client = Client(process.pid)
+        client = Client(process.pid, topics or Client.TOPICS)
         stack.callback(client.close)
         yield client
 
@@ -46,6 +46,12 @@ def resident_mib(pid):
     """Resident memory of a process, MiB."""
     pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
+
+
+def to_message(cloud, stamp_ns):
+    """A Cloud as PointCloud2."""
+    header = messages.Header(stamp=messages.to_time(stamp_ns), frame_id=cloud.frame_id)
+    return messages.to_cloud_message(header, cloud_columns(cloud))
 
 
 def stop(process):
@@ -71,13 +77,14 @@ class Client:
         "labeled_cloud": messages.PointCloud2,
     }
 
-    def __init__(self, pid):
+    def __init__(self, pid, topics):
+        """topics: names of TOPICS that are listened to."""
         self.pid, self.latest, self.counts, self._clients = pid, {}, {}, {}
         self._callbacks = {}
         rclpy.init()
         self.node, self.executor = rclpy.create_node("benchmark"), SingleThreadedExecutor()
-        for name, kind in self.TOPICS.items():
-            self.node.create_subscription(kind, f"/spaceformer/{name}", self._keep(name), qos.LATCHED)
+        for name in topics:
+            self.node.create_subscription(self.TOPICS[name], f"/spaceformer/{name}", self._keep(name), qos.LATCHED)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._keep("diagnostics"), qos.EVENTS)
         self._publisher = self.node.create_publisher(messages.PointCloud2, "/spaceformer/input/points", qos.LATCHED)
         self.executor.add_node(self.node)
@@ -130,8 +137,11 @@ class Client:
 
     def publish(self, cloud, stamp_ns=None):
         """Publish a Cloud on the node's input."""
-        header = messages.Header(stamp=messages.to_time(stamp_ns or cloud.stamp_ns), frame_id=cloud.frame_id)
-        self._publisher.publish(messages.to_cloud_message(header, cloud_columns(cloud)))
+        self.publish_message(to_message(cloud, stamp_ns or cloud.stamp_ns))
+
+    def publish_message(self, message):
+        """Publish a PointCloud2 on the node's input."""
+        self._publisher.publish(message)
 
     def connect(self, kind, name):
         """Make the client of a service, and give DDS the time to tell the server."""
