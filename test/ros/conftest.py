@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import pathlib
 import threading
@@ -21,6 +22,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from spaceformer_ros.ros import interfaces, messages, qos  # noqa: E402
 
 PATIENCE = 40.0  # seconds that a test waits before it fails
+SETTLE = 0.2  # seconds between the discovery of a service and the first request
 
 
 def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
@@ -121,7 +123,7 @@ class Client:
         """Send a request; returns a function that waits for the response."""
         if name not in self._clients:
             self._clients[name] = self._connect(kind, f"/spaceformer/{name}")
-            time.sleep(0.1)  # Fast DDS loses the first response if the server has not discovered this client yet
+            time.sleep(SETTLE)  # Fast DDS loses the first response if the server has not discovered this client yet
         future = self._clients[name].call_async(kind.Request(**fields))
         return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
 
@@ -146,6 +148,10 @@ def spinner(domain):
     yield make
     for one in reversed(made):
         one.close()
+    # A context's DDS participant goes with the last reference to it. Participants that pile up make discovery slow, and
+    # beyond 32 on a machine new ones are not found at all.
+    made.clear()
+    gc.collect()
 
 
 @pytest.fixture
