@@ -56,7 +56,7 @@ class Cloud:
 
     @property
     def origin(self):
-        """[3] float32 metres: centre of the XY bounding box, minimum of z. The network sees xyz minus this point."""
+        """[3] float32 metres: centre of the XY bounding box, minimum of z; where `View.of` looks from."""
         low, high = self.bounds
         return np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
 

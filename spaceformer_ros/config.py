@@ -109,8 +109,8 @@ class TilingConfig:
 
     tile_voxels: int = setting(
         0,
-        "voxels of a tile; maps of up to twice as many run in one piece; 0: as many as the network's queries cover (1 "
-        "square metre each), or fewer where memory is short",
+        "voxels of a tile, fewer where memory is short; maps of up to twice as many run in one piece; 0: as many as "
+        "the network's queries cover (1 square metre each)",
         low=0,
         high=10**8,
     )

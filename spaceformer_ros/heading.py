@@ -5,7 +5,7 @@ network that was trained on rooms along the axes is shown every map along its ow
 the map, so that it sees a turned map as it saw the first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,9 +27,7 @@ class View:
     def of(cls, cloud, along_walls):
         """The view of a Cloud: the centre of its XY bounds and its lowest point, as they are or along its walls."""
         heading = canonical_heading(cloud.xyz) if along_walls else 0.0
-        xyz = turn(cloud.xyz, -heading)
-        low, high = xyz.min(axis=0), xyz.max(axis=0)
-        return cls(heading, np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32))
+        return cls(heading, replace(cloud, xyz=turn(cloud.xyz, -heading)).origin)
 
     def from_map(self, xyz):
         """Points of the map's frame as the network sees them. [N, 3] float32 metres."""

@@ -68,7 +68,7 @@ def used_bytes(device):
     """Memory that this process holds: its tensors on a CUDA device, its resident set on the host."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
-    return 4096 * int(_read("/proc/self/statm", "0 0").split()[1])
+    return resource.getpagesize() * int(_read("/proc/self/statm", "0 0").split()[1])
 
 
 def free_bytes(device):

@@ -1,9 +1,9 @@
 """One set of masks for a map from the masks of its tiles: what two tiles saw of one object becomes one mask."""
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from .instances import Masks
+from .sparse import incidence
 
 LEAST_IN_CORE = 1 / 3  # of a mask's voxels; with less, the tile that owns the rest has seen the object better
 SAME_IOU = 0.5  # of two masks on the voxels that both tiles saw
@@ -32,13 +32,6 @@ def concatenate(parts):
         np.concatenate([getattr(part, name) for part in parts]) for name in ("objectness", "mask_score", "features")
     ]
     return number, Masks(tuple(rows for part in parts for rows in part.rows), *columns)
-
-
-def incidence(groups, size):
-    """[K, size] sparse float32 matrix, 1 where a group holds a row. groups: K arrays of unique rows."""
-    starts = np.cumsum([0, *(len(rows) for rows in groups)])
-    columns = np.concatenate([np.zeros(0, dtype=np.int64), *groups])
-    return csr_matrix((np.ones(len(columns), dtype=np.float32), columns, starts), shape=(len(groups), size))
 
 
 def same_objects(masks, voxels, tile, seen):

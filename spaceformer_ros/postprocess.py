@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
 from .instances import Instances, Masks
+from .sparse import components, touching_components
 
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
@@ -114,13 +113,7 @@ def radius_components(xyz, distance):
     cells, cell = np.unique(np.floor(xyz / (distance / 3**0.5)).astype(np.int64), axis=0, return_inverse=True)
     members = np.split(np.argsort(cell, kind="stable"), np.cumsum(np.bincount(cell.ravel()))[:-1])
     pairs = _touching_cells(cells, members, xyz, distance)
-    return _components(len(cells), pairs)[cell.ravel()]
-
-
-def _components(count, pairs):
-    """[count] int component of each node of a graph with the edges `pairs` [P, 2]."""
-    graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count))
-    return connected_components(graph, directed=False)[1]
+    return components(len(cells), pairs)[cell.ravel()]
 
 
 def _touching_cells(cells, members, xyz, distance):
@@ -179,8 +172,7 @@ class BoxMemory:
 
 def without_specks(xyz):
     """The points of a mask without small parts that lie apart, so that stray voxels do not stretch its box."""
-    cells, cell = np.unique(np.floor(xyz / SPECK_CELL).astype(np.int64), axis=0, return_inverse=True)
-    component = _components(len(cells), cKDTree(cells).query_pairs(1.0, p=np.inf, output_type="ndarray"))[cell.ravel()]
+    component = touching_components(np.floor(xyz / SPECK_CELL).astype(np.int64))
     share = np.bincount(component) / len(xyz)
     kept = share[component] >= min(SPECK_SHARE, share.max())
     return xyz[kept]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import binary_closing, binary_fill_holes, distance_transform_edt, label
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+
+from .sparse import touching_components
 
 COLUMN = 0.1  # metres, about: a whole number of voxels
 BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
@@ -187,12 +187,8 @@ def _join(columns, cores, rows):
 
 def _patches(place, room=0):
     """[R] int: columns of one room in squares that touch have the same number. room: [R] int, or one for all."""
-    squares, of_column = np.unique(
-        np.column_stack([place // NEIGHBOUR, np.broadcast_to(2 * room, len(place))]), axis=0, return_inverse=True
-    )  # rooms lie 2 apart: their squares do not touch
-    pairs = cKDTree(squares).query_pairs(1.0, p=np.inf, output_type="ndarray")
-    graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(squares), len(squares)))
-    return connected_components(graph, directed=False)[1][of_column.ravel()]
+    apart = np.broadcast_to(2 * room, len(place))  # rooms lie 2 apart: their squares do not touch
+    return touching_components(np.column_stack([place // NEIGHBOUR, apart]))
 
 
 def _cut(columns, rows, budget, reach):

@@ -10,12 +10,11 @@ from functools import cached_property
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
 from .places import ALONE, AROUND, FINE_CELL, Place, among, cell_keys, fine_keys_near
+from .sparse import components, incidence
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +72,8 @@ STILL = Shift()
 class Tracks:
     """K objects as matching sees them.
 
-    places: K Places; labels: K str; features: [K, C]; centers: [K, 3] metres, of the boxes; sizes: [K, 3] metres.
+    places: K Places; labels: K str; features: [K, C]; centers: [K, 3] metres, mean of the points; sizes: [K, 3]
+    metres, of the boxes.
     """
 
     places: tuple
@@ -175,15 +175,9 @@ def shared_cells(first, second):
     """TRACK_CELL cells that two lists of Places share, a COO matrix [A, B], and how many each fills, [A] and [B]."""
     groups = [[place.cells for place in places] for places in (first, second)]
     keys = np.unique(np.concatenate([*groups[0], *groups[1]]))
-    a, b = (_incidence(group, keys) for group in groups)
+    a, b = (incidence([np.searchsorted(keys, cells) for cells in group], len(keys)) for group in groups)
     sizes = [np.array([len(cells) for cells in group]) for group in groups]
     return (a @ b.T).tocoo(), *sizes
-
-
-def _incidence(groups, keys):
-    starts = np.cumsum([0, *(len(cells) for cells in groups)])
-    columns = np.searchsorted(keys, np.concatenate(groups))
-    return csr_matrix((np.ones(len(columns)), columns, starts), shape=(len(groups), len(keys)))
 
 
 def _near(fresh, known, partner, max_distance):
@@ -208,9 +202,7 @@ def _assign(partner, num_known, pairs, benefit, allowed):
     free_j[[old for old in partner if old is not None]] = False
     kept = np.flatnonzero(allowed & free_i[pairs.i] & free_j[pairs.j])
     i, j, benefit, total = pairs.i[kept], pairs.j[kept], benefit[kept], 0.0
-    size = len(partner) + num_known
-    graph = csr_matrix((np.ones(len(i)), (i, len(partner) + j)), shape=(size, size))
-    group = connected_components(graph, directed=False)[1][i]
+    group = components(len(partner) + num_known, np.stack([i, len(partner) + j], axis=1))[i]
     order = np.argsort(group, kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ():
         (rows, row), (columns, column) = (np.unique(k[part], return_inverse=True) for k in (i, j))

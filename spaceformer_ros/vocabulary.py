@@ -1,6 +1,7 @@
 """What instances are called: labels with synonyms, background words, and how features are compared with texts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -181,11 +182,13 @@ class LabelSpace:
 
     def find_label(self, text):
         """Index of the label that has `text` among its phrases (case does not matter), or None."""
-        wanted = " ".join(text.lower().split())
-        for index, entry in enumerate(self.vocabulary.phrases):
-            if wanted in (phrase.lower() for phrase in entry):
-                return index
-        return None
+        return self._index_of_phrase.get(" ".join(text.lower().split()))
+
+    @cached_property
+    def _index_of_phrase(self):
+        """Dict phrase in lower case -> index of the first label that has it."""
+        rows = [(phrase.lower(), i) for i, entry in enumerate(self.vocabulary.phrases) for phrase in entry]
+        return dict(reversed(rows))
 
 
 def largest(values, count):

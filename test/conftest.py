@@ -9,9 +9,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 import pytest
 import torch
+from fakes import ROOM, make_pipeline
 
 from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.config import Config
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
+from spaceformer_ros.timing import Stopwatch
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 
@@ -63,3 +66,13 @@ def tiny_model():
         return SpaCeFormer(tiny_config(**changes)).eval().requires_grad_(False)
 
     return make
+
+
+@pytest.fixture
+def pipeline(box_cloud):
+    """A Pipeline on stand-ins that has seen the ROOM of fakes: a chair, a sofa, a table and a wall."""
+    made = make_pipeline(
+        Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
+    )
+    made.process(box_cloud(ROOM), Stopwatch())
+    return made

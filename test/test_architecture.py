@@ -13,7 +13,7 @@ LEVELS = (
     ("", "config", "cloud", "boxes", "timing", "worker", "tensor_file", "data_dir", "executors", "rate_limit"),
     (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "scene_file", "find"),
-        *("places", "tracking", "color_words", "heading"),
+        *("places", "tracking", "color_words", "heading", "sparse"),
         *("approach", "change", "labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
         *("tiles", "tile_memory", "merge"),
         *("relevancy", "results"),

@@ -1,19 +1,8 @@
 import pytest
-from fakes import ROOM, FakeEmbedder, make_pipeline
+from fakes import FakeEmbedder
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.config import Config
 from spaceformer_ros.find import MAX_TEXTS, queries_for, summary
-from spaceformer_ros.timing import Stopwatch
-
-CONFIG = Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
-
-
-@pytest.fixture
-def pipeline(box_cloud):
-    made = make_pipeline(CONFIG)
-    made.process(box_cloud(ROOM), Stopwatch())
-    return made
 
 
 def labels(answer):

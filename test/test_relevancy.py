@@ -2,23 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fakes import GREEN, ROOM, make_pipeline
+from fakes import GREEN
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cloud import Cloud
-from spaceformer_ros.config import Config
 from spaceformer_ros.find import Match, ObjectQuery
 from spaceformer_ros.relevancy import color_points, heat_colors, point_relevancy
-from spaceformer_ros.timing import Stopwatch
-
-CONFIG = Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
-
-
-@pytest.fixture
-def pipeline(box_cloud):
-    made = make_pipeline(CONFIG)
-    made.process(box_cloud(ROOM), Stopwatch())
-    return made
 
 
 def test_points_have_the_score_of_the_best_match_that_holds_them(pipeline):

@@ -187,3 +187,9 @@ def start(spinner, monkeypatch):
 def states(client):
     """All NodeState messages so far."""
     return client.listen("/spaceformer/state", interfaces.NodeState)
+
+
+@pytest.fixture
+def instances(client):
+    """All InstanceArray messages so far."""
+    return client.listen("/spaceformer/instances", interfaces.InstanceArray)

@@ -25,11 +25,6 @@ FLOOR = ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)
 
 
 @pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
-
-
-@pytest.fixture
 def drawn(client):
     """A function: the markers (namespace, id) -> message that a display shows by now."""
     received = client.listen("/spaceformer/markers", MarkerArray)

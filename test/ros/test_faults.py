@@ -27,11 +27,6 @@ NodeState, SegmentNow, SetVocabulary = interfaces.NodeState, interfaces.SegmentN
 SECOND = 1_000_000_000
 
 
-@pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
-
-
 def set_parameters(client, **values):
     """Results of one request that sets several parameters."""
     request = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]

@@ -49,11 +49,6 @@ def labels_of(array):
     return sorted(instance.label for instance in array.instances)
 
 
-@pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
-
-
 # --- cloud in, results out --------------------------------------------------------------------------------------------
 
 

@@ -22,11 +22,6 @@ SaveScene, LoadScene = interfaces.SaveScene, interfaces.LoadScene
 
 
 @pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
-
-
-@pytest.fixture
 def started(start, client, instances, box_cloud, tmp_path):
     """A function: a node that keeps its scenes in tmp_path and has segmented ROOM."""
 

@@ -19,11 +19,6 @@ TABLE = ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE)
 
 
 @pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", interfaces.InstanceArray)
-
-
-@pytest.fixture
 def collect(start):
     """A function that starts the node in accumulate mode."""
     return lambda **parameters: start(input_mode="accumulate", accumulate_voxel_size=0.05, **parameters)

@@ -19,11 +19,6 @@ SetVocabulary, ShowRelevancy = interfaces.SetVocabulary, interfaces.ShowRelevanc
 
 
 @pytest.fixture
-def instances(client):
-    return client.listen("/spaceformer/instances", InstanceArray)
-
-
-@pytest.fixture
 def room(box_cloud):
     return box_cloud(ROOM)
 
