@@ -24,7 +24,7 @@ def predict(model, xyz, features):
     grid = VoxelGrid.from_points(xyz, features, config.voxel_size)
     orders, skips, level = iter(fixed_orders(config)), [], grid.level
 
-    x = network_input(grid, config.position_octaves).to(model.final.weight.dtype)
+    x = network_input(grid, config).to(model.final.weight.dtype)
     x = F.gelu(unet.conv[1](convolve(unet.conv[0], x, level.coords)))
     for stage, blocks in enumerate(unet.encs):
         for block in blocks:

@@ -234,7 +234,7 @@ def rooms(options):
 
 def _train_arguments(command):
     command.add_argument("folder", help="where state, logs and checkpoint are written; an existing run is continued")
-    command.add_argument("--config", default="", help="yaml file, such as config/train_demo.yaml")
+    command.add_argument("--config", default="", help="yaml file, such as config/train_demo_1.yaml")
     command.add_argument("--device", default="auto", help="cpu, cuda:0 or auto (default: %(default)s)")
     command.add_argument("--max-hours", type=float, default=float("inf"), help="stop then; the next run goes on")
     command.add_argument("--threads", type=int, default=0, help="CPU threads of the network (default: all)")

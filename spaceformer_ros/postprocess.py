@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
@@ -18,30 +19,39 @@ SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
 
 
-def extract_instances(prediction, voxels, config, checkpoint_nms_iou=0.7):
+def extract_instances(prediction, voxels, config, checkpoint_nms_iou=0.7, fuse_iou=1.0):
     """Instances of a Prediction on a VoxelMap, best first, by a PostprocessConfig.
 
-    checkpoint_nms_iou: used where the config leaves `nms_iou` to the checkpoint; 0.7 is the published value.
+    checkpoint_nms_iou: used where the config leaves `nms_iou` to the checkpoint; 0.7 is the published value; fuse_iou:
+    see `find_masks`.
     """
     nms_iou = config.nms_iou if config.nms_iou >= 0 else checkpoint_nms_iou
-    return measure(find_masks(prediction, voxels.positions, voxels.point_counts, config, nms_iou), voxels, config)
+    masks = find_masks(prediction, voxels.positions, voxels.point_counts, config, nms_iou, fuse_iou)
+    return measure(masks, voxels, config)
 
 
-def find_masks(prediction, positions, counts, config, nms_iou):
+def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
     """Masks of a Prediction by a PostprocessConfig, best first, without duplicates; split where that is asked for.
 
-    positions: [M, 3] float32 metres of the voxels; counts: [M] int64 points of each.
+    positions: [M, 3] float32 metres of the voxels; counts: [M] int64 points of each; fuse_iou: a duplicate that
+    overlaps the mask that stays by more than this IoU has a say in its mask and feature; 1, as published: none has.
     """
     objectness, masks, mask_score = score_masks(prediction, config.mask_threshold)
     sizes = point_sizes(masks, torch.as_tensor(counts, device=masks.device))
     keep = (objectness >= config.objectness_threshold) & (sizes >= config.min_points)
     rows = torch.nonzero(keep)[:, 0]
     rows = rows[torch.argsort(-(objectness * mask_score)[rows], stable=True)]
-    rows = rows[non_max_suppression(masks[:, rows], nms_iou)]
-    features = prediction.clip_features[rows].float().cpu().numpy()
-    found = Masks(
-        mask_to_rows(masks[:, rows]), objectness[rows].cpu().numpy(), mask_score[rows].cpu().numpy(), features
-    )
+    iou = mask_iou(masks[:, rows])
+    kept = non_max_suppression(iou, nms_iou)
+    if fuse_iou < 1 and len(kept):
+        shares = fusion_shares(iou[:, kept], (objectness * mask_score)[rows], fuse_iou)
+        masks, mask_score, features = fuse(prediction, rows, shares, config.mask_threshold)
+    else:
+        masks, mask_score = masks[:, rows[kept]], mask_score[rows[kept]]
+        features = prediction.clip_features[rows[kept]].float()
+    columns = (column.cpu().numpy() for column in (objectness[rows[kept]], mask_score, features))
+    found = Masks(mask_to_rows(masks), *columns)
+    found = found[np.argsort(-found.confidence, kind="stable")]
     if not config.split_components:
         return found
     parent, parts = split_masks(found.rows, positions, config.split_distance)
@@ -62,19 +72,49 @@ def point_sizes(masks, counts):
     return torch.stack([count.float() @ part.float() for part, count in _chunks(masks, counts)]).sum(dim=0).long()
 
 
-def non_max_suppression(masks, max_iou):
-    """Indices of the masks that stay, in order. masks: [M, K] bool, best first; one that overlaps a better one that
-    stays by an IoU above `max_iou` goes. Class-agnostic."""
-    if masks.shape[1] == 0:
-        return torch.zeros(0, dtype=torch.int64, device=masks.device)
+def non_max_suppression(iou, max_iou):
+    """Indices of the masks that stay, in order. iou: [K, K] of masks, best first; one that overlaps a better one that
+    stays by more than `max_iou` goes. Class-agnostic."""
+    kept, rows = [], iou.cpu().numpy()
+    for k in range(len(rows)):
+        if not (rows[k, kept] > max_iou).any():
+            kept.append(k)
+    return torch.as_tensor(kept, dtype=torch.int64, device=iou.device)
+
+
+def fusion_shares(iou, confidence, fuse_iou):
+    """How much each of K masks counts in each of the L that stay, [K, L] float32, columns sum to 1.
+
+    iou: [K, L] of all with those that stay; confidence: [K]. A duplicate counts by its confidence in the one that it
+    overlaps most, if by more than fuse_iou.
+    """
+    most, owner = iou.max(dim=1)
+    shares = torch.where(most > fuse_iou, confidence, 0)[:, None] * F.one_hot(owner, iou.shape[1])
+    return shares / shares.sum(dim=0)
+
+
+def fuse(prediction, rows, shares, mask_threshold):
+    """Masks [M, L] bool, mask scores [L] and features [L, C] of weighted means over queries: several that started on
+    one object saw it differently, and their mean is steadier than the best of them.
+
+    rows: [K] queries; shares: [K, L], columns sum to 1. Probabilities and features of length 1 are averaged.
+    """
+    limit = torch.tensor(float(mask_threshold)).sigmoid().item()
+    masks, inside = [], 0.0
+    for (logits,) in _chunks(prediction.mask_logits):
+        probability = logits[:, rows].float().sigmoid() @ shares
+        masks.append(probability > limit)
+        inside = inside + torch.where(masks[-1], probability, 0).sum(dim=0)
+    masks = torch.cat(masks)
+    features = F.normalize(prediction.clip_features[rows].float(), dim=1)
+    return masks, inside / masks.sum(dim=0).clamp(min=1), shares.t() @ features
+
+
+def mask_iou(masks):
+    """[K, K] float32 IoU of every two masks. masks: [M, K] bool."""
     overlap = mask_overlap(masks)
     area = overlap.diagonal()
-    iou = (overlap / (area[:, None] + area[None] - overlap)).cpu().numpy()
-    kept = []
-    for k in range(len(iou)):
-        if not (iou[k, kept] > max_iou).any():
-            kept.append(k)
-    return torch.as_tensor(kept, device=masks.device)
+    return overlap / (area[:, None] + area[None] - overlap)
 
 
 def mask_overlap(masks):
@@ -133,7 +173,7 @@ def _touching_cells(cells, members, xyz, distance):
 
 
 def measure(masks, voxels, config=None, fit=None):
-    """Instances of Masks on a VoxelMap with their sizes, centroids and boxes.
+    """Instances of Masks on a VoxelMap with their sizes, centroids and boxes, in the same order.
 
     config: PostprocessConfig whose min_points and max_instances hold, None to keep all; fit: function of a list of
     [n, 3] float32 metres that gives a tuple of OrientedBox, such as a BoxMemory's; None: `fit_boxes`.
@@ -141,7 +181,9 @@ def measure(masks, voxels, config=None, fit=None):
     counts = voxels.point_counts
     sizes = np.array([counts[rows].sum() for rows in masks.rows], dtype=np.int64)
     if config is not None:
-        kept = np.flatnonzero(sizes >= config.min_points)[: config.max_instances]
+        kept = np.flatnonzero(sizes >= config.min_points)
+        best = np.argsort(-masks.confidence[kept], kind="stable")[: config.max_instances]
+        kept = kept[np.sort(best)]
         masks, sizes = masks[kept], sizes[kept]
     centroids = [np.average(voxels.positions[rows], axis=0, weights=counts[rows]) for rows in masks.rows]
     centroids = np.array(centroids, dtype=np.float32).reshape(-1, 3)

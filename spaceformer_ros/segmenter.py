@@ -92,7 +92,8 @@ class Segmenter:
         self.device = choose_device(config.device)
         self.dtype = choose_precision(config.precision, self.device)
         network = checkpoint.model.config
-        self.voxel_size, self.nms_iou, self.along_walls = network.voxel_size, network.nms_iou, network.along_walls
+        self.voxel_size, self.along_walls = network.voxel_size, network.along_walls
+        self.nms_iou, self.fuse_iou = network.nms_iou, network.fuse_iou
         self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
@@ -168,7 +169,7 @@ class Segmenter:
             prediction = self.backend.predict(grid, self.orders)
         with run.stopwatch.stage("postprocess", self._wait):
             config = run.config.postprocess
-            return find_masks(prediction, positions, counts, config, self._nms_iou(config))
+            return find_masks(prediction, positions, counts, config, self._nms_iou(config), self.fuse_iou)
 
     def _nms_iou(self, config):
         return config.nms_iou if config.nms_iou >= 0 else self.nms_iou

@@ -30,7 +30,7 @@ def scene(order=(2, 0), strength=8.0):
         logits[:, q] = (2 * masks[g] - 1) * strength
         objectness[q] = -objectness[q]
         features[q, g] = 1.0
-    target = Target(masks, torch.eye(3), torch.tensor([[True, False, False], [False, True, False]]))
+    target = Target(masks, torch.eye(3), torch.tensor([[True, False, False], [False, True, False]]), torch.ones(2))
     return Prediction(logits, objectness, features), target
 
 
@@ -63,6 +63,16 @@ def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite():
     assert good.item() < 0.05 < 10 < bad.item()
     assert set(parts) == {"objectness", "bce", "dice", "caption"}
     assert criterion([prediction, prediction], target)[0].item() == pytest.approx(2 * good.item())
+
+
+def test_captions_count_as_much_as_their_object():
+    criterion, (prediction, target) = SetCriterion(), scene(strength=1.0)
+    wrong = dataclasses.replace(prediction, clip_features=prediction.clip_features.roll(1, dims=1))
+    caption = lambda *weights: criterion([wrong], dataclasses.replace(target, weights=torch.tensor(weights)))[1]  # noqa: E731
+    both, first, second = (caption(*weights)["caption"] for weights in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)))
+    assert both == pytest.approx(first + second)
+    assert caption(3.0, 0.0)["caption"] == pytest.approx(3 * first)
+    assert caption(3.0, 0.0)["dice"] == caption(1.0, 1.0)["dice"]
 
 
 def test_seeded_queries_answer_for_the_object_they_start_on():

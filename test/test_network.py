@@ -16,7 +16,7 @@ from spaceformer_ros.network.attention import (
 )
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
 from spaceformer_ros.network.layers import rotary_table, rotate
-from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders, network_input
 from spaceformer_ros.network.seeds import farthest_points
 from spaceformer_ros.voxels import VoxelGrid
 
@@ -308,6 +308,16 @@ def test_positions_are_an_optional_input(tiny_model):
     model, grid = tiny_model(position_octaves=2), made_grid()
     assert model.config.in_channels == 3 + 3 + 12
     assert model(grid)[0].mask_logits.shape == (len(grid), 10)
+
+
+def test_the_offset_in_the_voxel_is_an_optional_input(tiny_model):
+    config = tiny_config(voxel_offsets=True)
+    xyz = torch.tensor([[0.01, 0.025, 0.049], [-0.05, -0.03, 0.1]])
+    grid = VoxelGrid.from_points(xyz, torch.zeros(2, 3), config.voxel_size)
+    seen = network_input(grid, config)[grid.point_to_voxel]
+    torch.testing.assert_close(seen[:, 3:], torch.tensor([[-0.3, 0.0, 0.48], [-0.5, -0.1, -0.5]]), atol=1e-5, rtol=0)
+    assert tiny_model(voxel_offsets=True, position_octaves=2).config.in_channels == 3 + 3 + 12 + 3
+    assert torch.equal(network_input(grid, tiny_config()), grid.features)
 
 
 def test_seeds_are_foreground_voxels_spread_over_their_votes(tiny_model):

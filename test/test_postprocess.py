@@ -10,6 +10,7 @@ from spaceformer_ros.instances import VoxelMap
 from spaceformer_ros.network.decoder import Prediction
 from spaceformer_ros.postprocess import (
     extract_instances,
+    mask_iou,
     mask_overlap,
     mask_to_rows,
     non_max_suppression,
@@ -56,7 +57,33 @@ def test_of_two_overlapping_masks_the_better_one_stays():
 def test_nms_limit(limit, kept):
     masks = torch.zeros(100, 3, dtype=torch.bool)
     masks[:20, 0], masks[1:20, 1], masks[10:50, 2] = True, True, True  # IoU 0.95 and 0.2
-    assert non_max_suppression(masks, limit).tolist() == kept
+    assert non_max_suppression(mask_iou(masks), limit).tolist() == kept
+
+
+def test_duplicates_have_a_say_in_the_mask_that_stays():
+    wanted = prediction([(0, 20), (2, 22), (3, 20), (50, 60)], objectness=[1.0, 0.0, 0.0, 0.5])
+    alone = extract_instances(wanted, voxel_map(), PostprocessConfig())
+    fused = extract_instances(wanted, voxel_map(), PostprocessConfig(), fuse_iou=0.5)
+    assert [rows.tolist() for rows in alone.masks] == [list(range(20)), list(range(50, 60))]
+    assert [rows.tolist() for rows in fused.masks] == [list(range(2, 20)), list(range(50, 60))]  # two of three see 2
+    sure, unsure = torch.tensor([1.0, 0.0]).sigmoid().tolist()
+    share = np.array([sure, unsure, unsure]) / (sure + 2 * unsure)  # mask scores are alike
+    assert np.allclose(fused.features[0], [*share, *[0] * 5], atol=1e-3)
+    assert np.allclose(fused.features[1], np.eye(8)[3])
+    assert fused.objectness.tolist() == alone.objectness.tolist()
+    inside, outside = torch.tensor([4.0, -6.0]).sigmoid().tolist()
+    voxel_2 = inside * (share[0] + share[1]) + outside * share[2]
+    assert fused.mask_score[0] == pytest.approx((voxel_2 + 17 * inside) / 18, rel=1e-3)
+
+
+def test_a_duplicate_below_the_limit_has_no_say():
+    wanted = prediction([(0, 20), (6, 20), (50, 60)], objectness=[1.0, 0.0, 0.5])  # IoU 0.7
+    for limit in (0.7, 1.0):
+        found = extract_instances(wanted, voxel_map(), PostprocessConfig(), 0.3, fuse_iou=limit)
+        assert [rows.tolist() for rows in found.masks] == [list(range(20)), list(range(50, 60))]
+        assert np.allclose(found.features[0], np.eye(8)[0])
+    nothing = extract_instances(prediction([(0, 0)]), voxel_map(), PostprocessConfig(), fuse_iou=0.5)
+    assert len(nothing) == 0
 
 
 def test_masks_with_few_points_are_dropped():

@@ -72,7 +72,8 @@ def test_duplicates_are_removed_as_the_checkpoint_says_unless_the_user_does(clou
 
 
 def test_the_published_limit_is_the_default_of_extraction():
-    assert extract_instances.__defaults__ == (SpaCeFormer(tiny_config()).config.nms_iou,) == (0.7,)
+    config = SpaCeFormer(tiny_config()).config
+    assert extract_instances.__defaults__ == (config.nms_iou, config.fuse_iou) == (0.7, 1.0)
 
 
 def test_a_cloud_that_is_too_big_is_refused_with_the_figures(cloud):

@@ -17,7 +17,7 @@ from spaceformer_ros.heading import View
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.memory import MemoryMeter, is_out_of_memory
 from spaceformer_ros.merge import merge_tiles, without_duplicates
-from spaceformer_ros.postprocess import extract_instances, non_max_suppression
+from spaceformer_ros.postprocess import extract_instances, mask_iou, non_max_suppression
 from spaceformer_ros.tiles import Columns, plan_tiles
 
 VOXEL = 0.05
@@ -189,7 +189,7 @@ def test_duplicates_go_as_on_one_tile(rng):
     from scipy.sparse import csr_matrix
 
     kept = without_duplicates(csr_matrix(dense.T.astype(np.float32)), 0.6)
-    np.testing.assert_array_equal(kept, non_max_suppression(torch.from_numpy(dense), 0.6).numpy())
+    np.testing.assert_array_equal(kept, non_max_suppression(mask_iou(torch.from_numpy(dense)), 0.6).numpy())
     assert 0 < len(kept) < 40
 
 

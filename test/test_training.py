@@ -14,11 +14,12 @@ from spaceformer_ros.heading import canonical_heading
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.rooms import KIND_NAMES, make_room
 from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
-from spaceformer_ros.training.train import TrainConfig, Trainer, read_config, train, voxelise
+from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
 
 CPU = torch.device("cpu")
 CONFIG = pathlib.Path(__file__).parent.parent / "config"
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3, seeded_queries=True)
+OFFSETS = dataclasses.replace(MODEL, voxel_offsets=True)
 QUICK = TrainConfig(
     steps=60,
     scenes_per_step=1,
@@ -42,6 +43,7 @@ def test_augmented_masks_stay_on_their_objects(room, rng):
         assert sample.instance.max() == len(sample.captions) - 1
         for row, captions in enumerate(sample.captions):
             kinds = {KIND_NAMES[k] for k in sample.kind[sample.instance == row].tolist()}
+            assert kinds == {KIND_NAMES[sample.object_kinds[row]]}
             assert len(kinds) == 1
             assert kinds <= set(captions)
         low, high = sample.xyz.amin(dim=0), sample.xyz.amax(dim=0)
@@ -89,6 +91,8 @@ def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_p
     resumed = Trainer(config, MODEL, FakeEmbedder(), CPU)
     resumed.load_state(tmp_path / "state.pt")
     assert resumed.step == 1
+    assert torch.equal(resumed.balance.seen, stopped.balance.seen)
+    assert resumed.balance.seen.sum() > len(KIND_NAMES)
     assert all(torch.equal(value, weights[key]) for key, value in resumed.model.state_dict().items())
     finished = train(config, MODEL, tmp_path, CPU, FakeEmbedder())
     assert finished.step == 4
@@ -129,13 +133,14 @@ def test_training_configuration_is_read_and_checked(tmp_path):
         read_config(path)
 
 
-@pytest.mark.parametrize("name", ["train_demo.yaml", "train_demo_more.yaml"])
+@pytest.mark.parametrize("name", ["train_demo_1.yaml", "train_demo_2.yaml", "train_demo_3.yaml"])
 def test_the_shipped_training_configurations_can_be_read(name):
     config, model_config = read_config(CONFIG / name)
     assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
     assert config.validation_seed + config.validation_rooms <= 500_000
-    same = {} if config.start_from else {"voxel_size": 0.06, "along_walls": False}  # the first phase saw less
-    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **same)
+    other = {"train_demo_1.yaml": {"voxel_size": 0.06, "along_walls": False}, "train_demo_2.yaml": {}}  # they saw less
+    other = {"voxel_offsets": False, **other[name]} if name in other else {}
+    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **other)
 
 
 def test_a_run_can_start_from_a_checkpoint(tmp_path):
@@ -147,6 +152,30 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
     weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
     assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
     assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
+
+
+def test_inputs_that_a_checkpoint_did_not_have_count_nothing_at_first(tmp_path, room, rng):
+    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
+    checkpoint = load_file(tmp_path / "checkpoint.safetensors")
+    config = dataclasses.replace(QUICK, start_from=str(tmp_path / "checkpoint.safetensors"))
+    model = Trainer(config, OFFSETS, FakeEmbedder(), CPU).model.eval()
+    grid, *_ = voxelise([augment(room, rng, 40)], MODEL.voxel_size, CPU)
+    with torch.inference_mode():
+        assert torch.equal(model.backbone_features(grid), checkpoint.model.backbone_features(grid))
+
+
+def test_rare_kinds_count_more():
+    balance, plain = KindBalance(0.5), KindBalance(0.0)
+    chair, clock, wall = (KIND_NAMES.index(name) for name in ("chair", "clock", "wall"))
+    kinds = torch.tensor([chair, clock]).repeat_interleave(torch.tensor([900_000, 100_000]))
+    for module in (balance, plain):
+        module.count(kinds)
+    weights = balance.weights()
+    assert float(weights[clock] / weights[chair]) == pytest.approx(3, rel=0.01)  # the root of 9
+    assert float(weights[kinds].mean()) == pytest.approx(1, abs=0.1)
+    assert weights[wall] == 1
+    assert float(weights.max()) == 5  # never seen
+    torch.testing.assert_close(plain.weights(), torch.ones(len(KIND_NAMES)))
 
 
 def test_rooms_are_shown_along_their_walls(room, rng):

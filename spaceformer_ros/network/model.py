@@ -28,10 +28,12 @@ class SpaCeFormerConfig:
 
     encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
     training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
-    shifted cloud with n sines and cosines of it. seeded_queries: False for the published queries, learned constants;
-    True starts them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output;
-    text_channels: width of the text embeddings. nms_iou: mask IoU above which two predictions are the same object.
-    along_walls: maps are turned along their walls before they are voxelised, as in training (`heading.py`).
+    shifted cloud with n sines and cosines of it. voxel_offsets: adds where in its voxel the mean point lies, which
+    shows what is flatter than a voxel. seeded_queries: False for the published queries, learned constants; True starts
+    them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output; text_channels: width of
+    the text embeddings. nms_iou: mask IoU above which two predictions are the same object; fuse_iou: above which the
+    worse one has a say in the better one's mask and feature, 1 for never. along_walls: maps are turned along their
+    walls before they are voxelised, as in training (`heading.py`).
     """
 
     encoder: tuple
@@ -45,9 +47,11 @@ class SpaCeFormerConfig:
     num_queries: int
     iterations: int = 3
     position_octaves: int = 0
+    voxel_offsets: bool = False
     seeded_queries: bool = False
     stem_kernel_size: int = 5
     nms_iou: float = 0.7
+    fuse_iou: float = 1.0
     along_walls: bool = False
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
@@ -101,16 +105,18 @@ class SpaCeFormerConfig:
             decoder_hidden=256,
             num_queries=100,
             position_octaves=5,
+            voxel_offsets=True,
             seeded_queries=True,
             along_walls=True,
             nms_iou=0.3,  # several queries start on one object
+            fuse_iou=0.5,
             stem_kernel_size=3,
         )
 
     @property
     def in_channels(self):
-        """Width of the stem's input: three colours, and three coordinates with their sines and cosines if asked for."""
-        return 3 + (3 + 6 * self.position_octaves if self.position_octaves else 0)
+        """Width of the stem's input: three colours, and what `network_input` adds to them."""
+        return 3 + (3 + 6 * self.position_octaves if self.position_octaves else 0) + 3 * self.voxel_offsets
 
     @property
     def block_kinds(self):
@@ -150,13 +156,17 @@ def drawn_orders(config, seed):
     )
 
 
-def network_input(grid, position_octaves):
-    """What the stem sees, [M, C_in] float32: colours, then optionally positions (period of octave i: 16 / 2**i m)."""
-    if position_octaves == 0:
-        return grid.features
-    turns = grid.positions[:, :, None] * (2.0 ** torch.arange(position_octaves, device=grid.positions.device) / 16)
-    angles = (2 * torch.pi * turns).flatten(1)
-    return torch.cat([grid.features, grid.positions / 4, angles.sin(), angles.cos()], dim=1)
+def network_input(grid, config):
+    """What the stem sees, [M, C_in] float32: colours, and where the SpaCeFormerConfig asks for them positions (period
+    of octave i: 16 / 2**i m) and the mean point's offset from the middle of its voxel, in voxels, -0.5 to 0.5."""
+    parts = [grid.features]
+    if config.position_octaves:
+        octaves = torch.arange(config.position_octaves, device=grid.positions.device)
+        angles = (2 * torch.pi / 16 * 2.0**octaves * grid.positions[:, :, None]).flatten(1)
+        parts += [grid.positions / 4, angles.sin(), angles.cos()]
+    if config.voxel_offsets:
+        parts.append(grid.positions / grid.voxel_size - grid.level.coords - 0.5)
+    return torch.cat(parts, dim=1) if len(parts) > 1 else grid.features
 
 
 class SpaCeFormer(QueryDecoder):
@@ -186,7 +196,7 @@ class SpaCeFormer(QueryDecoder):
         for order, kind in zip(orders, kinds):
             check_order(order, kind)
         generator = torch.Generator().manual_seed(permutation_seed)
-        features = network_input(grid, self.config.position_octaves).to(self.final.weight.dtype)
+        features = network_input(grid, self.config).to(self.final.weight.dtype)
         return self.backbone.inner_module(grid.level, features, orders, core_dtype, generator)
 
     def forward(self, grid, orders=None, core_dtype=None, points=None, num_queries=None, chunk_size=4096):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..heading import SQUARE, canonical_heading
-from ..rooms import RoomConfig, make_room
+from ..rooms import KIND_NAMES, RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
 HEADING_JITTER = 2.0  # degrees from the walls' direction, standard deviation
@@ -18,7 +18,8 @@ class Sample:
     """One augmented room, shifted as for inference.
 
     xyz: [N, 3] float32 metres; colors: [N, 3] float32 in [-1, 1]; instance: [N] int64 row of the object, -1 for none;
-    kind: [N] int64 into KIND_NAMES; captions: tuple of G tuples of str, each caption true of that object.
+    kind: [N] int64 into KIND_NAMES; captions: tuple of G tuples of str, each caption true of that object;
+    object_kinds: [G] int64 into KIND_NAMES.
     """
 
     xyz: torch.Tensor
@@ -26,12 +27,13 @@ class Sample:
     instance: torch.Tensor
     kind: torch.Tensor
     captions: tuple
+    object_kinds: torch.Tensor
 
 
 class RoomStream(torch.utils.data.IterableDataset):
     """Endless augmented rooms. Every worker makes rooms of its own seeds and shows each of them `reuse` times."""
 
-    def __init__(self, first_seed, reuse, any_heading_share=1.0, buffer_size=200, config=None, min_points=40):
+    def __init__(self, first_seed, reuse, any_heading_share=1.0, buffer_size=80, config=None, min_points=40):
         """first_seed: rooms have seeds first_seed, first_seed + 1, ...; min_points: smaller objects are left out."""
         self.first_seed, self.reuse, self.buffer_size = first_seed, reuse, buffer_size
         self.any_heading_share = any_heading_share
@@ -79,6 +81,7 @@ def augment(room, rng, min_points, any_heading_share=1.0):
         instance=torch.from_numpy(rows[instance]),
         kind=torch.from_numpy(room.kind[keep].astype(np.int64)),
         captions=tuple(tuple(room.objects[g].captions()) for g in kept),
+        object_kinds=torch.tensor([KIND_NAMES.index(room.objects[g].kind) for g in kept]),
     )
 
 
@@ -101,7 +104,7 @@ def _crop(xyz, structure, rng):
     for _ in range(rng.integers(0, 4)):
         centre = xyz[rng.integers(len(xyz))]
         keep &= np.linalg.norm(xyz - centre, axis=1) > rng.uniform(0.05, 0.3)
-    keep &= rng.random(len(xyz)) < rng.uniform(0.7, 1.0)
+    keep &= rng.random(len(xyz)) < (rng.uniform(0.7, 1.0) if rng.random() < 0.75 else rng.uniform(0.1, 0.7))
     return np.flatnonzero(keep)
 
 

@@ -23,12 +23,13 @@ class Target:
     """What one scene should come out as.
 
     masks: [G, M] float32 of 0 and 1 on voxels; texts: [T, C] unit vectors of candidate captions; describes: [G, T]
-    bool, which captions are true of which object.
+    bool, which captions are true of which object; weights: [G] float32, how much each object's captions count.
     """
 
     masks: torch.Tensor
     texts: torch.Tensor
     describes: torch.Tensor
+    weights: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ class SetCriterion(nn.Module):
             F.normalize(prediction.clip_features.float()[rows], dim=1) @ target.texts.t()
         )
         bce = F.binary_cross_entropy_with_logits(logits, masks, reduction="none").mean(dim=1)
+        captions = caption_loss(similarity, target.describes[columns]) * target.weights[columns]
         mean = lambda losses: (losses * weights).sum() / max(1, len(losses))  # noqa: E731
         return {
             "objectness": CLASS_WEIGHT * objectness_loss(prediction, rows, mask_iou(logits, masks)),
             "bce": BCE_WEIGHT * mean(bce),
             "dice": DICE_WEIGHT * mean(dice_loss(logits.sigmoid(), masks)),
-            "caption": self.caption_weight * mean(caption_loss(similarity, target.describes[columns])),
+            "caption": self.caption_weight * mean(captions),
         }
 
 

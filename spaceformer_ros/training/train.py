@@ -1,4 +1,4 @@
-"""Train a checkpoint on generated rooms: `spaceformer train FOLDER --config config/train_demo.yaml`.
+"""Train a checkpoint on generated rooms: `spaceformer train FOLDER --config config/train_demo_1.yaml`.
 
 Read top to bottom: configuration, what a step does, what is measured, the loop. Killed at any time, it goes on from the
 last state file; the room seeds of training, validation and evaluation never meet.
@@ -22,7 +22,7 @@ from ..checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_check
 from ..config import Config
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..pipeline import cache_folder
-from ..rooms import KIND_NAMES, make_room
+from ..rooms import KIND_NAMES, STRUCTURE, make_room
 from ..segmenter import Segmenter, choose_device
 from ..text import PromptEmbedder, load_text_encoder
 from ..vocabulary import Similarity
@@ -33,6 +33,8 @@ from .losses import SetCriterion, Target
 from .validate import pipeline_of, validate
 
 logger = logging.getLogger(__name__)
+
+STEM_WEIGHT = "backbone.inner_module.conv.0.weight"  # [K, C_in, C_out]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class TrainConfig:
     average_decay: float = 0.998  # of the exponential moving average of the weights, which is what is saved
     precision: str = "bfloat16"  # of matrix products on the device
     caption_weight: float = 1.0  # of the captions beside the losses of masks and objectness
+    kind_balance: float = 0.0  # captions and classes of a kind seen n times as often count n**-kind_balance as much
     semantic_weight: float = 1.0  # auxiliary: text class of every voxel
     offset_weight: float = 1.0  # auxiliary: vector to the object's centre at every voxel, metres
     first_seed: int = 1_000_000  # rooms of training: this and upwards
@@ -74,6 +77,26 @@ class AuxiliaryHeads(nn.Module):
         self.foreground = nn.Linear(channels, 1)
 
 
+class KindBalance(nn.Module):
+    """How much an object of each kind counts, by how many were seen so far: rare kinds are asked for as often."""
+
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+        self.register_buffer("seen", torch.ones(len(KIND_NAMES)))
+        self.register_buffer("structure", torch.tensor([name in STRUCTURE for name in KIND_NAMES]), persistent=False)
+
+    def count(self, kinds):
+        """Take note of objects. kinds: [G] int64 into KIND_NAMES."""
+        self.seen += torch.bincount(kinds, minlength=len(self.seen))
+
+    def weights(self):
+        """[K] float32: 1 on the average of the objects seen, and for walls, floors and ceilings; at most 5."""
+        share = self.seen.masked_fill(self.structure, 0) / self.seen[~self.structure].sum()
+        weights = (share + self.structure.float()) ** -self.power
+        return (weights / (share * weights).sum()).masked_fill(self.structure, 1.0).clamp(max=5.0)
+
+
 class Trainer:
     """Model, losses and optimiser of one run."""
 
@@ -84,6 +107,7 @@ class Trainer:
         self.criterion = SetCriterion(config.caption_weight).to(device)
         if config.start_from:
             self._start_from(load_checkpoint(config.start_from))
+        self.balance = KindBalance(config.kind_balance).to(device)
         channels = model_config.decoder[-1].channels
         self.heads = AuxiliaryHeads(channels, model_config.text_channels).to(device)
         self.average = torch.optim.swa_utils.AveragedModel(
@@ -96,13 +120,17 @@ class Trainer:
         self.step = 0
 
     def _start_from(self, checkpoint):
-        """Begin with the weights of a Checkpoint of the same network; only its voxel size may differ."""
-        self.model.load_state_dict(checkpoint.model.state_dict())
+        """Begin with the weights of a Checkpoint of the same network; its voxel size may differ, and inputs that it did
+        not have yet count nothing at first."""
+        weights, stem = checkpoint.model.state_dict(), STEM_WEIGHT
+        added = self.model.config.in_channels - checkpoint.model.config.in_channels
+        weights[stem] = F.pad(weights[stem], (0, 0, 0, added))
+        self.model.load_state_dict(weights)
         with torch.no_grad():
             self.criterion.log_scale.fill_(math.log(checkpoint.similarity.scale))
 
     def _modules(self):
-        return nn.ModuleList([self.model, self.criterion, self.heads])
+        return nn.ModuleList([self.model, self.criterion, self.heads, self.balance])
 
     def _parameter_groups(self):
         """Weight decay on matrices only."""
@@ -149,6 +177,7 @@ class Trainer:
     def target(self, sample, rows):
         """Target of one scene. rows: [M] object of each voxel, -1 for none; None where no object is big enough."""
         counts = torch.bincount(rows[rows >= 0], minlength=len(sample.captions))
+        self.balance.count(sample.object_kinds.to(self.device))
         kept = torch.nonzero(counts >= self.config.min_voxels)[:, 0].tolist()
         if not kept:
             return None
@@ -156,7 +185,8 @@ class Trainer:
         texts = sorted({*KIND_NAMES, *(caption for g in kept for caption in self._draw(sample.captions[g]))})
         true = [set(sample.captions[g]) for g in kept]
         describes = torch.tensor([[text in captions for text in texts] for captions in true], device=self.device)
-        return Target(masks, torch.from_numpy(self.embedder.embed(texts)).to(self.device), describes)
+        weights = self.balance.weights()[sample.object_kinds[kept].to(self.device)]
+        return Target(masks, torch.from_numpy(self.embedder.embed(texts)).to(self.device), describes, weights)
 
     def _draw(self, captions):
         """A few of an object's captions; each costs a run of the text model the first time it is met."""
@@ -171,7 +201,7 @@ class Trainer:
         heads = self.heads if self.model.seeds is None else self.model.seeds
         is_object = (instance >= 0).float()
         losses = {
-            "semantic": self.config.semantic_weight * F.cross_entropy(logits, kind),
+            "semantic": self.config.semantic_weight * F.cross_entropy(logits, kind, self.balance.weights()),
             "foreground": F.binary_cross_entropy_with_logits(heads.foreground(features)[:, 0].float(), is_object),
             "offset": self.config.offset_weight * self._offset_loss(heads.offset, features, grid, instance),
         }
@@ -240,10 +270,11 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
         logger.info("going on at step %d", trainer.step)
     start, log = time.monotonic(), TrainingLog(folder)
     for samples in itertools.islice(_batches(config, trainer.step), config.steps - trainer.step):
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.process_time()
         parts = trainer.train_step(samples)
-        seconds = time.monotonic() - began
-        log.add_step(trainer.step, {"seconds": seconds, "rooms_per_second": len(samples) / seconds, **parts})
+        seconds, worked = time.monotonic() - began, time.process_time() - worked
+        speed = {"seconds": seconds, "processor_seconds": worked, "rooms_per_second": len(samples) / seconds}
+        log.add_step(trainer.step, {**speed, **parts})
         if trainer.step % 20 == 0:
             log.flush()
             logger.info("step %d/%d loss %.3f, %.2f s", trainer.step, config.steps, parts["loss"], seconds)
