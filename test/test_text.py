@@ -211,7 +211,7 @@ def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeyp
     if content is not None:
         (tmp_path / "model.safetensors").write_bytes(content)
     monkeypatch.setattr(module, "minilm_folder", lambda: None)
-    monkeypatch.setattr(module, "_hub_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(module, "hub_folder", lambda *_: tmp_path)
     with pytest.raises(SpaceformerError, match=r"has SHA-256 .*, expected 53aa51"):
         load_text_encoder("", TextModelId(MINILM), tmp_path)
 
