@@ -12,10 +12,13 @@ On a CPU it is the processor's time that counts, not the clock's: other programs
 import argparse
 import dataclasses
 import json
+import multiprocessing
 import pathlib
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
+import torch
 
 from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL
 from spaceformer_ros.cli import print_table
@@ -26,7 +29,7 @@ from spaceformer_ros.segmenter import choose_device
 from spaceformer_ros.text import PromptEmbedder, load_text_encoder
 from spaceformer_ros.training.train import TrainConfig, train
 
-PROBE_STEPS = 12  # whose median time decides how many steps fit
+PROBE_STEPS = 30  # the mean time of their second half decides how many steps fit
 SHOWN = ("class-agnostic AP25", "class-agnostic AP50", "AP50", "mIoU", "first answer right, by name")
 
 
@@ -46,24 +49,28 @@ def variants():
     return {
         "base": base,
         "wider (channels x 2)": change(**both(width=2.0)),
-        "deeper (one block more per stage)": change(**both(more_blocks=1)),
-        "without offsets in the voxels": change(voxel_offsets=False),
         "voxels of 4 cm": change(voxel_size=0.04),
+        "without offsets in the voxels": change(voxel_offsets=False),
+        "deeper (one block more per stage)": change(**both(more_blocks=1)),
         "voxels of 6 cm": change(voxel_size=0.06),
         "50 queries": change(num_queries=50),
         "200 queries": change(num_queries=200),
     }
 
 
-def run_variant(name, model_config, folder, seconds, device, embedder):
-    """Train one variant for about so many seconds; returns its row of the table as a dict."""
+def run_variant(name, model_config, folder, options):
+    """Train one variant for about `minutes`; returns its row of the table as a dict. Runs in a process of its own."""
     result = folder / "result.json"
     if result.is_file():
         return json.loads(result.read_text())
     shutil.rmtree(folder, ignore_errors=True)
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    device = choose_device(options.device)
+    encoder = load_text_encoder("", DEMO_TEXT_MODEL, cache_folder(Config().model))
+    embedder = PromptEmbedder(encoder, ("{}",), folder.parent / "texts.sqlite")
     probe = train(config_of(PROBE_STEPS), model_config, folder / "probe", device, embedder)
     clock = "seconds" if device.type == "cuda" else "processor_seconds"
-    steps = max(PROBE_STEPS, int(seconds / np.median(logged(folder / "probe", clock))))
+    steps = max(PROBE_STEPS, int(60 * options.minutes / np.mean(logged(folder / "probe", clock)[PROBE_STEPS // 2 :])))
     train(config_of(steps, validate=True), model_config, folder, device, embedder)
     figures = json.loads((folder / "validation.jsonl").read_text().splitlines()[-1])
     row = {
@@ -107,19 +114,14 @@ def main():
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    if options.threads:
-        import torch
-
-        torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    encoder = load_text_encoder("", DEMO_TEXT_MODEL, cache_folder(Config().model))
-    embedder = PromptEmbedder(encoder, ("{}",), options.out / "texts.sqlite")
-    device, rows = choose_device(options.device), []
+    rows, spawn = [], multiprocessing.get_context("spawn")
     for name, model_config in variants().items():
         if not name.startswith(tuple(options.only.split(","))):
             continue
         folder = options.out / name.split(" (")[0].replace(" ", "_")
-        rows.append(run_variant(name, model_config, folder, 60 * options.minutes, device, embedder))
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:  # what one variant takes of memory, the next may have
+            rows.append(pool.submit(run_variant, name, model_config, folder, options).result())
         print_table([[_text(value) for value in row.values()] for row in rows], list(rows[0]))
 
 
