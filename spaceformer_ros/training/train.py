@@ -311,9 +311,14 @@ def _batches(config, step):
         num_workers=config.workers,
         collate_fn=collate,
         prefetch_factor=4 if config.workers else None,
-        worker_init_fn=lambda _: torch.set_num_threads(1),
+        worker_init_fn=_use_one_thread,
     )
     return iter(loader)
+
+
+def _use_one_thread(_):
+    """For a worker that makes rooms; a function of the module, as workers that are not forked get it by its name."""
+    torch.set_num_threads(1)
 
 
 def read_config(path):
