@@ -254,7 +254,7 @@ def _evaluate_arguments(command):
     command.add_argument("predictions", help=files)
     command.add_argument("ground_truth", help=f"the same points with the truth: {files}")
     command.add_argument(
-        "--labels", metavar="FILE", help="classes (and groups) in yaml, or scannet; default: all named"
+        "--labels", metavar="FILE", help="classes: yaml, scannet, or scannet200_constants.py; default: all named"
     )
     command.add_argument("--class-agnostic", action="store_true", help="take all classes for one")
     command.add_argument(

@@ -332,3 +332,20 @@ def test_classes_are_found_by_name_and_id():
     growing = Classes()
     assert [growing.index(name) for name in ("lamp", 7, "LAMP", "7")] == [0, 1, 0, 1]
     assert growing.names == ["lamp", "7"]
+
+
+def test_scannet200_is_read_from_its_own_files_and_nothing_in_them_runs(tmp_path):
+    path = tmp_path / "scannet200_constants.py"
+    ids, names = "VALID_CLASS_IDS_200 = (1, 2, 3, 1191)", "CLASS_LABELS_200 = ('wall', 'chair', 'floor', 'mattress')"
+    path.write_text(f"import nothing_of_that_name\n{ids}\n{names}\nSEEN = open('seen', 'w')\nraise SystemExit\n")
+    plain = read_classes(path)
+    assert (plain.names, plain.index(1191), plain.index(1), plain.groups) == (["chair", "mattress"], 1, -1, {})
+    splits = "HEAD_CATS_SCANNET_200 = ['wall', 'chair']\nTAIL_CATS_SCANNET_200 = ['mattress']\n"
+    (tmp_path / "scannet200_splits.py").write_text(splits)
+    assert read_classes(path).groups == {"head": [0], "tail": [1]}
+    path.write_text(f"{ids}\nCLASS_LABELS_200 = ('wall',)\n")
+    with pytest.raises(SpaceformerError, match=r"4 VALID_CLASS_IDS_200 and 1 CLASS_LABELS_200, expected as many"):
+        read_classes(path)
+    path.write_text("ids = (")
+    with pytest.raises(SpaceformerError, match="cannot be read"):
+        read_classes(path)

@@ -1,11 +1,14 @@
 """Which classes are evaluated: from a file, from a known benchmark, or those that the ground truth names."""
 
+import ast
+import contextlib
 import pathlib
 
 from .. import SpaceformerError
 from ..vocabulary import Vocabulary
 from .scene import NONE
 
+STRUCTURE = ("wall", "floor")  # in ScanNet200's list, but never evaluated as instances
 ONE_CLASS = "object"  # the name of everything where classes are not told apart
 # The 18 classes of ScanNet's instance benchmark with their ids (NYU40).
 SCANNET = dict(
@@ -69,12 +72,15 @@ def _plain(name):
 
 
 def read_classes(source):
-    """Classes from "scannet" or a yaml file: `classes`, a mapping of ids to names or a list of names (ids from 1), and
-    perhaps `groups`, names of classes such as head, common, tail, base or novel. Raises SpaceformerError."""
+    """Classes from "scannet", ScanNet200's scannet200_constants.py, or a yaml file: `classes`, a mapping of ids to
+    names or a list of names (ids from 1), and perhaps `groups`, names of classes such as head, common, tail, base or
+    novel. Raises SpaceformerError."""
     import yaml
 
     if source == "scannet":
         return Classes(SCANNET)
+    if pathlib.Path(source).suffix == ".py":
+        return Classes(*read_scannet200(pathlib.Path(source)))
     try:
         content = yaml.safe_load(pathlib.Path(source).read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -93,3 +99,37 @@ def read_classes(source):
         return Classes(entries, groups)
     except SpaceformerError as error:
         raise SpaceformerError(f"labels {source}: {error}") from error
+
+
+def read_scannet200(path):
+    """Dict id -> name and dict group -> names of ScanNet200 from the benchmark's own files, which are read, not run.
+
+    path: scannet200_constants.py (VALID_CLASS_IDS_200, CLASS_LABELS_200); with scannet200_splits.py beside it
+    (HEAD_CATS_SCANNET_200 and so on) there are groups. Walls and floors are no instances. Raises SpaceformerError.
+    """
+    known = _literals(path)
+    ids, names = (known.get(name, ()) for name in ("VALID_CLASS_IDS_200", "CLASS_LABELS_200"))
+    if not names or len(ids) != len(names):
+        raise SpaceformerError(
+            f"labels {path}: {len(ids)} VALID_CLASS_IDS_200 and {len(names)} CLASS_LABELS_200, expected as many of "
+            "both: give the scannet200_constants.py of ScanNet's BenchmarkScripts"
+        )
+    entries = {key: name for key, name in zip(ids, names) if name not in STRUCTURE}
+    splits = path.with_name("scannet200_splits.py")
+    known = _literals(splits) if splits.is_file() else {}
+    groups = {group: known.get(f"{group.upper()}_CATS_SCANNET_200", ()) for group in ("head", "common", "tail")}
+    return entries, {group: [name for name in of if name not in STRUCTURE] for group, of in groups.items() if of}
+
+
+def _literals(path):
+    """Dict name -> value of the constants that a Python file assigns to names. Raises SpaceformerError."""
+    try:
+        body = ast.parse(path.read_text()).body
+    except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
+        raise SpaceformerError(f"labels {path}: cannot be read: {error}; give scannet or a yaml file") from error
+    values = {}
+    for line in body:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            with contextlib.suppress(ValueError):  # not a constant
+                values[line.targets[0].id] = ast.literal_eval(line.value)
+    return values
