@@ -125,6 +125,11 @@ class TilingConfig:
         low=0.0,
         high=10_000.0,
     )
+    publish_partial: bool = setting(
+        False,
+        "publish what is found in a large map while its tiles are looked at, not only when all are done; ~/instances "
+        "says then that it is partial",
+    )
 
 
 @dataclass(frozen=True)

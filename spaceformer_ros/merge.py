@@ -1,61 +1,103 @@
 """One set of masks for a map from the masks of its tiles: what two tiles saw of one object becomes one mask."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .instances import Masks
-from .sparse import incidence
+from .sparse import components, incidence
 
 LEAST_IN_CORE = 1 / 3  # of a mask's voxels; with less, the tile that owns the rest has seen the object better
 SAME_IOU = 0.5  # of two masks on the voxels that both tiles saw
 SAME_FEATURE = 0.5  # cosine of their features
+LINKED_IOU = 0.25  # of two masks on the voxels that both tiles saw; with less, neither matters to the other
 
 
 def merge_tiles(parts, seen, owner, nms_iou):
-    """Masks of the whole map, best first, without duplicates.
+    """Masks of the whole map, without duplicates, as far as they are settled: no tile that is missing can change them.
 
-    parts: for each tile, its Masks as rows of the whole map; seen: for each tile, the sorted rows of its region; owner:
-    [M] tile whose core holds each voxel; nms_iou: of two masks that overlap more, the better one stays.
+    parts: dict of tile -> its Masks as rows of the whole map, in the order in which the tiles were looked at; seen: for
+    every tile, missing ones too, the sorted rows of its region; owner: [M] tile whose core holds each voxel; nms_iou:
+    of two masks that overlap more, the better one stays.
+
+    What is settled by earlier tiles comes first, and the best first of what one tile settles: with more tiles, the same
+    masks are the beginning of the result.
     """
     tile, masks = concatenate(parts)
     home = np.array([np.mean(owner[rows] == t) >= LEAST_IN_CORE for rows, t in zip(masks.rows, tile)], dtype=bool)
     tile, masks = tile[home], masks[home]
+    if not len(masks):
+        return masks
     voxels = incidence(masks.rows, len(owner))
-    masks = _united(masks, same_objects(masks, voxels, tile, seen))
-    masks = masks[np.argsort(-masks.confidence, kind="stable")]
-    return masks[without_duplicates(incidence(masks.rows, len(owner)), nms_iou)]
+    inside = (voxels @ incidence(seen, len(owner)).T).tocsr()  # [K, tiles] voxels of a mask that a tile saw
+    pairs = overlaps(voxels, inside, tile)
+    part = components(len(masks), pairs.of[pairs.iou >= min(LINKED_IOU, nms_iou)])
+    groups = same_objects(masks, pairs, tile)
+    last = _last_turn(part, inside, parts)[[group[0] for group in groups]]
+    part = part[[group[0] for group in groups]]
+    masks = _united(masks, groups)
+    order = np.lexsort((-masks.confidence, last))
+    order = order[last[order] < len(parts)]
+    masks, part = masks[order], part[order]
+    return masks[without_duplicates(incidence(masks.rows, len(owner)), nms_iou, part)]
 
 
 def concatenate(parts):
-    """All Masks in one, and the number of the part that each came from, [K] int."""
-    number = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    """All Masks of a dict in one, and the key that each came from, [K] int."""
+    number = np.repeat(np.array([*parts], dtype=np.int64), [len(part) for part in parts.values()])
     columns = [
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("objectness", "mask_score", "features")
+        np.concatenate([getattr(part, name) for part in parts.values()])
+        for name in ("objectness", "mask_score", "features")
     ]
-    return number, Masks(tuple(rows for part in parts for rows in part.rows), *columns)
+    return number, Masks(tuple(rows for part in parts.values() for rows in part.rows), *columns)
 
 
-def same_objects(masks, voxels, tile, seen):
+@dataclass(frozen=True)
+class Overlaps:
+    """P pairs of masks that share voxels: `of` [P, 2], the lower index first; iou: [P] on the voxels that the tiles of
+    both saw."""
+
+    of: np.ndarray
+    iou: np.ndarray
+
+
+def overlaps(voxels, inside, tile):
+    """The Overlaps of K masks. voxels: their `incidence`; inside: [K, tiles] voxels of each that a tile saw; tile: [K]
+    where each was found."""
+    shared = (voxels @ voxels.T).tocoo()
+    first, second, count = (values[shared.row < shared.col] for values in (shared.row, shared.col, shared.data))
+    union = _pick(inside, first, tile[second]) + _pick(inside, second, tile[first]) - count
+    return Overlaps(np.column_stack([first, second]), count / union)
+
+
+def same_objects(masks, pairs, tile):
     """Groups of masks that show one object: list of lists of indices, at most one mask of each tile in a group.
 
-    Two masks are the same where their IoU on the voxels that both tiles saw and the cosine of their features are high
-    enough; the surest pairs come first. voxels: `incidence` of the masks; tile: [K]; seen: as for `merge_tiles`.
+    Two masks are the same where their IoU and the cosine of their features are high enough; the surest pairs come
+    first. pairs: their Overlaps; tile: [K].
     """
-    overlap = (voxels @ voxels.T).tocoo()
-    first, second, shared = (values[(overlap.row < overlap.col)] for values in (overlap.row, overlap.col, overlap.data))
-    inside = (voxels @ incidence(seen, voxels.shape[1]).T).tocsr()  # [K, tiles] voxels of a mask that a tile saw
-    union = _pick(inside, first, tile[second]) + _pick(inside, second, tile[first]) - shared
+    first, second = pairs.of.T
     unit = masks.features / np.maximum(np.linalg.norm(masks.features, axis=1, keepdims=True), 1e-12)
     cosine = np.einsum("kc,kc->k", unit[first], unit[second])
-    iou = shared / union
-    same = (tile[first] != tile[second]) & (iou >= SAME_IOU) & (cosine >= SAME_FEATURE)
+    same = (tile[first] != tile[second]) & (pairs.iou >= SAME_IOU) & (cosine >= SAME_FEATURE)
     group = [[k] for k in range(len(masks))]  # masks of one group share the list
-    for pair in np.flatnonzero(same)[np.argsort(-iou[same], kind="stable")]:
+    for pair in np.flatnonzero(same)[np.argsort(-pairs.iou[same], kind="stable")]:
         a, b = group[first[pair]], group[second[pair]]
         if a is not b and not {int(tile[k]) for k in a} & {int(tile[k]) for k in b}:
             a.extend(b)
             for k in b:
                 group[k] = a
     return [sorted(members) for k, members in enumerate(group) if min(members) == k]
+
+
+def _last_turn(part, inside, parts):
+    """[K] int: for each mask, the turn of the last tile that sees a voxel of its part, the number of turns if that one
+    is missing. part: [K] number of the masks that are linked."""
+    turn = np.full(inside.shape[1], len(parts))
+    turn[[*parts]] = np.arange(len(parts))
+    last, seen = np.zeros(part.max() + 1, dtype=np.int64), inside.tocoo()
+    np.maximum.at(last, part[seen.row], turn[seen.col])
+    return last[part]
 
 
 def _pick(matrix, rows, columns):
@@ -75,14 +117,15 @@ def _united(masks, groups):
     return Masks(rows, *columns)
 
 
-def without_duplicates(voxels, max_iou):
+def without_duplicates(voxels, max_iou, part=0):
     """Indices of the masks that stay, in order: one that overlaps a better one that stays by an IoU above `max_iou`
-    goes. voxels: `incidence` of masks, best first. The rule of `postprocess.non_max_suppression`, for sparse masks."""
+    goes. voxels: `incidence` of masks, best first; part: [K] int, only masks of one part are compared. The rule of
+    `postprocess.non_max_suppression`, for sparse masks."""
     overlap = (voxels @ voxels.T).tocsr()
-    size = overlap.diagonal()
+    size, part = overlap.diagonal(), np.broadcast_to(part, overlap.shape[0])
     kept = np.zeros(len(size), dtype=bool)
     for k in range(len(size)):
         others, shared = overlap[k].indices, overlap[k].data
         iou = shared / (size[k] + size[others] - shared)
-        kept[k] = not (kept[others] & (iou > max_iou)).any()
+        kept[k] = not (kept[others] & (iou > max_iou) & (part[others] == part[k])).any()
     return np.flatnonzero(kept)

@@ -3,6 +3,7 @@
 No ROS here. `build_pipeline` puts the parts together; the node and the command line only call this module.
 """
 
+import functools
 import logging
 import os
 import pathlib
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 VOCABULARY_FILE = "vocabulary_indoor.yaml"
 EMBEDDING_CACHE = "text_embeddings.sqlite"
+PARTIAL_SHARE = 0.2  # of an inference's time that partial scenes may take
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Pipeline:
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
-        """segmenter: has segment(cloud, Config, stopwatch, progress), report, forget(); embedder: PromptEmbedder."""
+        """segmenter: has segment(cloud, Config, stopwatch, progress, show), report, forget(); embedder:
+        PromptEmbedder."""
         self.segmenter, self.embedder, self.similarity = segmenter, embedder, similarity
         self.config = config or Config()
         self.store = SceneStore()
@@ -60,14 +63,20 @@ class Pipeline:
 
     @property
     def scene(self):
-        """The current Scene, or None."""
+        """The current Scene, perhaps a partial one, or None."""
         return self.store.scene
 
-    def process(self, cloud, stopwatch, say=lambda text: None, clears=None):
+    @property
+    def is_partial(self):
+        """Whether the current Scene is a partial one. Between two calls of `process`: the last has failed."""
+        return self.scene is not None and self.scene.partial
+
+    def process(self, cloud, stopwatch, say=lambda text: None, clears=None, show=None):
         """Segment, label and remember one Cloud: an Outcome. Raises SpaceformerError and keeps the old scene.
 
         say: called with a sentence at the start and before every tile of a large map; clears: what `clears` was when
-        the cloud came (None: now); a cloud from before the last `clear` raises Cancelled.
+        the cloud came (None: now); a cloud from before the last `clear` raises Cancelled; show: called with a partial
+        Scene after tiles of a large map, now and then, if publish_partial is set.
         """
         clears = self.clears if clears is None else clears
         self._require_uncleared(clears)
@@ -75,12 +84,33 @@ class Pipeline:
         text = f"segmenting {len(cloud)} points"
         say(text)
         progress = lambda number, count: say(f"{text}: tile {number} of {count}")  # noqa: E731
-        instances = self.segmenter.segment(cloud, self.config, stopwatch, progress)
+        update = functools.partial(self._update, cloud, stopwatch, clears)
+        partly = self._partly(update, show) if show else None
+        instances = self.segmenter.segment(cloud, self.config, stopwatch, progress, partly)
         report = self.segmenter.report
+        scene = update(instances)
+        return Outcome(scene, dict(stopwatch.seconds), (*remarks, *report.remarks), report.tiles, report.computed)
+
+    def _update(self, cloud, stopwatch, clears, instances, partial=False):
         with stopwatch.stage("label"), self._labels_lock:
             self._require_uncleared(clears)
-            scene = self.store.update(cloud, instances, self.space, self.config.scene, self.config.scene.map_id)
-        return Outcome(scene, dict(stopwatch.seconds), (*remarks, *report.remarks), report.tiles, report.computed)
+            config = self.config.scene
+            return self.store.update(cloud, instances, self.space, config, config.map_id, partial)
+
+    def _partly(self, update, show):
+        """What the segmenter calls with a function that gives the instances so far: shows a scene of them, unless that
+        would take more than PARTIAL_SHARE of the time."""
+        rest = 0.0  # time.monotonic() before which nothing is shown
+
+        def partly(instances):
+            nonlocal rest
+            start = time.monotonic()
+            if self.config.tiling.publish_partial and start >= rest:
+                show(update(instances(), partial=True))
+                end = time.monotonic()
+                rest = end + (end - start) * (1 / PARTIAL_SHARE - 1)
+
+        return partly
 
     def _require_uncleared(self, clears):
         if self.clears != clears:
@@ -113,12 +143,12 @@ class Pipeline:
         return ModelIdentity(self.segmenter.model_name, self.segmenter.model_sha256, str(self.embedder.model_id))
 
     def save(self, path):
-        """Put the current scene in the place of a file, in one step. Returns (Scene, number of bytes).
+        """Put the newest complete scene in the place of a file, in one step. Returns (Scene, number of bytes).
 
         Raises StorageError NO_MAP_YET or WRITE_FAILED; the file that was there stays then.
         """
         with self._labels_lock:
-            scene, saved = self.scene, self.store.export(self.model)
+            scene, saved = self.store.complete, self.store.export(self.model)
         if saved is None:
             raise StorageError("NO_MAP_YET", "there is no scene to save yet")
         return scene, write_scene(path, saved)

@@ -60,16 +60,19 @@ class Scene:
     instances: Instances
     objects: tuple
     space: LabelSpace
-    map_revision: int  # +1 at every inference
+    map_revision: int  # +1 at every result, partial ones too
     map_id: str = ""
+    partial: bool = False  # made while parts of the map are still being looked at
 
     @property
     def frame_id(self):
         return self.cloud.frame_id
 
     def published(self, score_threshold):
-        """Objects that are shown: not background, and not below the threshold."""
-        return [item for item in self.objects if not item.background and item.score >= score_threshold]
+        """Objects that are shown: not background, and not below the threshold; the surest that they are things come
+        first."""
+        shown = [item for item in self.objects if not item.background and item.score >= score_threshold]
+        return sorted(shown, key=lambda item: -item.objectness * item.mask_score)
 
     def find_id(self, object_id):
         """The object of this id, or None."""
@@ -114,32 +117,52 @@ def label_objects(objects, features, space):
 
 
 class SceneStore:
-    """Makes scenes and keeps identities. One thread updates; the current scene may be read from any thread."""
+    """Makes scenes and keeps identities. One thread updates; the current scene may be read from any thread.
+
+    scene: the newest Scene, perhaps a partial one; complete: the newest that is not partial. None while there is none.
+    """
 
     def __init__(self):
-        self.scene = None
+        self.scene, self.complete = None, None
         self._next_id = 1
         self._revision = 0
 
-    def update(self, cloud, instances, space, config, map_id=""):
+    def update(self, cloud, instances, space, config, map_id="", partial=False):
         """Label new instances, continue known objects, and swap in the new scene. Returns it.
 
         config: SceneConfig. Objects are followed inside one frame; a cloud in another frame starts a new map. Those
         that were not found stay, in rows behind the new instances, until `fade_views` views show that they are gone.
+
+        partial: more may be found in this cloud. Nothing counts as missing, and the next scene continues the last
+        complete one as if this had never been; but new objects that a partial scene has shown keep their ids.
         """
         cells = CloudCells(cloud, instances.voxels)
         objects = label_objects(new_objects(cloud, instances, cells), instances.features, space)
-        if self.scene and self.scene.frame_id == cloud.frame_id:
-            objects, instances = self._continue(objects, instances, cells, config)
-        objects = tuple(item if item.id else replace(item, id=self._new_id()) for item in objects)
+        if self.complete and self.complete.frame_id == cloud.frame_id:
+            objects, instances = self._continue(objects, instances, cells, config, partial)
+        shown = self._shown_ids(cloud, instances)
+        objects = tuple(
+            item if item.id else replace(item, id=shown.get(item.row) or self._new_id()) for item in objects
+        )
         self._revision += 1
         objects = label_objects(objects, instances.features, space)
-        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id)
+        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id, partial)
+        if not partial:
+            self.complete = self.scene
         return self.scene
 
-    def _continue(self, fresh, instances, cells, config):
+    def _shown_ids(self, cloud, instances):
+        """Dict of row -> id, for instances that a partial scene of this cloud has shown in the same rows as new."""
+        if self.scene is None or not self.scene.partial or self.scene.cloud is not cloud:
+            return {}
+        old = {item.id for item in self.complete.objects} if self.complete else set()
+        new = [item for item in self.scene.objects if item.id not in old and item.row < len(instances)]
+        masks = self.scene.instances.masks
+        return {item.row: item.id for item in new if np.array_equal(masks[item.row], instances.masks[item.row])}
+
+    def _continue(self, fresh, instances, cells, config, partial):
         """(objects, Instances): the fresh ones, with the identities that they continue, and behind them the carried."""
-        before, known = self.scene.instances, self.scene.objects
+        before, known = self.complete.instances, self.complete.objects
         tracks = to_tracks(known, before.features)
         links = follow(to_tracks(fresh, instances.features), tracks, cells, config.track_iou, config.track_distance)
         features, objects = instances.features.copy(), []
@@ -151,9 +174,10 @@ class SceneStore:
             objects.append(item)
         continuing = set(links.partner)
         moved = [carried(item, links.shift) for j, item in enumerate(known) if j not in continuing]
-        held = held_voxels(instances, [item.row for item in fresh if not item.background])
-        views = judge([item.place for item in moved], [item.place for item in fresh], cells, held)
-        moved = [replace(item, missed_views=item.missed_views + float(view)) for item, view in zip(moved, views)]
+        if not partial:
+            held = held_voxels(instances, [item.row for item in fresh if not item.background])
+            views = judge([item.place for item in moved], [item.place for item in fresh], cells, held)
+            moved = [replace(item, missed_views=item.missed_views + float(view)) for item, view in zip(moved, views)]
         kept = [item for item in moved if item.missed_views < config.fade_views]
         kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
         instances = replace(instances, features=features)
@@ -165,15 +189,16 @@ class SceneStore:
 
     def relabel(self, space):
         """Swap in the current scene under another vocabulary. Returns it, or None while there is no scene."""
-        if self.scene is not None:
-            self.scene = self.scene.relabelled(space)
+        same = self.scene is self.complete
+        self.complete = self.complete and self.complete.relabelled(space)
+        self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 
     def export(self, model):
-        """The current scene as a SavedScene, or None. model: ModelIdentity that made its features."""
-        if self.scene is None:
+        """The newest complete scene as a SavedScene, or None. model: ModelIdentity that made its features."""
+        if self.complete is None:
             return None
-        scene = self.scene
+        scene = self.complete
         column = lambda name, dtype: np.array([getattr(item, name) for item in scene.objects], dtype)  # noqa: E731
         return SavedScene(
             cloud=scene.cloud,
@@ -219,12 +244,12 @@ class SceneStore:
         objects = label_objects(objects, saved.instances.features, space)
         self._revision = max(saved.map_revision, self._revision + 1)
         self._next_id = max(saved.next_id, self._next_id)
-        self.scene = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
+        self.scene = self.complete = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
         return self.scene
 
     def clear(self):
         """Forget the scene; ids and revisions go on counting."""
-        self.scene = None
+        self.scene = self.complete = None
 
 
 def new_objects(cloud, instances, cells):

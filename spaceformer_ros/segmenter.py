@@ -82,6 +82,7 @@ class _Run:
     config: Config
     stopwatch: Stopwatch
     progress: Callable
+    show: Callable | None
 
 
 class Segmenter:
@@ -103,14 +104,16 @@ class Segmenter:
         self.forget()
 
     @torch.inference_mode()
-    def segment(self, cloud, config, stopwatch=None, progress=None):
+    def segment(self, cloud, config, stopwatch=None, progress=None, show=None):
         """Instances of a Cloud, in its frame. config: Config; progress: called with (number, count) before a tile runs.
 
         The same cloud gives the same instances; the order of its points does not matter. A map that is too large for
         one run goes through the network in tiles; those that have not changed since the last call are not run again.
+        show: called after every tile that ran but the last, with a function that gives the Instances that are settled
+        so far: those of the result that no later tile sees, which are its first rows (unless max_instances cuts it).
         `report` says afterwards how it went. Raises SpaceformerError.
         """
-        run = _Run(config, stopwatch or Stopwatch(), progress or (lambda number, count: None))
+        run = _Run(config, stopwatch or Stopwatch(), progress or (lambda number, count: None), show)
         self.report = RunReport()
         check_reach(cloud, self.voxel_size)
         budget = self._tile_budget(config.tiling)
@@ -121,9 +124,7 @@ class Segmenter:
         if not known:
             self._tiles = TileMemory()
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
-        masks = self._find_with_retry(grid, voxels, budget, run)
-        with run.stopwatch.stage("postprocess"):
-            return measure(masks, voxels, config.postprocess, self._boxes.fit)
+        return self._measure(self._find_with_retry(grid, voxels, budget, run), voxels, run)
 
     def _find_with_retry(self, grid, voxels, budget, run):
         """Masks on the grid. Where memory runs out: once more, with half of the voxels at a time."""
@@ -149,19 +150,39 @@ class Segmenter:
             columns = Columns.of(grid.level.coords.cpu().numpy(), self.voxel_size)
             plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
             self._tiles.keep(plan, run.config.postprocess)
-        parts, regions, computed = [], [columns.voxels(tile) for tile in plan], 0
-        for number, (tile, rows) in enumerate(zip(plan, regions), 1):
-            now = VoxelRows(*(values[rows].cpu().numpy() for values in (grid.level.key, grid.positions, grid.features)))
-            masks = self._tiles.recall(tile, now, run.config.input.change_threshold, self.voxel_size)
-            if masks is None:
-                run.progress(number, len(plan))
-                masks = self._run(take_rows(grid, rows), now.positions, voxels.point_counts[rows], run)
-                self._tiles.store(tile, now, masks)
-                computed += 1
-            parts.append(replace(masks, rows=tuple(rows[mask].astype(np.int32) for mask in masks.rows)))
-        self.report = RunReport(len(plan), computed)
-        with run.stopwatch.stage("merge"):
-            return merge_tiles(parts, regions, columns.owner(plan), self._nms_iou(run.config.postprocess))
+        regions, owner = [columns.voxels(tile) for tile in plan], columns.owner(plan)
+        parts = self._recall(plan, regions, grid, run)  # by tile, in the order in which they are looked at
+        self.report = RunReport(len(plan), len(plan) - len(parts))
+
+        def merged():
+            with run.stopwatch.stage("merge"):
+                return merge_tiles(parts, regions, owner, self._nms_iou(run.config.postprocess))
+
+        for number in [number for number in range(len(plan)) if number not in parts]:
+            run.progress(number + 1, len(plan))
+            rows = regions[number]
+            now = voxel_rows(grid, rows)
+            masks = self._run(take_rows(grid, rows), now.positions, voxels.point_counts[rows], run)
+            self._tiles.store(plan[number], now, masks)
+            parts[number] = in_map(masks, rows)
+            if run.show and len(parts) < len(plan):
+                run.show(lambda: self._measure(merged(), voxels, run))
+        return merged()
+
+    def _recall(self, plan, regions, grid, run):
+        """Dict of tile -> Masks as rows of the map, for the tiles that have not changed since they ran."""
+        parts = {}
+        with run.stopwatch.stage("recall"):
+            for number, (tile, rows) in enumerate(zip(plan, regions)):
+                now = voxel_rows(grid, rows)
+                masks = self._tiles.recall(tile, now, run.config.input.change_threshold, self.voxel_size)
+                if masks is not None:
+                    parts[number] = in_map(masks, rows)
+        return parts
+
+    def _measure(self, masks, voxels, run):
+        with run.stopwatch.stage("postprocess"):
+            return measure(masks, voxels, run.config.postprocess, self._boxes.fit)
 
     def _run(self, grid, positions, counts, run):
         """Masks that the network finds in one grid. positions: [M, 3] float32 metres; counts: [M] points per voxel."""
@@ -213,6 +234,16 @@ def take_rows(grid, rows):
     positions = grid.positions[rows] - shift * grid.voxel_size
     own = torch.arange(len(rows), device=rows.device)  # no points here: every voxel stands for itself
     return VoxelGrid(level, positions, grid.features[rows], own, grid.voxel_size)
+
+
+def voxel_rows(grid, rows):
+    """The VoxelRows of some voxels of a VoxelGrid. rows: [m] sorted int array."""
+    return VoxelRows(*(values[rows].cpu().numpy() for values in (grid.level.key, grid.positions, grid.features)))
+
+
+def in_map(masks, rows):
+    """Masks of a tile as rows of the map. rows: [m] those of the tile's voxels."""
+    return replace(masks, rows=tuple(rows[mask].astype(np.int32) for mask in masks.rows))
 
 
 def check_size(voxels, max_voxels, voxel_size):

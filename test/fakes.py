@@ -46,7 +46,7 @@ class ColorSegmenter:
     def __init__(self, names, objectness=0.9):
         self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
 
-    def segment(self, cloud, config, stopwatch, progress=None):
+    def segment(self, cloud, config, stopwatch, progress=None, show=None):
         self.runs += 1
         key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
         cells, inverse = np.unique(key, axis=0, return_inverse=True)

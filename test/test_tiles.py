@@ -1,6 +1,7 @@
 """Tiles: the plan, what is remembered of them, how their masks become one, and the segmenter on top of it all."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -157,27 +158,30 @@ OWNER = np.repeat([0, 1], 50).astype(np.int32)
 
 def test_an_object_across_a_cut_becomes_one():
     left, right = masks_of([range(35, 60), range(0, 10)]), masks_of([range(40, 70)], [0.6])
-    merged = merge_tiles([left, right], SEEN, OWNER, 0.7)
-    assert [part.tolist() for part in merged.rows] == [list(range(35, 70)), list(range(0, 10))]
-    assert merged.objectness[0] == pytest.approx((25 * 0.9 + 30 * 0.6) / 55)
+    merged = merge_tiles({0: left, 1: right}, SEEN, OWNER, 0.7)
+    assert [part.tolist() for part in merged.rows] == [list(range(0, 10)), list(range(35, 70))]
+    assert merged.objectness[1] == pytest.approx((25 * 0.9 + 30 * 0.6) / 55)
 
 
 def test_other_things_at_a_cut_stay_apart():
-    apart = merge_tiles([masks_of([range(40, 60)]), masks_of([range(55, 80)])], SEEN, OWNER, 0.7)
+    apart = merge_tiles({0: masks_of([range(40, 60)]), 1: masks_of([range(55, 80)])}, SEEN, OWNER, 0.7)
     other = masks_of([range(40, 60)], features=[[0.0, 1.0]])
-    named = merge_tiles([masks_of([range(40, 60)]), other], SEEN, OWNER, 1.0)
+    named = merge_tiles({0: masks_of([range(40, 60)]), 1: other}, SEEN, OWNER, 1.0)
     assert len(apart) == len(named) == 2
 
 
 def test_what_lies_in_the_margin_is_left_to_the_tile_that_owns_it():
-    merged = merge_tiles([masks_of([range(52, 60)]), masks_of([range(51, 75)], [0.3])], SEEN, OWNER, 0.7)
+    merged = merge_tiles({0: masks_of([range(52, 60)]), 1: masks_of([range(51, 75)], [0.3])}, SEEN, OWNER, 0.7)
     assert [part.tolist() for part in merged.rows] == [list(range(51, 75))]
 
 
 def test_merging_what_is_merged_changes_nothing(rng):
-    parts = [masks_of([np.sort(rng.choice(seen, 12, replace=False)) for _ in range(15)]) for seen in SEEN]
+    parts = {
+        t: masks_of([np.sort(rng.choice(seen, 12, replace=False)) for _ in range(15)]) for t, seen in enumerate(SEEN)
+    }
     once = merge_tiles(parts, SEEN, OWNER, 0.3)
-    again = merge_tiles([once], [np.arange(100)], np.zeros(100, np.int32), 0.3)
+    once = once[np.argsort(-once.confidence, kind="stable")]
+    again = merge_tiles({0: once}, [np.arange(100)], np.zeros(100, np.int32), 0.3)
     assert len(once) > 5
     for a, b in zip(dataclasses.astuple(once), dataclasses.astuple(again)):
         np.testing.assert_array_equal(a, b)
@@ -191,6 +195,33 @@ def test_duplicates_go_as_on_one_tile(rng):
     kept = without_duplicates(csr_matrix(dense.T.astype(np.float32)), 0.6)
     np.testing.assert_array_equal(kept, non_max_suppression(mask_iou(torch.from_numpy(dense)), 0.6).numpy())
     assert 0 < len(kept) < 40
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.1, 0.3, 0.5, 1.0)))
+def test_what_is_settled_is_the_beginning_of_what_will_be_found(seed, nms_iou):
+    rng = np.random.default_rng(seed)
+    cuts = np.array([0, 30, 60, 90, 120])  # four tiles on a line, seeing 15 voxels over their borders
+    seen = [np.arange(max(low - 15, 0), min(high + 15, 120)) for low, high in itertools.pairwise(cuts)]
+    owner = np.repeat(np.arange(4), 30)
+    things = [(start, start + rng.integers(4, 20)) for start in rng.integers(0, 110, 25)]
+    parts = {}
+    for tile in rng.permutation(4):
+        rows = [
+            np.intersect1d(seen[tile], np.arange(a + rng.integers(-1, 2), b + rng.integers(-1, 2))) for a, b in things
+        ]
+        kept = [k for k, part in enumerate(rows) if len(part) > 1 and rng.random() < 0.8]
+        features = np.eye(8)[[k % 8 for k in kept]].reshape(-1, 8)
+        parts[int(tile)] = masks_of([rows[k] for k in kept], rng.uniform(0.2, 0.9, len(kept)), features)
+    whole = merge_tiles(parts, seen, owner, nms_iou)
+    sizes = [0]
+    for count in (1, 2, 3, 4):
+        some = merge_tiles(dict(list(parts.items())[:count]), seen, owner, nms_iou)
+        sizes.append(len(some))
+        for a, b in zip(dataclasses.astuple(some), dataclasses.astuple(whole[: len(some)])):
+            assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == len(whole)
 
 
 # --- voxels of a map that grows --------------------------------------------------------------------------------------
@@ -229,8 +260,14 @@ def hall(rng):
     return colored(np.concatenate([floor(5, 3), *boxes]))
 
 
+def best_first(instances):
+    """The instances without the order in which tiles were looked at."""
+    return instances[np.argsort(-instances.confidence, kind="stable")]
+
+
 def same(a, b):
     assert len(a) == len(b) > 1
+    a, b = best_first(a), best_first(b)
     for one, other in zip(a.masks, b.masks):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(a.features, b.features)
@@ -257,6 +294,21 @@ def test_a_large_map_goes_in_tiles_and_says_so(hall):
     assert seen == [(number, cut.report.tiles) for number in range(1, cut.report.tiles + 1)]
     assert len(found) > 10  # the network has 10 queries
     assert all(mask.dtype == np.int32 and (np.diff(mask) > 0).all() for mask in found.masks)
+
+
+def test_what_is_found_tile_by_tile_grows_into_the_result(rng):
+    house = colored(np.concatenate([room(x, rng) for x in (0.0, 3.0, 6.0)]))
+    cut, partial, smaller = segmenter(), [], config(tile_voxels=8000)
+    found = cut.segment(house, smaller, show=lambda make: partial.append(make()))
+    assert len(partial) == cut.report.tiles - 1 > 1
+    for one, other in zip(partial, [*partial[1:], found]):
+        assert len(one) <= len(other)
+        for a, b in zip(one.masks, other.masks):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(one.features, other.features[: len(one)])
+    assert 0 < len(partial[0]) < len(partial[-1]) < len(found)
+    unseen = segmenter().segment(house, smaller)
+    assert [mask.tolist() for mask in found.masks] == [mask.tolist() for mask in unseen.masks]
 
 
 def test_nothing_runs_again_where_nothing_changed(hall):

@@ -91,6 +91,7 @@ def to_instance_array(scene, objects, transform=IDENTITY, frame_id="", with_embe
         header=to_header(scene, frame_id),
         map_id=scene.map_id,
         map_revision=scene.map_revision,
+        partial=scene.partial,
         vocabulary_revision=scene.space.revision,
         instances=[to_instance(scene, item, transform, with_embeddings) for item in objects],
     )

@@ -188,13 +188,15 @@ class SpaceformerNode(LifecycleNode):
                 decoded = take()
             self.counters.cloud_points = len(decoded.cloud)
             self.counters.cloud_dropped_points = decoded.num_dropped
-            if not urgent and change.is_same(decoded.cloud, self.config.input.change_threshold):
+            threshold, broken_off = self.config.input.change_threshold, self.pipeline.is_partial
+            if not urgent and not broken_off and change.is_same(decoded.cloud, threshold):
                 self.counters.inferences_skipped += 1
                 self.counters.last_error = ""
                 self._rest()
                 return self.pipeline.scene
             say = functools.partial(self.set_state, NodeState.RUNNING)
-            outcome = self.pipeline.process(decoded.cloud, watch, say, clears)
+            show = lambda scene: self.outputs.publish_partial(scene, self.config)  # noqa: E731 - by present settings
+            outcome = self.pipeline.process(decoded.cloud, watch, say, clears, show)
             with watch.stage("publish"):
                 shown = self.publish_scene(outcome.scene)
         change.accept(decoded.cloud)

@@ -9,6 +9,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
+from .. import SpaceformerError
 from ..config import OutputConfig
 from ..markers import MarkerTracker, query_markers, scene_markers
 from ..scene import Scene
@@ -76,6 +77,13 @@ class Outputs:
             if self._vision:
                 self._vision.publish(array, scene.space.vocabulary.labels)
         return shown
+
+    def publish_partial(self, scene, config):
+        """As `publish_scene`, but an error is only a line in the log: the complete result will tell of it."""
+        try:
+            self.publish_scene(scene, config)
+        except SpaceformerError as error:
+            self._node.get_logger().warning(f"a partial result is not published: {error}", throttle_duration_sec=5.0)
 
     def _place(self, scene, config):
         """The transform into the frame of everything published from a scene, at its stamp, and that frame."""
