@@ -47,6 +47,13 @@ class ModelConfig:
         low=-1,
         high=2**31 - 1,
     )
+    looks: int = fixed(
+        0,
+        "how often the network looks at a map: 1: once; 2: also at its mirror image, which finds and names more and "
+        "takes twice the time; 0: as the checkpoint says (demo: 2, released: 1)",
+        low=0,
+        high=2,
+    )
     cache_dir: str = fixed("", "folder of weights and text embeddings; empty: $XDG_CACHE_HOME/spaceformer_ros")
     offline: bool = fixed(False, "never use the network; what is missing is an error that says how to get it")
     warm_up: bool = fixed(True, "run the network once on a made-up room before the state becomes READY")

@@ -22,10 +22,10 @@ class OutOfMemory(SpaceformerError):
 class MemoryMeter:
     """Bytes per voxel of one network on one device: an estimate first, then the most that was measured."""
 
-    def __init__(self, network, device, dtype):
-        """network: SpaCeFormerConfig; dtype: torch.dtype of its arithmetic."""
+    def __init__(self, network, device, dtype, looks=1):
+        """network: SpaCeFormerConfig; dtype: torch.dtype of its arithmetic; looks: see `mirror.look`."""
         self.device = device
-        self.bytes_per_voxel = estimated_bytes(network, dtype.itemsize)
+        self.bytes_per_voxel = estimated_bytes(network, dtype.itemsize, looks)
         self._least = self.bytes_per_voxel / LEAST_SHARE  # memory that was freed before and is used again is not seen
         self._measured = False
 
@@ -56,10 +56,10 @@ class MemoryMeter:
         return int(self.budget(max_memory_gb) / self.bytes_per_voxel)
 
 
-def estimated_bytes(network, itemsize):
+def estimated_bytes(network, itemsize, looks=1):
     """A bound from above for bytes per voxel before anything was measured. network: SpaCeFormerConfig."""
     widest = max(network.encoder[0].channels, network.decoder[-1].channels)
-    tensors = 18 * widest + 9 * network.decoder_channels + 12 * network.num_queries
+    tensors = 18 * widest + 9 * network.decoder_channels + 12 * looks * network.num_queries
     pairs = 16 * network.stem_kernel_size**3 / 2  # two int64 rows for each neighbour; half of the places are empty
     return tensors * max(itemsize, 4) + pairs
 

@@ -15,6 +15,7 @@ from .growing import MapGrid
 from .instances import VoxelMap
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
 from .merge import merge_tiles
+from .mirror import look
 from .network.backbone import Block
 from .network.model import drawn_orders, fixed_orders
 from .postprocess import BoxMemory, find_masks, measure
@@ -95,11 +96,12 @@ class Segmenter:
         network = checkpoint.model.config
         self.voxel_size, self.along_walls = network.voxel_size, network.along_walls
         self.nms_iou, self.fuse_iou = network.nms_iou, network.fuse_iou
+        self.looks = config.looks or network.looks
         self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
         self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
         self.scope = int(network.num_queries * SURFACE_PER_QUERY / network.voxel_size**2)
-        self.meter = MemoryMeter(network, self.device, self.dtype)
+        self.meter = MemoryMeter(network, self.device, self.dtype, self.looks)
         self.report = RunReport()
         self.forget()
 
@@ -187,7 +189,7 @@ class Segmenter:
     def _run(self, grid, positions, counts, run):
         """Masks that the network finds in one grid. positions: [M, 3] float32 metres; counts: [M] points per voxel."""
         with run.stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
-            prediction = self.backend.predict(grid, self.orders)
+            prediction = look(self.backend, grid, self.orders, self.looks)
         with run.stopwatch.stage("postprocess", self._wait):
             config = run.config.postprocess
             return find_masks(prediction, positions, counts, config, self._nms_iou(config), self.fuse_iou)

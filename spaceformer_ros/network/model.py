@@ -33,7 +33,7 @@ class SpaCeFormerConfig:
     them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output; text_channels: width of
     the text embeddings. nms_iou: mask IoU above which two predictions are the same object; fuse_iou: above which the
     worse one has a say in the better one's mask and feature, 1 for never. along_walls: maps are turned along their
-    walls before they are voxelised, as in training (`heading.py`).
+    walls before they are voxelised, as in training (`heading.py`). looks: 2 for also at the mirror image (`mirror.py`).
     """
 
     encoder: tuple
@@ -53,6 +53,7 @@ class SpaCeFormerConfig:
     nms_iou: float = 0.7
     fuse_iou: float = 1.0
     along_walls: bool = False
+    looks: int = 1
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
 
@@ -108,6 +109,7 @@ class SpaCeFormerConfig:
             voxel_offsets=True,
             seeded_queries=True,
             along_walls=True,
+            looks=2,
             nms_iou=0.3,  # several queries start on one object
             fuse_iou=0.5,
             stem_kernel_size=3,
