@@ -1,5 +1,6 @@
 """Models from the Hugging Face hub: downloaded over TLS at one commit, used only after their hashes were checked."""
 
+import hashlib
 import logging
 import pathlib
 import shutil
@@ -22,8 +23,7 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
 
     cache, api = pathlib.Path(cache_dir) / "hub", HfApi(endpoint=endpoint)
     checked = cache / f"{str(model_id).replace('/', '--')}.checked"
-    known = {"repo_id": model_id.name, "cache_dir": cache}
-    wanted = {**known, "allow_patterns": list(PATTERNS)}
+    wanted = {"repo_id": model_id.name, "cache_dir": cache, "allow_patterns": list(PATTERNS)}
     if checked.is_file():
         try:
             return api.snapshot_download(**wanted, revision=checked.read_text(), local_files_only=True)
@@ -37,18 +37,32 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
     logger.info("downloading text model %s into %s", model_id, cache_dir)
     try:
         folder = api.snapshot_download(**wanted, revision=model_id.revision or None)
-        report = api.verify_repo_checksums(**known, revision=model_id.revision or None)
+        commit = pathlib.Path(folder).name
+        recorded = {entry.path: entry for entry in api.list_repo_tree(model_id.name, recursive=True, revision=commit)}
     except Exception as error:  # the hub client raises many kinds; all mean the same here
         raise SpaceformerError(
             f"text model {model_id} could not be downloaded ({type(error).__name__}: {error}): {hint}"
             "check the network, or set text_model to a folder that holds it"
         ) from error
-    if report.mismatches:
-        wrong = report.mismatches[0]
-        shutil.rmtree(pathlib.Path(folder).parent.parent)
-        raise SpaceformerError(
-            f"{wrong['path']} of text model {model_id} has {wrong['algorithm']} {wrong['actual']}, expected "
-            f"{wrong['expected']}: the download was damaged and is removed; run it again"
-        )
-    checked.write_text(report.revision)
+    for path in filter(pathlib.Path.is_file, sorted(pathlib.Path(folder).rglob("*"))):
+        expected, found = hashes(recorded[path.relative_to(folder).as_posix()], path)
+        if found != expected:
+            shutil.rmtree(pathlib.Path(folder).parent.parent)
+            raise SpaceformerError(
+                f"{path.name} of text model {model_id} has hash {found}, expected {expected}: the download was damaged "
+                "and is removed; run it again"
+            )
+    checked.write_text(commit)
     return folder
+
+
+def hashes(entry, path):
+    """The hash that the hub records for a file and that of the local file: SHA-256, or git's own of small files.
+
+    entry: RepoFile of huggingface_hub.
+    """
+    digest = hashlib.sha256() if entry.lfs else hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return entry.lfs.sha256 if entry.lfs else entry.blob_id, digest.hexdigest()
