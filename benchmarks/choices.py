@@ -67,7 +67,8 @@ def choices(cloud, grid):
     everything = {"cpu": 1 << 40, "cuda": 1 << 40}
     yield "attention as large products", mock.patch.object(attention, "BY_ROWS_LENGTH", sys.maxsize), {}
     yield "convolution in pieces", mock.patch.dict(layers.CONVOLUTION_SUMS, everything), {}
-    yield "attention and MLP in pieces", mock.patch.dict(layers.PIECE_ROWS, everything), {}
+    yield "rows in pieces", mock.patch.dict(layers.PIECE_VALUES, everything), {}
+    yield "groups in pieces", mock.patch.dict(attention.GROUP_ROWS, everything), {}
     yield "few lengths of products", mock.patch.object(voxels, "padded_length", lambda length: length), {}
     yield "tables shared by blocks", mock.patch.object(Level, "remember", lambda self, name, make: make()), {}
     unfolded = lambda first, second, dtype: lambda x: second(first(x))  # noqa: E731

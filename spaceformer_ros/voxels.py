@@ -129,6 +129,7 @@ class Level:
         self.key = key  # [M] int64, ascending and unique
         self.coords, self.scene = unpack(key)  # [M, 3], [M]
         self._memory = {}
+        self._pieces = None, None  # what was asked for last, and its NeighbourPieces
 
     def __len__(self):
         return len(self.key)
@@ -147,6 +148,11 @@ class Level:
         """
         parts = self.coords.split(self.scene_sizes)
         return torch.cat([part - part.amin(dim=0) for part in parts])
+
+    @cached_property
+    def extent(self):
+        """Voxels along the longest axis of the largest scene."""
+        return int(self.local_coords.max()) + 1
 
     @cached_property
     def coarser(self):
@@ -175,10 +181,14 @@ class Level:
         return find_neighbour_pairs(self.key, kernel_size)
 
     def neighbour_pieces(self, kernel_size, size):
-        """The same as NeighbourPieces of `size` rows, padded on a CPU."""
-        size, padded = min(size, len(self)), self.key.device.type == "cpu"
-        make = lambda: self.neighbour_pairs(kernel_size).pieces(size, padded)  # noqa: E731
-        return self.remember(("pieces", kernel_size, size), make)
+        """The same as NeighbourPieces of `size` rows, padded on a CPU. Remembered until others are asked for: they are
+        large, and the blocks that share them follow one another."""
+        wanted = kernel_size, min(size, len(self))
+        if self._pieces[0] != wanted:
+            self._pieces = None, None  # free before the next are made
+            pieces = self.neighbour_pairs(kernel_size).pieces(wanted[1], padded=self.key.device.type == "cpu")
+            self._pieces = wanted, pieces
+        return self._pieces[1]
 
 
 def find_neighbour_pairs(key, kernel_size):

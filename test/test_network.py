@@ -117,9 +117,11 @@ def test_attention_by_rows_equals_plain_attention(monkeypatch):
     torch.manual_seed(0)
     lengths = [10, 10, 30, 150, 150]
     q, k, v = torch.randn(3, sum(lengths), 2, 16).bfloat16().unbind(0)
-    out = grouped_attention(q, k, v, Groups(torch.arange(len(q)), ((10, 2), (30, 1), (150, 2))))
-    assert out.dtype == torch.bfloat16
     expected = split_attention(q.float(), k.float(), v.float(), lengths)
+    with torch.no_grad():
+        out = grouped_attention(q, k, v, Groups(torch.arange(len(q)), ((10, 2), (30, 1), (150, 2))), out=q)
+    assert out.dtype == torch.bfloat16
+    assert out is q
     torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
 
 
@@ -143,7 +145,7 @@ def test_the_flash_kernel_is_told_where_groups_begin(monkeypatch):
 
 
 def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
-    monkeypatch.setitem(layers.PIECE_ROWS, "cpu", 10)
+    monkeypatch.setitem(attention.GROUP_ROWS, "cpu", 10)
     groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
     assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
     assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
@@ -152,8 +154,28 @@ def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
 def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
     model = tiny_model()
     expected = model.backbone_features(made_grid(points=3000))
-    monkeypatch.setitem(layers.PIECE_ROWS, "cpu", 100)
+    monkeypatch.setitem(layers.PIECE_VALUES, "cpu", 1600)
+    monkeypatch.setitem(attention.GROUP_ROWS, "cpu", 100)
     torch.testing.assert_close(model.backbone_features(made_grid(points=3000)), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_networks_that_save_memory_and_those_that_learn_give_the_same(tiny_model):
+    model, grid = tiny_model(seeded_queries=True), made_grid()
+    (learning,) = model(grid)
+    with torch.no_grad():
+        (saving,) = model(grid)
+    torch.testing.assert_close(saving.mask_logits, learning.mask_logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(saving.clip_features, learning.clip_features, atol=1e-4, rtol=1e-4)
+
+
+def test_a_block_leaves_its_input_as_it_is(tiny_model):
+    model, grid = tiny_model(), made_grid()
+    block = model.backbone.inner_module.encs[0][0]
+    x = torch.randn(len(grid), block.norm1.norm.weight.numel())
+    before = x.clone()
+    with torch.no_grad():
+        assert not torch.equal(block(x, grid.level, "zero"), before)
+    assert torch.equal(x, before)
 
 
 # --- rotary encoding --------------------------------------------------------------------------------------------------
@@ -344,7 +366,7 @@ def test_farthest_points_of_a_line_are_its_ends_then_its_middle():
 def test_a_seeded_query_falls_off_with_the_square_of_the_distance_to_its_centre(tiny_model):
     model, grid = tiny_model(seeded_queries=True), made_grid()
     seeds = model.seeds.pick(model.backbone_features(grid), grid.positions, 4)
-    logits = model.seeds.place_logits(torch.randn(4, 24), seeds)
+    logits = model.seeds.place_logits(torch.randn(4, 24), seeds.centre, seeds.votes).t()
     squares = (seeds.votes[:, None] - seeds.centre[None]).square().sum(dim=2)
     sharpness = torch.nn.functional.softplus(torch.tensor(4.0))
     torch.testing.assert_close(logits, 1.0 - sharpness * squares, atol=1e-3, rtol=1e-3)

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import SpaceformerError
-from .layers import piece_rows, rotary_table, rotate
+from .layers import by_rows, piece_rows, rotary_table, rotate
 
 CURVE_ORDERS = ("morton_xyz", "morton_xzy", "morton_yxz", "morton_yzx", "morton_zxy", "morton_zyx")
 SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
 RANDOM_ORDER = "random"  # chunks of a random permutation; never drawn unless asked for
 MORTON_BITS = 20
+GROUP_ROWS = {"cpu": 4096}  # whose queries, keys and values are held at a time
 BY_ROWS_LENGTH = 256  # groups from this length on are worth a loop over heads
 BY_ROWS_LOGITS = 1 << 21  # at a time, 4 MB in bfloat16
 
@@ -33,8 +34,8 @@ class Groups:
 
     @cached_property
     def pieces(self):
-        """The same groups, in the same order, in parts of about `piece_rows` voxels, at least one group each."""
-        limit = piece_rows(self.order.device)
+        """The same groups, in the same order, in parts of about GROUP_ROWS voxels, at least one group each."""
+        limit = GROUP_ROWS.get(self.order.device.type, 1 << 17)
         parts, size = [[]], 0
         for length in (length for length, count in self.runs for _ in range(count)):
             if parts[-1] and size + length > limit:
@@ -129,35 +130,37 @@ def _runs(lengths):
     return tuple((length, len(list(members))) for length, members in groupby(lengths))
 
 
-def grouped_attention(q, k, v, groups):
-    """Softmax attention inside groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D]."""
+def grouped_attention(q, k, v, groups, out=None):
+    """Softmax attention inside groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D].
+
+    out: memory that the result may take where gradients are off, such as that of q.
+    """
     if q.device.type == "cpu" and torch.is_grad_enabled():
         return padded_attention(q, k, v, groups.buckets)  # the flash kernel's backward pass is slow on CPUs
     if has_flash_kernel(q):
         return varlen_attention(q, k, v, groups)
+    out = torch.empty_like(q) if out is None else out
     sizes = [length * count for length, count in groups.runs]
-    outputs = []
-    for (length, count), *parts in zip(groups.runs, q.split(sizes), k.split(sizes), v.split(sizes)):
+    for (length, count), *parts in zip(groups.runs, *(t.split(sizes) for t in (q, k, v, out))):
         # [M', H, D] -> [count, H, length, D]
-        parts = [part.unflatten(0, (count, length)).transpose(1, 2) for part in parts]
-        outputs.append(attention(*parts).transpose(1, 2).flatten(0, 1))
-    return torch.cat(outputs)
+        attention(*(part.unflatten(0, (count, length)).transpose(1, 2) for part in parts))
+    return out
 
 
-def attention(q, k, v, bias=None):
-    """Softmax attention. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on logits."""
+def attention(q, k, v, out, bias=None):
+    """Softmax attention into `out`, which may be q. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on
+    logits."""
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= BY_ROWS_LENGTH:
-        return attention_by_rows(q, k, v, bias)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return attention_by_rows(q, k, v, out, bias)
+    return out.copy_(F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
 
 
-def attention_by_rows(q, k, v, bias=None):
+def attention_by_rows(q, k, v, out, bias=None):
     """As `attention`: large plain products of some queries at a time with all their keys, whose logits stay in cache.
 
     For bfloat16 on CPUs, where PyTorch's own kernel stays far below the rate of matrix products (docs/performance.md).
     The softmax is taken in float32, of logits rounded to bfloat16.
     """
-    out = torch.empty_like(q)
     rows = max(64, BY_ROWS_LOGITS // k.shape[-2])
     for head in np.ndindex(q.shape[:-2]):
         queries, keys, values = q[head] * q.shape[-1] ** -0.5, k[head].contiguous().t(), v[head].contiguous()
@@ -227,7 +230,7 @@ class GroupedAttention(nn.Module):
         return level.remember(("curve", order, self.size), lambda: curve_groups(level, order, self.size))
 
     def forward(self, x, level, order, core_dtype=None, generator=None):
-        """x: [M, C] -> [M, C].
+        """x + attention of x, in place where gradients are off. x: [M, C].
 
         core_dtype: round queries, keys, values and the result to this type while computing in the type of x, as the
         published model does with float16 (flash attention); None for no rounding.
@@ -236,18 +239,29 @@ class GroupedAttention(nn.Module):
         head_dim = x.shape[1] // self.heads
         table = level.remember(
             ("rotary", head_dim, self.rope_base),
-            lambda: rotary_table(level.local_coords + 1, head_dim, self.rope_base),
+            lambda: rotary_table(torch.arange(1, level.extent + 1, device=x.device)[:, None], head_dim, self.rope_base),
         )
-        out = torch.cat([self.attend(x, table, piece, core_dtype) for piece in groups.pieces])
-        return torch.empty_like(out).index_copy(0, groups.order, out)
+        if torch.is_grad_enabled():
+            out = torch.cat([self.attend(x, level, table, piece, core_dtype) for piece in groups.pieces])
+            return torch.empty_like(out).index_copy(0, groups.order, out) + x
+        for piece in groups.pieces:  # no piece reads what another one writes
+            x.index_add_(0, piece.order, self.attend(x, level, table, piece, core_dtype))
+        return x
 
-    def attend(self, x, table, groups, core_dtype):
-        """Attention of the voxels in `groups.order`, in that order. x: [M, C], table: rotary angles of all voxels."""
-        x, table = x.index_select(0, groups.order), [angles.index_select(0, groups.order) for angles in table]
-        qkv = self.qkv(x).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
-        q, k = rotate(qkv[:, :2], table).unbind(1)
-        q, k, v = (round_to(t, core_dtype) for t in (q, k, qkv[:, 2]))
-        return self.proj(round_to(grouped_attention(q, k, v, groups), core_dtype).flatten(1))
+    def attend(self, x, level, table, groups, core_dtype):
+        """Attention of the voxels in `groups.order`, in that order. x: [M, C]; table: angles by coordinate."""
+
+        def project(rows):
+            place = level.local_coords.index_select(0, rows).flatten()
+            turns = [angles.index_select(0, place).view(len(rows), -1) for angles in table]
+            qkv = self.qkv(x.index_select(0, rows)).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
+            q, k = rotate(qkv[:, :2], turns).unbind(1)
+            return torch.stack([round_to(t, core_dtype) for t in (q, k, qkv[:, 2])], dim=1)
+
+        q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
+        attended = grouped_attention(q, k, v, groups, out=q)
+        # the keys have done their work: their memory takes the result
+        return by_rows(lambda rows: self.proj(round_to(rows, core_dtype).flatten(1)), attended, out=k.flatten(1))
 
 
 def round_to(x, dtype):

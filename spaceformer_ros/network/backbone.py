@@ -4,8 +4,9 @@ from itertools import pairwise
 
 from torch import nn
 
+from ..voxels import Level
 from .attention import GroupedAttention
-from .layers import LayerNorm, SparseConv3d, SwiGLU, max_pool
+from .layers import LayerNorm, SparseConv3d, SwiGLU, by_rows, max_pool
 
 
 class Block(nn.Module):
@@ -26,10 +27,18 @@ class Block(nn.Module):
 
     def forward(self, x, level, order, core_dtype=None, generator=None):
         """x: [M, C] -> [M, C]."""
-        conv, linear, norm = self.conv
-        x = norm(linear(conv(x, level))) + x
-        x = self.norm1(x)
-        x = self.attention(x, level, order, core_dtype, generator) + x
+        convolved = self.conv[0](x, level)
+        x = by_rows(self.mix, convolved, x, out=convolved)
+        x = self.attention(x, level, order, core_dtype, generator)
+        return by_rows(self.finish, x, out=x)
+
+    def mix(self, convolved, x):
+        """What follows the convolution. convolved, x: [M, C] -> [M, C]."""
+        _, linear, norm = self.conv
+        return self.norm1(norm(linear(convolved)) + x)
+
+    def finish(self, x):
+        """What follows the attention. x: [M, C] -> [M, C]."""
         x = self.norm2(x)
         return self.mlp(x) + x
 
@@ -61,13 +70,15 @@ class Up(nn.ModuleList):
 
     def forward(self, x, skip, level):
         reduce, _, merge, norm, activation = self
-        up = reduce(x).index_select(0, level.parent)
+        x = reduce(x)
         # merge(cat([skip, up])) without the joined copy: the weight is split instead
-        split = skip.shape[1]
-        joined = nn.functional.linear(skip, merge.weight[:, :split]) + nn.functional.linear(
-            up, merge.weight[:, split:], merge.bias
-        )
-        return activation(norm(joined))
+        left, right = merge.weight.split([skip.shape[1], x.shape[1]], dim=1)
+
+        def join(skip, parent):
+            up = nn.functional.linear(x.index_select(0, parent), right, merge.bias)
+            return activation(norm(nn.functional.linear(skip, left) + up))
+
+        return join(skip, level.parent) if self.training else by_rows(join, skip, level.parent)  # statistics need all
 
 
 class Final(nn.Module):
@@ -120,23 +131,17 @@ class UNet(nn.Module):
 
         orders: one block order per block, encoder first, finest level first, then the decoder from coarse to fine.
         """
-        orders = iter(orders)
-
-        def run(blocks, x, level):
-            for block in blocks:
+        orders, level = iter(orders), Level(level.key)  # tables live as long as this call
+        x, skips = self.conv(features, level), []
+        for stage, blocks in enumerate((*self.encs, *self.decs)):
+            if stage >= len(self.encs):
+                skip, level = skips.pop()
+                x = self.up_convs[stage - len(self.encs)](x, skip, level)
+            elif stage:
+                skips.append((x, level))
+                x, level = self.down_convs[stage - 1](x, level), level.coarser
+            for block in blocks:  # no other name may hold x, so that what a block has read is freed
                 x = block(x, level, next(orders), core_dtype, generator)
-            return x
-
-        x = self.conv(features, level)
-        skips = []
-        for blocks, down in zip(self.encs, self.down_convs):
-            x = run(blocks, x, level)
-            skips.append((x, level))
-            x, level = down(x, level), level.coarser
-        x = run(self.encs[-1], x, level)
-        for blocks, up in zip(self.decs, self.up_convs):
-            skip, level = skips.pop()
-            x = run(blocks, up(x, skip, level), level)
         return x
 
 

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from .attention import attention
-from .layers import piece_rows, rotary_table, rotate
+from .layers import by_rows, piece_rows, rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
+
+QUERY_ROWS = 32  # queries whose mask logits are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class QueryDecoder(nn.Module):
         mask_features = folded_linear(features, final, self.decoder_proj)  # [M, C_d]
         keys = self.make_keys(features, final, *(points or (positions, None)))
         query, theta, seeds = self.initial_queries(features, positions, num_queries or self.num_queries)
+        del features  # the largest tensor that is not needed any more
         for _ in range(self.iterations):
             prediction = self.predict(query, mask_features, seeds)
             yield prediction
@@ -174,20 +177,28 @@ class QueryDecoder(nn.Module):
         """Keys and values of the cross attention; rotated by the position relative to the scene's minimum, plus 1."""
         memory = fold(final, self.linear, features.dtype)
         origin = positions.amin(dim=0) - 1
-        parts = []
-        for start in range(0, len(positions), piece_rows(positions.device)):
-            part = slice(start, start + piece_rows(positions.device))
-            rows = memory(features[part] if row is None else features.index_select(0, row[part]))
-            rows = rotate_rows(rows, self.rotary(positions[part] - origin))
-            parts.append((self.cross_attention.project(1, rows), self.cross_attention.project(2, rows)))
-        return Keys(row, *(torch.cat(part, dim=1) for part in zip(*parts)))
+
+        def project(rows, positions):
+            rows = memory(rows if row is None else features.index_select(0, rows))
+            rows = rotate_rows(rows, self.rotary(positions - origin))
+            return torch.stack([self.cross_attention.project(which, rows).transpose(0, 1) for which in (1, 2)], dim=1)
+
+        rows = features if row is None else row
+        projected = by_rows(project, rows, positions, rows=piece_rows(features))  # [N, 2, H, D]
+        return Keys(row, *projected.permute(1, 2, 0, 3))
 
     def predict(self, query, mask_features, seeds=None):
         """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
         query = self.decoder_norm(query)
-        mask_logits = (self.mask_head(query) @ mask_features.t()).t()  # in memory query by query, as they are read
+
+        def masks(query, centre):
+            """[q, M], in memory query by query, as they are read."""
+            logits = self.mask_head(query) @ mask_features.t()
+            return logits if seeds is None else logits + self.seeds.place_logits(query, centre, seeds.votes)
+
+        centres = query if seeds is None else seeds.centre
         return Prediction(
-            mask_logits=mask_logits if seeds is None else mask_logits + self.seeds.place_logits(query, seeds),
+            mask_logits=by_rows(masks, query, centres, rows=QUERY_ROWS).t(),
             objectness_logits=self.class_head(query),
             clip_features=self.clip_head(query),
             seeds=seeds,
@@ -226,7 +237,7 @@ def masked_attention(query, keys, blocked, chunk_size):
     Formula: online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
     if not torch.is_grad_enabled() and query.dtype != torch.float32:
-        return attention(query, keys.key, keys.value, _bias(keys, blocked, query.dtype))
+        return attention(query, keys.key, keys.value, torch.empty_like(query), _bias(keys, blocked, query.dtype))
     scaled = query * query.shape[-1] ** -0.5
     if keys.key.shape[1] <= chunk_size:
         return _attention_at_once(scaled, keys, blocked)

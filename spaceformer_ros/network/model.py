@@ -210,6 +210,7 @@ class SpaCeFormer(QueryDecoder):
         """
         features = self.backbone_features(grid, orders, core_dtype)
         scenes = self.scene_predictions(features, grid, points, num_queries, chunk_size)
+        del features  # `decode` holds them as long as it needs them
         return [deque(iterations, maxlen=1)[0] for iterations in scenes]
 
     def scene_predictions(self, features, grid, points=None, num_queries=None, chunk_size=4096):

@@ -49,14 +49,17 @@ class QuerySeeds(nn.Module):
             row = candidates[farthest_points(votes[candidates], count)]
         return Seeds(row, votes[row], votes)
 
-    def place_logits(self, query, seeds):
-        """What distance to the expected centre adds to the mask logits, [M, Q] float32. query: [Q, C]."""
+    def place_logits(self, query, centre, votes):
+        """What distance to the expected centre adds to the mask logits, [Q, M] float32.
+
+        query: [Q, C]; centre: [Q, 3] and votes: [M, 3] of its Seeds.
+        """
         shift, sharpness, bias = self.place(query).float().split([3, 1, 1], dim=1)
-        centre = seeds.centre + shift
+        centre = centre + shift
         square = lambda x: (x * x).sum(dim=1)  # noqa: E731
         with torch.autocast(query.device.type, enabled=False):
-            distance = square(seeds.votes)[None] + square(centre)[:, None] - 2 * centre @ seeds.votes.t()
-        return (bias - F.softplus(sharpness) * distance.clamp(min=0)).t()  # in memory query by query
+            distance = square(votes)[None] + square(centre)[:, None] - 2 * centre @ votes.t()
+        return bias - F.softplus(sharpness) * distance.clamp(min=0)
 
 
 def farthest_points(points, count):
