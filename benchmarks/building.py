@@ -5,8 +5,8 @@ Usage: OMP_NUM_THREADS=2 tools/env.sh python benchmarks/building.py [--rooms 30]
 
 Rooms that no training saw stand on a grid, a wall's thickness apart, every point repeated with a jitter of 5 mm until
 the building has its points. Prints points, voxels, tiles, seconds, the highest resident memory, class-agnostic AP50 of
-the building and of the same rooms segmented alone, and what adding the last room to the others costs, relative to
-segmenting that room alone. Seconds are those of the processor: on a busy machine the clock says little.
+the building and of the same rooms segmented alone, and what adding the last rooms to the others costs, one by one,
+relative to segmenting each alone. Seconds are those of the processor: on a busy machine the clock says little.
 """
 
 import argparse
@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--points", type=int, default=20_000_000, help="of the building (default: %(default)s)")
     parser.add_argument("--checkpoint", default="demo")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
+    parser.add_argument("--last", type=int, default=1, help="rooms to add one by one (default: %(default)s)")
     parser.add_argument("--no-alone", action="store_true", help="leave out the rooms alone")
     options = parser.parse_args()
     config = Config().with_values({key: yaml.safe_load(value) for key, value in (s.split("=") for s in options.set)})
@@ -48,7 +49,7 @@ def main():
     rows = [("points", sum(map(len, clouds))), ("rooms", len(clouds)), ("objects", sum(map(count_objects, truths)))]
     print_table([(name, str(value)) for name, value in rows], ("building", ""))
     alone = [] if options.no_alone else measure_alone(segmenter, clouds, truths, config)
-    measure_building(segmenter, clouds, truths, config, alone)
+    measure_building(segmenter, clouds, truths, config, alone, min(options.last, len(clouds) - 1))
 
 
 def make_building(count, points):
@@ -122,25 +123,29 @@ def measure_alone(segmenter, clouds, truths, config):
     return seconds
 
 
-def measure_building(segmenter, clouds, truths, config, alone):
-    """Segment the building without its last room, then with it; print the figures."""
+def measure_growth(segmenter, clouds, config, alone, last):
+    """Segment the building without its last rooms, then add them one by one. Returns rows of figures."""
     segmenter.forget()
-    before = join(clouds[:-1])
-    _, total, stages = timed(segmenter, before, config)
-    rows = [("seconds of the last room alone", f"{alone[-1]:.1f}")] if alone else []
-    rows += [("seconds without the last room", seconds_text(total, stages)), ("tiles", segmenter.report.tiles)]
-    whole = join(clouds)
-    instances, total, stages = timed(segmenter, whole, config)
+    count = len(clouds) - last
+    _, total, stages = timed(segmenter, join(clouds[:count]), config)
+    rows = [(f"seconds for {count} rooms", seconds_text(total, stages)), ("tiles", segmenter.report.tiles)]
+    for number in range(count, len(clouds)):
+        _, total, stages = timed(segmenter, join(clouds[: number + 1]), config)
+        report = segmenter.report
+        rows.append((f"seconds to add room {number + 1}", seconds_text(total, stages)))
+        rows.append(("tiles run for it", f"{report.computed} of {report.tiles}"))
+        if alone:
+            rows.append(("relative to it alone", f"{total / alone[number]:.2f} of {alone[number]:.2f}"))
+    return rows
+
+
+def measure_building(segmenter, clouds, truths, config, alone, last):
+    """Segment the building room by room in the end, and at once; print the figures."""
+    rows = measure_growth(segmenter, clouds, config, alone, last)
+    segmenter.forget()
+    instances, total, stages = timed(segmenter, join(clouds), config)
     report = segmenter.report
-    rows += [
-        ("seconds to add it", seconds_text(total, stages)),
-        ("tiles run again", f"{report.computed} of {report.tiles}"),
-    ]
-    if alone:
-        rows.append(("relative to that room alone", f"{total / alone[-1]:.2f}"))
-    segmenter.forget()
-    instances, total, stages = timed(segmenter, whole, config)
-    rows += [("seconds at once", seconds_text(total, stages)), ("tiles at once", segmenter.report.tiles)]
+    rows += [("seconds at once", seconds_text(total, stages)), ("tiles at once", report.tiles)]
     rows += [("voxels", len(instances.voxels)), ("instances", len(instances))]
     rows.append(("bytes per voxel", f"{segmenter.meter.bytes_per_voxel:.0f}"))
     rows.append(("peak memory", f"{peak_gb():.2f} GB"))

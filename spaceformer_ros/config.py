@@ -104,7 +104,8 @@ class InputConfig:
     change_threshold: float = setting(
         0.0,
         "an inference is skipped while the share of occupied voxels that changed since the last is not above this, and "
-        "so is a tile of a large map; 0: skipped only where nothing changed",
+        "so is a tile of a large map, where fewer than 8 changed voxels by themselves do not count; 0: skipped only "
+        "where nothing changed",
         low=0.0,
         high=1.0,
     )

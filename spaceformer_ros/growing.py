@@ -8,6 +8,7 @@ import torch
 
 from .cloud import Cloud
 from .heading import View
+from .places import among
 from .voxels import Level, VoxelGrid, pack, voxel_coords
 
 BLOCK = 1 << 16  # points that are compared at once
@@ -58,8 +59,9 @@ def update_grid(grid, before, cloud, view):
     new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
     old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
     new, which = np.unique(new_key, return_inverse=True)
-    key = np.sort(np.concatenate([old_key, new[~np.isin(new, old_key, kind="sort")]]), kind="stable")
-    row = np.searchsorted(key, old_key)  # of each old voxel
+    added = new[~among(new, old_key)]
+    key = np.sort(np.concatenate([old_key, added]), kind="stable")
+    row = np.arange(len(old_key)) + np.searchsorted(added, old_key)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
     shared = min(len(before), len(cloud))
     voxel[:shared] = row[old_voxel[:shared]]

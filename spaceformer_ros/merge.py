@@ -108,7 +108,7 @@ def _united(masks, groups):
     """One mask per group: the union of the voxels; scores and features averaged by size."""
     size = np.array([len(rows) for rows in masks.rows], dtype=np.float32)
     mean = lambda values, group: np.average(values[group], axis=0, weights=size[group])  # noqa: E731
-    unite = lambda group: np.unique(np.concatenate([masks.rows[k] for k in group]))  # noqa: E731
+    unite = lambda group: union([masks.rows[k] for k in group])  # noqa: E731
     rows = tuple(masks.rows[group[0]] if len(group) == 1 else unite(group) for group in groups)
     columns = []
     for values in (masks.objectness, masks.mask_score, masks.features):
@@ -117,15 +117,22 @@ def _united(masks, groups):
     return Masks(rows, *columns)
 
 
+def union(groups):
+    """Sorted rows that any of some sorted arrays of unique rows holds."""
+    rows = np.sort(np.concatenate(groups), kind="stable")
+    return rows[np.diff(rows, prepend=-1) > 0]
+
+
 def without_duplicates(voxels, max_iou, part=0):
     """Indices of the masks that stay, in order: one that overlaps a better one that stays by an IoU above `max_iou`
     goes. voxels: `incidence` of masks, best first; part: [K] int, only masks of one part are compared. The rule of
     `postprocess.non_max_suppression`, for sparse masks."""
-    overlap = (voxels @ voxels.T).tocsr()
+    overlap = (voxels @ voxels.T).tocoo()
+    better, worse, shared = overlap.row, overlap.col, overlap.data
     size, part = overlap.diagonal(), np.broadcast_to(part, overlap.shape[0])
-    kept = np.zeros(len(size), dtype=bool)
-    for k in range(len(size)):
-        others, shared = overlap[k].indices, overlap[k].data
-        iou = shared / (size[k] + size[others] - shared)
-        kept[k] = not (kept[others] & (iou > max_iou) & (part[others] == part[k])).any()
+    same = (better < worse) & (shared > max_iou * (size[better] + size[worse] - shared)) & (part[better] == part[worse])
+    kept = np.ones(len(size), dtype=bool)
+    order = np.argsort(worse[same], kind="stable")  # whether the better one stays is known by then
+    for k, other in zip(better[same][order].tolist(), worse[same][order].tolist()):
+        kept[other] &= not kept[k]
     return np.flatnonzero(kept)

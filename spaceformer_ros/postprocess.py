@@ -179,18 +179,25 @@ def measure(masks, voxels, config=None, fit=None):
     [n, 3] float32 metres that gives a tuple of OrientedBox, such as a BoxMemory's; None: `fit_boxes`.
     """
     counts = voxels.point_counts
-    sizes = np.array([counts[rows].sum() for rows in masks.rows], dtype=np.int64)
+    sizes = mask_sums(masks.rows, counts).astype(np.int64)
     if config is not None:
         kept = np.flatnonzero(sizes >= config.min_points)
         best = np.argsort(-masks.confidence[kept], kind="stable")[: config.max_instances]
         kept = kept[np.sort(best)]
         masks, sizes = masks[kept], sizes[kept]
-    centroids = [np.average(voxels.positions[rows], axis=0, weights=counts[rows]) for rows in masks.rows]
-    centroids = np.array(centroids, dtype=np.float32).reshape(-1, 3)
+    sums = [mask_sums(masks.rows, counts * axis.astype(np.float64)) for axis in voxels.positions.T]
+    centroids = (np.stack(sums, axis=1) / sizes[:, None]).astype(np.float32)
     boxes = (fit or fit_boxes)([voxels.positions[rows] for rows in masks.rows])
     return Instances(
         voxels, masks.rows, masks.objectness, masks.mask_score, masks.features, sizes, centroids, tuple(boxes)
     )
+
+
+def mask_sums(masks, values):
+    """[K] float64: sum of the values [M] over each of K arrays of rows."""
+    owner = np.repeat(np.arange(len(masks)), [len(rows) for rows in masks])
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *masks])
+    return np.bincount(owner, values[rows], minlength=len(masks))
 
 
 def fit_boxes(parts):

@@ -4,7 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .sparse import touching_components
+
 NOISE = 1e-3  # of a voxel, or of a colour in [-1, 1]: rounding moves the mean of the same points by far less
+STRAY = 8  # changed voxels that lie together, of which fewer are no change: noise that flies about, no thing
+MOST_STRAY = 1000  # voxels; where more have changed, none is looked at
+STRAY_CELL = 2  # voxels; changed ones lie together where cells of this side touch
 
 
 @dataclass(frozen=True)
@@ -18,19 +23,35 @@ class VoxelRows:
     def __len__(self):
         return len(self.keys)
 
+    @property
+    def _columns(self):
+        return self.keys, self.positions, self.colors
+
     def rows_of(self, keys):
         """Row of each key, -1 where there is none. keys: [n] int64."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self) - 1)
         return np.where(self.keys[rows] == keys, rows, -1)
 
     def change_since(self, before, voxel_size):
-        """Share of the voxels of both that appeared, vanished, moved or took another colour."""
+        """Share of the voxels of both that appeared, vanished, moved or took another colour, stray ones left out."""
+        if all(np.array_equal(*pair) for pair in zip(self._columns, before._columns)):
+            return 0.0
         rows = self.rows_of(before.keys)
         mine, theirs = rows[rows >= 0], np.flatnonzero(rows >= 0)
         moved = (np.abs(self.positions[mine] - before.positions[theirs]) > NOISE * voxel_size).any(axis=1)
         moved |= (np.abs(self.colors[mine] - before.colors[theirs]) > NOISE).any(axis=1)
-        union = len(self) + len(before) - len(mine)
-        return (union - len(mine) + np.count_nonzero(moved)) / union
+        appeared = np.ones(len(self), dtype=bool)
+        appeared[mine] = moved
+        changed = np.concatenate([self.positions[appeared], before.positions[rows < 0]])
+        return _without_stray(changed, STRAY_CELL * voxel_size) / (len(self) + len(before) - len(mine))
+
+
+def _without_stray(positions, cell):
+    """How many of some changed voxels do not lie in groups of fewer than STRAY. positions, cell: metres."""
+    if not 0 < len(positions) <= MOST_STRAY:
+        return len(positions)
+    group = np.bincount(touching_components(np.floor(positions / cell).astype(np.int64)))
+    return int(group[group >= STRAY].sum())
 
 
 class TileMemory:
@@ -52,7 +73,7 @@ class TileMemory:
         before, masks = self._known.get(tile.number, (None, None))
         if before is None or voxels.change_since(before, voxel_size) > threshold:
             return None
-        return _moved(masks, voxels.rows_of(before.keys))
+        return masks if np.array_equal(voxels.keys, before.keys) else _moved(masks, voxels.rows_of(before.keys))
 
     def store(self, tile, voxels, masks):
         """Remember what was found in a tile of the plan. masks: rows of `voxels`."""

@@ -60,7 +60,11 @@ class Columns:
         """Columns of voxel coordinates [M, 3] int, counted from any fixed point; voxel_size: metres."""
         step = max(round(COLUMN / voxel_size), 1)
         place = coords[:, :2].astype(np.int64) // step + _OFFSET
-        keys, of_voxel, counts = np.unique(place[:, 0] << 32 | place[:, 1], return_inverse=True, return_counts=True)
+        key = place[:, 0] << 32 | place[:, 1]
+        first = np.flatnonzero(np.diff(key, prepend=key[0] - 1))  # of each run of equal keys: voxels come in columns
+        keys, of_run = np.unique(key[first], return_inverse=True)
+        of_voxel = np.repeat(of_run, np.diff(first, append=len(key)))
+        counts = np.bincount(of_voxel)
         place = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
         cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
         room = _rooms(place, cost == WALL_COST, step * voxel_size)
@@ -105,8 +109,9 @@ def _costs(column, height, count, voxel_size):
     low, high = (round(bound / voxel_size) for bound in BODY)
     level = height - int(np.percentile(height, 1)) - low
     inside = (level >= 0) & (level < high - low)
-    filled = np.unique(column[inside] * (high - low) + level[inside]) // (high - low)
-    share = np.bincount(filled, minlength=count) / (high - low)
+    filled = np.zeros((count, high - low), dtype=bool)
+    filled[column[inside], level[inside]] = True
+    share = filled.mean(axis=1)
     return np.where(share >= WALL_FILL, WALL_COST, np.where(share > 0, OBJECT_COST, FLOOR_COST))
 
 

@@ -83,7 +83,7 @@ def break_at(made, tile, error):
     made.segmenter.backend.before = before
 
 
-def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again():
+def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path):
     made, shown = hall_pipeline(), []
     break_at(made, 5, SpaceformerError("the fifth tile fails"))
     with pytest.raises(SpaceformerError, match="fifth"):
@@ -91,7 +91,7 @@ def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again():
     assert made.scene is shown[-1]
     assert made.is_partial
     with pytest.raises(StorageError, match="no scene to save"):
-        made.save("nowhere.safetensors")
+        made.save(tmp_path / "scene.safetensors")
     scene, _ = process(made, make_hall(shade=240))
     assert min(ids(scene)) > max(ids(shown[-1])) > 0
     assert not made.is_partial

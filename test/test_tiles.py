@@ -34,6 +34,10 @@ def box(center, size, count, rng):
     return (rng.uniform(-0.5, 0.5, (count, 3)) * size + center).astype(np.float32)
 
 
+def join(*clouds):
+    return Cloud(np.concatenate([c.xyz for c in clouds]), np.concatenate([c.rgb for c in clouds]), "map")
+
+
 def columns_of(xyz):
     return Columns.of(np.unique(np.floor(xyz / VOXEL).astype(np.int64), axis=0), VOXEL)
 
@@ -324,7 +328,7 @@ def test_only_tiles_that_changed_run_again_and_the_result_is_that_of_a_full_run(
     cut = segmenter()
     cut.segment(hall, config())
     more = colored(box((4.5, 1.5, 0.4), (0.3, 0.3, 0.3), 300, rng), seed=1)
-    grown = Cloud(np.concatenate([hall.xyz, more.xyz]), np.concatenate([hall.rgb, more.rgb]), "map")
+    grown = join(hall, more)
     part = cut.segment(grown, config())
     assert 0 < cut.report.computed < cut.report.tiles
     cut._tiles._known.clear()  # the same plan, and nothing known
@@ -347,11 +351,31 @@ def test_a_tile_that_a_few_columns_join_waits_for_the_threshold_too(hall):
     cut = segmenter()
     cut.segment(hall, config())
     more = colored(floor(0.2, 0.2, x=-0.2))
-    grown = Cloud(np.concatenate([hall.xyz, more.xyz]), np.concatenate([hall.rgb, more.rgb]), "map")
+    grown = join(hall, more)
     cut.segment(grown, config(change_threshold=0.2))
     assert cut.report.computed == 0
     cut.segment(grown, config())
     assert cut.report.computed == 1
+
+
+def test_stray_points_run_nothing_again_but_a_small_thing_does(hall):
+    cut = segmenter()
+    cut.segment(hall, config())
+    cube = np.stack(np.meshgrid(*[np.float32([0.01, 0.06])] * 3), axis=-1).reshape(-1, 3) + (1, 1, 2)  # 8 voxels
+    apart = np.concatenate([cube[:7], cube[:7] + (0.5, 0, 0)])
+    cut.segment(join(hall, colored(apart.astype(np.float32))), config())
+    assert cut.report.computed == 0
+    cut.segment(join(hall, colored(cube.astype(np.float32))), config())
+    assert cut.report.computed > 0
+
+
+def test_a_change_of_many_single_voxels_runs_the_tile_again(hall):
+    cut = segmenter()
+    cut.segment(hall, config())
+    rgb = hall.rgb.copy()
+    rgb[hall.xyz[:, 2] < 0.02] ^= 1
+    cut.segment(Cloud(hall.xyz, rgb, "map"), config())
+    assert cut.report.computed == cut.report.tiles
 
 
 def test_another_frame_is_another_map(hall):
