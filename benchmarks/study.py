@@ -49,12 +49,12 @@ def variants():
     return {
         "base": base,
         "wider (channels x 2)": change(**both(width=2.0)),
-        "voxels of 4 cm": change(voxel_size=0.04),
-        "without offsets in the voxels": change(voxel_offsets=False),
         "deeper (one block more per stage)": change(**both(more_blocks=1)),
+        "voxels of 4 cm": change(voxel_size=0.04),
         "voxels of 6 cm": change(voxel_size=0.06),
-        "50 queries": change(num_queries=50),
         "200 queries": change(num_queries=200),
+        "without offsets in the voxels": change(voxel_offsets=False),
+        "50 queries": change(num_queries=50),
     }
 
 
