@@ -50,7 +50,7 @@ class ModelConfig:
     looks: int = fixed(
         0,
         "how often the network looks at a map: 1: once; 2: also at its mirror image, which finds and names more and "
-        "takes twice the time; 0: as the checkpoint says (demo: 2, released: 1)",
+        "takes twice the time; 0: as the checkpoint says (demo and released: 1)",
         low=0,
         high=2,
     )

@@ -109,7 +109,6 @@ class SpaCeFormerConfig:
             voxel_offsets=True,
             seeded_queries=True,
             along_walls=True,
-            looks=2,
             nms_iou=0.3,  # several queries start on one object
             fuse_iou=0.5,
             stem_kernel_size=3,
