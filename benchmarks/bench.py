@@ -6,9 +6,9 @@ network by part, each beside its floor (multiply-adds that the map needs, by the
 run); memory at the peak; and, in the same run, the same network written plainly (benchmarks/naive.py) and, on CUDA
 where it is installed, the official module warpconvnet. Ratios are within one run.
 
-The released network runs with random weights: its times do not depend on them, except those of its masks (a random
-network finds 200 of half the map), so its stages behind the network say nothing. `--clock cpu` counts processor
-seconds of all threads, for machines where other programs run.
+The released network runs with random weights: its times do not depend on them. What comes behind it would (a random
+network finds 200 masks of half the map), so nothing does. `--clock cpu` counts processor seconds of all threads, for
+machines where other programs run.
 """
 
 import argparse
@@ -24,8 +24,8 @@ import naive
 import numpy as np
 import scipy
 import torch
-from floor import PARTS, count_multiply_adds
-from measure import Clock, matrix_rate, part_seconds
+from floor import PARTS, count_feature_bytes, count_multiply_adds
+from measure import Clock, TensorMemory, matrix_rate, part_seconds
 
 import spaceformer_ros
 from spaceformer_ros.checkpoint import RELEASED_TEXT_MODEL, Checkpoint, load_checkpoint
@@ -63,6 +63,8 @@ class Case:
     counts: dict
     rate: float
     peak: int  # bytes of the network beyond those before it
+    features: int  # bytes that no execution layer by layer can do without
+    tensors: int  # bytes of tensors at the peak; 0: not counted
 
     @property
     def floor(self):
@@ -81,7 +83,10 @@ def main():
         print(f"\n## {name}\n\nHighest matrix rate ({segmenter.dtype}): {rate / 1e9:.0f} GFLOP/s", flush=True)
         sizes = options.sizes or (FULL if options.full else SIZES[name])
         counted = segmenter.voxel_size if name == "released" else None
-        found = [run(name, pipeline, source, cloud, rate, clock) for source, cloud in maps(options.map, sizes, counted)]
+        found = [
+            run(name, pipeline, source, cloud, rate, clock, options.tensors)
+            for source, cloud in maps(options.map, sizes, counted)
+        ]
         report(found)
         for source, cloud in maps(options.map, [options.compare], segmenter.voxel_size):
             compare(segmenter, source, cloud, clock, not options.no_naive)
@@ -99,6 +104,7 @@ def parse_options():
     parser.add_argument(
         "--compare", type=int, default=2000, help="voxels of the map for other ways to compute the same"
     )
+    parser.add_argument("--tensors", action="store_true", help="also count the memory of tensors, in one more run")
     parser.add_argument("--no-naive", action="store_true", help="leave the plain version out of it: it is slow")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
     parser.add_argument("--device", default="cpu")
@@ -209,9 +215,9 @@ def voxel_rows(cloud, voxel_size):
 # --- one map ----------------------------------------------------------------------------------------------------------
 
 
-def run(name, pipeline, source, cloud, rate, clock):
-    """Case of a Cloud: every stage once, from a message to messages."""
-    segmenter, keys, peaks, network, parts = pipeline.segmenter, [], [], [], Counter()
+def run(name, pipeline, source, cloud, rate, clock, with_tensors=False):
+    """Case of a Cloud: every stage once, from a message to messages; up to the network for "released"."""
+    segmenter, keys, peaks, network, tensors, parts = pipeline.segmenter, [], [], [], [0], Counter()
     segmenter.forget()
     pipeline.clear()
     predict = segmenter.backend.predict
@@ -229,6 +235,10 @@ def run(name, pipeline, source, cloud, rate, clock):
         if not on_cpu:
             with part_seconds(segmenter.backend.model, clock) as measured:
                 again()
+        if with_tensors:
+            with TensorMemory() as memory:
+                again()
+            tensors.append(memory.peak)
         parts.update(measured)
         keys.append(grid.level.key.cpu())
         return prediction
@@ -239,19 +249,48 @@ def run(name, pipeline, source, cloud, rate, clock):
     try:
         with stopwatch.stage("decode"):
             decoded = decode(message).cloud
-        outcome = pipeline.process(decoded, stopwatch)
+        if name == "released":
+            with stopwatch.stage("voxelise"):
+                grid = grid_of(decoded, segmenter)
+            with torch.inference_mode():
+                remember(grid, segmenter.orders)
+        else:
+            scene = pipeline.process(decoded, stopwatch).scene
     finally:
         del segmenter.backend.predict
     stopwatch.seconds["network"] = sum(network)  # without the preparations for measuring memory
-    make_messages(outcome.scene, pipeline.config, stopwatch)
-    counts = Counter()
+    if name != "released":
+        make_messages(scene, pipeline.config, stopwatch)
+    counts, voxels = Counter(), sum(map(len, keys)) // segmenter.looks
     for key in keys:
         counts.update(count_multiply_adds(segmenter.backend.model, Level(key), segmenter.orders))
     parts["query decoder"] = stopwatch.seconds["network"] - sum(parts.values())
-    voxels = len(outcome.scene.instances.voxels)
+    itemsize = segmenter.dtype.itemsize
+    features = max(count_feature_bytes(segmenter.backend.model, Level(key), itemsize) for key in keys)
     return Case(
-        name, source, len(cloud), voxels, len(keys), stopwatch.seconds, dict(parts), dict(counts), rate, max(peaks)
+        config=name,
+        map=source,
+        points=len(cloud),
+        voxels=voxels,
+        tiles=len(keys),
+        seconds=stopwatch.seconds,
+        parts=dict(parts),
+        counts=dict(counts),
+        rate=rate,
+        peak=max(peaks),
+        features=features,
+        tensors=max(tensors),
     )
+
+
+def grid_of(cloud, segmenter):
+    """VoxelGrid of a Cloud on the device, seen from the middle of its bounds."""
+    return VoxelGrid.from_points(*tensors_of(cloud, segmenter.device), segmenter.voxel_size)
+
+
+def tensors_of(cloud, device):
+    """Points [N, 3] float32 metres from the middle of their bounds, and colours [N, 3] in [-1, 1]."""
+    return [torch.from_numpy(array).to(device) for array in (cloud.xyz - cloud.origin, cloud.colors)]
 
 
 def start_of_peak(device):
@@ -300,9 +339,7 @@ def make_messages(scene, config, stopwatch):
 def compare(segmenter, source, cloud, clock, with_naive=True):
     """Print a table: this package's network against others on the same voxels, in this run."""
     model, device = segmenter.backend.model, segmenter.device
-    xyz, colors = (torch.from_numpy(array).to(device) for array in (cloud.xyz - cloud.origin, cloud.colors))
-    first = VoxelGrid.from_points(xyz, colors, segmenter.voxel_size)
-    rows = []
+    first, rows = grid_of(cloud, segmenter), []
 
     def measure(name, predict):
         predict()  # first-time work
@@ -315,7 +352,7 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
         measure("spaceformer_ros", lambda: model(grid(), segmenter.orders)[0].mask_logits)
         if with_naive and not model.config.seeded_queries:
             measure("plain PyTorch (naive.py)", lambda: naive.predict(model, first.positions, first.features)[0])
-        for name, predict in official(segmenter, grid, Points(xyz, colors)):
+        for name, predict in official(segmenter, grid, cloud):
             measure(name, predict)
     if len(rows) > 1:
         print(f"\nThe same network on {len(first)} voxels of {source}:\n")
@@ -327,7 +364,7 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
         markdown(("", "seconds", "times ours", "peak MiB", "mask IoU with ours"), shown)
 
 
-def official(segmenter, grid, points):
+def official(segmenter, grid, cloud):
     """Rows (name, function) of the official module on one mean point per voxel and on all points; none without it."""
     model = segmenter.backend.model
     if segmenter.device.type != "cuda" or model.config != SpaCeFormerConfig.released():
@@ -337,6 +374,7 @@ def official(segmenter, grid, points):
     except spaceformer_ros.SpaceformerError as error:
         print(f"\nwithout warpconvnet: {error}")
         return
+    points = Points(*tensors_of(cloud, segmenter.device))
     voxel = grid().point_to_voxel
     some = torch.empty(len(grid()), dtype=torch.int64, device=voxel.device)
     some[voxel] = torch.arange(len(voxel), device=voxel.device)  # one point of each voxel, to compare masks there
@@ -368,18 +406,28 @@ def mask_agreement(a, b):
 def report(cases):
     """Print the tables of one network, as markdown."""
     stages = list(dict.fromkeys(stage for case in cases for stage in case.seconds))
-    print("\nSeconds by stage; floor: 2 x multiply-adds / matrix rate; memory of the network beyond that before it:\n")
+    print("\nSeconds by stage; floor: 2 x multiply-adds / matrix rate:\n")
     rows = []
     for case in cases:
         seconds = [f"{case.seconds.get(stage, 0):.3f}" for stage in stages]
         ratio = case.seconds["network"] / case.floor
-        memory = f"{case.peak / 2**20:.0f} ({case.peak / 1024 / case.voxels:.1f})"
-        rows.append((case.map, case.points, case.voxels, *seconds, f"{case.floor:.3f}", f"{ratio:.2f}", memory))
-    markdown(("map", "points", "voxels", *stages, "floor", "network / floor", "peak MiB (KiB per voxel)"), rows)
+        rows.append((case.map, case.points, case.voxels, *seconds, f"{case.floor:.3f}", f"{ratio:.2f}"))
+    markdown(("map", "points", "voxels", *stages, "floor", "network / floor"), rows)
+    print("\nMemory of the network, KiB per voxel; resident: of the process, malloc and compiled products included:\n")
+    columns = "map", "voxels", "features", "tensors", "beyond features", "resident MiB", "resident", "beyond features"
+    markdown(columns, [memory_row(case) for case in cases])
     print("\nThe network by part: GFLOP needed, seconds, seconds / floor:\n")
     names = list(dict.fromkeys((*PARTS, *(part for case in cases for part in case.parts))))
     rows = [(case.map, case.voxels, *(part_cell(case, part) for part in names)) for case in cases]
     markdown(("map", "voxels", *names), rows)
+
+
+def memory_row(case):
+    """Features, and what was in use beyond them, as counted in tensors and as the system sees it."""
+    kib = lambda size: f"{size / 1024 / case.voxels:.2f}"  # noqa: E731
+    tensors = (kib(case.tensors), kib(case.tensors - case.features)) if case.tensors else ("", "")
+    resident = f"{case.peak / 2**20:.0f}", kib(case.peak), kib(case.peak - case.features)
+    return case.map, case.voxels, kib(case.features), *tensors, *resident
 
 
 def part_cell(case, part):

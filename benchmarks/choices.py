@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 from spaceformer_ros import voxels
 from spaceformer_ros.memory import peak_bytes
 from spaceformer_ros.network import attention, decoder, layers
-from spaceformer_ros.voxels import Level, VoxelGrid
+from spaceformer_ros.voxels import Level
 
 
 def main():
@@ -27,6 +27,7 @@ def main():
     parser.add_argument("--config", default="released", choices=tuple(bench.SIZES))
     parser.add_argument("--map", action="append", default=[], help="a coloured cloud; default: generated rooms")
     parser.add_argument("--voxels", type=int, default=10_000)
+    parser.add_argument("--points", type=int, help="size of the map instead of --voxels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16"))
     parser.add_argument("--device", default="cpu")
@@ -35,8 +36,9 @@ def main():
     clock = Clock(options.device, options.clock)
     print(bench.machine(clock, options) + "\n")
     segmenter = bench.make_pipeline(options.config, options).segmenter
-    ((source, cloud),) = bench.maps(options.map, [options.voxels], segmenter.voxel_size)
-    first = grid_of(cloud, segmenter)
+    size = (options.points, None) if options.points else (options.voxels, segmenter.voxel_size)
+    ((source, cloud),) = bench.maps(options.map, [size[0]], size[1])
+    first = bench.grid_of(cloud, segmenter)
     model = segmenter.backend.model
 
     def run(**arguments):
@@ -54,11 +56,6 @@ def main():
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             run()
     bench.markdown(("operation", "share", "calls"), largest(profiler.key_averages()))
-
-
-def grid_of(cloud, segmenter):
-    xyz, colors = (torch.from_numpy(array).to(segmenter.device) for array in (cloud.xyz - cloud.origin, cloud.colors))
-    return VoxelGrid.from_points(xyz, colors, segmenter.voxel_size)
 
 
 def choices(cloud, grid):

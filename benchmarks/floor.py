@@ -1,4 +1,4 @@
-"""The arithmetic that a network needs for a map, and what the device could do in the time.
+"""The arithmetic and the memory that a network needs for a map, and what the device could do in the time.
 
 Counts are multiply-adds of matrix products, from the voxels and groups of the map itself: what no implementation of
 the same network can leave out. A floor in seconds is twice the count by the device's matrix rate (FLOP/s).
@@ -65,6 +65,31 @@ def count_query_decoder(model, voxels):
     if model.seeds is not None:
         total += M * features * (1 + 3) + Q * features * C + (iterations + 1) * (Q * C * 5 + M * Q * 3)
     return total
+
+
+def count_feature_bytes(model, level, itemsize):
+    """Bytes of the features at a forward's fullest moment: what no execution layer by layer can do without.
+
+    That is what a step reads and writes, and what later steps will read: skip connections; mask features, keys and
+    values. itemsize: bytes of one value; mask logits of seeded queries are float32.
+    """
+    config, channels = model.config, model.config.decoder_channels
+    levels, skips, moments = [level], [0], []
+    for stage in config.encoder:
+        size = len(levels[-1]) * stage.channels
+        moments.append(sum(skips) + 2 * size)
+        skips.append(size)
+        levels.append(levels[-1].coarser)
+    below, voxels = skips.pop(), len(level)
+    for stage, fine in zip(config.decoder, levels[-3::-1]):
+        size = len(fine) * stage.channels
+        moments += [sum(skips) + below + size, sum(skips[:-1]) + 2 * size]  # the step up, then the blocks
+        skips.pop()
+        below = size
+    moments.append(below + 3 * voxels * channels)
+    logits = voxels * model.num_queries * (4 / itemsize if model.seeds is not None else 1)
+    moments.append(3 * voxels * channels + logits)
+    return int(max(moments) * itemsize)
 
 
 def neighbour_count(level, kernel_size):

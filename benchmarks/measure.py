@@ -1,11 +1,14 @@
-"""Clocks for benchmarks: seconds per part of the network, the matrix rate of a device."""
+"""Clocks and scales for benchmarks: seconds per part of the network, the matrix rate of a device, bytes of tensors."""
 
 import contextlib
 import time
+import weakref
 from collections import Counter
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from spaceformer_ros.network.attention import BatchedLinear, GroupedAttention
 from spaceformer_ros.network.backbone import Down, UNet, Up
@@ -60,6 +63,40 @@ def matrix_rate(clock, dtype):
         (a @ b).sum()  # first-time work
         rates.append(2 * size**3 / clock.best(lambda a=a, b=b: a @ b, repeats=10))
     return max(rates)
+
+
+class TensorMemory(TorchDispatchMode):
+    """Bytes of the tensors that are made while the block runs: `now`, and at the most, `peak`.
+
+    What a kernel takes for itself, and what malloc keeps of freed memory, is not in it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.now = self.peak = 0
+        self._held = {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        known = {storage._cdata for storage in _storages((args, kwargs))}  # of views and of what is written in place
+        for storage in _storages(result):
+            if storage._cdata not in known and id(storage) not in self._held:
+                self._hold(id(storage), storage)
+        return result
+
+    def _hold(self, name, storage):
+        size = storage.nbytes()
+        self._held[name] = weakref.ref(storage, lambda _: self._free(name, size))
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+    def _free(self, name, size):
+        del self._held[name]
+        self.now -= size
+
+
+def _storages(values):
+    return [value.untyped_storage() for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
 
 
 @contextlib.contextmanager
