@@ -64,7 +64,8 @@ class Case:
     rate: float
     peak: int  # bytes of the network beyond those before it
     features: int  # bytes that no execution layer by layer can do without
-    tensors: int  # bytes of tensors at the peak; 0: not counted
+    tensors: int  # bytes of tensors at the peak of a second run; 0: not counted
+    peak_again: int  # as `peak`, of that second run
 
     @property
     def floor(self):
@@ -217,7 +218,7 @@ def voxel_rows(cloud, voxel_size):
 
 def run(name, pipeline, source, cloud, rate, clock, with_tensors=False):
     """Case of a Cloud: every stage once, from a message to messages; up to the network for "released"."""
-    segmenter, keys, peaks, network, tensors, parts = pipeline.segmenter, [], [], [], [0], Counter()
+    segmenter, keys, peaks, network, tensors, parts = pipeline.segmenter, [], [], [], [(0, 0)], Counter()
     segmenter.forget()
     pipeline.clear()
     predict = segmenter.backend.predict
@@ -236,9 +237,12 @@ def run(name, pipeline, source, cloud, rate, clock, with_tensors=False):
             with part_seconds(segmenter.backend.model, clock) as measured:
                 again()
         if with_tensors:
+            with TensorMemory():
+                torch.zeros(1)  # first-time work of the counter
+            before = start_of_peak(segmenter.device)
             with TensorMemory() as memory:
                 again()
-            tensors.append(memory.peak)
+            tensors.append((memory.peak, peak_bytes(segmenter.device) - before))
         parts.update(measured)
         keys.append(grid.level.key.cpu())
         return prediction
@@ -279,7 +283,8 @@ def run(name, pipeline, source, cloud, rate, clock, with_tensors=False):
         rate=rate,
         peak=max(peaks),
         features=features,
-        tensors=max(tensors),
+        tensors=max(tensors)[0],
+        peak_again=max(tensors)[1],
     )
 
 
@@ -413,8 +418,11 @@ def report(cases):
         ratio = case.seconds["network"] / case.floor
         rows.append((case.map, case.points, case.voxels, *seconds, f"{case.floor:.3f}", f"{ratio:.2f}"))
     markdown(("map", "points", "voxels", *stages, "floor", "network / floor"), rows)
-    print("\nMemory of the network, KiB per voxel; resident: of the process, malloc and compiled products included:\n")
-    columns = "map", "voxels", "features", "tensors", "beyond features", "resident MiB", "resident", "beyond features"
+    print(
+        "\nMemory of the network, KiB per voxel; resident (MiB): what the process grew by, in the first run of this map,"
+    )
+    print("which compiles products of new shapes, and in the second:\n")
+    columns = "map", "voxels", "features", "tensors beyond", "resident beyond, first", "resident beyond, again"
     markdown(columns, [memory_row(case) for case in cases])
     print("\nThe network by part: GFLOP needed, seconds, seconds / floor:\n")
     names = list(dict.fromkeys((*PARTS, *(part for case in cases for part in case.parts))))
@@ -425,9 +433,9 @@ def report(cases):
 def memory_row(case):
     """Features, and what was in use beyond them, as counted in tensors and as the system sees it."""
     kib = lambda size: f"{size / 1024 / case.voxels:.2f}"  # noqa: E731
-    tensors = (kib(case.tensors), kib(case.tensors - case.features)) if case.tensors else ("", "")
-    resident = f"{case.peak / 2**20:.0f}", kib(case.peak), kib(case.peak - case.features)
-    return case.map, case.voxels, kib(case.features), *tensors, *resident
+    beyond = lambda size: kib(size - case.features) if size else ""  # noqa: E731
+    first, again = (f"{beyond(peak)} ({peak / 2**20:.0f})" for peak in (case.peak, case.peak_again))
+    return case.map, case.voxels, kib(case.features), beyond(case.tensors), first, again
 
 
 def part_cell(case, part):
