@@ -419,9 +419,9 @@ def report(cases):
         rows.append((case.map, case.points, case.voxels, *seconds, f"{case.floor:.3f}", f"{ratio:.2f}"))
     markdown(("map", "points", "voxels", *stages, "floor", "network / floor"), rows)
     print(
-        "\nMemory of the network, KiB per voxel; resident (MiB): what the process grew by, in the first run of this map,"
+        "\nMemory of the network, KiB per voxel (MiB); resident: what the process grew by, in the first run of a map,"
     )
-    print("which compiles products of new shapes, and in the second:\n")
+    print("where products of new shapes are compiled, and in the second:\n")
     columns = "map", "voxels", "features", "tensors beyond", "resident beyond, first", "resident beyond, again"
     markdown(columns, [memory_row(case) for case in cases])
     print("\nThe network by part: GFLOP needed, seconds, seconds / floor:\n")
