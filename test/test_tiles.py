@@ -137,6 +137,19 @@ def test_rooms_are_told_apart_by_walls_of_which_half_was_seen(rng):
     assert all(len(tile.region) == len(tile.core) for tile in tiles)  # margins end at walls
 
 
+def test_a_cupboard_at_a_wall_and_noise_behind_it_belong_to_their_room(rng):
+    front = box((2.35, 1.5, 0.95), (0.1, 1.6, 1.9), 40_000, rng)  # 0.6 m before the wall to the next room
+    top = floor(0.6, 1.6, x=2.4, y=0.7, z=1.85)
+    noise = box((3.25, 1.5, 0.5), (0.1, 3.0, 0.6), 300, rng)  # behind the wall, on the next room's side
+    gap = 0.4
+    house = [room(0.0, rng), front, top, noise, room(3.0 + gap, rng), room(6.0 + 2 * gap, rng)]
+    columns = columns_of(np.concatenate(house))
+    tiles = plan_tiles(columns, 0.5 * columns.counts.sum(), 0.5)
+    left = min(tiles, key=lambda tile: columns.place[columns.holds(tile.core)].mean(axis=0)[0])
+    inside = columns_of(np.concatenate([room(0.0, rng), front, top])).keys
+    assert np.isin(inside, left.core).mean() > 0.98
+
+
 def test_a_room_that_is_built_on_leaves_the_tiles_beside_it_alone(rng):
     old = room(0.0, rng)
     before = plan_tiles(columns_of(old), 20_000, 0.5)
