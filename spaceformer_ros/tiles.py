@@ -10,7 +10,14 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_closing, binary_fill_holes, binary_opening, distance_transform_edt, label
+from scipy.ndimage import (
+    binary_closing,
+    binary_dilation,
+    binary_fill_holes,
+    binary_opening,
+    distance_transform_edt,
+    label,
+)
 from scipy.spatial import cKDTree
 
 from .sparse import components, touching_components
@@ -25,7 +32,7 @@ OPEN = 0.8  # width of an opening by the square root of the smaller room's area,
 LEAST_ROOM = 2.0  # square metres of a place that is narrower than DOOR everywhere, and yet a room
 HOLE = 2  # columns; holes up to twice as wide are closed
 MOST_SQUARES = 1 << 26  # of a map's bounds, beyond which rooms are not looked for: stray points lie far out
-SMALL = 1 / 8  # of the budget: fewer voxels are no tile of their own
+SMALL = 1 / 32  # of the budget: fewer voxels are no tile of their own
 SQUARE = np.ones((3, 3))  # a column and its neighbours
 _OFFSET = 1 << 20  # makes column indices positive in a key
 
@@ -163,6 +170,7 @@ def _nearest_of_area(seeds, area):
 def _without_holes(inside, walls):
     """[X, Y] bool: `inside` and the holes in it, but not what lies between walls, such as a court. walls: [X, Y]
     bool."""
+    walls = binary_dilation(walls, SQUARE, iterations=HOLE)  # with the noise behind them
     holes, count = label(binary_fill_holes(inside) & ~inside)
     at_wall, at_any = np.zeros(count + 1), np.zeros(count + 1)
     for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
