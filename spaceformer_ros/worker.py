@@ -11,7 +11,7 @@ from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 5  # of the thread above the process's own
+NICENESS = 10  # of the thread above the process's own
 
 
 class Worker:
