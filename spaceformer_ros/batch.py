@@ -20,6 +20,7 @@ from . import SpaceformerError, __version__
 from .cloud_io import READERS, read_cloud
 from .config import Config, all_settings
 from .executors import share
+from .hub import feed
 from .pipeline import build_pipeline, cache_folder, read_vocabulary_file
 from .results import write_results
 from .scene import SceneStore
@@ -216,9 +217,7 @@ def file_sha256(path):
     """SHA-256 of a file's content. Raises SpaceformerError."""
     digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 22):
-                digest.update(block)
+        feed(path, digest)
     except OSError as error:
         raise SpaceformerError(f"{path}: cannot be read: {error}") from error
     return digest.hexdigest()

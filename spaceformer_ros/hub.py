@@ -62,7 +62,13 @@ def hashes(entry, path):
     entry: RepoFile of huggingface_hub.
     """
     digest = hashlib.sha256() if entry.lfs else hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    feed(path, digest)
+    return entry.lfs.sha256 if entry.lfs else entry.blob_id, digest.hexdigest()
+
+
+def feed(path, *digests):
+    """Give the content of a file to hashlib digests, block by block."""
     with open(path, "rb") as file:
         while block := file.read(1 << 22):
-            digest.update(block)
-    return entry.lfs.sha256 if entry.lfs else entry.blob_id, digest.hexdigest()
+            for digest in digests:
+                digest.update(block)

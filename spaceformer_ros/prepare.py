@@ -8,6 +8,7 @@ import hashlib
 import pathlib
 
 from . import SpaceformerError
+from .hub import feed
 
 REPOSITORY = "chrischoy/SpaCeFormer"
 REVISION = "a8e81555ca9c668a5e2134da520eb76176d4d4d9"
@@ -57,10 +58,7 @@ def prepare_released(cache, agreed, accepted_sha256="", endpoint=None):
 def check_hashes(path, accepted_sha256=""):
     """Compare a downloaded file with the recorded hashes. Raises SpaceformerError that names both values."""
     digests = {"md5": hashlib.md5(usedforsecurity=False), "sha256": hashlib.sha256()}
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            for digest in digests.values():
-                digest.update(block)
+    feed(path, *digests.values())
     md5, sha256 = (digests[name].hexdigest() for name in ("md5", "sha256"))
     if md5 != MD5:
         raise SpaceformerError(f"{path} has MD5 {md5}, expected {MD5}: it is damaged or not the release; delete it")

@@ -3,9 +3,9 @@ import http.server
 import json
 import pathlib
 import re
-import threading
 
 import pytest
+from servers import allow_downloads, serving
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.hub import hub_folder
@@ -68,15 +68,10 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch):
     """Address of the stand-in hub."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    allow_downloads(monkeypatch)
     Hub.sent, Hub.asked = {}, []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Hub) as address:
+        yield address
 
 
 def test_a_model_is_downloaded_once_and_used_offline_afterwards(tmp_path, hub):

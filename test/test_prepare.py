@@ -1,9 +1,9 @@
 import hashlib
 import http.server
 import socket
-import threading
 
 import pytest
+from servers import allow_downloads, serving
 
 from spaceformer_ros import SpaceformerError, prepare
 from spaceformer_ros.cli import main
@@ -51,17 +51,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch):
     """Address of the stand-in hub; the recorded hashes are those of its content."""
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    allow_downloads(monkeypatch)
     monkeypatch.setattr(prepare, "MD5", hashlib.md5(CONTENT).hexdigest())
     monkeypatch.setattr(prepare, "SHA256", hashlib.sha256(CONTENT).hexdigest())
     Hub.break_after, Hub.ranges = None, []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Hub) as address:
+        yield address
 
 
 def test_nothing_is_downloaded_without_consent(tmp_path, hub):

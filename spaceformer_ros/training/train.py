@@ -122,9 +122,9 @@ class Trainer:
     def _start_from(self, checkpoint):
         """Begin with the weights of a Checkpoint of the same network; its voxel size may differ, and inputs that it did
         not have yet count nothing at first."""
-        weights, stem = checkpoint.model.state_dict(), STEM_WEIGHT
+        weights = checkpoint.model.state_dict()
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
-        weights[stem] = F.pad(weights[stem], (0, 0, 0, added))
+        weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
         self.model.load_state_dict(weights)
         with torch.no_grad():
             self.criterion.log_scale.fill_(math.log(checkpoint.similarity.scale))
