@@ -15,7 +15,7 @@ LEVELS = (
         *("records", "pointcloud2", "cloud_io", "instances", "vocabulary", "scene", "scene_file", "find"),
         *("places", "tracking", "color_words", "heading", "sparse"),
         *("approach", "change", "labeled", "markers", "render", "health", "evaluation", "rooms", "accumulator"),
-        *("tiles", "tile_memory", "merge"),
+        *("room_segmentation", "tiles", "tile_memory", "merge"),
         *("relevancy", "results"),
     ),
     (
