@@ -35,7 +35,7 @@ setup(
         "pcd": ["pypcd4>=1.4"],
         "ray": ["ray>=2.60,<3"],
         "train": ["tensorboard"],
-        "test": ["hypothesis", "pytest", "ruff"],
+        "test": ["hypothesis", "pytest", "ruff", "triton"],
     },
     entry_points={"console_scripts": ["spaceformer = spaceformer_ros.cli:main"]},
 )

@@ -17,6 +17,7 @@ from .memory import MemoryMeter, OutOfMemory, explained, release_memory
 from .merge import merge_tiles
 from .mirror import look
 from .network.backbone import Block
+from .network.kernels import use_triton
 from .network.model import drawn_orders, fixed_orders
 from .postprocess import BoxMemory, find_masks, measure
 from .tile_memory import TileMemory, VoxelRows
@@ -34,12 +35,13 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 class TorchBackend:
-    """The network in plain PyTorch, on any device."""
+    """The network in plain PyTorch, on any device; on CUDA with a Triton kernel for convolutions, if that works."""
 
     name = "torch"
 
     def __init__(self, model, device, dtype):
         self.model = convert(model, dtype).to(device)
+        choose_convolution(self.model, device)
         self._cancelled = threading.Event()
         for module in self.model.modules():
             if isinstance(module, Block):
@@ -56,6 +58,13 @@ class TorchBackend:
     def _check_cancelled(self, *_):
         if self._cancelled.is_set():
             raise Cancelled("the inference was broken off by a shutdown")
+
+
+def choose_convolution(model, device):
+    """On CUDA, use the Triton kernel if it proves itself; what was chosen, and why, is said in the log."""
+    if device.type == "cuda":
+        reason = use_triton(model)
+        logger.info("convolutions: %s", f"plain PyTorch, because {reason}" if reason else "a Triton kernel")
 
 
 def convert(model, dtype):

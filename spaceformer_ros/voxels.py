@@ -129,7 +129,7 @@ class Level:
         self.key = key  # [M] int64, ascending and unique
         self.coords, self.scene = unpack(key)  # [M, 3], [M]
         self._memory = {}
-        self._pieces = None, None  # what was asked for last, and its NeighbourPieces
+        self._last = None, None  # see `_keep_last`
 
     def __len__(self):
         return len(self.key)
@@ -181,25 +181,56 @@ class Level:
         return find_neighbour_pairs(self.key, kernel_size)
 
     def neighbour_pieces(self, kernel_size, size):
-        """The same as NeighbourPieces of `size` rows, padded on a CPU. Remembered until others are asked for: they are
-        large, and the blocks that share them follow one another."""
-        wanted = kernel_size, min(size, len(self))
-        if self._pieces[0] != wanted:
-            self._pieces = None, None  # free before the next are made
-            pieces = self.neighbour_pairs(kernel_size).pieces(wanted[1], padded=self.key.device.type == "cpu")
-            self._pieces = wanted, pieces
-        return self._pieces[1]
+        """The same as NeighbourPieces of `size` rows, padded on a CPU; the last that were asked for are remembered."""
+        size, padded = min(size, len(self)), self.key.device.type == "cpu"
+        return self._keep_last((kernel_size, size), lambda: self.neighbour_pairs(kernel_size).pieces(size, padded))
+
+    def neighbour_table(self, kernel_size):
+        """[K, M] int32, see `find_neighbour_table`; the last that was asked for is remembered."""
+        return self._keep_last(kernel_size, lambda: find_neighbour_table(self.key, kernel_size))
+
+    def _keep_last(self, name, make):
+        """As `remember`, but only until another name is asked for: neighbour lists are large, and the blocks that share
+        them follow one another."""
+        if self._last[0] != name:
+            self._last = None, None  # free before the next are made
+            self._last = name, make()
+        return self._last[1]
 
 
 def find_neighbour_pairs(key, kernel_size):
-    """NeighbourPairs for sorted packed keys [M].
+    """NeighbourPairs for sorted packed keys [M]."""
+    last, rows = kernel_size**3 - 1, torch.arange(len(key), device=key.device)
+    inputs, outputs = {last // 2: rows}, {last // 2: rows}
+    for k, candidate, hit in _search(key, kernel_size):
+        here = torch.nonzero(hit)[:, 0]
+        inputs[k] = outputs[last - k] = candidate[here]
+        outputs[k] = inputs[last - k] = here
+    return NeighbourPairs([inputs[k] for k in range(last + 1)], [outputs[k] for k in range(last + 1)])
+
+
+def find_neighbour_table(key, kernel_size):
+    """The pairs for sorted packed keys [M] as a table [K, M] int32: row of the voxel at q + offset_k, -1 where there is
+    none. Nothing here waits for a GPU, because no size depends on what is found."""
+    last, count = kernel_size**3 - 1, len(key)
+    rows = torch.arange(count, dtype=torch.int32, device=key.device)
+    # the last column takes what is dropped
+    table = torch.full((last + 1, count + 1), -1, dtype=torch.int32, device=key.device)
+    table[last // 2, :count] = rows
+    for k, candidate, hit in _search(key, kernel_size):
+        table[k, :count] = torch.where(hit, candidate, -1)
+        table[last - k].scatter_(0, torch.where(hit, candidate, count), rows)
+    return table[:, :count]
+
+
+def _search(key, kernel_size):
+    """Rows (k, candidate [M] int64, hit [M] bool) for the offsets before the centre: where `hit`, `candidate` is the
+    row of the voxel at q + offset_k. Offset K-1-k is the mirror of offset k, so the other half follows from these.
 
     Along z neighbours have consecutive keys: one search per (dx, dy) column finds the first candidate, and walking
-    up from it finds the rest. Offset K-1-k is the mirror of offset k, so only half of the columns are searched.
+    up from it finds the rest.
     """
     radius, centre = kernel_size // 2, kernel_size**3 // 2
-    rows = torch.arange(len(key), device=key.device)
-    inputs, outputs = {centre: rows}, {centre: rows}
     padded = torch.cat([key, key.new_full((1,), torch.iinfo(torch.int64).max)])
     for k in range(0, centre, kernel_size):
         dx, dy = k // kernel_size**2 - radius, k // kernel_size % kernel_size - radius
@@ -207,12 +238,8 @@ def find_neighbour_pairs(key, kernel_size):
         candidate = torch.searchsorted(key, lowest)
         for dz in range(min(kernel_size, centre - k)):
             hit = padded[candidate] == lowest + dz
-            here = torch.nonzero(hit)[:, 0]
-            inputs[k + dz] = outputs[2 * centre - k - dz] = candidate[here]
-            outputs[k + dz] = inputs[2 * centre - k - dz] = here
+            yield k + dz, candidate, hit
             candidate = candidate + hit
-    order = range(kernel_size**3)
-    return NeighbourPairs([inputs[k] for k in order], [outputs[k] for k in order])
 
 
 @dataclass(frozen=True)

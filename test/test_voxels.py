@@ -83,6 +83,18 @@ def test_neighbour_pairs_equal_a_dictionary(size):
         assert set(zip(inputs.tolist(), outputs.tolist())) == expected
 
 
+@pytest.mark.parametrize("size", [3, 5])
+def test_the_table_of_neighbours_holds_the_pairs(size):
+    coords = torch.cartesian_prod(*[torch.arange(-2, 2)] * 3)[::2]
+    for level in (random_level(), level_of([[0, 0, 0]]), level_of(coords.repeat(2, 1), [0] * 32 + [1] * 32)):
+        pairs, table = find_neighbour_pairs(level.key, size), level.neighbour_table(size)
+        expected = torch.full((size**3, len(level)), -1, dtype=torch.int32)
+        for row, inputs, outputs in zip(expected, pairs.inputs, pairs.outputs):
+            row[outputs] = inputs.int()
+        assert torch.equal(table, expected)
+        assert level.neighbour_table(size) is table
+
+
 def test_neighbours_never_cross_scenes():
     coords = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 1]])
     level = level_of(coords, [0, 0, 1, 1])

@@ -72,12 +72,21 @@ class SparseConvFunction(torch.autograd.Function):
         return grad_x, grad_weight.to(weight.dtype), grad.sum(dim=0, dtype=torch.float32).to(ctx.bias_type), None
 
 
+def plain_convolution(x, weight, bias, level, kernel_size):
+    """SparseConvFunction on the voxels of a Level: the reference for every other way to compute it."""
+    rows = CONVOLUTION_SUMS.get(x.device.type, 1 << 27) // weight.shape[2]
+    return SparseConvFunction.apply(x, weight, bias, level.neighbour_pieces(kernel_size, rows))
+
+
 class SparseConv3d(nn.Module):
     """Submanifold sparse convolution of stride 1: outputs live where inputs live.
 
     weight: [kernel_size**3, C_in, C_out]; equals `torch.nn.functional.conv3d` with the weight permuted to
-    [C_out, C_in, kx, ky, kz] and evaluated at the occupied voxels.
+    [C_out, C_in, kx, ky, kz] and evaluated at the occupied voxels. kernel: a function of (x, weight, bias, neighbour
+    table) that is used instead of the plain path where gradients are off, set by `kernels.use_triton`; None for none.
     """
+
+    kernel = None
 
     def __init__(self, in_channels, out_channels, kernel_size):
         super().__init__()
@@ -89,9 +98,10 @@ class SparseConv3d(nn.Module):
     def forward(self, x, level):
         """x: [M, C_in] -> [M, C_out] in the type of the weights (or of the enclosing autocast)."""
         dtype = compute_dtype(x)
-        rows = CONVOLUTION_SUMS.get(x.device.type, 1 << 27) // self.weight.shape[2]
-        pieces = level.neighbour_pieces(self.kernel_size, rows)
-        return SparseConvFunction.apply(x.to(dtype), self.weight.to(dtype), self.bias, pieces)
+        operands = x.to(dtype), self.weight.to(dtype), self.bias
+        if self.kernel is None or torch.is_grad_enabled():
+            return plain_convolution(*operands, level, self.kernel_size)
+        return self.kernel(*operands, level.neighbour_table(self.kernel_size))
 
 
 def compute_dtype(x):

@@ -1,0 +1,73 @@
+"""The submanifold sparse convolution as one Triton kernel, for CUDA devices: nothing gathered or scattered is stored.
+
+Import it only where it is used (`kernels.py`): Triton comes with torch's CUDA builds and is not there otherwise.
+"""
+
+import torch
+import triton
+import triton.language as tl
+
+ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, steps of the product that are loaded ahead
+
+
+def convolve(x, weight, bias, table):
+    """out[q] = bias + sum_k x[table[k, q]] @ weight[k] over the entries that are not -1, without gradients.
+
+    x: [M, C_in] and weight: [K, C_in, C_out], both float32, float16 or bfloat16; bias: [C_out]; table: [K, M] int32.
+    Returns [M, C_out] in the type of x. Sums are float32, in an order that depends on the widths only, so that equal
+    input gives equal output.
+    """
+    x, weight = x.contiguous(), weight.contiguous()
+    out = x.new_empty(len(x), weight.shape[2])
+    sizes = block_sizes(*weight.shape[1:])
+    grid = triton.cdiv(len(x), sizes["row_block"]), triton.cdiv(weight.shape[2], sizes["column_block"])
+    scalars = len(x), table.stride(0), *weight.shape
+    with torch.cuda.device_of(x):  # Triton starts its kernels on the current device
+        kernel[grid](x, weight, bias, table, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
+    return out
+
+
+def block_sizes(in_channels, out_channels):
+    """The kernel's compile-time constants for these widths; a product needs at least 16 on every side."""
+    size = lambda width, most: min(max(triton.next_power_of_2(width), 16), most)  # noqa: E731
+    return {"row_block": ROWS, "column_block": size(out_channels, 128), "channel_block": size(in_channels, 32)}
+
+
+@triton.jit(do_not_specialize=["num_rows", "table_stride"])  # they change with every map
+def kernel(
+    x,
+    weight,
+    bias,
+    table,
+    out,
+    num_rows,
+    table_stride,
+    num_offsets,
+    in_channels,
+    out_channels,
+    row_block: tl.constexpr,
+    column_block: tl.constexpr,
+    channel_block: tl.constexpr,
+):
+    """One program: row_block rows by column_block columns of `out`; a neighbour that is not there reads as zero."""
+    row = tl.program_id(0) * row_block + tl.arange(0, row_block)
+    column = tl.program_id(1) * column_block + tl.arange(0, column_block)
+    sums = tl.zeros((row_block, column_block), tl.float32)
+    neighbours = table + row
+    for k in range(num_offsets):
+        source = tl.load(neighbours, mask=row < num_rows, other=-1)
+        neighbours += table_stride
+        if tl.max(source, axis=0) >= 0:  # else none of these rows has a neighbour there
+            start = source.to(tl.int64)[:, None] * in_channels  # beyond 32 bits on large maps
+            for c in range(0, in_channels, channel_block):
+                channel = c + tl.arange(0, channel_block)
+                there = (source >= 0)[:, None] & (channel < in_channels)[None, :]
+                gathered = tl.load(x + start + channel[None, :], mask=there, other=0.0)
+                place = (k * in_channels + channel)[:, None] * out_channels + column[None, :]
+                inside = (channel < in_channels)[:, None] & (column < out_channels)[None, :]
+                matrix = tl.load(weight + place, mask=inside, other=0.0)
+                sums = tl.dot(gathered, matrix, sums, input_precision="ieee")
+    sums += tl.load(bias + column, mask=column < out_channels, other=0.0).to(tl.float32)[None, :]
+    place = row.to(tl.int64)[:, None] * out_channels + column[None, :]
+    inside = (row < num_rows)[:, None] & (column < out_channels)[None, :]
+    tl.store(out + place, sums.to(out.dtype.element_ty), mask=inside)

@@ -1,0 +1,181 @@
+"""The Triton convolution without a GPU: in Triton's interpreter, compiled for three of them, and when it is refused."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from test_network import made_grid
+
+from spaceformer_ros.network import kernels
+from spaceformer_ros.network.layers import SparseConv3d
+from spaceformer_ros.segmenter import choose_convolution
+
+HERE = pathlib.Path(__file__).parent
+INSTALL = "Triton is not installed, which CUDA builds of torch bring: pip install triton"
+
+
+def convolve_by_table(x, weight, bias, table):
+    """What the kernel computes, from the same table: row -1 is a row of zeros."""
+    x = F.pad(x, (0, 0, 0, 1))
+    return sum(x[rows.long()] @ matrix for rows, matrix in zip(table, weight)) + bias
+
+
+def without_an_offset(x, weight, bias, table):
+    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], -1), table[1:]]))
+
+
+def without_bias(x, weight, bias, table):
+    return convolve_by_table(x, weight, 0, table)
+
+
+def not_numbers(x, weight, bias, table):
+    return x.new_full((len(x), weight.shape[2]), torch.nan)
+
+
+# --- the kernel itself ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    pytest.importorskip("triton", reason=INSTALL)
+    program = [sys.executable, HERE / "interpreted_convolution.py"]
+    return json.loads(subprocess.run(program, check=True, stdout=subprocess.PIPE, cwd=HERE.parent, timeout=300).stdout)
+
+
+def test_the_interpreted_kernel_equals_the_plain_path(interpreted):
+    assert {name: error for name, (error, most) in interpreted["errors"].items() if not error <= most} == {}
+    assert len(interpreted["errors"]) == 10
+
+
+def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpreted):
+    reason, difference, repeated = interpreted["network"]
+    assert reason == ""
+    assert 0 < difference < 1e-5  # 0: the kernel was not used
+    assert repeated
+
+
+class Compiled:
+    """Stands in for the kernel: `kernel[grid](...)` compiles what it would launch."""
+
+    def __init__(self, kernel):
+        self.kernel, self.last = kernel, None
+
+    def __getitem__(self, grid):
+        def compile(*args, **options):
+            self.last = self.kernel.warmup(*args, grid=grid, **options)
+
+        return compile
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """A function: the compiled kernel that `convolve` launches on a GPU of a compute capability."""
+    triton = pytest.importorskip("triton", reason=INSTALL)
+    from spaceformer_ros.network import triton_convolution
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    stand_in = Compiled(triton_convolution.kernel)
+    monkeypatch.setattr(triton_convolution, "kernel", stand_in)
+
+    def make(capability, rows, in_channels, out_channels, dtype):
+        driver = SimpleNamespace(
+            get_current_device=lambda: capability,
+            get_current_stream=lambda device: 0,
+            get_current_target=lambda: triton.backends.compiler.GPUTarget("cuda", capability, 32),
+        )
+        monkeypatch.setattr(triton.runtime.driver, "_active", driver)
+        x, weight = torch.zeros(rows, in_channels, dtype=dtype), torch.zeros(27, in_channels, out_channels, dtype=dtype)
+        table = torch.zeros(27, rows + 1, dtype=torch.int32)[:, :-1]
+        triton_convolution.convolve(x, weight, torch.zeros(out_channels), table)
+        return stand_in.last
+
+    return make
+
+
+SHARED = {87: 163 << 10, 89: 99 << 10, 90: 227 << 10}  # bytes that one program may have: CUDA programming guide
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("capability", SHARED)  # Jetson Orin, GeForce 40, H100
+def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):
+    from triton import knobs
+
+    for channels in ((3, 32), (64, 64), (512, 512)):
+        kernel = compiled(capability, 1000, *channels, dtype)
+        (tmp_path / "kernel.cubin").write_bytes(kernel.asm["cubin"])
+        command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", tmp_path / "kernel.cubin"]
+        usage = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert kernel.metadata.target.arch == capability
+        assert kernel.metadata.shared <= SHARED[capability] // 2  # so that two of them share a processor
+        assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 32, usage  # bytes per thread of registers that did not fit
+
+
+def test_maps_of_other_sizes_need_no_other_kernel(compiled):
+    first, *others = (compiled(90, rows, 32, 32, torch.float16) for rows in (1000, 1001, 1024, 2))
+    assert all(other is first for other in others)
+    assert compiled(90, 1000, 3, 32, torch.float16) is not first
+
+
+# --- when it is used --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def use_triton(monkeypatch):
+    """A function: `use_triton` on a model with another function in the kernel's place."""
+
+    def use(model, convolve):
+        module = SimpleNamespace(convolve=convolve)
+        monkeypatch.setitem(sys.modules, "spaceformer_ros.network.triton_convolution", module)
+        return kernels.use_triton(model)
+
+    return use
+
+
+def test_a_kernel_that_agrees_is_used_without_gradients_only(use_triton, tiny_model):
+    calls = []
+
+    def convolve(*operands):
+        calls.append(operands)
+        return convolve_by_table(*operands)
+
+    model, grid = tiny_model(), made_grid()
+    plain = model.backbone_features(grid)
+    assert use_triton(model, convolve) == ""
+    calls.clear()
+    torch.testing.assert_close(model.backbone_features(grid), plain)
+    assert calls == []  # gradients are on
+    with torch.inference_mode():
+        torch.testing.assert_close(model.backbone_features(grid), plain, atol=1e-4, rtol=1e-4)
+    assert len(calls) == sum(isinstance(module, SparseConv3d) for module in model.modules())
+
+
+@pytest.mark.parametrize("wrong", [without_an_offset, without_bias, not_numbers])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtype):
+    model = tiny_model().to(dtype)
+    assert use_triton(model, convolve_by_table) == ""
+    model = tiny_model().to(dtype)
+    assert "off by" in use_triton(model, wrong)
+    assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
+
+
+def test_the_log_says_why_the_plain_path_is_used(monkeypatch, caplog, tiny_model):
+    caplog.set_level("INFO")
+    choose_convolution(tiny_model(), torch.device("cpu"))
+    assert caplog.messages == []
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "spaceformer_ros.network.triton_convolution", raising=False)
+    choose_convolution(tiny_model(), torch.device("cuda"))
+    assert "convolutions: plain PyTorch, because" in caplog.text
+    assert "triton" in caplog.text
+
+
+def test_a_driver_that_fails_leaves_the_plain_path(tiny_model):
+    pytest.importorskip("triton", reason=INSTALL)
+    assert "cannot be used" in kernels.use_triton(tiny_model())  # tensors on the CPU, as if the GPU did not answer
