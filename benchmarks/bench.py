@@ -25,7 +25,7 @@ import numpy as np
 import scipy
 import torch
 from floor import PARTS, count_feature_bytes, count_multiply_adds
-from measure import Clock, TensorMemory, matrix_rate, part_seconds
+from measure import Clock, TensorMemory, matrix_rate, part_seconds, plain_convolutions
 
 import spaceformer_ros
 from spaceformer_ros.checkpoint import RELEASED_TEXT_MODEL, Checkpoint, load_checkpoint
@@ -354,7 +354,10 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
 
     with torch.inference_mode():
         grid = lambda: replace(first, level=Level(first.level.key))  # noqa: E731 - nothing of an earlier run in it
-        measure("spaceformer_ros", lambda: model(grid(), segmenter.orders)[0].mask_logits)
+        own = lambda: model(grid(), segmenter.orders)[0].mask_logits  # noqa: E731
+        measure("spaceformer_ros", own)
+        if device.type == "cuda":
+            compare_convolutions(model, own, measure, clock)
         if with_naive and not model.config.seeded_queries:
             measure("plain PyTorch (naive.py)", lambda: naive.predict(model, first.positions, first.features)[0])
         for name, predict in official(segmenter, grid, cloud):
@@ -367,6 +370,21 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
             for name, t, peak, masks in rows
         ]
         markdown(("", "seconds", "times ours", "peak MiB", "mask IoU with ours"), shown)
+
+
+def compare_convolutions(model, predict, measure, clock):
+    """Print the seconds of the convolutions with and without the Triton kernel, and measure the network without."""
+
+    def seconds():
+        with part_seconds(model, clock) as parts:
+            predict()
+        return parts["convolution"]
+
+    fast = seconds()
+    with plain_convolutions(model) as taken:
+        if taken:
+            measure("convolutions without Triton", predict)
+        print(f"\nConvolutions: {fast:.3f} s with Triton, {seconds():.3f} s without" if taken else "\nwithout Triton")
 
 
 def official(segmenter, grid, cloud):

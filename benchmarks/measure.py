@@ -100,6 +100,20 @@ def _storages(values):
 
 
 @contextlib.contextmanager
+def plain_convolutions(model):
+    """While the block runs, convolutions take the plain path; gives those that had a kernel of their own."""
+    convolutions = [module for module in model.modules() if isinstance(module, SparseConv3d)]
+    taken = [(module, module.kernel) for module in convolutions if module.kernel]
+    for module, _ in taken:
+        module.kernel = None
+    try:
+        yield taken
+    finally:
+        for module, kernel in taken:
+            module.kernel = kernel
+
+
+@contextlib.contextmanager
 def part_seconds(model, clock):
     """Counter of seconds per part of the backbone while the block runs; what a module holds inside counts once.
 
