@@ -9,8 +9,10 @@ import torch
 from .cloud import Cloud
 from .heading import View
 from .places import among
+from .transfer import to_device
 from .voxels import Level, VoxelGrid, pack, voxel_coords
 
+CPU = torch.device("cpu")
 BLOCK = 1 << 16  # points that are compared at once
 
 
@@ -41,10 +43,10 @@ class MapGrid:
         return grid, self._view, known
 
 
-def make_grid(cloud, view, voxel_size, device="cpu"):
-    """VoxelGrid of a Cloud in a View, on a device."""
-    xyz = torch.from_numpy(np.ascontiguousarray(view.from_map(cloud.xyz))).to(device)
-    return VoxelGrid.from_points(xyz, torch.from_numpy(cloud.colors).to(device), voxel_size)
+def make_grid(cloud, view, voxel_size, device=CPU):
+    """VoxelGrid of a Cloud in a View, on a torch.device."""
+    xyz = to_device(np.ascontiguousarray(view.from_map(cloud.xyz)), device)
+    return VoxelGrid.from_points(xyz, to_device(cloud.colors, device), voxel_size)
 
 
 def update_grid(grid, before, cloud, view):

@@ -23,6 +23,7 @@ from .postprocess import BoxMemory, find_masks, measure
 from .tile_memory import TileMemory, VoxelRows
 from .tiles import Columns, plan_tiles
 from .timing import Stopwatch
+from .transfer import to_device, to_host
 from .voxels import Level, VoxelGrid, pack
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,10 @@ def choose_convolution(model, device):
     """On CUDA, use the Triton kernel if it proves itself; what was chosen, and why, is said in the log."""
     if device.type == "cuda":
         reason = use_triton(model)
-        logger.info("convolutions: %s", f"plain PyTorch, because {reason}" if reason else "a Triton kernel")
+        if reason:
+            logger.warning("convolutions run in plain PyTorch, because %s", reason)
+        else:
+            logger.info("convolutions run in a Triton kernel, which agrees with plain PyTorch")
 
 
 def convert(model, dtype):
@@ -130,7 +134,7 @@ class Segmenter:
         budget = self._tile_budget(config.tiling)
         with run.stopwatch.stage("voxelise", self._wait), explained(ADVICE):
             grid, view, known = self._map.see(cloud, 2 * budget)
-            positions, point_to_voxel = grid.positions.cpu().numpy(), grid.point_to_voxel.int().cpu().numpy()
+            positions, point_to_voxel = to_host(grid.positions, grid.point_to_voxel.int())
             voxels = VoxelMap(view.to_map(positions), point_to_voxel, self.voxel_size)
         if not known:
             self._tiles = TileMemory()
@@ -158,7 +162,7 @@ class Segmenter:
         if len(grid) <= 2 * budget:
             return self._run(grid, voxels.positions, voxels.point_counts, run)
         with run.stopwatch.stage("plan"):
-            columns = Columns.of(grid.level.coords.cpu().numpy(), self.voxel_size)
+            columns = Columns.of(*to_host(grid.level.coords), self.voxel_size)
             plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
             self._tiles.keep(plan, run.config.postprocess)
         regions, owner = [columns.voxels(tile) for tile in plan], columns.owner(plan)
@@ -237,7 +241,7 @@ def take_rows(grid, rows):
 
     rows: [m] sorted int array. The new origin is a whole number of voxels away, so that no voxel is cut.
     """
-    rows = torch.from_numpy(rows).to(grid.positions.device)
+    rows = to_device(rows, grid.positions.device)
     coords = grid.level.coords[rows]
     low, high = coords.amin(dim=0), coords.amax(dim=0)
     shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
@@ -249,7 +253,8 @@ def take_rows(grid, rows):
 
 def voxel_rows(grid, rows):
     """The VoxelRows of some voxels of a VoxelGrid. rows: [m] sorted int array."""
-    return VoxelRows(*(values[rows].cpu().numpy() for values in (grid.level.key, grid.positions, grid.features)))
+    rows = to_device(rows, grid.positions.device)
+    return VoxelRows(*to_host(*(values[rows] for values in (grid.level.key, grid.positions, grid.features))))
 
 
 def in_map(masks, rows):

@@ -19,7 +19,7 @@ LEVELS = (
         *("relevancy", "results"),
     ),
     (
-        *("voxels", "growing", "memory", "network", "mirror", "postprocess", "segmenter"),
+        *("transfer", "voxels", "growing", "memory", "network", "mirror", "postprocess", "segmenter"),
         *("warp_backend", "checkpoint", "hub", "text", "prepare"),
     ),
     ("pipeline", "batch", "training", "cli"),

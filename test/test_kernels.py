@@ -172,7 +172,7 @@ def test_the_log_says_why_the_plain_path_is_used(monkeypatch, caplog, tiny_model
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "spaceformer_ros.network.triton_convolution", raising=False)
     choose_convolution(tiny_model(), torch.device("cuda"))
-    assert "convolutions: plain PyTorch, because" in caplog.text
+    assert "convolutions run in plain PyTorch, because" in caplog.text
     assert "triton" in caplog.text
 
 
