@@ -270,7 +270,7 @@ class VoxelGrid:
             raise SpaceformerError("the cloud has no points: nothing to voxelise")
         if scene is None:
             scene = torch.zeros(len(xyz), dtype=torch.int64, device=xyz.device)
-        if int(scene.max()) >= MAX_SCENES:
+        elif int(scene.max()) >= MAX_SCENES:
             raise SpaceformerError(f"{int(scene.max()) + 1} scenes in one batch; at most {MAX_SCENES} are supported")
         key, inverse, counts = torch.unique(
             pack(voxel_coords(xyz, voxel_size), scene), return_inverse=True, return_counts=True

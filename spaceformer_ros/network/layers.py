@@ -151,7 +151,7 @@ def rotary_table(positions, head_dim, base):
     """
     rope_dim = head_dim // 6 * 6
     exponents = torch.arange(0, rope_dim // 3, 2, dtype=torch.float32, device=positions.device) / (rope_dim // 3)
-    theta = torch.pow(torch.tensor(base, dtype=torch.float32, device=positions.device), -exponents)
+    theta = torch.pow(base, -exponents)  # a number, as a tensor it would be copied to a GPU, which waits
     angles = (positions.float()[:, :, None] * theta).flatten(1)
     return angles.cos(), angles.sin()
 
