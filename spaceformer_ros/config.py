@@ -38,7 +38,8 @@ class ModelConfig:
     )
     backend: str = fixed(
         "auto",
-        "torch: plain PyTorch; warpconvnet: the official module; auto: torch, said in the log with the reason",
+        "torch: plain PyTorch, on CUDA with a Triton kernel where that works; warpconvnet: the official module; auto: "
+        "torch, said in the log with the reason",
         choices=("auto", "torch", "warpconvnet"),
     )
     order_seed: int = fixed(
