@@ -15,6 +15,7 @@ from .boxes import OrientedBox
 from .instances import Instances, Masks
 from .sparse import components, touching_components
 
+CHUNK = {"cpu": 4096}  # voxels whose mask logits are worked on at a time: they stay in a CPU's cache
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
 
@@ -36,8 +37,8 @@ def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
     positions: [M, 3] float32 metres of the voxels; counts: [M] int64 points of each; fuse_iou: a duplicate that
     overlaps the mask that stays by more than this IoU has a say in its mask and feature; 1, as published: none has.
     """
-    objectness, masks, mask_score = score_masks(prediction, config.mask_threshold)
-    sizes = point_sizes(masks, torch.as_tensor(counts, device=masks.device))
+    objectness = prediction.objectness_logits.float().softmax(dim=1)[:, 0]
+    masks, mask_score, sizes = score_masks(prediction.mask_logits, counts, config.mask_threshold)
     keep = (objectness >= config.objectness_threshold) & (sizes >= config.min_points)
     rows = torch.nonzero(keep)[:, 0]
     rows = rows[torch.argsort(-(objectness * mask_score)[rows], stable=True)]
@@ -58,18 +59,20 @@ def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
     return replace(found[parent], rows=parts)
 
 
-def score_masks(prediction, mask_threshold):
-    """Objectness [Q], masks [M, Q] bool and mask scores [Q]: the mean of sigmoid(logit) inside the mask."""
-    objectness = prediction.objectness_logits.float().softmax(dim=1)[:, 0]
-    logits = prediction.mask_logits
+def score_masks(logits, counts, mask_threshold):
+    """Masks [M, Q] bool, mask scores [Q], the mean of sigmoid(logit) inside the mask, and input points inside, [Q].
+
+    logits: [M, Q]; counts: [M] points of each voxel.
+    """
     masks = logits > mask_threshold
-    inside = torch.where(masks, logits.sigmoid(), 0).sum(dim=0, dtype=torch.float32)
-    return objectness, masks, inside / masks.sum(dim=0).clamp(min=1)
-
-
-def point_sizes(masks, counts):
-    """Input points inside each mask, [Q] int64. masks: [M, Q] bool; counts: [M] points per voxel."""
-    return torch.stack([count.float() @ part.float() for part, count in _chunks(masks, counts)]).sum(dim=0).long()
+    points = torch.as_tensor(counts, dtype=torch.float32, device=logits.device)
+    weights = torch.stack([torch.ones_like(points), points])
+    score, sizes = 0.0, 0.0
+    for part, inside, weight in _chunks(logits, masks, weights.t()):
+        inside = inside.float()
+        score = score + (part.float().sigmoid() * inside).sum(dim=0)
+        sizes = sizes + weight.t() @ inside
+    return masks, score / sizes[0].clamp(min=1), sizes[1].long()
 
 
 def non_max_suppression(iou, max_iou):
@@ -100,14 +103,16 @@ def fuse(prediction, rows, shares, mask_threshold):
     rows: [K] queries; shares: [K, L], columns sum to 1. Probabilities and features of length 1 are averaged.
     """
     limit = torch.tensor(float(mask_threshold)).sigmoid().item()
-    masks, inside = [], 0.0
+    heard = shares.sum(dim=1) > 0
+    rows, shares = rows[heard], shares[heard].t().contiguous()
+    masks, score = [], 0.0
     for (logits,) in _chunks(prediction.mask_logits):
-        probability = logits[:, rows].float().sigmoid() @ shares
+        probability = shares @ logits.t().index_select(0, rows).float().sigmoid_()  # [L, m]
         masks.append(probability > limit)
-        inside = inside + torch.where(masks[-1], probability, 0).sum(dim=0)
-    masks = torch.cat(masks)
+        score = score + (probability * masks[-1]).sum(dim=1)
+    masks = torch.cat(masks, dim=1)
     features = F.normalize(prediction.clip_features[rows].float(), dim=1)
-    return masks, inside / masks.sum(dim=0).clamp(min=1), shares.t() @ features
+    return masks.t(), score / masks.sum(dim=1).clamp(min=1), shares @ features
 
 
 def mask_iou(masks):
@@ -119,11 +124,17 @@ def mask_iou(masks):
 
 def mask_overlap(masks):
     """[K, K] float32, voxels that two masks share; exact below 2**24."""
-    return torch.stack([part.float().t() @ part.float() for (part,) in _chunks(masks)]).sum(dim=0)
+    overlap = 0.0
+    for (part,) in _chunks(masks):
+        part = part.t().float()
+        overlap = overlap + part @ part.t()
+    return overlap
 
 
-def _chunks(*tensors, size=65536):
-    return zip(*(tensor.split(size) for tensor in tensors))
+def _chunks(*tensors):
+    """Rows of the tensors, some at a time."""
+    rows = CHUNK.get(tensors[0].device.type, 1 << 20)
+    return zip(*(tensor.split(rows) for tensor in tensors))
 
 
 def mask_to_rows(masks):

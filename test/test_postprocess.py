@@ -5,6 +5,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from spaceformer_ros import postprocess
 from spaceformer_ros.config import PostprocessConfig
 from spaceformer_ros.instances import VoxelMap
 from spaceformer_ros.network.decoder import Prediction
@@ -35,12 +36,18 @@ def prediction(ranges, count=100, inside=4.0, objectness=None):
     return Prediction(logits, torch.stack([objectness, torch.zeros(len(ranges))], dim=1), features)
 
 
-def test_scores_are_softmax_and_mean_sigmoid_inside_the_mask():
+def test_mask_scores_are_the_mean_sigmoid_inside_and_sizes_count_points(monkeypatch):
+    monkeypatch.setitem(postprocess.CHUNK, "cpu", 2)
     logits = torch.tensor([[2.0, -1.0], [1.0, -1.0], [-3.0, -1.0]])
-    objectness, masks, score = score_masks(Prediction(logits, torch.tensor([[1.0, 0.0], [0.0, 1.0]]), None), 0.0)
+    masks, score, sizes = score_masks(logits, np.array([3, 4, 5]), 0.0)
     assert masks.tolist() == [[True, False], [True, False], [False, False]]
-    torch.testing.assert_close(objectness, torch.tensor([1.0, -1.0]).sigmoid())
     torch.testing.assert_close(score, torch.tensor([torch.tensor([2.0, 1.0]).sigmoid().mean(), 0.0]))
+    assert sizes.tolist() == [7, 0]
+
+
+def test_objectness_is_the_softmax_of_the_first_logit():
+    found = extract_instances(prediction([(0, 10)], objectness=[1.5]), voxel_map(), PostprocessConfig())
+    assert found.objectness.tolist() == pytest.approx([torch.tensor(1.5).sigmoid().item()])
 
 
 def test_of_two_overlapping_masks_the_better_one_stays():

@@ -147,15 +147,14 @@ def grouped_attention(q, k, v, groups, out=None):
     return out
 
 
-def attention(q, k, v, out, bias=None):
-    """Softmax attention into `out`, which may be q. q: [..., H, Q, D]; k, v: [..., H, N, D]; bias: None or [Q, N] on
-    logits."""
+def attention(q, k, v, out):
+    """Softmax attention into `out`, which may be q. q: [..., H, Q, D]; k, v: [..., H, N, D]."""
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= BY_ROWS_LENGTH:
-        return attention_by_rows(q, k, v, out, bias)
-    return out.copy_(F.scaled_dot_product_attention(q, k, v, attn_mask=bias))
+        return attention_by_rows(q, k, v, out)
+    return out.copy_(F.scaled_dot_product_attention(q, k, v))
 
 
-def attention_by_rows(q, k, v, out, bias=None):
+def attention_by_rows(q, k, v, out):
     """As `attention`: large plain products of some queries at a time with all their keys, whose logits stay in cache.
 
     For bfloat16 on CPUs, where PyTorch's own kernel stays far below the rate of matrix products (docs/performance.md).
@@ -164,9 +163,9 @@ def attention_by_rows(q, k, v, out, bias=None):
     rows = max(64, BY_ROWS_LOGITS // k.shape[-2])
     for head in np.ndindex(q.shape[:-2]):
         queries, keys, values = q[head] * q.shape[-1] ** -0.5, k[head].contiguous().t(), v[head].contiguous()
-        for part in (slice(start, start + rows) for start in range(0, len(queries), rows)):
-            logits = queries[part] @ keys if bias is None else torch.addmm(bias[part], queries[part], keys)
-            out[head][part] = logits.softmax(dim=-1) @ values
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            out[head][part] = (queries[part] @ keys).softmax(dim=-1) @ values
     return out
 
 
@@ -242,14 +241,16 @@ class GroupedAttention(nn.Module):
             lambda: rotary_table(torch.arange(1, level.extent + 1, device=x.device)[:, None], head_dim, self.rope_base),
         )
         if torch.is_grad_enabled():
-            out = torch.cat([self.attend(x, level, table, piece, core_dtype) for piece in groups.pieces])
-            return torch.empty_like(out).index_copy(0, groups.order, out) + x
+            parts = [self.project_back(self.attend(x, level, table, piece, core_dtype)) for piece in groups.pieces]
+            return torch.empty_like(x).index_copy(0, groups.order, torch.cat(parts)) + x
         for piece in groups.pieces:  # no piece reads what another one writes
-            x.index_add_(0, piece.order, self.attend(x, level, table, piece, core_dtype))
+            attended = self.attend(x, level, table, piece, core_dtype)
+            for order, rows in zip(*(t.split(piece_rows(x)) for t in (piece.order, attended))):
+                x.index_add_(0, order, self.project_back(rows))
         return x
 
     def attend(self, x, level, table, groups, core_dtype):
-        """Attention of the voxels in `groups.order`, in that order. x: [M, C]; table: angles by coordinate."""
+        """Attention of the voxels in `groups.order`, in that order, [M, H, D]. x: [M, C]; table: angles by place."""
 
         def project(rows):
             place = level.local_coords.index_select(0, rows).flatten()
@@ -259,9 +260,11 @@ class GroupedAttention(nn.Module):
             return torch.stack([round_to(t, core_dtype) for t in (q, k, qkv[:, 2])], dim=1)
 
         q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
-        attended = grouped_attention(q, k, v, groups, out=q)
-        # the keys have done their work: their memory takes the result
-        return by_rows(lambda rows: self.proj(round_to(rows, core_dtype).flatten(1)), attended, out=k.flatten(1))
+        return round_to(grouped_attention(q, k, v, groups, out=q), core_dtype)
+
+    def project_back(self, attended):
+        """[M, H, D] -> [M, C]."""
+        return self.proj(attended.flatten(1))
 
 
 def round_to(x, dtype):

@@ -12,11 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .attention import attention
-from .layers import by_rows, piece_rows, rotary_table, rotate
+from .attention import has_flash_kernel
+from .layers import by_rows, compute_dtype, piece_rows, rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
-
-QUERY_ROWS = 32  # queries whose mask logits are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -190,19 +188,24 @@ class QueryDecoder(nn.Module):
     def predict(self, query, mask_features, seeds=None):
         """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
         query = self.decoder_norm(query)
-
-        def masks(query, centre):
-            """[q, M], in memory query by query, as they are read."""
-            logits = self.mask_head(query) @ mask_features.t()
-            return logits if seeds is None else logits + self.seeds.place_logits(query, centre, seeds.votes)
-
-        centres = query if seeds is None else seeds.centre
         return Prediction(
-            mask_logits=by_rows(masks, query, centres, rows=QUERY_ROWS).t(),
+            mask_logits=self.mask_logits(query, mask_features, seeds),
             objectness_logits=self.class_head(query),
             clip_features=self.clip_head(query),
             seeds=seeds,
         )
+
+    def mask_logits(self, query, mask_features, seeds=None):
+        """[M, Q], in memory query by query, as they are read. query: [Q, C] normalised; mask_features: [M, C]."""
+        wanted = self.mask_head(query)
+
+        def masks(features, votes):
+            logits = wanted @ features.t()
+            return (logits if seeds is None else logits + self.seeds.place_logits(query, seeds.centre, votes)).t()
+
+        dtype = compute_dtype(query) if seeds is None else torch.float32
+        out = torch.empty(len(query), len(mask_features), dtype=dtype, device=query.device).t()
+        return by_rows(masks, mask_features, mask_features if seeds is None else seeds.votes, out=out)
 
 
 def folded_linear(x, first, second):
@@ -227,45 +230,41 @@ def rotate_rows(x, heads_and_table):
 def blocked_voxels(mask_logits):
     """[M, Q] bool, True where a query may not look: outside its mask, unless its mask is empty in the whole scene."""
     blocked = mask_logits < 0
-    return blocked & ~blocked.all(dim=0)
+    return blocked.logical_and_(~blocked.all(dim=0))
 
 
 def masked_attention(query, keys, blocked, chunk_size):
-    """Softmax attention over keys taken in chunks, with a running maximum; sums in float32.
+    """Softmax attention over keys, [H, Q, D] in the query's type.
 
-    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel. Returns [H, Q, D] in the query's type.
-    Formula: online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
+    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel. Where PyTorch has no fast kernel for it,
+    the keys are taken in chunks, each with a softmax of its own, that count by the sums of their exponentials (as in
+    Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
-    if not torch.is_grad_enabled() and query.dtype != torch.float32:
-        return attention(query, keys.key, keys.value, torch.empty_like(query), _bias(keys, blocked, query.dtype))
-    scaled = query * query.shape[-1] ** -0.5
-    if keys.key.shape[1] <= chunk_size:
-        return _attention_at_once(scaled, keys, blocked)
-    shape = (*query.shape[:2], 1)
-    peak = torch.full(shape, -torch.inf, device=query.device)
-    total = torch.zeros(shape, device=query.device)
-    attended = torch.zeros(query.shape, device=query.device)
-    for start in range(0, keys.key.shape[1], chunk_size):
-        part = slice(start, start + chunk_size)
-        hidden = blocked[part] if keys.row is None else blocked.index_select(0, keys.row[part])
-        logits = (scaled @ keys.key[:, part].transpose(1, 2)).float().masked_fill(hidden.t(), -torch.inf)
-        new_peak = torch.maximum(peak, logits.detach().amax(dim=-1, keepdim=True))
-        finite = new_peak.masked_fill(new_peak == -torch.inf, 0.0)  # a chunk may hold no visible key at all
-        weights, decay = torch.exp(logits - finite), torch.exp(peak - finite)
-        total = total * decay + weights.sum(dim=-1, keepdim=True)
-        attended = attended * decay + (weights.to(query.dtype) @ keys.value[:, part]).float()
-        peak = new_peak
-    return (attended / total).to(query.dtype)
+    if has_flash_kernel(query) and not torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(query, keys.key, keys.value, attn_mask=_bias(keys, blocked, query.dtype))
+    chunks = [slice(start, start + chunk_size) for start in range(0, keys.key.shape[1], chunk_size)]
+    attended, log_sums = zip(*(_attend(query, keys, blocked, chunk) for chunk in chunks))
+    if len(chunks) == 1:
+        return attended[0]
+    share = torch.stack(log_sums).softmax(dim=0)  # [chunks, H, Q, 1] float32
+    return sum(part * weight for part, weight in zip(attended, share)).to(query.dtype)
 
 
-def _attention_at_once(scaled, keys, blocked):
-    """As `masked_attention`, with all logits in memory: fewer passes over them, and far fewer for gradients."""
-    bias = _bias(keys, blocked, scaled.dtype)
-    logits = torch.baddbmm(bias[None], scaled, keys.key.transpose(1, 2))
-    return logits.softmax(dim=-1) @ keys.value
+def _attend(query, keys, blocked, chunk):
+    """As `masked_attention`, to the keys in `chunk` alone: [H, Q, D], and the logarithm of the sum of the exponentials
+    of the logits, [H, Q, 1] float32."""
+    bias, attended, log_sums = _bias(keys, blocked, query.dtype, chunk), [], []
+    for q, key, value in zip(query * query.shape[-1] ** -0.5, keys.key[:, chunk], keys.value[:, chunk]):
+        logits = torch.addmm(bias, q, key.t())
+        weights = logits.softmax(dim=-1)
+        peak, largest = (values.amax(dim=-1, keepdim=True).float() for values in (logits, weights))
+        log_sums.append(peak - largest.log())  # the largest weight is 1 / the sum of exp(logit - peak)
+        attended.append(weights @ value)
+    return torch.stack(attended), torch.stack(log_sums)
 
 
-def _bias(keys, blocked, dtype):
-    """What to add to logits, [Q, N]: 0 where a query may look at a key, else minus infinity. blocked: [M, Q]."""
-    hidden = (blocked if keys.row is None else blocked.index_select(0, keys.row)).t()
-    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
+def _bias(keys, blocked, dtype, chunk=slice(None)):
+    """What to add to the logits of a chunk, [Q, N]: 0 where a query may look at a key, else a number so low that its
+    weight is 0, but finite, since a chunk may hold no visible key at all. blocked: [M, Q]."""
+    hidden = (blocked[chunk] if keys.row is None else blocked.index_select(0, keys.row[chunk])).t()
+    return hidden.to(dtype).mul_(torch.finfo(dtype).min / 2)
