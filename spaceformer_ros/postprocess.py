@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from .boxes import OrientedBox
 from .instances import Instances, Masks
 from .sparse import components, touching_components
+from .transfer import to_host
 
 CHUNK = {"cpu": 4096}  # voxels whose mask logits are worked on at a time: they stay in a CPU's cache
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
@@ -50,8 +51,7 @@ def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
     else:
         masks, mask_score = masks[:, rows[kept]], mask_score[rows[kept]]
         features = prediction.clip_features[rows[kept]].float()
-    columns = (column.cpu().numpy() for column in (objectness[rows[kept]], mask_score, features))
-    found = Masks(mask_to_rows(masks), *columns)
+    found = Masks(mask_to_rows(masks), *to_host(objectness[rows[kept]], mask_score, features))
     found = found[np.argsort(-found.confidence, kind="stable")]
     if not config.split_components:
         return found
@@ -140,8 +140,8 @@ def _chunks(*tensors):
 def mask_to_rows(masks):
     """Voxel rows of each mask: [M, K] bool -> tuple of K sorted int32 arrays."""
     owner, row = torch.nonzero(masks.t().contiguous(), as_tuple=True)
-    stops = torch.bincount(owner, minlength=masks.shape[1]).cumsum(0).cpu().numpy()[:-1]
-    return tuple(np.split(row.int().cpu().numpy(), stops)) if masks.shape[1] else ()
+    row, stops = to_host(row.int(), torch.bincount(owner, minlength=masks.shape[1]).cumsum(0))
+    return tuple(np.split(row, stops[:-1])) if masks.shape[1] else ()
 
 
 def split_masks(masks, positions, distance):
