@@ -244,9 +244,7 @@ class GroupedAttention(nn.Module):
             parts = [self.project_back(self.attend(x, level, table, piece, core_dtype)) for piece in groups.pieces]
             return torch.empty_like(x).index_copy(0, groups.order, torch.cat(parts)) + x
         for piece in groups.pieces:  # no piece reads what another one writes
-            attended = self.attend(x, level, table, piece, core_dtype)
-            for order, rows in zip(*(t.split(piece_rows(x)) for t in (piece.order, attended))):
-                x.index_add_(0, order, self.project_back(rows))
+            self.add_back(x, piece.order, self.attend(x, level, table, piece, core_dtype))
         return x
 
     def attend(self, x, level, table, groups, core_dtype):
@@ -261,6 +259,11 @@ class GroupedAttention(nn.Module):
 
         q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
         return round_to(grouped_attention(q, k, v, groups, out=q), core_dtype)
+
+    def add_back(self, x, order, attended):
+        """Add to the rows of x in `order` what was attended there, [M, H, D], projected."""
+        for rows, part in zip(order.split(piece_rows(x)), attended.split(piece_rows(x))):
+            x.index_add_(0, rows, self.project_back(part))
 
     def project_back(self, attended):
         """[M, H, D] -> [M, C]."""
