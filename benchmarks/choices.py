@@ -13,7 +13,9 @@ from unittest import mock
 
 import bench
 import torch
-from measure import Clock
+from maps import grid_of, maps
+from measure import Clock, start_of_peak
+from tables import machine, markdown
 from torch.profiler import ProfilerActivity, profile
 
 from spaceformer_ros import voxels
@@ -34,16 +36,16 @@ def main():
     parser.add_argument("--clock", default="wall", choices=("wall", "cpu"))
     options = parser.parse_args()
     clock = Clock(options.device, options.clock)
-    print(bench.machine(clock, options) + "\n")
+    print(machine(clock, options) + "\n")
     segmenter = bench.make_pipeline(options.config, options).segmenter
     size = (options.points, None) if options.points else (options.voxels, segmenter.voxel_size)
-    ((source, cloud),) = bench.maps(options.map, [size[0]], size[1])
-    first = bench.grid_of(cloud, segmenter)
+    ((source, cloud),) = maps(options.map, [size[0]], size[1])
+    first = grid_of(cloud, segmenter)
     model = segmenter.backend.model
 
     def run(**arguments):
         grid = replace(first, level=Level(first.level.key))  # nothing of an earlier run in it
-        before, start = bench.start_of_peak(segmenter.device), clock.now()
+        before, start = start_of_peak(segmenter.device), clock.now()
         model(grid, segmenter.orders, **arguments)
         return clock.now() - start, peak_bytes(segmenter.device) - before
 
@@ -51,11 +53,11 @@ def main():
         run()  # first-time work
         rows = [measure(run, name, undo, arguments, options.repeats) for name, undo, arguments in choices(cloud, first)]
         print(f"{len(first)} voxels of {source}, {options.config}; each choice undone, beside the network as it is:\n")
-        bench.markdown(("without", "seconds", "as it is", "ratio", "peak MiB", "as it is"), rows)
+        markdown(("without", "seconds", "as it is", "ratio", "peak MiB", "as it is"), rows)
         print("\nThe ten largest of one run:\n")
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             run()
-    bench.markdown(("operation", "share", "calls"), largest(profiler.key_averages()))
+    markdown(("operation", "share", "calls"), largest(profiler.key_averages()))
 
 
 def choices(cloud, grid):
@@ -70,6 +72,7 @@ def choices(cloud, grid):
     yield "tables shared by blocks", mock.patch.object(Level, "remember", lambda self, name, make: make()), {}
     unfolded = lambda first, second, dtype: lambda x: second(first(x))  # noqa: E731
     yield "folded projection", mock.patch.object(decoder, "fold", unfolded), {}
+    yield "keys in chunks", contextlib.nullcontext(), {"chunk_size": 1 << 40}
     yield "voxels as keys", contextlib.nullcontext(), {"points": points}
 
 

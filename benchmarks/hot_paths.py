@@ -14,7 +14,9 @@ import pstats
 import time
 
 import bench
+from maps import maps, to_message
 from measure import Clock
+from tables import machine, markdown
 
 from spaceformer_ros.pointcloud2 import decode
 from spaceformer_ros.timing import Stopwatch
@@ -28,10 +30,10 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--clock", default="wall", choices=("wall", "cpu"))
     options = parser.parse_args()
-    print(bench.machine(Clock(options.device, options.clock), options))
+    print(machine(Clock(options.device, options.clock), options))
     pipeline = bench.make_pipeline("demo", options)
-    ((source, cloud),) = bench.maps(options.map, [options.points], None)
-    message = bench.to_message(cloud)
+    ((source, cloud),) = maps(options.map, [options.points], None)
+    message = to_message(cloud)
     timer = time.process_time if options.clock == "cpu" else time.perf_counter
     process(pipeline, message)  # first-time work
     gc.disable()  # a collection would be put down to whatever it interrupts
@@ -40,7 +42,7 @@ def main():
     process(pipeline, message, outside)
     for title, profile in (("everything", everything), ("outside the network", outside)):
         print(f"\n{len(cloud)} points of {source}, {title}:\n")
-        bench.markdown(("function", "share", "seconds", "calls"), largest(profile))
+        markdown(("function", "share", "seconds", "calls"), largest(profile))
 
 
 def process(pipeline, message, profile=None):

@@ -10,9 +10,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from spaceformer_ros.memory import release_memory, reset_peak
 from spaceformer_ros.network.attention import BatchedLinear, GroupedAttention
 from spaceformer_ros.network.backbone import Down, UNet, Up
 from spaceformer_ros.network.layers import LayerNorm, SparseConv3d, SwiGLU
+from spaceformer_ros.worker import trim_heap
 
 # Part that the time of a module counts for, without the modules inside it that are listed themselves.
 PART_OF = {
@@ -139,3 +141,10 @@ def part_seconds(model, clock):
     finally:
         for handle in handles:
             handle.remove()
+
+
+def start_of_peak(device):
+    """Give back what is free, and watch memory from here on. Returns the bytes in use."""
+    release_memory(device)
+    trim_heap()
+    return reset_peak(device)

@@ -1,0 +1,97 @@
+"""The same network in other ways, beside this package's in one run: plainly, without Triton, the official module."""
+
+from dataclasses import dataclass, replace
+
+import naive
+import torch
+from maps import grid_of, tensors_of
+from measure import part_seconds, plain_convolutions, start_of_peak
+from tables import markdown
+
+import spaceformer_ros
+from spaceformer_ros.memory import peak_bytes
+from spaceformer_ros.network.model import SpaCeFormerConfig
+from spaceformer_ros.voxels import Level
+from spaceformer_ros.warp_backend import WarpConvNetBackend
+
+
+def compare(segmenter, source, cloud, clock, with_naive=True):
+    """Print a table: this package's network against others on the same voxels, in this run."""
+    model, device = segmenter.backend.model, segmenter.device
+    first, rows = grid_of(cloud, segmenter), []
+
+    def measure(name, predict):
+        predict()  # first-time work
+        before, start = start_of_peak(device), clock.now()
+        masks = predict()
+        rows.append((name, clock.now() - start, peak_bytes(device) - before, masks))
+
+    with torch.inference_mode():
+        grid = lambda: replace(first, level=Level(first.level.key))  # noqa: E731 - nothing of an earlier run in it
+        own = lambda: model(grid(), segmenter.orders)[0].mask_logits  # noqa: E731
+        measure("spaceformer_ros", own)
+        if device.type == "cuda":
+            compare_convolutions(model, own, measure, clock)
+        if with_naive and not model.config.seeded_queries:
+            measure("plain PyTorch (naive.py)", lambda: naive.predict(model, first.positions, first.features)[0])
+        for name, predict in official(segmenter, grid, cloud):
+            measure(name, predict)
+    if len(rows) > 1:
+        print(f"\nThe same network on {len(first)} voxels of {source}:\n")
+        _, seconds, _, ours = rows[0]
+        shown = [
+            (name, f"{t:.3f}", f"{t / seconds:.1f}", f"{peak / 2**20:.0f}", f"{mask_agreement(ours, masks):.3f}")
+            for name, t, peak, masks in rows
+        ]
+        markdown(("", "seconds", "times ours", "peak MiB", "mask IoU with ours"), shown)
+
+
+def compare_convolutions(model, predict, measure, clock):
+    """Print the seconds of the convolutions with and without the Triton kernel, and measure the network without."""
+
+    def seconds():
+        with part_seconds(model, clock) as parts:
+            predict()
+        return parts["convolution"]
+
+    fast = seconds()
+    with plain_convolutions(model) as taken:
+        if taken:
+            measure("convolutions without Triton", predict)
+        print(f"\nConvolutions: {fast:.3f} s with Triton, {seconds():.3f} s without" if taken else "\nwithout Triton")
+
+
+def official(segmenter, grid, cloud):
+    """Rows (name, function) of the official module on one mean point per voxel and on all points; none without it."""
+    model = segmenter.backend.model
+    if segmenter.device.type != "cuda" or model.config != SpaCeFormerConfig.released():
+        return
+    try:
+        backend = WarpConvNetBackend(model, segmenter.device, segmenter.dtype)
+    except spaceformer_ros.SpaceformerError as error:
+        print(f"\nwithout warpconvnet: {error}")
+        return
+    points = Points(*tensors_of(cloud, segmenter.device))
+    voxel = grid().point_to_voxel
+    some = torch.empty(len(grid()), dtype=torch.int64, device=voxel.device)
+    some[voxel] = torch.arange(len(voxel), device=voxel.device)  # one point of each voxel, to compare masks there
+    yield "warpconvnet, one point per voxel", lambda: backend.predict(grid(), segmenter.orders).mask_logits
+    yield "warpconvnet, every point", lambda: backend.predict(points, segmenter.orders).mask_logits[some]
+
+
+@dataclass(frozen=True)
+class Points:
+    """What the official module's backend reads of a grid."""
+
+    positions: torch.Tensor
+    features: torch.Tensor
+
+    def __len__(self):
+        return len(self.positions)
+
+
+def mask_agreement(a, b):
+    """Mean IoU of the masks of the same queries, of those that hold anything. a, b: [N, Q] logits."""
+    a, b = a > 0, b > 0
+    either = (a | b).sum(dim=0)
+    return ((a & b).sum(dim=0)[either > 0] / either[either > 0]).mean().item()
