@@ -10,7 +10,8 @@ from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, Checkpoint
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig, PostprocessConfig
 from spaceformer_ros.heading import turn
-from spaceformer_ros.network.model import SpaCeFormer
+from spaceformer_ros.memory import estimated_bytes
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.postprocess import extract_instances
 from spaceformer_ros.segmenter import Segmenter, choose_device, choose_precision
 from spaceformer_ros.vocabulary import Similarity
@@ -102,3 +103,11 @@ def test_clouds_too_far_out_for_float32_are_refused(cloud, far):
     xyz[:, 1] += np.float32(far)
     with pytest.raises(SpaceformerError, match=r"from the origin of its frame, where float32 .* remove far outliers"):
         segment(Cloud(xyz, cloud.rgb))
+
+
+@pytest.mark.parametrize("network", [SpaCeFormerConfig.released(), SpaCeFormerConfig.demo()], ids=["released", "demo"])
+def test_a_first_estimate_of_memory_lies_above_the_features_and_not_far_above(network):
+    features = 4 * 2 * max(network.decoder[-1].channels, network.decoder_channels)
+    on_cpu, on_gpu = (estimated_bytes(network, 2, on_cpu=on_cpu) for on_cpu in (True, False))
+    assert features < on_cpu < features + 24_000  # benchmarks.md: the first run takes at most 15,000 beyond them
+    assert features < on_gpu < 70_000
