@@ -37,13 +37,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rooms", type=int, default=30)
     parser.add_argument("--points", type=int, default=20_000_000, help="of the building (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=FIRST_SEED, help="of the first room (default: %(default)s)")
     parser.add_argument("--checkpoint", default="demo")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
     parser.add_argument("--last", type=int, default=1, help="rooms to add one by one (default: %(default)s)")
     parser.add_argument("--no-alone", action="store_true", help="leave out the rooms alone")
     options = parser.parse_args()
     config = Config().with_values({key: yaml.safe_load(value) for key, value in (s.split("=") for s in options.set)})
-    clouds, truths = make_building(options.rooms, options.points)
+    clouds, truths = make_building(options.rooms, options.points, options.seed)
     segmenter = Segmenter(load_checkpoint(options.checkpoint, released_file(cache_folder(config.model))), ModelConfig())
     segmenter.segment(clouds[0], config)  # first-time work
     rows = [("points", sum(map(len, clouds))), ("rooms", len(clouds)), ("objects", sum(map(count_objects, truths)))]
@@ -52,9 +53,9 @@ def main():
     measure_building(segmenter, clouds, truths, config, alone, min(options.last, len(clouds) - 1))
 
 
-def make_building(count, points):
+def make_building(count, points, seed=FIRST_SEED):
     """The rooms' clouds at their places in the building, and [N] instance of each one's points, -1 for none."""
-    made = [make_room(FIRST_SEED + number, RoomConfig(turned=0.0)) for number in range(count)]
+    made = [make_room(seed + number, RoomConfig(turned=0.0)) for number in range(count)]
     repeat = max(points / sum(len(room.cloud) for room in made), 1)
     rng, columns = np.random.default_rng(0), int(np.ceil(count**0.5))
     clouds, truths, corner, depth = [], [], np.zeros(2), 0.0

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from .room_segmentation import segment_rooms
 from .sparse import touching_components
 
-COLUMN = 0.1  # metres, about: a whole number of voxels
+SQUARE = 0.05  # metres, about: a whole number of voxels; columns are two by two of them
 BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
 WALL_FILL = 0.5  # share of the levels of BODY that are occupied in a column of a wall
 OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
@@ -55,17 +55,19 @@ class Columns:
     @classmethod
     def of(cls, coords, voxel_size):
         """Columns of voxel coordinates [M, 3] int, counted from any fixed point; voxel_size: metres."""
-        step = max(round(COLUMN / voxel_size), 1)
-        place = coords[:, :2].astype(np.int64) // step + _OFFSET
-        key = place[:, 0] << 32 | place[:, 1]
-        first = np.flatnonzero(np.diff(key, prepend=key[0] - 1))  # of each run of equal keys: voxels come in columns
-        keys, of_run = np.unique(key[first], return_inverse=True)
-        of_voxel = np.repeat(of_run, np.diff(first, append=len(key)))
-        counts = np.bincount(of_voxel)
-        place = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
+        step = max(round(SQUARE / voxel_size), 1)
+        key = _keys(coords[:, :2])
+        first = np.flatnonzero(np.diff(key, prepend=key[0] - 1))  # of each pile: voxels come one above the other
+        size = np.diff(first, append=len(key))
+        squares, of_pile = np.unique(_keys(coords[first, :2] // step), return_inverse=True)
+        square = _places(squares)
+        keys, of_square = np.unique(_keys(square // 2), return_inverse=True)
+        of_voxel = np.repeat(of_square[of_pile], size)
         cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
-        room = segment_rooms(place, cost == WALL_COST, step * voxel_size)
-        return cls(keys, place, counts, cost, room, of_voxel, step * voxel_size)
+        rooms = segment_rooms(square, (cost == WALL_COST)[of_square], step * voxel_size)
+        room = np.empty(len(keys), dtype=np.int64)
+        room[of_square] = rooms
+        return cls(keys, _places(keys), np.bincount(of_voxel), cost, room, of_voxel, 2 * step * voxel_size)
 
     def holds(self, keys):
         """[C] bool: the columns that are among sorted keys."""
@@ -99,6 +101,17 @@ class Columns:
     def voxels_near(self, rows, reach):
         """Number of voxels in these columns: what a tile with this core sees."""
         return int(self.counts[self.near(rows, reach)].sum())
+
+
+def _keys(place):
+    """One int64 per place, ascending in (x, y). place: [N, 2] int."""
+    place = place.astype(np.int64) + _OFFSET
+    return place[:, 0] << 32 | place[:, 1]
+
+
+def _places(keys):
+    """Inverse of `_keys`."""
+    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
 
 
 def _costs(column, height, count, voxel_size):

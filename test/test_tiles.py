@@ -150,6 +150,70 @@ def test_a_cupboard_at_a_wall_and_noise_behind_it_belong_to_their_room(rng):
     assert np.isin(inside, left.core).mean() > 0.98
 
 
+def rooms_at(columns, *places):
+    """Number of the room of the columns at some (x, y), metres."""
+    keys = [
+        np.flatnonzero((columns.place == np.floor(np.array(place) / columns.width)).all(axis=1)) for place in places
+    ]
+    return [int(columns.room[row]) for (row,) in keys]
+
+
+def partition(x, pieces, rng):
+    """A wall of 3 m along y, both faces at x and 0.14 m further on, of which some `pieces` (from, to) were seen."""
+    faces = [(x + side, (a + b) / 2, 1.0, b - a) for side in (0.0, 0.14) for a, b in pieces]
+    return np.concatenate([box((x, y, z), (0.04, length, 2.0), 20_000, rng) for x, y, z, length in faces])
+
+
+def test_openings_that_nobody_saw_through_do_not_join_rooms(rng):
+    seen = [(0.0, 0.3), (1.0, 1.2), (1.9, 2.1), (2.8, 3.0)]  # furniture stood before the rest
+    house = [floor(3, 3), partition(3.02, seen, rng), floor(3, 3, x=3.2)]
+    left, right = rooms_at(columns_of(np.concatenate(house)), (1.5, 1.5), (4.5, 1.5))
+    assert left != right
+
+
+def test_a_door_parts_rooms_and_furniture_does_not(rng):
+    house = floor(6.2, 3)
+    left, right = rooms_at(
+        columns_of(np.concatenate([house, partition(3.0, [(0.9, 3.0)], rng)])), (1.5, 1.5), (4.5, 1.5)
+    )
+    assert left != right
+    left, right = rooms_at(
+        columns_of(np.concatenate([house, partition(3.0, [(0.9, 2.1)], rng)])), (1.5, 1.5), (4.5, 1.5)
+    )
+    assert left == right
+
+
+def test_what_nobody_saw_is_part_of_a_room(rng):
+    ground = floor(6.2, 3)
+    strips = ground[ground[:, 0] % 0.6 > 0.35]
+    walls = [partition(x, [(0.0, 3.0)], rng) for x in (0.0, 3.0, 6.0)]
+    left, *rest = rooms_at(columns_of(np.concatenate([strips, *walls])), (0.55, 1.5), (2.35, 1.5), (4.15, 1.5))
+    assert rest[0] == left != rest[1]
+
+
+def test_a_court_joins_no_rooms(rng):
+    ground = floor(8, 8)
+    house = ground[np.abs(ground - 4).max(axis=1, where=[True, True, False], initial=0) > 1.5]
+    inner = [(4.0, 2.45, 3.0, 0.1), (4.0, 5.55, 3.0, 0.1), (2.45, 4.0, 0.1, 3.0), (5.55, 4.0, 0.1, 3.0)]
+    parting = [(4.0, 1.2, 0.1, 2.4), (4.0, 6.8, 0.1, 2.4), (1.2, 4.0, 2.4, 0.1), (6.8, 4.0, 2.4, 0.1)]
+    walls = np.concatenate([box((x, y, 1.0), (w, d, 2.0), 60_000, rng) for x, y, w, d in inner + parting])
+    hidden = (np.abs(walls[:, 0] - 3.2) < 0.6) & (walls[:, 1] > 2.3) & (walls[:, 1] < 2.7)  # a part of the court's wall
+    hidden |= (np.abs(walls[:, 0] - 4.8) < 0.6) & (walls[:, 1] > 5.3) & (walls[:, 1] < 5.7)
+    columns = columns_of(np.concatenate([house, walls[~hidden]]))
+    assert len(set(rooms_at(columns, (1, 1), (7, 1), (1, 7), (7, 7)))) == 4
+
+
+def test_a_wall_belongs_to_the_room_that_it_touches(rng):
+    ground = floor(3, 3)
+    hidden = (ground[:, 0] > 2.3) & (np.abs(ground[:, 1] - 1.5) < 1.2)  # behind furniture, before the wall
+    side = box((1.5, 0.05, 1.0), (3.0, 0.1, 2.0), 60_000, rng)
+    wall = box((2.97, 1.5, 1.0), (0.04, 3.0, 2.0), 60_000, rng)
+    columns = columns_of(np.concatenate([ground[~hidden], side, wall, floor(3, 3, x=3.15)]))
+    left, right, *at_wall = rooms_at(columns, (1.5, 1.5), (4.5, 1.5), *((2.97, y) for y in (0.5, 1.0, 1.5, 2.0, 2.5)))
+    assert left != right
+    assert set(at_wall) == {left}
+
+
 def test_a_room_that_is_built_on_leaves_the_tiles_beside_it_alone(rng):
     old = room(0.0, rng)
     before = plan_tiles(columns_of(old), 20_000, 0.5)
