@@ -40,10 +40,10 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
         print(f"\nThe same network on {len(first)} voxels of {source}:\n")
         _, seconds, _, ours = rows[0]
         shown = [
-            (name, f"{t:.3f}", f"{t / seconds:.1f}", f"{peak / 2**20:.0f}", f"{mask_agreement(ours, masks):.3f}")
+            (name, f"{t:.3f}", f"{t / seconds:.1f}", f"{peak / 2**20:.0f}", *mask_agreement(ours, masks))
             for name, t, peak, masks in rows
         ]
-        markdown(("", "seconds", "times ours", "peak MiB", "mask IoU with ours"), shown)
+        markdown(("", "seconds", "times ours", "peak MiB", "mean mask IoU with ours", "masks of 0.98 or more"), shown)
 
 
 def compare_convolutions(model, predict, measure, clock):
@@ -91,7 +91,9 @@ class Points:
 
 
 def mask_agreement(a, b):
-    """Mean IoU of the masks of the same queries, of those that hold anything. a, b: [N, Q] logits."""
+    """Mean IoU of the masks of the same queries, of those that hold anything, and the share of them with an IoU of 0.98
+    or more, in words. a, b: [N, Q] logits."""
     a, b = a > 0, b > 0
-    either = (a | b).sum(dim=0)
-    return ((a & b).sum(dim=0)[either > 0] / either[either > 0]).mean().item()
+    shared, either = (a & b).sum(dim=0), (a | b).sum(dim=0)
+    iou = shared[either > 0] / either[either > 0]
+    return f"{iou.mean().item():.3f}", f"{100 * (iou >= 0.98).float().mean().item():.0f} %"
