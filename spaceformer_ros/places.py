@@ -74,6 +74,15 @@ def among(keys, wanted):
     return wanted[np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)] == keys
 
 
+def touching(keys, wanted):
+    """[N] bool: which keys are those of cells that touch, at corners too, or are a cell in `wanted`, sorted."""
+    if not len(wanted):
+        return np.zeros(len(keys), dtype=bool)
+    lowest = keys[:, None] + neighbours(1)[::3]  # three in a row along z have keys in a row
+    first = wanted[np.minimum(np.searchsorted(wanted, lowest), len(wanted) - 1)]
+    return ((first >= lowest) & (first <= lowest + 2)).any(axis=1)
+
+
 class KeyIndex:
     """Finds the rows of integer keys."""
 
@@ -123,10 +132,9 @@ class CloudCells:
         Within one TRACK_CELL, or up to four where that gives few: a chair whose legs were not seen has no neighbours.
         Cells next to its own may be the object's too, where its mask has a hole.
         """
-        beside = np.unique(self.keys[cells][:, None] + neighbours(1))
         for reach in (1, 2, 4):
             near = self._blocks.rows(np.unique(occupied_cells(own)[:, None] + neighbours(reach)))
-            around = near[~among(self.keys[near], beside)]
+            around = near[~touching(self.keys[near], self.keys[cells])]
             if len(around) >= ENOUGH_AROUND:
                 break
         return np.sort(around)

@@ -20,7 +20,17 @@ def components(count, pairs):
 
 
 def touching_components(cells):
-    """[N] int component of each of N rows of integer coordinates [N, D]: cells that touch, at corners too, are
+    """[N] int component of each of N >= 1 rows of integer coordinates [N, D]: cells that touch, at corners too, are
     connected, and so are equal ones."""
-    unique, row = np.unique(cells, axis=0, return_inverse=True)
-    return components(len(unique), cKDTree(unique).query_pairs(1.0, p=np.inf, output_type="ndarray"))[row.ravel()]
+    unique, row = unique_rows(cells)
+    return components(len(unique), cKDTree(unique).query_pairs(1.0, p=np.inf, output_type="ndarray"))[row]
+
+
+def unique_rows(cells):
+    """The different ones of N >= 1 rows of integers [N, D], sorted, and the number of each row among them, [N]."""
+    low, sides = cells.min(axis=0), np.ptp(cells, axis=0) + 1
+    if np.prod(sides, dtype=np.float64) > 2**62:  # too far apart for one number each, which is sorted faster
+        unique, row = np.unique(cells, axis=0, return_inverse=True)
+        return unique, row.ravel()
+    number, row = np.unique(np.ravel_multi_index((cells - low).T, sides), return_inverse=True)
+    return np.column_stack(np.unravel_index(number, sides)) + low, row

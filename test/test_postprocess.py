@@ -19,6 +19,7 @@ from spaceformer_ros.postprocess import (
     score_masks,
     without_specks,
 )
+from spaceformer_ros.sparse import unique_rows
 
 
 def voxel_map(count=100, points_per_voxel=3):
@@ -140,6 +141,14 @@ def test_overlap_counts_shared_voxels():
 def test_rows_of_masks():
     masks = torch.tensor([[True, False, True], [False, False, True], [True, False, False]])
     assert [rows.tolist() for rows in mask_to_rows(masks)] == [[0, 2], [], [0, 1]]
+
+
+@pytest.mark.parametrize("reach", [5, 10**9])  # a number for each row, and rows too far apart for that
+def test_unique_rows_and_where_each_row_is_among_them(rng, reach):
+    rows = rng.integers(-reach, reach + 1, (20, 4))[rng.integers(20, size=300)]
+    unique, number = unique_rows(rows)
+    np.testing.assert_array_equal(unique, np.unique(rows, axis=0))
+    np.testing.assert_array_equal(unique[number], rows)
 
 
 def test_specks_do_not_stretch_boxes(rng):

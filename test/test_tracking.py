@@ -14,7 +14,7 @@ from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.instances import Instances, VoxelMap
-from spaceformer_ros.places import ALONE, AROUND, FINE_CELL, CloudCells, Place
+from spaceformer_ros.places import ALONE, AROUND, FINE_CELL, CloudCells, Place, cell_keys, neighbours, touching
 from spaceformer_ros.scene import SceneStore, to_tracks
 from spaceformer_ros.tracking import (
     CLEAR_VIEW,
@@ -213,6 +213,13 @@ def cells_of(*parts):
     xyz = np.concatenate(parts).astype(np.float32)
     voxels = VoxelMap(xyz, np.arange(len(xyz), dtype=np.int32), 0.02)
     return CloudCells(Cloud(xyz, np.zeros(xyz.shape, np.uint8), "map"), voxels)
+
+
+@pytest.mark.parametrize("count", [0, 30, 400])
+def test_touching_cells_are_the_neighbours_on_all_sides(rng, count):
+    keys = cell_keys(rng.uniform(-1, 1, (2000, 3)), FINE_CELL)
+    wanted = np.unique(cell_keys(rng.uniform(-1, 1, (count, 3)), FINE_CELL))
+    assert np.array_equal(touching(keys, wanted), np.isin(keys, wanted[:, None] + neighbours(1)))
 
 
 def test_a_place_knows_what_is_alone_and_what_is_around():
