@@ -205,7 +205,8 @@ class QueryDecoder(nn.Module):
 
         dtype = compute_dtype(query) if seeds is None else torch.float32
         out = torch.empty(len(query), len(mask_features), dtype=dtype, device=query.device).t()
-        return by_rows(masks, mask_features, mask_features if seeds is None else seeds.votes, out=out)
+        votes = mask_features if seeds is None else seeds.votes
+        return by_rows(masks, mask_features, votes, out=out, rows=piece_rows(out))
 
 
 def folded_linear(x, first, second):

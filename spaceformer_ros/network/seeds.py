@@ -55,11 +55,12 @@ class QuerySeeds(nn.Module):
         query: [Q, C]; centre: [Q, 3] and votes: [M, 3] of its Seeds.
         """
         shift, sharpness, bias = self.place(query).float().split([3, 1, 1], dim=1)
-        centre = centre + shift
-        square = lambda x: (x * x).sum(dim=1)  # noqa: E731
+        centre, sharpness = centre + shift, F.softplus(sharpness)
+        square = lambda x: (x * x).sum(dim=1, keepdim=True)  # noqa: E731
         with torch.autocast(query.device.type, enabled=False):
-            distance = square(votes)[None] + square(centre)[:, None] - 2 * centre @ votes.t()
-        return bias - F.softplus(sharpness) * distance.clamp(min=0)
+            # bias - sharpness * |vote - centre|^2 as one product
+            ours = torch.cat([2 * sharpness * centre, -sharpness, bias - sharpness * square(centre)], dim=1)
+            return ours @ torch.cat([votes, square(votes), torch.ones_like(votes[:, :1])], dim=1).t()
 
 
 def farthest_points(points, count):
