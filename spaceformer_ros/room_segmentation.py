@@ -14,37 +14,44 @@ from .sparse import components
 DOOR = 1.0  # metres; narrower openings separate rooms
 OPEN = 0.5  # width of an opening by the square root of the smaller room's area, above which both are one room
 HOLE = 2  # columns; what no camera saw is taken for floor up to twice as wide
-MOST_SQUARES = 1 << 26  # of a map's bounds, beyond which rooms are not looked for: stray points lie far out
+MOST_COLUMNS = 1 << 24  # of a map's bounds, beyond which rooms are not looked for: stray points lie far out
 AROUND = np.ones((3, 3))  # a column or square and its neighbours
 
 
-def segment_rooms(place, wall, width):
-    """[S] int: occupied squares of one room have the same number.
+def segment_rooms(squares, columns, wall, width):
+    """[C] int: occupied columns of one room have the same number.
 
-    place: [S, 2] int, index of each square along x and y; two by two, from even ones on, are a column; wall: [S] bool,
-    whether its column is part of a wall; width: of a square, metres, less than half of the thinnest wall.
+    squares: [S, 2] int, index of each occupied square along x and y; columns: [C, 2] int, the same of columns, which
+    are two by two squares, from even ones on; wall: [C] bool, columns of walls; width: of a square, metres, less than
+    half of the thinnest wall.
 
     A room is where one can go without passing a wall or an opening narrower than DOOR, unless what was seen runs
     through an opening that is wide for so small a room: then furniture stands in the way. From its middle each room
     spreads over the squares that touch, walls and things too: the two sides of a wall do not touch.
     """
-    place = place - (place.min(axis=0) // 2 - 1) * 2
-    shape = (place.max(axis=0) // 2 + 2) * 2
-    if shape.prod() > MOST_SQUARES:
-        return np.zeros(len(place), dtype=np.int64)
-    seen, walls = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    seen[tuple(place.T)], walls[tuple(place[wall].T)] = True, True
-    seeds = _middles(_columns(seen), _columns(walls), 2 * width)
-    rooms = _spread(np.repeat(np.repeat(seeds, 2, axis=0), 2, axis=1) * seen, seen)
-    rooms = _without_wide_openings(rooms, rooms * ~walls)[rooms]
-    everywhere = np.zeros(shape, dtype=bool)
-    everywhere[1:-1, 1:-1] = True
-    return _spread(rooms, everywhere)[tuple(place.T)]
+    corner = columns.min(axis=0) - 1
+    squares, columns = squares - 2 * corner, columns - corner
+    shape = columns.max(axis=0) + 2
+    if shape.prod() > MOST_COLUMNS:
+        return np.zeros(len(columns), dtype=np.int64)
+    filled, seen, walls = _grid(shape, columns), _grid(2 * shape, squares), _grid(shape, columns[wall])
+    rooms = _spread(_doubled(_middles(filled, walls, 2 * width)) * seen, seen)
+    rooms = _without_wide_openings(rooms, rooms * ~_doubled(walls))[rooms]
+    rooms = rooms.reshape(shape[0], 2, shape[1], 2).max(axis=(1, 3))
+    everywhere = np.pad(np.ones(shape - 2, dtype=bool), 1)
+    return _spread(rooms, everywhere)[tuple(columns.T)]
 
 
-def _columns(squares):
-    """[X, Y] bool: the columns that hold any of the squares, [2 X, 2 Y] bool."""
-    return squares.reshape(len(squares) // 2, 2, -1, 2).any(axis=(1, 3))
+def _grid(shape, places):
+    """[X, Y] bool: True at the places [N, 2]."""
+    grid = np.zeros(shape, dtype=bool)
+    grid[tuple(places.T)] = True
+    return grid
+
+
+def _doubled(grid):
+    """[2 X, 2 Y]: a grid of columns as one of squares."""
+    return np.repeat(np.repeat(grid, 2, axis=0), 2, axis=1)
 
 
 def _middles(seen, walls, width):

@@ -16,6 +16,7 @@ from .room_segmentation import segment_rooms
 from .sparse import touching_components
 
 SQUARE = 0.05  # metres, about: a whole number of voxels; columns are two by two of them
+FLOOR = 0.01  # share of the voxels that lie below it at most
 BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
 WALL_FILL = 0.5  # share of the levels of BODY that are occupied in a column of a wall
 OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
@@ -41,7 +42,8 @@ class Columns:
     """The C occupied columns of a map of M voxels.
 
     keys: [C] sorted int64; place: [C, 2] int64 index along x and y; counts: [C] voxels; cost: [C] of cutting through;
-    room: [C] int; of_voxel: [M] int64 column of each voxel; width: metres.
+    room: [C] int; pile: [P] int64 column of each pile, voxels one above the other; start: [P + 1] int64 first voxel of
+    each; width: metres.
     """
 
     keys: np.ndarray
@@ -49,7 +51,8 @@ class Columns:
     counts: np.ndarray
     cost: np.ndarray
     room: np.ndarray
-    of_voxel: np.ndarray
+    pile: np.ndarray
+    start: np.ndarray
     width: float
 
     @classmethod
@@ -57,46 +60,49 @@ class Columns:
         """Columns of voxel coordinates [M, 3] int, counted from any fixed point; voxel_size: metres."""
         step = max(round(SQUARE / voxel_size), 1)
         key = _keys(coords[:, :2])
-        first = np.flatnonzero(np.diff(key, prepend=key[0] - 1))  # of each pile: voxels come one above the other
-        size = np.diff(first, append=len(key))
-        squares, of_pile = np.unique(_keys(coords[first, :2] // step), return_inverse=True)
-        square = _places(squares)
-        keys, of_square = np.unique(_keys(square // 2), return_inverse=True)
-        of_voxel = np.repeat(of_square[of_pile], size)
+        start = np.flatnonzero(np.diff(key, prepend=key[0] - 1, append=key[-1] + 1))
+        squares, square = np.unique(_keys(coords[start[:-1], :2] // step), return_inverse=True)
+        squares = _places(squares)
+        keys, column = np.unique(_keys(squares // 2), return_inverse=True)
+        pile, place = column[square], _places(keys)
+        of_voxel = np.repeat(pile, np.diff(start))
         cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
-        rooms = segment_rooms(square, (cost == WALL_COST)[of_square], step * voxel_size)
-        room = np.empty(len(keys), dtype=np.int64)
-        room[of_square] = rooms
-        return cls(keys, _places(keys), np.bincount(of_voxel), cost, room, of_voxel, 2 * step * voxel_size)
+        room = segment_rooms(squares, place, cost == WALL_COST, step * voxel_size)
+        return cls(keys, place, np.bincount(of_voxel), cost, room, pile, start, 2 * step * voxel_size)
 
-    def holds(self, keys):
-        """[C] bool: the columns that are among sorted keys."""
-        return keys[np.searchsorted(keys, self.keys).clip(max=len(keys) - 1)] == self.keys
+    def rows(self, keys):
+        """Sorted rows of the columns that are among sorted keys."""
+        rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+        return rows[self.keys[rows] == keys]
 
     def tile(self, number, core, region):
-        """The Tile of the columns in `core` and `region`, rows or masks."""
+        """The Tile of the columns in the rows `core` and `region`."""
         return Tile(number, self.keys[core], self.keys[region])
 
     def voxels(self, tile):
         """Sorted rows of the voxels in a tile's region."""
-        return np.flatnonzero(self.holds(tile.region)[self.of_voxel])
+        inside = np.zeros(len(self.keys), dtype=bool)
+        inside[self.rows(tile.region)] = True
+        piles = np.flatnonzero(inside[self.pile])
+        size = self.start[piles + 1] - self.start[piles]
+        return np.repeat(self.start[piles] - np.cumsum(size) + size, size) + np.arange(size.sum())
 
     def owner(self, tiles):
         """[M] int32: the tile whose core holds each voxel."""
         owner = np.full(len(self.keys), -1, dtype=np.int32)
         for number, tile in enumerate(tiles):
-            owner[self.holds(tile.core)] = number
-        return owner[self.of_voxel]
+            owner[self.rows(tile.core)] = number
+        return np.repeat(owner[self.pile], np.diff(self.start))
 
     def near(self, rows, reach):
-        """[C] bool: the columns in `rows`, and those of the same room within `reach` columns in x and in y."""
+        """Sorted rows of the columns in `rows` and of those of the same room within `reach` columns in x and in y."""
         room = np.argmax(np.bincount(self.room[rows], weights=self.counts[rows]))
         low, high = self.place[rows].min(axis=0) - reach, self.place[rows].max(axis=0) + reach
         near = (self.room == room) & ((self.place >= low) & (self.place <= high)).all(axis=1)
         distance, _ = cKDTree(self.place[rows]).query(self.place[near], p=np.inf, distance_upper_bound=reach + 0.5)
         near[near] = np.isfinite(distance)
         near[rows] = True
-        return near
+        return np.flatnonzero(near)
 
     def voxels_near(self, rows, reach):
         """Number of voxels in these columns: what a tile with this core sees."""
@@ -117,7 +123,9 @@ def _places(keys):
 def _costs(column, height, count, voxel_size):
     """[count] cost of cutting through each column. column: [M]; height: [M] voxel index along z."""
     low, high = (round(bound / voxel_size) for bound in BODY)
-    level = height - int(np.percentile(height, 1)) - low
+    lowest = height.min()
+    floor = np.searchsorted(np.cumsum(np.bincount(height - lowest)), FLOOR * len(height)) + lowest
+    level = height - floor - low
     inside = (level >= 0) & (level < high - low)
     filled = np.zeros((count, high - low), dtype=bool)
     filled[column[inside], level[inside]] = True
@@ -134,8 +142,8 @@ def plan_tiles(columns, budget, margin, previous=()):
     give the same plan.
     """
     reach = max(round(margin / columns.width), 1)
-    kept = [tile for tile in previous if columns.holds(tile.core).any()]
-    cores = [np.flatnonzero(columns.holds(tile.core)) for tile in kept]
+    known = [(tile, columns.rows(tile.core)) for tile in previous]
+    kept, cores = [tile for tile, rows in known if len(rows)], [rows for _, rows in known if len(rows)]
     covered = np.zeros(len(columns.keys), dtype=bool)
     for rows in cores:
         covered[rows] = True
@@ -144,7 +152,7 @@ def plan_tiles(columns, budget, margin, previous=()):
     shares = _share_out(columns, np.flatnonzero(~covered), cores, budget)
     for tile, before, rows in itertools.zip_longest(kept, cores, shares):
         same = tile is not None and len(rows) == len(before)
-        region = columns.holds(tile.region) if same else columns.near(rows, reach)
+        region = columns.rows(tile.region) if same else columns.near(rows, reach)
         fits = columns.counts[region].sum() <= (2 if tile else 1) * budget  # a tile that has grown a little stays
         pieces = [rows] if fits else _cut(columns, rows, budget, reach)
         if len(pieces) > 1:

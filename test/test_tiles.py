@@ -64,13 +64,13 @@ def test_cores_share_out_a_map_and_regions_hold_the_margin(patches, budget, marg
         before, tiles = tiles, plan_tiles(columns, budget, margin, tiles)
         again = plan_tiles(columns, budget, margin, before)
         assert all(np.array_equal(a.region, b.region) for a, b in zip(tiles, again, strict=True))
-    owners = np.sum([columns.holds(tile.core) for tile in tiles], axis=0)
+    owners = np.bincount(np.concatenate([columns.rows(tile.core) for tile in tiles]), minlength=len(columns.keys))
     assert (owners == 1).all()
     assert (columns.owner(tiles) >= 0).all()
     reach = round(margin / columns.width)
     for tile in tiles:
-        core, seen = columns.holds(tile.core), columns.holds(tile.region)
-        assert seen[core].all()
+        core, seen = columns.rows(tile.core), columns.rows(tile.region)
+        assert np.isin(core, seen).all()
         narrow = np.ptp(columns.place[core], axis=0).max() < 4 * reach + 4
         assert columns.counts[seen].sum() <= 2 * budget or narrow
 
@@ -80,14 +80,14 @@ def test_a_fresh_plan_sees_everything_within_the_margin():
     tiles = plan_tiles(columns, 4000, 0.5)
     assert len(tiles) > 2
     for tile in tiles:
-        core = columns.place[columns.holds(tile.core)]
+        core = columns.place[columns.rows(tile.core)]
         distance = np.abs(columns.place[:, None] - core[None]).max(axis=2).min(axis=1)
-        np.testing.assert_array_equal(columns.holds(tile.region), distance <= 5)
+        np.testing.assert_array_equal(columns.rows(tile.region), np.flatnonzero(distance <= 5))
 
 
 def borders(columns, tiles):
     """Smallest and largest x of each tile's core, metres."""
-    along = [columns.place[columns.holds(tile.core)][:, 0] * columns.width for tile in tiles]
+    along = [columns.place[columns.rows(tile.core)][:, 0] * columns.width for tile in tiles]
     return np.array([(x.min(), x.max() + columns.width) for x in along])
 
 
@@ -114,10 +114,10 @@ def test_a_new_room_is_a_tile_of_its_own_and_the_others_stay(rng):
     same = [tile for tile in after if tile in before]
     assert len(same) == len(before) - 1  # the odd columns joined one tile
     added = max(
-        (tile for tile in after if tile not in before), key=lambda tile: columns.place[columns.holds(tile.core)].max()
+        (tile for tile in after if tile not in before), key=lambda tile: columns.place[columns.rows(tile.core)].max()
     )
-    assert (columns.place[columns.holds(added.core)][:, 0] >= 100).all()
-    assert columns.place[columns.holds(added.region)][:, 0].min() == 95
+    assert (columns.place[columns.rows(added.core)][:, 0] >= 100).all()
+    assert columns.place[columns.rows(added.region)][:, 0].min() == 95
 
 
 def room(x, rng, width=3.0, depth=3.0):
@@ -137,6 +137,13 @@ def test_rooms_are_told_apart_by_walls_of_which_half_was_seen(rng):
     assert all(len(tile.region) == len(tile.core) for tile in tiles)  # margins end at walls
 
 
+def test_where_a_map_has_its_zero_does_not_matter(rng):
+    house = np.concatenate([room(0.0, rng), room(3.0, rng)])
+    one, other = columns_of(house), columns_of(house + np.float32([20 * VOXEL, -30 * VOXEL, -40 * VOXEL]))
+    for name in ("room", "cost", "counts"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
 def test_a_cupboard_at_a_wall_and_noise_behind_it_belong_to_their_room(rng):
     front = box((2.35, 1.5, 0.95), (0.1, 1.6, 1.9), 40_000, rng)  # 0.6 m before the wall to the next room
     top = floor(0.6, 1.6, x=2.4, y=0.7, z=1.85)
@@ -145,7 +152,7 @@ def test_a_cupboard_at_a_wall_and_noise_behind_it_belong_to_their_room(rng):
     house = [room(0.0, rng), front, top, noise, room(3.0 + gap, rng), room(6.0 + 2 * gap, rng)]
     columns = columns_of(np.concatenate(house))
     tiles = plan_tiles(columns, 0.5 * columns.counts.sum(), 0.5)
-    left = min(tiles, key=lambda tile: columns.place[columns.holds(tile.core)].mean(axis=0)[0])
+    left = min(tiles, key=lambda tile: columns.place[columns.rows(tile.core)].mean(axis=0)[0])
     inside = columns_of(np.concatenate([room(0.0, rng), front, top])).keys
     assert np.isin(inside, left.core).mean() > 0.98
 
@@ -212,6 +219,13 @@ def test_a_wall_belongs_to_the_room_that_it_touches(rng):
     left, right, *at_wall = rooms_at(columns, (1.5, 1.5), (4.5, 1.5), *((2.97, y) for y in (0.5, 1.0, 1.5, 2.0, 2.5)))
     assert left != right
     assert set(at_wall) == {left}
+
+
+def test_a_stray_point_kilometres_away_costs_no_more_than_the_rooms(rng):
+    house = [room(0.0, rng), room(3.0, rng)]
+    assert len(set(columns_of(np.concatenate(house)).room)) == 2
+    columns = columns_of(np.concatenate([*house, np.float32([[5000, 5000, 1]])]))  # a grid of it all would take 2.5 GB
+    assert set(columns.room) == {0}
 
 
 def test_a_room_that_is_built_on_leaves_the_tiles_beside_it_alone(rng):
