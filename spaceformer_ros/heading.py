@@ -52,7 +52,7 @@ def canonical_heading(xyz):
     angles = coarse[np.argmax(_sharpness(centred, coarse))] + FINE
     peak = _sharpness(centred, angles)
     angle = np.average(angles, weights=(peak - peak.min()) ** 2 + 1e-9)  # smooth, so that rounding changes nothing
-    turned = _turn(centred, -angle)
+    turned = np.column_stack(_turn(centred, -angle))
     offset = -(turned.min(axis=0) + turned.max(axis=0)) / 2
     quarter = np.round(np.arctan2(offset[1], offset[0]) / SQUARE)
     return float(np.angle(np.exp(1j * (angle + quarter * SQUARE))))
@@ -62,7 +62,9 @@ def turn(xyz, angle):
     """Points turned by an angle in radians about the z axis, [N, 3] float32; the same array for an angle of 0."""
     if angle == 0:
         return xyz
-    return np.column_stack([_turn(xyz[:, :2], angle), xyz[:, 2]]).astype(np.float32)
+    turned = np.array(xyz, dtype=np.float32)
+    turned[:, 0], turned[:, 1] = _turn(xyz, angle)
+    return turned
 
 
 def _sample(xyz):
@@ -76,7 +78,7 @@ def _sample(xyz):
 
 def _sharpness(xy, angles):
     """How much the points gather in lines along the axes turned by each angle: sums of squared histograms, [A]."""
-    return np.array([sum(_peaks(column) for column in _turn(xy, -angle).T) for angle in angles], dtype=np.float64)
+    return np.array([sum(_peaks(column) for column in _turn(xy, -angle)) for angle in angles], dtype=np.float64)
 
 
 def _peaks(values):
@@ -85,7 +87,7 @@ def _peaks(values):
 
 
 def _turn(xy, angle):
-    """Element by element, so that a point turns alike in every array. [N, 2] float64."""
+    """x and y turned, each [N] float64: element by element, so that a point turns alike in every array."""
     c, s = np.cos(angle), np.sin(angle)
-    x, y = np.asarray(xy, dtype=np.float64).T
-    return np.column_stack([c * x - s * y, s * x + c * y])
+    x, y = (xy[:, axis].astype(np.float64) for axis in (0, 1))
+    return c * x - s * y, s * x + c * y

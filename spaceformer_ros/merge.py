@@ -24,7 +24,9 @@ def merge_tiles(parts, seen, owner, nms_iou):
     masks are the beginning of the result.
     """
     tile, masks = concatenate(parts)
-    home = np.array([np.mean(owner[rows] == t) >= LEAST_IN_CORE for rows, t in zip(masks.rows, tile)], dtype=bool)
+    size = np.array([len(rows) for rows in masks.rows], dtype=np.int64)
+    at_home = owner[np.concatenate([np.zeros(0, dtype=np.int32), *masks.rows])] == np.repeat(tile, size)
+    home = np.bincount(np.repeat(np.arange(len(size)), size), at_home, len(size)) >= LEAST_IN_CORE * size
     tile, masks = tile[home], masks[home]
     if not len(masks):
         return masks

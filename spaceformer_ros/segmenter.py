@@ -162,7 +162,7 @@ class Segmenter:
         if len(grid) <= 2 * budget:
             return self._run(grid, voxels.positions, voxels.point_counts, run)
         with run.stopwatch.stage("plan"):
-            columns = Columns.of(*to_host(grid.level.coords), self.voxel_size)
+            columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
             plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
             self._tiles.keep(plan, run.config.postprocess)
         regions, owner = [columns.voxels(tile) for tile in plan], columns.owner(plan)
@@ -242,7 +242,7 @@ def take_rows(grid, rows):
     rows: [m] sorted int array. The new origin is a whole number of voxels away, so that no voxel is cut.
     """
     rows = to_device(rows, grid.positions.device)
-    coords = grid.level.coords[rows]
+    coords = Level(grid.level.key[rows]).coords
     low, high = coords.amin(dim=0), coords.amax(dim=0)
     shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
     level = Level(pack(coords - shift, torch.zeros_like(rows)))

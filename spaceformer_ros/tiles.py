@@ -56,17 +56,15 @@ class Columns:
     width: float
 
     @classmethod
-    def of(cls, coords, voxel_size):
-        """Columns of voxel coordinates [M, 3] int, counted from any fixed point; voxel_size: metres."""
+    def of(cls, start, place, height, voxel_size):
+        """Columns of the piles of a map, as `Level.piles` gives them; voxel_size: metres."""
         step = max(round(SQUARE / voxel_size), 1)
-        key = _keys(coords[:, :2])
-        start = np.flatnonzero(np.diff(key, prepend=key[0] - 1, append=key[-1] + 1))
-        squares, square = np.unique(_keys(coords[start[:-1], :2] // step), return_inverse=True)
+        squares, square = np.unique(_keys(place // step), return_inverse=True)
         squares = _places(squares)
         keys, column = np.unique(_keys(squares // 2), return_inverse=True)
         pile, place = column[square], _places(keys)
         of_voxel = np.repeat(pile, np.diff(start))
-        cost = _costs(of_voxel, coords[:, 2], len(keys), voxel_size)
+        cost = _costs(of_voxel, height, len(keys), voxel_size)
         room = segment_rooms(squares, place, cost == WALL_COST, step * voxel_size)
         return cls(keys, place, np.bincount(of_voxel), cost, room, pile, start, 2 * step * voxel_size)
 

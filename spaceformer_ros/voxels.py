@@ -127,12 +127,31 @@ class Level:
 
     def __init__(self, key):
         self.key = key  # [M] int64, ascending and unique
-        self.coords, self.scene = unpack(key)  # [M, 3], [M]
         self._memory = {}
         self._last = None, None  # see `_keep_last`
 
     def __len__(self):
         return len(self.key)
+
+    @cached_property
+    def coords(self):
+        """[M, 3] int64 voxel coordinates."""
+        return unpack(self.key)[0]
+
+    @cached_property
+    def scene(self):
+        """[M] int64, the scene of each voxel."""
+        return self.key >> (3 * AXIS_BITS)
+
+    def piles(self):
+        """Voxels of one scene that stand one above the other, P piles: the rows that they start at, and M, [P + 1];
+        their coordinates along x and y [P, 2]; and those of all voxels along z [M]. int64."""
+        pile = self.key >> AXIS_BITS
+        new = torch.nonzero(torch.diff(pile))[:, 0] + 1
+        start = F.pad(new, (1, 1))
+        start[-1] = len(pile)
+        height = (self.key & ((1 << AXIS_BITS) - 1)) - AXIS_LIMIT
+        return start, unpack(self.key[start[:-1]])[0][:, :2], height
 
     @cached_property
     def scene_sizes(self):

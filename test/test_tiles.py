@@ -20,6 +20,7 @@ from spaceformer_ros.memory import MemoryMeter, is_out_of_memory
 from spaceformer_ros.merge import merge_tiles, without_duplicates
 from spaceformer_ros.postprocess import extract_instances, mask_iou, non_max_suppression
 from spaceformer_ros.tiles import Columns, plan_tiles
+from spaceformer_ros.voxels import Level, pack
 
 VOXEL = 0.05
 
@@ -39,7 +40,9 @@ def join(*clouds):
 
 
 def columns_of(xyz):
-    return Columns.of(np.unique(np.floor(xyz / VOXEL).astype(np.int64), axis=0), VOXEL)
+    coords = torch.from_numpy(np.unique(np.floor(xyz / VOXEL).astype(np.int64), axis=0))
+    piles = Level(pack(coords, torch.zeros(len(coords), dtype=torch.int64))).piles()
+    return Columns.of(*(array.numpy() for array in piles), VOXEL)
 
 
 def colored(xyz, seed=0):
