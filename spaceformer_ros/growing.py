@@ -66,12 +66,14 @@ def update_grid(grid, before, cloud, view):
     row = np.arange(len(old_key)) + np.searchsorted(added, old_key)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
     shared = min(len(before), len(cloud))
-    voxel[:shared] = row[old_voxel[:shared]]
+    voxel[:shared] = row.take(old_voxel[:shared])
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
     voxel[changed] = np.searchsorted(key, new)[which]
     touched = np.zeros(len(key), dtype=bool)
     touched[left] = touched[voxel[changed]] = True
-    positions, features = (_spread(values, row, len(key)) for values in (grid.positions, grid.features))
+    source = np.zeros(len(key), dtype=np.int64)  # the old voxel of each; new ones are filled in below
+    source[row] = np.arange(len(row))
+    positions, features = (values.numpy().take(source, axis=0) for values in (grid.positions, grid.features))
     members = np.flatnonzero(touched[voxel])
     if len(members):
         fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
@@ -89,13 +91,6 @@ def update_grid(grid, before, cloud, view):
 def _keys(xyz, voxel_size):
     coords = voxel_coords(torch.from_numpy(xyz), voxel_size)
     return pack(coords, torch.zeros(len(coords), dtype=torch.int64)).numpy()
-
-
-def _spread(values, row, size):
-    """[size, C] array with the old rows at their new places; the rest is filled in later."""
-    result = np.zeros((size, values.shape[1]), dtype=np.float32)
-    result[row] = values.numpy()
-    return result
 
 
 def unchanged_points(before, cloud):

@@ -254,7 +254,7 @@ def take_rows(grid, rows):
 def voxel_rows(grid, rows):
     """The VoxelRows of some voxels of a VoxelGrid. rows: [m] sorted int array."""
     rows = to_device(rows, grid.positions.device)
-    return VoxelRows(*to_host(*(values[rows] for values in (grid.level.key, grid.positions, grid.features))))
+    return VoxelRows(*to_host(*(v.index_select(0, rows) for v in (grid.level.key, grid.positions, grid.features))))
 
 
 def in_map(masks, rows):
