@@ -66,7 +66,7 @@ def update_grid(grid, before, cloud, view):
     row = np.arange(len(old_key)) + np.searchsorted(added, old_key)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
     shared = min(len(before), len(cloud))
-    voxel[:shared] = row.take(old_voxel[:shared])
+    row.take(old_voxel[:shared], out=voxel[:shared], mode="clip")  # rows are in range: any other mode buffers
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
     voxel[changed] = np.searchsorted(key, new)[which]
     touched = np.zeros(len(key), dtype=bool)
