@@ -63,7 +63,7 @@ def count_query_decoder(model, voxels):
     total = folding + projections + iterations * (cross + own) + (iterations + 1) * heads
     total += 2 * Q * C * C  # positions of learned queries
     if model.seeds is not None:
-        total += M * features * (1 + 3) + Q * features * C + (iterations + 1) * (Q * C * 5 + M * Q * 3)
+        total += M * features * (1 + 3) + Q * features * C + (iterations + 1) * (Q * C * 5 + M * Q * 5)
     return total
 
 
