@@ -63,8 +63,8 @@ def update_grid(grid, before, cloud, view):
     new, which = np.unique(new_key, return_inverse=True)
     added = new[~among(new, old_key)]
     key = np.sort(np.concatenate([old_key, added]), kind="stable")
-    row = np.arange(len(old_key)) + np.searchsorted(added, old_key)  # of each old voxel
-    voxel = np.empty(len(cloud), dtype=old_voxel.dtype)
+    row = (np.arange(len(old_key)) + np.searchsorted(added, old_key)).astype(np.int32)  # of each old voxel
+    voxel = np.empty(len(cloud), dtype=np.int32)  # half the memory of int64: most of the time goes into fetching it
     shared = min(len(before), len(cloud))
     row.take(old_voxel[:shared], out=voxel[:shared], mode="clip")  # rows are in range: any other mode buffers
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
@@ -82,7 +82,7 @@ def update_grid(grid, before, cloud, view):
         touched[rows] = False
     if touched.any():  # voxels that lost their last point
         kept = ~touched
-        voxel = (np.cumsum(kept) - 1)[voxel]
+        voxel = (np.cumsum(kept, dtype=np.int32) - 1)[voxel]
         key, positions, features = key[kept], positions[kept], features[kept]
     tensors = (torch.from_numpy(array) for array in (positions, features, voxel))
     return VoxelGrid(Level(torch.from_numpy(key)), *tensors, grid.voxel_size)

@@ -266,7 +266,8 @@ class VoxelGrid:
     """One mean point per occupied voxel of one or more clouds.
 
     level: rows of the finest level; positions: [M, 3] float32 metres, mean of the member points;
-    features: [M, C] float32, mean of the member features; point_to_voxel: [N] int64; voxel_size: metres.
+    features: [M, C] float32, mean of the member features; point_to_voxel: [N] int64, int32 in a map
+    that grew; voxel_size: metres.
     """
 
     level: Level
