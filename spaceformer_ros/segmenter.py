@@ -273,7 +273,7 @@ def check_size(voxels, max_voxels, voxel_size):
 
 def check_reach(cloud, voxel_size):
     """Raises SpaceformerError for a cloud so far from the origin of its frame that float32 cannot tell voxels apart."""
-    reach = max(np.abs(bound).max() for bound in cloud.bounds)
+    reach = max(cloud.xyz.max(), -cloud.xyz.min())
     if np.spacing(reach) > voxel_size:
         raise SpaceformerError(
             f"the cloud reaches {reach:.6g} m from the origin of its frame, where float32 coordinates lie "
