@@ -66,7 +66,7 @@ def update_grid(grid, before, cloud, view):
     row = (np.arange(len(old_key)) + np.searchsorted(added, old_key)).astype(np.int32)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=np.int32)  # half the memory of int64: most of the time goes into fetching it
     shared = min(len(before), len(cloud))
-    row.take(old_voxel[:shared], out=voxel[:shared], mode="clip")  # rows are in range: any other mode buffers
+    voxel[:shared] = take(row, old_voxel[:shared])
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
     voxel[changed] = np.searchsorted(key, new)[which]
     touched = np.zeros(len(key), dtype=bool)
@@ -74,7 +74,7 @@ def update_grid(grid, before, cloud, view):
     source = np.zeros(len(key), dtype=np.int64)  # the old voxel of each; new ones are filled in below
     source[row] = np.arange(len(row))
     positions, features = (values.numpy().take(source, axis=0) for values in (grid.positions, grid.features))
-    members = np.flatnonzero(touched[voxel])
+    members = np.flatnonzero(take(touched, voxel))
     if len(members):
         fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
         rows = np.searchsorted(key, fresh.level.key.numpy())
@@ -82,10 +82,17 @@ def update_grid(grid, before, cloud, view):
         touched[rows] = False
     if touched.any():  # voxels that lost their last point
         kept = ~touched
-        voxel = (np.cumsum(kept, dtype=np.int32) - 1)[voxel]
+        voxel = take(np.cumsum(kept, dtype=np.int32) - 1, voxel)
         key, positions, features = key[kept], positions[kept], features[kept]
     tensors = (torch.from_numpy(array) for array in (positions, features, voxel))
     return VoxelGrid(Level(torch.from_numpy(key)), *tensors, grid.voxel_size)
+
+
+def take(values, rows):
+    """values[rows], by PyTorch: NumPy turns rows of 32 bits into ones of 64 first. values: [M]; rows: [N] int."""
+    taken = np.empty(len(rows), dtype=values.dtype)  # by NumPy, which asks for huge pages
+    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(taken))
+    return taken
 
 
 def _keys(xyz, voxel_size):

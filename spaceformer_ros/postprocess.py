@@ -206,9 +206,10 @@ def measure(masks, voxels, config=None, fit=None):
 
 def mask_sums(masks, values):
     """[K] float64: sum of the values [M] over each of K arrays of rows."""
-    owner = np.repeat(np.arange(len(masks)), [len(rows) for rows in masks])
+    size = np.array([len(rows) for rows in masks], dtype=np.int64)
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *masks])
-    return np.bincount(owner, values[rows], minlength=len(masks))
+    values = np.append(values[rows], 0.0)  # so that empty arrays at the end have a place to start at
+    return np.where(size > 0, np.add.reduceat(values, np.cumsum(size) - size), 0.0)
 
 
 def fit_boxes(parts):

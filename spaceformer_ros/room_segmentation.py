@@ -37,7 +37,8 @@ def segment_rooms(squares, columns, wall, width):
     filled, seen, walls = _grid(shape, columns), _grid(2 * shape, squares), _grid(shape, columns[wall])
     rooms = _spread(_doubled(_middles(filled, walls, 2 * width)) * seen, seen)
     rooms = _without_wide_openings(rooms, rooms * ~_doubled(walls))[rooms]
-    rooms = rooms.reshape(shape[0], 2, shape[1], 2).max(axis=(1, 3))
+    rooms = np.maximum(rooms[::2], rooms[1::2])
+    rooms = np.maximum(rooms[:, ::2], rooms[:, 1::2])
     everywhere = np.pad(np.ones(shape - 2, dtype=bool), 1)
     return _spread(rooms, everywhere)[tuple(columns.T)]
 

@@ -123,11 +123,10 @@ def _costs(column, height, count, voxel_size):
     low, high = (round(bound / voxel_size) for bound in BODY)
     lowest = height.min()
     floor = np.searchsorted(np.cumsum(np.bincount(height - lowest)), FLOOR * len(height)) + lowest
-    level = height - floor - low
-    inside = (level >= 0) & (level < high - low)
-    filled = np.zeros((count, high - low), dtype=bool)
-    filled[column[inside], level[inside]] = True
-    share = filled.mean(axis=1)
+    level = (height - (floor + low - 1)).clip(0, high - low + 1)  # the first and the last hold all below and above
+    filled = np.zeros((high - low + 2, count), dtype=bool)
+    filled.ravel()[level * count + column] = True
+    share = filled[1:-1].mean(axis=0)
     return np.where(share >= WALL_FILL, WALL_COST, np.where(share > 0, OBJECT_COST, FLOOR_COST))
 
 
