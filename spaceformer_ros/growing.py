@@ -66,7 +66,7 @@ def update_grid(grid, before, cloud, view):
     row = (np.arange(len(old_key)) + np.searchsorted(added, old_key)).astype(np.int32)  # of each old voxel
     voxel = np.empty(len(cloud), dtype=np.int32)  # half the memory of int64: most of the time goes into fetching it
     shared = min(len(before), len(cloud))
-    voxel[:shared] = take(row, old_voxel[:shared])
+    take(row, old_voxel[:shared], out=voxel[:shared])
     left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
     voxel[changed] = np.searchsorted(key, new)[which]
     touched = np.zeros(len(key), dtype=bool)
@@ -88,11 +88,12 @@ def update_grid(grid, before, cloud, view):
     return VoxelGrid(Level(torch.from_numpy(key)), *tensors, grid.voxel_size)
 
 
-def take(values, rows):
-    """values[rows], by PyTorch: NumPy turns rows of 32 bits into ones of 64 first. values: [M]; rows: [N] int."""
-    taken = np.empty(len(rows), dtype=values.dtype)  # by NumPy, which asks for huge pages
-    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(taken))
-    return taken
+def take(values, rows, out=None):
+    """values[rows], in `out` if given, by PyTorch: NumPy turns rows of 32 bits into ones of 64 first. values: [M]; rows,
+    out: [N]."""
+    out = np.empty(len(rows), dtype=values.dtype) if out is None else out  # NumPy asks for huge pages
+    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(out))
+    return out
 
 
 def _keys(xyz, voxel_size):
