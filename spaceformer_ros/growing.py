@@ -89,8 +89,10 @@ def update_grid(grid, before, cloud, view):
 
 
 def take(values, rows, out=None):
-    """values[rows], in `out` if given, by PyTorch: NumPy makes rows of 32 bits ones of 64 first. values: [M]; rows, out:
-    [N]."""
+    """values[rows], in `out` if given, by PyTorch: NumPy makes rows of 32 bits ones of 64 first.
+
+    values: [M]; rows, out: [N].
+    """
     out = np.empty(len(rows), dtype=values.dtype) if out is None else out  # NumPy asks for huge pages
     torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(out))
     return out
