@@ -54,38 +54,44 @@ def update_grid(grid, before, cloud, view):
 
     before: the earlier Cloud; both are seen in the same View. Clouds that have little in common take the long way.
     """
-    same = unchanged_points(before, cloud)
-    if np.count_nonzero(same) < len(cloud) / 2:
+    changed = changed_points(before, cloud)
+    if len(changed) > len(cloud) / 2:
         return make_grid(cloud, view, grid.voxel_size)
-    changed = np.flatnonzero(~same)
     new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
     old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
-    new, which = np.unique(new_key, return_inverse=True)
-    added = new[~among(new, old_key)]
-    key = np.sort(np.concatenate([old_key, added]), kind="stable")
-    row = (np.arange(len(old_key)) + np.searchsorted(added, old_key)).astype(np.int32)  # of each old voxel
-    voxel = np.empty(len(cloud), dtype=np.int32)  # half the memory of int64: most of the time goes into fetching it
+    key, row, new_voxel = joined_keys(old_key, new_key)
+    voxel = np.empty(len(cloud), dtype=np.int32)
     shared = min(len(before), len(cloud))
     take(row, old_voxel[:shared], out=voxel[:shared])
-    left = np.concatenate([voxel[:shared][~same[:shared]], row[old_voxel[shared:]]])
-    voxel[changed] = np.searchsorted(key, new)[which]
+    left = np.concatenate([voxel[changed[changed < shared]], row[old_voxel[shared:]]])
+    voxel[changed] = new_voxel
     touched = np.zeros(len(key), dtype=bool)
-    touched[left] = touched[voxel[changed]] = True
+    touched[left] = touched[new_voxel] = True
     source = np.zeros(len(key), dtype=np.int64)  # the old voxel of each; new ones are filled in below
     source[row] = np.arange(len(row))
-    positions, features = (values.numpy().take(source, axis=0) for values in (grid.positions, grid.features))
-    members = np.flatnonzero(take(touched, voxel))
+    columns = [values.numpy().take(source, axis=0) for values in (grid.positions, grid.features, grid.counts)]
+    members = points_of(touched, voxel)
     if len(members):
         fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
         rows = np.searchsorted(key, fresh.level.key.numpy())
-        positions[rows], features[rows] = fresh.positions.numpy(), fresh.features.numpy()
+        for column, values in zip(columns, (fresh.positions, fresh.features, fresh.counts)):
+            column[rows] = values.numpy()
         touched[rows] = False
     if touched.any():  # voxels that lost their last point
         kept = ~touched
         voxel = take(np.cumsum(kept, dtype=np.int32) - 1, voxel)
-        key, positions, features = key[kept], positions[kept], features[kept]
-    tensors = (torch.from_numpy(array) for array in (positions, features, voxel))
-    return VoxelGrid(Level(torch.from_numpy(key)), *tensors, grid.voxel_size)
+        key, *columns = (column[kept] for column in (key, *columns))
+    key, positions, features, counts, voxel = map(torch.from_numpy, (key, *columns, voxel))
+    return VoxelGrid(Level(key), positions, features, voxel, counts, grid.voxel_size)
+
+
+def joined_keys(old, new):
+    """The keys of both, sorted; int32 row of each old one; row of each new one. old: sorted unique keys; new: keys."""
+    unique, which = np.unique(new, return_inverse=True)
+    added = unique[~among(unique, old)]
+    keys = np.sort(np.concatenate([old, added]), kind="stable")
+    row = (np.arange(len(old)) + np.searchsorted(added, old)).astype(np.int32)
+    return keys, row, np.searchsorted(keys, unique)[which]
 
 
 def take(values, rows, out=None):
@@ -103,14 +109,26 @@ def _keys(xyz, voxel_size):
     return pack(coords, torch.zeros(len(coords), dtype=torch.int64)).numpy()
 
 
-def unchanged_points(before, cloud):
-    """[N] bool for the points of `cloud`: whether the point of the same number of the Cloud `before` equals it."""
-    same = np.zeros(len(cloud), dtype=bool)
-    for start in range(0, min(len(before), len(cloud)), BLOCK):
-        part = slice(start, min(start + BLOCK, len(before), len(cloud)))
-        pairs = ((before.xyz[part], cloud.xyz[part]), (before.rgb[part], cloud.rgb[part]))
+def points_of(chosen, voxel):
+    """Sorted rows of the points in chosen voxels. chosen: [M] bool; voxel: [N] int32 of each point."""
+    return _in_blocks(len(voxel), lambda block: take(chosen, voxel[block]))
+
+
+def changed_points(before, cloud):
+    """Sorted rows of the points of `cloud` that the Cloud `before` does not have under the same number."""
+    shared = min(len(before), len(cloud))
+
+    def differ(block):
+        pairs = [(old[block], new[block]) for old, new in ((before.xyz, cloud.xyz), (before.rgb, cloud.rgb))]
         if all(np.array_equal(old, new) for old, new in pairs):
-            same[part] = True
-        else:
-            same[part] = np.all([(old == new).all(axis=1) for old, new in pairs], axis=0)
-    return same
+            return np.zeros(0, dtype=bool)
+        return np.any([(old != new).any(axis=1) for old, new in pairs], axis=0)
+
+    return np.concatenate([_in_blocks(shared, differ), np.arange(shared, len(cloud))])
+
+
+def _in_blocks(count, test):
+    """Sorted rows below `count` that pass. test: function of a slice that gives a bool for each of its rows."""
+    starts = range(0, count, BLOCK)
+    found = [start + np.flatnonzero(test(slice(start, min(start + BLOCK, count)))) for start in starts]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])

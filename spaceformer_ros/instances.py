@@ -1,7 +1,6 @@
 """What one inference found: masks on voxels, scores and features as columns, and the way back to every input point."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -14,20 +13,21 @@ class VoxelMap:
     """The voxels that masks refer to.
 
     positions: [M, 3] float32 metres, mean of the member points, in the cloud's own frame (not shifted);
-    point_to_voxel: [N] int32, voxel of every input point; voxel_size: metres.
+    point_to_voxel: [N] int32, voxel of every input point; voxel_size: metres; point_counts: [M] int64 input points of
+    each voxel, counted where they are not given.
     """
 
     positions: np.ndarray
     point_to_voxel: np.ndarray
     voxel_size: float
+    point_counts: np.ndarray = None
+
+    def __post_init__(self):
+        if self.point_counts is None:
+            object.__setattr__(self, "point_counts", np.bincount(self.point_to_voxel, minlength=len(self)))
 
     def __len__(self):
         return len(self.positions)
-
-    @cached_property
-    def point_counts(self):
-        """[M] int64, input points of each voxel."""
-        return np.bincount(self.point_to_voxel, minlength=len(self))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,5 @@ def mirrored(grid):
     key = pack(coords, grid.level.scene)
     order = torch.argsort(key)
     row = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
-    return VoxelGrid(
-        Level(key[order]), positions[order], grid.features[order], row[grid.point_to_voxel], grid.voxel_size
-    ), row
+    columns = positions[order], grid.features[order], row[grid.point_to_voxel].int(), grid.counts[order]
+    return VoxelGrid(Level(key[order]), *columns, grid.voxel_size), row

@@ -11,7 +11,7 @@ import torch
 
 from . import Cancelled, SpaceformerError
 from .config import Config
-from .growing import MapGrid
+from .growing import BLOCK, MapGrid
 from .instances import VoxelMap
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
 from .merge import merge_tiles
@@ -134,8 +134,8 @@ class Segmenter:
         budget = self._tile_budget(config.tiling)
         with run.stopwatch.stage("voxelise", self._wait), explained(ADVICE):
             grid, view, known = self._map.see(cloud, 2 * budget)
-            positions, point_to_voxel = to_host(grid.positions, grid.point_to_voxel.int())
-            voxels = VoxelMap(view.to_map(positions), point_to_voxel, self.voxel_size)
+            positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
+            voxels = VoxelMap(view.to_map(positions), point_to_voxel, self.voxel_size, counts)
         if not known:
             self._tiles = TileMemory()
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
@@ -160,7 +160,7 @@ class Segmenter:
     def _find(self, grid, voxels, budget, run):
         """Masks on the grid: in one piece up to twice the budget, else in tiles of at most so many voxels."""
         if len(grid) <= 2 * budget:
-            return self._run(grid, voxels.positions, voxels.point_counts, run)
+            return self._run(grid, voxels.positions, run)
         with run.stopwatch.stage("plan"):
             columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
             plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
@@ -177,7 +177,7 @@ class Segmenter:
             run.progress(number + 1, len(plan))
             rows = regions[number]
             now = voxel_rows(grid, rows)
-            masks = self._run(take_rows(grid, rows), now.positions, voxels.point_counts[rows], run)
+            masks = self._run(take_rows(grid, rows), now.positions, run)
             self._tiles.store(plan[number], now, masks)
             parts[number] = in_map(masks, rows)
             if run.show and len(parts) < len(plan):
@@ -199,13 +199,13 @@ class Segmenter:
         with run.stopwatch.stage("postprocess"):
             return measure(masks, voxels, run.config.postprocess, self._boxes.fit)
 
-    def _run(self, grid, positions, counts, run):
-        """Masks that the network finds in one grid. positions: [M, 3] float32 metres; counts: [M] points per voxel."""
+    def _run(self, grid, positions, run):
+        """Masks that the network finds in one grid. positions: [M, 3] float32 metres."""
         with run.stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
             prediction = look(self.backend, grid, self.orders, self.looks)
         with run.stopwatch.stage("postprocess", self._wait):
             config = run.config.postprocess
-            return find_masks(prediction, positions, counts, config, self._nms_iou(config), self.fuse_iou)
+            return find_masks(prediction, positions, grid.counts, config, self._nms_iou(config), self.fuse_iou)
 
     def _nms_iou(self, config):
         return config.nms_iou if config.nms_iou >= 0 else self.nms_iou
@@ -247,8 +247,8 @@ def take_rows(grid, rows):
     shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
     level = Level(pack(coords - shift, torch.zeros_like(rows)))
     positions = grid.positions[rows] - shift * grid.voxel_size
-    own = torch.arange(len(rows), device=rows.device)  # no points here: every voxel stands for itself
-    return VoxelGrid(level, positions, grid.features[rows], own, grid.voxel_size)
+    own = torch.arange(len(rows), dtype=torch.int32, device=rows.device)  # no points: each voxel stands for itself
+    return VoxelGrid(level, positions, grid.features[rows], own, grid.counts[rows], grid.voxel_size)
 
 
 def voxel_rows(grid, rows):
@@ -273,7 +273,8 @@ def check_size(voxels, max_voxels, voxel_size):
 
 def check_reach(cloud, voxel_size):
     """Raises SpaceformerError for a cloud so far from the origin of its frame that float32 cannot tell voxels apart."""
-    reach = max(cloud.xyz.max(), -cloud.xyz.min())
+    parts = (cloud.xyz[start : start + BLOCK] for start in range(0, len(cloud), BLOCK))
+    reach = max(max(part.max(), -part.min()) for part in parts)  # of 20 million points in half the time
     if np.spacing(reach) > voxel_size:
         raise SpaceformerError(
             f"the cloud reaches {reach:.6g} m from the origin of its frame, where float32 coordinates lie "

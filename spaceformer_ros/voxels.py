@@ -266,14 +266,15 @@ class VoxelGrid:
     """One mean point per occupied voxel of one or more clouds.
 
     level: rows of the finest level; positions: [M, 3] float32 metres, mean of the member points;
-    features: [M, C] float32, mean of the member features; point_to_voxel: [N] int64, int32 in a map
-    that grew; voxel_size: metres.
+    features: [M, C] float32, mean of the member features; point_to_voxel: [N] int32; counts: [M] int64 member points;
+    voxel_size: metres.
     """
 
     level: Level
     positions: torch.Tensor
     features: torch.Tensor
     point_to_voxel: torch.Tensor
+    counts: torch.Tensor
     voxel_size: float
 
     def __len__(self):
@@ -296,7 +297,7 @@ class VoxelGrid:
             pack(voxel_coords(xyz, voxel_size), scene), return_inverse=True, return_counts=True
         )
         positions, pooled = _group_mean(xyz, inverse, counts), _group_mean(features, inverse, counts)
-        return cls(Level(key), positions, pooled, inverse, voxel_size)
+        return cls(Level(key), positions, pooled, inverse.int(), counts, voxel_size)
 
 
 def _group_mean(values, group, counts):

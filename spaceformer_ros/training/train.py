@@ -253,7 +253,7 @@ def voxelise(samples, voxel_size, device):
     labels = []
     for name in ("instance", "kind"):
         label = torch.empty(len(grid), dtype=torch.int64, device=device)
-        labels.append(label.scatter_(0, grid.point_to_voxel, join(name)))
+        labels.append(label.scatter_(0, grid.point_to_voxel.long(), join(name)))
     return grid, *labels
 
 
