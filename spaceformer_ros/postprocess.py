@@ -214,7 +214,7 @@ def mask_sums(masks, values):
 
 def fit_boxes(parts):
     """The upright boxes of a list of [n, 3] float32 metres, specks left out."""
-    return tuple(OrientedBox.fit(without_specks(xyz)) for xyz in parts)
+    return tuple(OrientedBox.fit(xyz) for xyz in without_specks(parts))
 
 
 class BoxMemory:
@@ -226,14 +226,23 @@ class BoxMemory:
     def fit(self, parts):
         """As `fit_boxes`."""
         keys = [hashlib.blake2b(np.ascontiguousarray(xyz).tobytes(), digest_size=16).digest() for xyz in parts]
-        boxes = [self._boxes.get(key) or fit_boxes([xyz])[0] for key, xyz in zip(keys, parts)]
-        self._boxes = dict(zip(keys, boxes))
-        return tuple(boxes)
+        new = {key: xyz for key, xyz in zip(keys, parts) if key not in self._boxes}
+        known = self._boxes | dict(zip(new, fit_boxes([*new.values()])))
+        self._boxes = {key: known[key] for key in keys}
+        return tuple(known[key] for key in keys)
 
 
-def without_specks(xyz):
-    """The points of a mask without small parts that lie apart, so that stray voxels do not stretch its box."""
-    component = touching_components(np.floor(xyz / SPECK_CELL).astype(np.int64))
-    share = np.bincount(component) / len(xyz)
-    kept = share[component] >= min(SPECK_SHARE, share.max())
-    return xyz[kept]
+def without_specks(parts):
+    """The points of masks without small parts of each that lie apart, so that stray voxels do not stretch its box.
+
+    parts: list of [n, 3] metres, n >= 1. Returns such a list.
+    """
+    if not parts:
+        return []
+    size = np.array([len(xyz) for xyz in parts])
+    starts, mask = np.cumsum(size) - size, np.repeat(np.arange(len(parts)), size)
+    cells = np.floor(np.concatenate(parts) / SPECK_CELL).astype(np.int64)
+    component = touching_components(np.column_stack([2 * mask, cells]))  # 2 apart: cells of two masks do not touch
+    share = np.bincount(component)[component] / size[mask]
+    kept = share >= np.minimum(SPECK_SHARE, np.maximum.reduceat(share, starts))[mask]
+    return [xyz[part] for xyz, part in zip(parts, np.split(kept, starts[1:]))]

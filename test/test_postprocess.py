@@ -19,7 +19,7 @@ from spaceformer_ros.postprocess import (
     score_masks,
     without_specks,
 )
-from spaceformer_ros.sparse import unique_rows
+from spaceformer_ros.sparse import touching_pairs, unique_rows
 
 
 def voxel_map(count=100, points_per_voxel=3):
@@ -151,10 +151,19 @@ def test_unique_rows_and_where_each_row_is_among_them(rng, reach):
     np.testing.assert_array_equal(unique[number], rows)
 
 
+@pytest.mark.parametrize("dims", [1, 2, 3, 4])
+@pytest.mark.parametrize("stray", [0, 1 << 40])  # a cell far out: no number for each place between
+def test_pairs_of_cells_that_touch(rng, dims, stray):
+    cells = np.unique(rng.integers(-6, 7, (400, dims)), axis=0)
+    cells = np.concatenate([cells, np.full((1, dims), 20 + stray)])
+    apart = np.abs(cells[:, None] - cells[None]).max(axis=2)
+    wanted = np.argwhere(np.triu(apart == 1))
+    np.testing.assert_array_equal(np.unique(np.sort(touching_pairs(cells), axis=1), axis=0), wanted)
+
+
 def test_specks_do_not_stretch_boxes(rng):
     xyz = np.concatenate([rng.random((5000, 3)), [[5.0, 5.0, 5.0]] * 3])
-    assert len(without_specks(xyz)) == 5000
-    assert len(without_specks(xyz[-3:])) == 3
+    assert [len(part) for part in without_specks([xyz, xyz[-3:]])] == [5000, 3]  # each mask by itself
 
 
 def test_points_belong_to_the_instance_with_the_highest_score():
