@@ -59,8 +59,9 @@ def main():
             for source, cloud in maps(options.map, sizes, counted)
         ]
         report(found)
-        for source, cloud in maps(options.map, [options.compare], segmenter.voxel_size):
-            compare(segmenter, source, cloud, clock, not options.no_naive)
+        if options.compare:
+            for source, cloud in maps(options.map, [options.compare], segmenter.voxel_size):
+                compare(segmenter, source, cloud, clock, not options.no_naive)
         cases += found
     if options.json:
         options.json.write_text(json.dumps([vars(case) for case in cases], indent=1))
@@ -73,7 +74,7 @@ def parse_options():
     parser.add_argument("--sizes", type=int, nargs="+", help="points of the maps; for released: voxels")
     parser.add_argument("--full", action="store_true", help=f"the sizes {', '.join(map(str, FULL))}")
     parser.add_argument(
-        "--compare", type=int, default=2000, help="voxels of the map for other ways to compute the same"
+        "--compare", type=int, default=2000, help="voxels of the map for other ways to compute the same; 0: none"
     )
     parser.add_argument("--tensors", action="store_true", help="also count the memory of tensors, in one more run")
     parser.add_argument("--no-naive", action="store_true", help="leave the plain version out of it: it is slow")
