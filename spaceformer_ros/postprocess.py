@@ -13,10 +13,11 @@ from scipy.spatial import cKDTree
 
 from .boxes import OrientedBox
 from .instances import Instances, Masks
-from .sparse import components, touching_components
+from .sparse import components, incidence, touching_components
 from .transfer import to_host
 
 CHUNK = {"cpu": 4096}  # voxels whose mask logits are worked on at a time: they stay in a CPU's cache
+SPARSE = 1 / 20  # of the voxels in a mask on average: with less, sparse products are faster on a CPU than dense ones
 SPECK_SHARE = 0.05  # parts of a mask with less than this share of its voxels do not stretch its box
 SPECK_CELL = 0.1  # metres; parts are apart when a whole cell of this size between them is empty
 
@@ -124,6 +125,9 @@ def mask_iou(masks):
 
 def mask_overlap(masks):
     """[K, K] float32, voxels that two masks share; exact below 2**24."""
+    if masks.device.type == "cpu" and torch.count_nonzero(masks) < SPARSE * masks.numel():
+        voxels = incidence(mask_to_rows(masks), len(masks))
+        return torch.from_numpy((voxels @ voxels.T).toarray())
     overlap = 0.0
     for (part,) in _chunks(masks):
         part = part.t().float()

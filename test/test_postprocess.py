@@ -132,8 +132,9 @@ def test_radius_components_equal_the_full_neighbour_graph(rng, distance):
     assert len(set(zip(found, expected))) == found.max() + 1 == expected.max() + 1
 
 
-def test_overlap_counts_shared_voxels():
-    masks = torch.rand(500, 6, generator=torch.Generator().manual_seed(0)) > 0.5
+@pytest.mark.parametrize("density", [0.02, 0.5])  # few voxels in each mask, and many
+def test_overlap_counts_shared_voxels(density):
+    masks = torch.rand(500, 6, generator=torch.Generator().manual_seed(0)) < density
     expected = [[int((masks[:, a] & masks[:, b]).sum()) for b in range(6)] for a in range(6)]
     assert mask_overlap(masks).tolist() == expected
 
