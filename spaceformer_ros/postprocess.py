@@ -47,8 +47,8 @@ def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
     iou = mask_iou(masks[:, rows])
     kept = non_max_suppression(iou, nms_iou)
     if fuse_iou < 1 and len(kept):
-        shares = fusion_shares(iou[:, kept], (objectness * mask_score)[rows], fuse_iou)
-        masks, mask_score, features = fuse(prediction, rows, shares, config.mask_threshold)
+        owner, share = fusion_shares(iou, kept, (objectness * mask_score)[rows], fuse_iou)
+        masks, mask_score, features = fuse(prediction, rows, owner, share, config.mask_threshold)
     else:
         masks, mask_score = masks[:, rows[kept]], mask_score[rows[kept]]
         features = prediction.clip_features[rows[kept]].float()
@@ -86,34 +86,61 @@ def non_max_suppression(iou, max_iou):
     return torch.as_tensor(kept, dtype=torch.int64, device=iou.device)
 
 
-def fusion_shares(iou, confidence, fuse_iou):
-    """How much each of K masks counts in each of the L that stay, [K, L] float32, columns sum to 1.
+def fusion_shares(iou, kept, confidence, fuse_iou):
+    """Which of the L masks that stay each of K masks counts in, [K] int64, and how much, [K] float32; the shares in one
+    that stays sum to 1.
 
-    iou: [K, L] of all with those that stay; confidence: [K]. A duplicate counts by its confidence in the one that it
+    iou: [K, K]; kept: [L] those that stay; confidence: [K]. A duplicate counts by its confidence in the one that it
     overlaps most, if by more than fuse_iou.
     """
-    most, owner = iou.max(dim=1)
-    shares = torch.where(most > fuse_iou, confidence, 0)[:, None] * F.one_hot(owner, iou.shape[1])
-    return shares / shares.sum(dim=0)
+    most, owner = iou[:, kept].max(dim=1)
+    owner[kept] = torch.arange(len(kept), device=owner.device)  # also where two that stay are equal
+    share = torch.where(most > fuse_iou, confidence, 0)
+    share[kept] = confidence[kept].clamp(min=torch.finfo(share.dtype).tiny)
+    return owner, share / (share[:, None] * F.one_hot(owner, len(kept))).sum(dim=0)[owner]
 
 
-def fuse(prediction, rows, shares, mask_threshold):
+def fuse(prediction, rows, owner, share, mask_threshold):
     """Masks [M, L] bool, mask scores [L] and features [L, C] of weighted means over queries: several that started on
     one object saw it differently, and their mean is steadier than the best of them.
 
-    rows: [K] queries; shares: [K, L], columns sum to 1. Probabilities and features of length 1 are averaged.
+    rows: [K] queries; owner, share: [K] as of `fusion_shares`. Probabilities and features of length 1 are averaged.
     """
     limit = torch.tensor(float(mask_threshold)).sigmoid().item()
-    heard = shares.sum(dim=1) > 0
-    rows, shares = rows[heard], shares[heard].t().contiguous()
+    heard = share > 0
+    rows, share, turns = rows[heard], share[heard, None], in_turns(owner[heard])
     masks, score = [], 0.0
     for (logits,) in _chunks(prediction.mask_logits):
-        probability = shares @ logits.t().index_select(0, rows).float().sigmoid_()  # [L, m]
+        probability = _mean_probability(logits, rows, share, turns)
         masks.append(probability > limit)
         score = score + (probability * masks[-1]).sum(dim=1)
     masks = torch.cat(masks, dim=1)
-    features = F.normalize(prediction.clip_features[rows].float(), dim=1)
-    return masks.t(), score / masks.sum(dim=1).clamp(min=1), shares @ features
+    features = F.normalize(prediction.clip_features[rows].float(), dim=1) * share
+    return masks.t(), score / masks.sum(dim=1).clamp(min=1), sums_by_owner(turns, features.__getitem__)
+
+
+def _mean_probability(logits, rows, share, turns):
+    """[L, m] of mask logits [m, Q], see `fuse`."""
+    weighted = lambda chosen: logits.t().index_select(0, rows[chosen]).float().sigmoid_().mul_(share[chosen])  # noqa: E731
+    return sums_by_owner(turns, weighted)
+
+
+def in_turns(owner):
+    """Pairs (rows, their owners), each owner once at most: all owners in order first, then those with a second row, and
+    so on. owner: [K] int64 that holds each of 0 to L - 1."""
+    owner, order = torch.sort(owner, stable=True)
+    turn = torch.arange(len(owner), device=owner.device) - torch.searchsorted(owner, owner)
+    return [(order[turn == number], owner[turn == number]) for number in range(int(turn.max()) + 1)]
+
+
+def sums_by_owner(turns, values):
+    """[L, m]: sums of rows by their owner, on every device in the same order. values: function of rows that gives what
+    they hold, [k, m]."""
+    (first, _), *others = turns
+    total = values(first)
+    for rows, owner in others:
+        total.index_add_(0, owner, values(rows))
+    return total
 
 
 def mask_iou(masks):

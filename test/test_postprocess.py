@@ -94,6 +94,16 @@ def test_a_duplicate_below_the_limit_has_no_say():
     assert len(nothing) == 0
 
 
+def test_equal_masks_that_all_stay_keep_their_own_features():
+    wanted = prediction([(0, 20), (50, 60), (0, 20), (1, 20)], objectness=[1.0, 0.5, 1.0, 0.0])
+    everything = PostprocessConfig(nms_iou=1.0, objectness_threshold=0.0)
+    found = extract_instances(wanted, voxel_map(), everything, fuse_iou=0.9)
+    assert [(len(rows), features.argmax()) for rows, features in zip(found.masks, found.features)] == [
+        *((20, 0), (20, 2), (10, 1)),
+        (19, 3),
+    ]
+
+
 def test_masks_with_few_points_are_dropped():
     found = extract_instances(prediction([(0, 6), (10, 17)]), voxel_map(), PostprocessConfig())
     assert found.num_points.tolist() == [21]  # 18 points are fewer than 20
