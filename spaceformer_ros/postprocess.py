@@ -229,7 +229,7 @@ def measure(masks, voxels, config=None, fit=None):
         masks, sizes = masks[kept], sizes[kept]
     sums = [mask_sums(masks.rows, counts * axis.astype(np.float64)) for axis in voxels.positions.T]
     centroids = (np.stack(sums, axis=1) / sizes[:, None]).astype(np.float32)
-    boxes = (fit or fit_boxes)([voxels.positions[rows] for rows in masks.rows])
+    boxes = (fit or fit_boxes)([voxels.positions.take(rows, axis=0) for rows in masks.rows])
     return Instances(
         voxels, masks.rows, masks.objectness, masks.mask_score, masks.features, sizes, centroids, tuple(boxes)
     )
@@ -256,7 +256,7 @@ class BoxMemory:
 
     def fit(self, parts):
         """As `fit_boxes`."""
-        keys = [hashlib.blake2b(np.ascontiguousarray(xyz).tobytes(), digest_size=16).digest() for xyz in parts]
+        keys = [hashlib.sha1(np.ascontiguousarray(xyz).tobytes(), usedforsecurity=False).digest() for xyz in parts]
         new = {key: xyz for key, xyz in zip(keys, parts) if key not in self._boxes}
         known = self._boxes | dict(zip(new, fit_boxes([*new.values()])))
         self._boxes = {key: known[key] for key in keys}
