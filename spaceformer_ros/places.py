@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .sparse import Members, ranges
+
 TRACK_CELL = 0.1  # metres; identity is judged on cells of this size, anchored at the frame's origin
 FINE_CELL = 0.05  # metres; presence and absence are judged on cells of this size
 ENOUGH_AROUND = 50  # fine cells that tell where an object stood
@@ -19,17 +21,17 @@ _AXIS = 1 << 21  # cells along one axis of a key
 
 def cell_keys(xyz, size):
     """[N] int64 key of the cell of `size` metres that each point lies in. xyz: [N, 3] metres."""
-    x, y, z = (np.floor(np.asarray(xyz) / size).astype(np.int64) + _AXIS // 2).T
-    return (x * _AXIS + y) * _AXIS + z
-
-
-CORNERS = SLACK * np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    x, y, z = np.floor(np.asarray(xyz) / size).astype(np.int32).T + np.int32(_AXIS // 2)
+    return (x.astype(np.int64) * _AXIS + y) * _AXIS + z
 
 
 def fine_keys_near(xyz):
-    """[N, 8] int64 keys of the fine cells (repeated, if fewer) within SLACK of each point. xyz: [N, 3] metres."""
-    corners = np.asarray(xyz, dtype=np.float64)[:, None] + CORNERS
-    return cell_keys(corners.reshape(-1, 3), FINE_CELL).reshape(-1, 8)
+    """[N, 8] int64 keys of the fine cells (repeated, if fewer) within SLACK of each point, z fastest. xyz: [N, 3]
+    metres."""
+    low, high = (np.asarray(xyz, dtype=np.float64).T + slack for slack in (-SLACK, SLACK))
+    near = np.floor(np.stack([low, high], axis=2) / FINE_CELL).astype(np.int64) + _AXIS // 2
+    x, y, z = near[0, :, :, None, None], near[1, :, None, :, None], near[2, :, None, None, :]
+    return ((x * _AXIS + y) * _AXIS + z).reshape(-1, 8)
 
 
 def neighbours(reach):
@@ -93,9 +95,7 @@ class KeyIndex:
     def rows(self, wanted):
         """Rows whose key is among `wanted` (unique keys), in the order of wanted."""
         starts, stops = (np.searchsorted(self._keys, wanted, side) for side in ("left", "right"))
-        lengths = stops - starts
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return self._order[np.repeat(starts, lengths) + within]
+        return self._order[ranges(starts, stops - starts)]
 
 
 class CloudCells:
@@ -107,7 +107,7 @@ class CloudCells:
         self.keys, self._cell_of_point, self._counts = np.unique(keys, return_inverse=True, return_counts=True)
         self._xyz, self._voxels = cloud.xyz, voxels
         self._means = self._mean(self._cell_of_point, cloud.xyz, self._counts)
-        self._points = KeyIndex(voxels.point_to_voxel)
+        self._points = Members(voxels.point_to_voxel, len(voxels))
         self._blocks = KeyIndex(cell_keys(self._means, TRACK_CELL))
 
     @staticmethod
@@ -118,9 +118,9 @@ class CloudCells:
 
     def place(self, mask):
         """The Place of a mask (array of voxel rows)."""
-        points = self._points.rows(mask)
+        points = self._points.of(mask)
         cells, inverse, counts = np.unique(self._cell_of_point[points], return_inverse=True, return_counts=True)
-        own = self._mean(inverse, self._xyz[points], counts)
+        own = self._mean(inverse, self._xyz.take(points, axis=0), counts)
         around = self._around(own, cells)
         kind = np.where(self._others_near(own, cells[counts == self._counts[cells]]), SHARED, ALONE)
         kind = np.concatenate([kind, np.full(len(around), AROUND)]).astype(np.uint8)
@@ -146,8 +146,13 @@ class CloudCells:
 
     def _lookup(self, xyz):
         """For the fine cells near N points: [N, 8] index into self.keys, and bool whether that is the cell."""
-        wanted = fine_keys_near(xyz)
-        cell = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        wanted, last = fine_keys_near(xyz), len(self.keys) - 1
+        low, high = wanted[:, ::2], wanted[:, 1::2]  # high is the cell above low: searched for once
+        below = np.searchsorted(self.keys, low)
+        above = below.copy()
+        for step in range(2):  # rounding may put a cell between them
+            above += (self.keys[np.minimum(above, last)] == low + step) & (low + step < high)
+        cell = np.minimum(np.stack([below, above], axis=2).reshape(wanted.shape), last)
         return cell, self.keys[cell] == wanted
 
     def filled(self, xyz):

@@ -10,6 +10,26 @@ from scipy.spatial import cKDTree
 LARGEST = 2**62  # of the numbers that rows of integers are told apart by
 
 
+def ranges(starts, lengths):
+    """[sum of lengths] int64: starts[0], starts[0] + 1, ..., then those from starts[1], and so on."""
+    return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+
+
+class Members:
+    """Finds the members of groups. Sorts by counting, in a fifth of the time of a stable sort."""
+
+    def __init__(self, group, count):
+        """group: [N] int, below `count`."""
+        entries = np.ones(len(group), dtype=np.int8), (group, np.arange(len(group), dtype=np.int32))
+        matrix = csr_matrix(entries, shape=(count, len(group)))
+        self._start, self._members = matrix.indptr, matrix.indices
+
+    def of(self, groups):
+        """Members of some groups, in the order of groups, ascending in each."""
+        start = self._start[groups]
+        return self._members[ranges(start, self._start[groups + 1] - start)]
+
+
 def incidence(groups, size):
     """[K, size] sparse float32 matrix, 1 where a group holds a row. groups: K arrays of unique rows."""
     starts = np.cumsum([0, *(len(rows) for rows in groups)])

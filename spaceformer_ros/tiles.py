@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .room_segmentation import segment_rooms
-from .sparse import touching_components
+from .sparse import ranges, touching_components
 
 SQUARE = 0.05  # metres, about: a whole number of voxels; columns are two by two of them
 FLOOR = 0.01  # share of the voxels that lie below it at most
@@ -83,7 +83,7 @@ class Columns:
         inside[self.rows(tile.region)] = True
         piles = np.flatnonzero(inside[self.pile])
         size = self.start[piles + 1] - self.start[piles]
-        return np.repeat(self.start[piles] - np.cumsum(size) + size, size) + np.arange(size.sum())
+        return ranges(self.start[piles], size)
 
     def owner(self, tiles):
         """[M] int32: the tile whose core holds each voxel."""
