@@ -1,6 +1,7 @@
 """Identities over time: properties of the tracker on made-up objects, and whole sequences with their truth."""
 
 import dataclasses
+import itertools
 import logging
 import math
 
@@ -14,8 +15,19 @@ from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.instances import Instances, VoxelMap
-from spaceformer_ros.places import ALONE, AROUND, FINE_CELL, CloudCells, Place, cell_keys, neighbours, touching
+from spaceformer_ros.places import (
+    ALONE,
+    AROUND,
+    FINE_CELL,
+    CloudCells,
+    Place,
+    cell_keys,
+    fine_keys_near,
+    neighbours,
+    touching,
+)
 from spaceformer_ros.scene import SceneStore, to_tracks
+from spaceformer_ros.sparse import Members
 from spaceformer_ros.tracking import (
     CLEAR_VIEW,
     FILLED_VIEW,
@@ -220,6 +232,29 @@ def test_touching_cells_are_the_neighbours_on_all_sides(rng, count):
     keys = cell_keys(rng.uniform(-1, 1, (2000, 3)), FINE_CELL)
     wanted = np.unique(cell_keys(rng.uniform(-1, 1, (count, 3)), FINE_CELL))
     assert np.array_equal(touching(keys, wanted), np.isin(keys, wanted[:, None] + neighbours(1)))
+
+
+def test_what_is_filled_is_asked_of_all_cells_within_the_slack(rng):
+    xyz = (rng.integers(-40, 40, (3000, 3)) * FINE_CELL / 4).astype(np.float32)  # on the borders of cells, too
+    cloud = Cloud(xyz, np.zeros((3000, 3), np.uint8), "map")
+    cells = CloudCells(cloud, VoxelMap(xyz, np.arange(3000, dtype=np.int32), 0.02))
+    asked = (rng.integers(-60, 60, (2000, 3)) * FINE_CELL / 4).astype(np.float32)
+    corners = [
+        asked.astype(np.float64) + FINE_CELL / 2 * np.array(signs) for signs in itertools.product((-1, 1), repeat=3)
+    ]
+    near = np.stack([cell_keys(corner, FINE_CELL) for corner in corners], axis=1)
+    np.testing.assert_array_equal(fine_keys_near(asked), near)
+    filled = np.isin(near, cell_keys(xyz, FINE_CELL)).any(axis=1)
+    assert 0 < filled.sum() < len(filled)
+    np.testing.assert_array_equal(cells.filled(asked), filled)
+
+
+def test_members_of_groups(rng):
+    group = rng.integers(0, 50, 300)
+    group[group == 7] = 8  # a group without any
+    wanted = np.array([8, 3, 7, 49])
+    expected = np.concatenate([np.flatnonzero(group == number) for number in wanted])
+    np.testing.assert_array_equal(Members(group, 51).of(wanted), expected)
 
 
 def test_a_place_knows_what_is_alone_and_what_is_around():
