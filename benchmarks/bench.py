@@ -146,7 +146,7 @@ class Watch:
         self._backend_predict = segmenter.backend.predict
         self._keys, self._parts = [], Counter()
         self._peak = self._peak_again = self._tensors = 0
-        self.seconds = 0.0
+        self.seconds = self._watched = 0.0  # in all; of the runs whose parts were measured
 
     def predict(self, grid, orders):
         """Prediction of a VoxelGrid, as the backend's."""
@@ -158,11 +158,15 @@ class Watch:
         before, start = start_of_peak(clock.device), clock.now()
         with part_seconds(model, clock) if on_cpu else contextlib.nullcontext() as parts:
             prediction = again()
-        self.seconds += clock.now() - start
+        watched = clock.now() - start
+        self.seconds += watched
         self._peak = max(self._peak, peak_bytes(clock.device) - before)
         if not on_cpu:
+            start = clock.now()
             with part_seconds(model, clock) as parts:
                 again()
+            watched = clock.now() - start
+        self._watched += watched
         if self._with_tensors:
             self._count_tensors(again)
         self._parts.update(parts)
@@ -183,7 +187,7 @@ class Watch:
         model, itemsize, counts = self._segmenter.backend.model, self._segmenter.dtype.itemsize, Counter()
         for key in self._keys:
             counts.update(count_multiply_adds(model, Level(key), self._segmenter.orders))
-        decoder = self.seconds - sum(self._parts.values())
+        decoder = self._watched - sum(self._parts.values())
         return Case(
             voxels=sum(map(len, self._keys)) // self._segmenter.looks,
             tiles=len(self._keys),

@@ -33,7 +33,8 @@ class ModelConfig:
     device: str = fixed("auto", 'torch device, such as "cpu" or "cuda:0"; "auto": the first CUDA device, else the CPU')
     precision: str = fixed(
         "auto",
-        "arithmetic of the network; auto: float16 on CUDA, bfloat16 on CPUs that have it, else float32",
+        "arithmetic of the network; auto: bfloat16 on GPUs from compute capability 8.0 on and on CPUs that have it, "
+        "else float32; the range of float16 is too small for the demo weights",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     backend: str = fixed(

@@ -39,7 +39,8 @@ class MapGrid:
             known, self._view = False, View.of(cloud, self.along_walls)
             grid = make_grid(cloud, self._view, self.voxel_size, self.device)
         large = len(grid) > one_piece
-        self._cloud, self._grid = (cloud, grid) if large else (None, None)
+        self._cloud = cloud if large else None
+        self._grid = grid if large and self.device.type == "cpu" else None
         return grid, self._view, known
 
 

@@ -13,7 +13,13 @@ AUTOMATIC_SHARE = 0.5  # of the free memory is used where the setting leaves it 
 FIRST_RUN_BYTES = 16384  # per voxel, compiled products and freed memory on a CPU: maps of 10,000 voxels take less
 LEAST_SHARE = 6  # no measurement is believed that lies more than this factor below the estimate
 LEAST_MEASURED = 5000  # voxels; on smaller grids fixed costs would be taken for costs per voxel
-MESSAGES = ("out of memory", "not enough memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+MESSAGES = (
+    "out of memory",
+    "not enough memory",
+    "DefaultCPUAllocator",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+)
 
 
 class OutOfMemory(SpaceformerError):

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from .boxes import OrientedBox
 from .instances import Instances, Masks
 from .sparse import components, incidence, touching_components
-from .transfer import to_host
+from .transfer import to_device, to_host
 
 CHUNK = {"cpu": 4096}  # voxels whose mask logits are worked on at a time: they stay in a CPU's cache
 SPARSE = 1 / 20  # of the voxels in a mask on average: with less, sparse products are faster on a CPU than dense ones
@@ -128,9 +128,12 @@ def _mean_probability(logits, rows, share, turns):
 def in_turns(owner):
     """Pairs (rows, their owners), each owner once at most: all owners in order first, then those with a second row, and
     so on. owner: [K] int64 that holds each of 0 to L - 1."""
-    owner, order = torch.sort(owner, stable=True)
-    turn = torch.arange(len(owner), device=owner.device) - torch.searchsorted(owner, owner)
-    return [(order[turn == number], owner[turn == number]) for number in range(int(turn.max()) + 1)]
+    device, (owner,) = owner.device, to_host(owner)
+    order = np.argsort(owner, kind="stable")
+    owner = owner[order]
+    turn = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    chosen = [turn == number for number in range(turn.max() + 1)]
+    return [(to_device(order[rows], device), to_device(owner[rows], device)) for rows in chosen]
 
 
 def sums_by_owner(turns, values):

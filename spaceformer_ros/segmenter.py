@@ -310,9 +310,8 @@ def choose_device(name):
 def choose_precision(name, device):
     """torch.dtype for the setting `precision`. Raises SpaceformerError where the device cannot do it."""
     if name == "auto":
-        if device.type == "cuda":
-            return torch.float16
-        return torch.bfloat16 if cpu_has_bfloat16() else torch.float32
+        fast = cpu_has_bfloat16() if device.type == "cpu" else torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if fast else torch.float32  # float16 overflows: values of the demo network reach 94,000
     if name == "float16" and device.type == "cpu":
         raise SpaceformerError("precision float16 needs a CUDA device: use float32, bfloat16 or auto on the CPU")
     return PRECISIONS[name]

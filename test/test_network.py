@@ -1,11 +1,12 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import tiny_config
 from reference import morton, plain_attention
 from test_voxels import level_of, random_level
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.network import attention, layers
+from spaceformer_ros.network import attention, decoder, layers
 from spaceformer_ros.network.attention import (
     CURVE_ORDERS,
     Groups,
@@ -17,7 +18,7 @@ from spaceformer_ros.network.attention import (
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
 from spaceformer_ros.network.layers import rotary_table, rotate
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders, network_input
-from spaceformer_ros.network.seeds import farthest_points
+from spaceformer_ros.network.seeds import QuerySeeds, farthest_points
 from spaceformer_ros.voxels import VoxelGrid
 
 
@@ -149,6 +150,9 @@ def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
     groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
     assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
     assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
+    monkeypatch.setattr(attention, "MOST_GROUPS", 2)
+    groups = Groups(torch.randperm(9), ((1, 5), (4, 1)))
+    assert [piece.runs for piece in groups.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
 
 
 def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
@@ -223,6 +227,28 @@ def test_masked_attention_in_bfloat16_equals_plain_attention():
         out = masked_attention(half[0], Keys(None, *half[1:]), blocked, 64)
     expected = plain_attention(*(t.float() for t in half), blocked)
     torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_masked_attention_by_a_fast_kernel(monkeypatch, shared):
+    torch.manual_seed(0)
+    seen, kernel = [], F.scaled_dot_product_attention
+    monkeypatch.setattr(decoder, "has_flash_kernel", lambda q: True)
+
+    def watched(q, k, v, attn_mask):
+        seen.append((q, attn_mask))
+        return kernel(q, k, v, attn_mask)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
+    row = torch.arange(60) // 2 if shared else None
+    query, key, value = torch.randn(2, 5, 8), torch.randn(2, 60, 8), torch.randn(2, 60, 8)
+    blocked = torch.rand(30 if shared else 60, 5) < 0.6
+    with torch.inference_mode():
+        out = masked_attention(query, Keys(row, key, value), blocked, 64)
+    ((q, mask),) = seen
+    assert q.dim() == 4  # with three dimensions PyTorch takes its slow path
+    assert mask.is_contiguous()
+    torch.testing.assert_close(out, plain_attention(query, key, value, blocked[row] if shared else blocked))
 
 
 def test_keys_that_share_a_voxel_share_its_mask():
@@ -354,6 +380,12 @@ def test_seeds_are_foreground_voxels_spread_over_their_votes(tiny_model):
     foreground = model.seeds.foreground(features)[:, 0]
     assert bool((foreground[seeds.row] > min(0.0, float(foreground.sort(descending=True).values[10]))).all())
     assert torch.pdist(seeds.centre).min() > 0.2  # ten places in a box of 1.5 x 1.2 x 0.8 m
+
+
+def test_values_beyond_the_range_are_refused():
+    seeds = QuerySeeds(8, 16)
+    with pytest.raises(SpaceformerError, match="not finite in float32: set precision to auto"):
+        seeds.pick(torch.full((20, 8), torch.nan), torch.rand(20, 3), 5)
 
 
 def test_farthest_points_of_a_line_are_its_ends_then_its_middle():

@@ -97,6 +97,13 @@ def test_devices_and_precisions_that_cannot_be_had_are_refused():
     assert choose_precision("float32", torch.device("cpu")) == torch.float32
 
 
+@pytest.mark.parametrize(("capability", "wanted"), [((7, 5), torch.float32), ((8, 7), torch.bfloat16)])
+def test_a_gpu_gets_a_range_that_is_large_enough(monkeypatch, capability, wanted):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert choose_precision("auto", torch.device("cuda:0")) == wanted
+    assert choose_precision("float16", torch.device("cuda:0")) == torch.float16
+
+
 @pytest.mark.parametrize("far", [1e6, 1e19, -3e38])
 def test_clouds_too_far_out_for_float32_are_refused(cloud, far):
     xyz = cloud.xyz.copy()

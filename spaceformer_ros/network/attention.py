@@ -21,6 +21,7 @@ SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
 RANDOM_ORDER = "random"  # chunks of a random permutation; never drawn unless asked for
 MORTON_BITS = 20
 GROUP_ROWS = {"cpu": 4096}  # whose queries, keys and values are held at a time
+MOST_GROUPS = 65_535  # at a time: the second side of a CUDA grid
 BY_ROWS_LENGTH = 256  # groups from this length on are worth a loop over heads
 BY_ROWS_LOGITS = 1 << 21  # at a time, 4 MB in bfloat16
 
@@ -34,11 +35,11 @@ class Groups:
 
     @cached_property
     def pieces(self):
-        """The same groups, in the same order, in parts of about GROUP_ROWS voxels, at least one group each."""
+        """The same groups, in the same order, in parts of about GROUP_ROWS voxels, one group to MOST_GROUPS each."""
         limit = GROUP_ROWS.get(self.order.device.type, 1 << 17)
         parts, size = [[]], 0
         for length in (length for length, count in self.runs for _ in range(count)):
-            if parts[-1] and size + length > limit:
+            if parts[-1] and (size + length > limit or len(parts[-1]) == MOST_GROUPS):
                 parts.append([])
                 size = 0
             parts[-1].append(length)
@@ -170,9 +171,13 @@ def attention_by_rows(q, k, v, out):
 
 
 def has_flash_kernel(q):
-    """Whether PyTorch's variable-length flash attention can run: half precision, CUDA, Ampere or newer."""
-    half = q.dtype in (torch.float16, torch.bfloat16)
-    return half and q.device.type == "cuda" and torch.cuda.get_device_capability(q.device) >= (8, 0)
+    """Whether PyTorch's flash attention can run: half precision, CUDA, Ampere or newer, a width of heads that it has, a
+    build with it. q: [..., D]."""
+    if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
+        return False
+    fits = q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+    built = torch.backends.cuda.is_flash_attention_available()
+    return fits and built and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
 
 def varlen_attention(q, k, v, groups):

@@ -241,8 +241,10 @@ def masked_attention(query, keys, blocked, chunk_size):
     the keys are taken in chunks, each with a softmax of its own, that count by the sums of their exponentials (as in
     Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
-    if has_flash_kernel(query) and not torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(query, keys.key, keys.value, attn_mask=_bias(keys, blocked, query.dtype))
+    indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # by the kernel, in 32 bits
+    if has_flash_kernel(query) and indexed and not torch.is_grad_enabled():
+        q, key, value = query[None], keys.key[None], keys.value[None]  # without a batch it takes no fast kernel
+        return F.scaled_dot_product_attention(q, key, value, attn_mask=_bias(keys, blocked, query.dtype))[0]
     chunks = [slice(start, start + chunk_size) for start in range(0, keys.key.shape[1], chunk_size)]
     attended, log_sums = zip(*(_attend(query, keys, blocked, chunk) for chunk in chunks))
     if len(chunks) == 1:
@@ -268,4 +270,4 @@ def _bias(keys, blocked, dtype, chunk=slice(None)):
     """What to add to the logits of a chunk, [Q, N]: 0 where a query may look at a key, else a number so low that its
     weight is 0, but finite, since a chunk may hold no visible key at all. blocked: [M, Q]."""
     hidden = (blocked[chunk] if keys.row is None else blocked.index_select(0, keys.row[chunk])).t()
-    return hidden.to(dtype).mul_(torch.finfo(dtype).min / 2)
+    return hidden.to(dtype, memory_format=torch.contiguous_format).mul_(torch.finfo(dtype).min / 2)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .. import SpaceformerError
+
 
 @dataclass(frozen=True)
 class Seeds:
@@ -46,6 +48,10 @@ class QuerySeeds(nn.Module):
             count = min(count, len(foreground))
             threshold = foreground.topk(count).values[-1].clamp(max=0.0)
             candidates = torch.nonzero(foreground >= threshold)[:, 0]
+            if not len(candidates):
+                raise SpaceformerError(
+                    f"the network's values are not finite in {str(features.dtype)[6:]}: set precision to auto"
+                )
             row = candidates[farthest_points(votes[candidates], count)]
         return Seeds(row, votes[row], votes)
 
