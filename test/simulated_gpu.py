@@ -8,22 +8,24 @@ A program of its own: functions of PyTorch are replaced for the whole process.
 """
 
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from test_kernels import convolve_by_table
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
 from spaceformer_ros import SpaceformerError, segmenter
 from spaceformer_ros.checkpoint import load_checkpoint
 from spaceformer_ros.config import Config, ModelConfig
-from spaceformer_ros.network import attention, kernels
-from spaceformer_ros.network.layers import SparseConv3d
 from spaceformer_ros.pipeline import warm_up
 from spaceformer_ros.rooms import RoomConfig, make_room
+from spaceformer_ros.sparse import incidence
 
 GPU = torch.device("cuda:0")
 MIXED = (
@@ -210,23 +212,11 @@ class Stream:
 
 
 def convolve(x, weight, bias, table):
-    """The Triton kernel's results, on its own table of neighbours."""
+    """Stands in for the Triton kernel: float32 sums from its own table of neighbours."""
     used["convolution"] += 1
     assert table.dtype == torch.int32
     assert x.dtype == weight.dtype
-    out = torch.zeros(len(x), weight.shape[2], device=x.device)
-    for row, product in zip(table.long().unbind(), weight.float().unbind()):
-        out += torch.where((row >= 0)[:, None], x[row.clamp(min=0)].float(), 0) @ product
-    return (out + bias.float()).to(x.dtype)
-
-
-def use_kernel(model):
-    layers = [module for module in model.modules() if isinstance(module, SparseConv3d)]
-    for layer in {(layer.weight.shape, layer.weight.dtype): layer for layer in layers}.values():
-        kernels.check(convolve, layer)
-    for layer in layers:
-        layer.kernel = convolve
-    return ""
+    return convolve_by_table(x.float(), weight.float(), bias.float(), table).to(x.dtype)
 
 
 def install():
@@ -249,19 +239,16 @@ def install():
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     torch.Tensor.pin_memory, torch.Tensor.to, torch.nonzero = lambda values: values, to, nonzero
     torch.tensor, torch.as_tensor = constructor(torch.tensor), constructor(torch.as_tensor)
-    F.scaled_dot_product_attention, segmenter.use_triton = dense_attention, use_kernel
-    attention.F.scaled_dot_product_attention = dense_attention
+    F.scaled_dot_product_attention = dense_attention
+    sys.modules["spaceformer_ros.network.triton_convolution"] = SimpleNamespace(convolve=convolve)
 
 
 def best_ious(wanted, found):
     """For each of the wanted Instances the IoU of the most alike one that was found on the same voxels."""
-    dense = np.zeros((2, max(len(wanted), len(found)), len(wanted.voxels)), dtype=np.float32)
-    for side, instances in enumerate((wanted, found)):
-        for row, mask in enumerate(instances.masks):
-            dense[side, row, mask] = 1
-    shared = dense[0] @ dense[1].T
-    area = dense.sum(axis=2)
-    return (shared / np.maximum(area[0][:, None] + area[1][None] - shared, 1))[: len(wanted)].max(axis=1)
+    voxels = [incidence(instances.masks, len(wanted.voxels)) for instances in (wanted, found)]
+    shared = (voxels[0] @ voxels[1].T).toarray()
+    size = [np.diff(masks.indptr) for masks in voxels]
+    return (shared / (size[0][:, None] + size[1] - shared)).max(axis=1)
 
 
 def main():
