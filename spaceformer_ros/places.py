@@ -22,7 +22,11 @@ _AXIS = 1 << 21  # cells along one axis of a key
 def cell_keys(xyz, size):
     """[N] int64 key of the cell of `size` metres that each point lies in. xyz: [N, 3] metres."""
     x, y, z = np.floor(np.asarray(xyz) / size).astype(np.int32).T + np.int32(_AXIS // 2)
-    return (x.astype(np.int64) * _AXIS + y) * _AXIS + z
+    return _key(x.astype(np.int64), y, z)
+
+
+def _key(x, y, z):
+    return (x * _AXIS + y) * _AXIS + z
 
 
 def fine_keys_near(xyz):
@@ -31,13 +35,13 @@ def fine_keys_near(xyz):
     low, high = (np.asarray(xyz, dtype=np.float64).T + slack for slack in (-SLACK, SLACK))
     near = np.floor(np.stack([low, high], axis=2) / FINE_CELL).astype(np.int64) + _AXIS // 2
     x, y, z = near[0, :, :, None, None], near[1, :, None, :, None], near[2, :, None, None, :]
-    return ((x * _AXIS + y) * _AXIS + z).reshape(-1, 8)
+    return _key(x, y, z).reshape(-1, 8)
 
 
 def neighbours(reach):
     """Numbers that, added to a key, give the keys of the cell itself and of all up to `reach` cells away."""
     step = range(-reach, reach + 1)
-    return np.array([(x * _AXIS + y) * _AXIS + z for x in step for y in step for z in step])
+    return np.array([_key(x, y, z) for x in step for y in step for z in step])
 
 
 def occupied_cells(xyz):
