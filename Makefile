@@ -16,13 +16,13 @@ test: setup lint ## all tests, over real DDS on this machine only
 	$(RUN) python -m pytest -q test
 
 evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
-	$(RUN) python benchmarks/evaluate_rooms.py -n 200 --per-class --json $(OUT)/evaluation.json
+	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --per-class --json $(OUT)/evaluation.json
 
 bench: setup ## every stage beside what its arithmetic needs, on this machine (docs/benchmarks.md)
-	$(RUN) python benchmarks/bench.py
+	$(RUN) python -m benchmarks.bench
 
 soak: setup ## the node on a growing, looping map for MINUTES (120), with queries: does it stay as it is?
-	$(RUN) python benchmarks/soak.py --minutes $(MINUTES)
+	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
 lint: setup ## style of code, as ruff sees it
 	$(RUN) ruff check .

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does the accumulator keep up with scans of 50,000 points? Usage: tools/env.sh python benchmarks/accumulate.py
+"""Does the accumulator keep up with scans of 50,000 points? Usage: tools/env.sh python -m benchmarks.accumulate
 
 A sensor drives through a made-up building, a row of rooms of 12 x 10 x 4 m, and sees its walls, floors and ceilings in
 random directions. Prints the milliseconds per scan (transform and insert) against the size of the map: while it grows,
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spaceformer_ros.accumulator import VoxelMapAccumulator
+from spaceformer_ros.clouds.accumulator import VoxelMapAccumulator
 
 ROOM = np.array([12.0, 10.0, 4.0])  # metres
 RATE = 10.0  # Hz

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, replace
 
-import naive
 import torch
-from maps import grid_of, tensors_of
-from measure import part_seconds, plain_convolutions, start_of_peak
-from tables import markdown
 
 import spaceformer_ros
-from spaceformer_ros.memory import peak_bytes
+from benchmarks import naive
+from benchmarks.maps import grid_of, tensors_of
+from benchmarks.measure import part_seconds, plain_convolutions, start_of_peak
+from benchmarks.tables import markdown
 from spaceformer_ros.network.model import SpaCeFormerConfig
-from spaceformer_ros.voxels import Level
-from spaceformer_ros.warp_backend import WarpConvNetBackend
+from spaceformer_ros.network.voxels import Level
+from spaceformer_ros.segment.memory import peak_bytes
+from spaceformer_ros.segment.warp_backend import WarpConvNetBackend
 
 
 def compare(segmenter, source, cloud, clock, with_naive=True):

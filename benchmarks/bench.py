@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How far is every stage from what the arithmetic needs? Usage: tools/env.sh python benchmarks/bench.py (`make bench`)
+"""How far is every stage from what the arithmetic needs? Usage: tools/env.sh python -m benchmarks.bench (`make bench`)
 
 For maps of several sizes: seconds of every stage from the bytes of a message to the messages that the node sends; the
 network by part, each beside its floor (multiply-adds that the map needs, by the highest matrix rate measured in this
@@ -21,22 +21,22 @@ from unittest import mock
 
 import numpy as np
 import torch
-from alternatives import compare
-from floor import count_feature_bytes, count_multiply_adds
-from maps import grid_of, maps, to_message
-from measure import Clock, TensorMemory, matrix_rate, part_seconds, start_of_peak
-from tables import Case, machine, report
 
-from spaceformer_ros.checkpoint import RELEASED_TEXT_MODEL, Checkpoint, load_checkpoint
+from benchmarks.alternatives import compare
+from benchmarks.floor import count_feature_bytes, count_multiply_adds
+from benchmarks.maps import grid_of, maps, to_message
+from benchmarks.measure import Clock, TensorMemory, matrix_rate, part_seconds, start_of_peak
+from benchmarks.tables import Case, machine, report
+from spaceformer_ros.clouds.pointcloud2 import decode
 from spaceformer_ros.config import Config, ModelConfig
-from spaceformer_ros.memory import peak_bytes
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
+from spaceformer_ros.network.voxels import Level
 from spaceformer_ros.pipeline import Pipeline, warm_up
-from spaceformer_ros.pointcloud2 import decode
-from spaceformer_ros.segmenter import Segmenter
+from spaceformer_ros.segment.memory import peak_bytes
+from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.timing import Stopwatch
-from spaceformer_ros.vocabulary import Similarity
-from spaceformer_ros.voxels import Level
+from spaceformer_ros.weights.checkpoint import RELEASED_TEXT_MODEL, Checkpoint, load_checkpoint
+from spaceformer_ros.words.vocabulary import Similarity
 
 SIZES = {"demo": (20_000, 80_000, 300_000), "released": (5_000, 20_000)}  # points; voxels for "released"
 FULL = (20_000, 80_000, 200_000, 700_000, 2_000_000)
@@ -204,8 +204,8 @@ class Watch:
 def make_messages(scene, config, stopwatch):
     """Time the messages of a scene, where ROS is there to make them."""
     try:
-        from spaceformer_ros.markers import scene_markers
         from spaceformer_ros.ros import messages
+        from spaceformer_ros.show.markers import scene_markers
     except ImportError:
         return
     with stopwatch.stage("messages"):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A building of generated rooms: what does it cost to segment it in tiles, and what does that do to the masks?
 
-Usage: OMP_NUM_THREADS=2 tools/env.sh python benchmarks/building.py [--rooms 30] [--points 20000000] [--set NAME=VALUE]
+Usage: OMP_NUM_THREADS=2 tools/env.sh python -m benchmarks.building [--rooms 30] [--points 20000000] [--set NAME=VALUE]
 
 Rooms that no training saw stand on a grid, a wall's thickness apart, every point repeated with a jitter of 5 mm until
 the building has its points. Prints points, voxels, tiles, seconds, the highest resident memory, class-agnostic AP50 of
@@ -16,18 +16,18 @@ import time
 import numpy as np
 import yaml
 
-from spaceformer_ros.checkpoint import load_checkpoint
 from spaceformer_ros.cli import print_table
-from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig
 from spaceformer_ros.evaluation.precision import average_precision
-from spaceformer_ros.evaluation.scene import GroundTruth, Prediction, overlap
-from spaceformer_ros.pipeline import cache_folder
-from spaceformer_ros.prepare import released_file
-from spaceformer_ros.rooms import RoomConfig, make_room
-from spaceformer_ros.rooms.floorplan import WALL_THICKNESS
-from spaceformer_ros.segmenter import Segmenter
+from spaceformer_ros.evaluation.sample import GroundTruth, Prediction, overlap
+from spaceformer_ros.folders import cache_folder
+from spaceformer_ros.segment.segmenter import Segmenter
+from spaceformer_ros.synthetic import RoomConfig, make_room
+from spaceformer_ros.synthetic.floorplan import WALL_THICKNESS
 from spaceformer_ros.timing import Stopwatch
+from spaceformer_ros.weights.checkpoint import load_checkpoint
+from spaceformer_ros.weights.download import released_file
 
 FIRST_SEED = 500_000
 JITTER = 0.005  # metres, in each direction

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is each design choice of the network worth? Usage: tools/env.sh python benchmarks/choices.py [--voxels 10000]
+"""What is each design choice of the network worth? Usage: tools/env.sh python -m benchmarks.choices [--voxels 10000]
 
 Runs the network on one map as it is and with one choice at a time undone, the runs of a choice and of the network as it
 is in turns: seconds, ratio and memory at the peak. Then where the time goes: the ten largest of PyTorch's profiler.
@@ -13,15 +13,14 @@ from unittest import mock
 
 import bench
 import torch
-from maps import grid_of, maps
-from measure import Clock, start_of_peak
-from tables import machine, markdown
 from torch.profiler import ProfilerActivity, profile
 
-from spaceformer_ros import voxels
-from spaceformer_ros.memory import peak_bytes
-from spaceformer_ros.network import attention, decoder, layers
-from spaceformer_ros.voxels import Level
+from benchmarks.maps import grid_of, maps
+from benchmarks.measure import Clock, start_of_peak
+from benchmarks.tables import machine, markdown
+from spaceformer_ros.network import attention, decoder, layers, voxels
+from spaceformer_ros.network.voxels import Level
+from spaceformer_ros.segment.memory import peak_bytes
 
 
 def main():

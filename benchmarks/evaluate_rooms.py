@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How well does a checkpoint find and name things in generated rooms that it was never trained on?
 
-Usage: tools/env.sh python benchmarks/evaluate_rooms.py [--checkpoint demo] [-n 100] [--first-seed 500000]
+Usage: tools/env.sh python -m benchmarks.evaluate_rooms [--checkpoint demo] [-n 100] [--first-seed 500000]
 
 Prints ScanNet average precision (vocabulary: all kinds of the generator), point mIoU, and how often the first answer to
 a query, or one of the first five, is right: by name, by a synonym that no training caption used, and by colour and
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.rooms import make_room
+from spaceformer_ros.synthetic import make_room
 from spaceformer_ros.training.validate import all_kinds_config, validate
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What do damaged PointCloud2 messages and cloud files lead to? Usage: tools/env.sh python benchmarks/fuzz.py -n 20000
+"""What do damaged PointCloud2 messages and cloud files lead to? Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
 
 Every input must become a valid cloud or a SpaceformerError, quickly and in little memory. Prints how often each
 happened, the slowest input and the memory. `--seed S -n 1` repeats input S of a failure; every seed is one input.
@@ -9,14 +9,11 @@ import argparse
 import collections
 import pathlib
 import resource
-import sys
 import tempfile
 import time
 import tracemalloc
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "test"))
-
-from mutations import fuzz_file, fuzz_message, valid_files
+from benchmarks.mutations import fuzz_file, fuzz_message, valid_files
 
 
 def main():

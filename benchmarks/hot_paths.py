@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where does the time of a map go? Usage: tools/env.sh python benchmarks/hot_paths.py [--map map.ply]
+"""Where does the time of a map go? Usage: tools/env.sh python -m benchmarks.hot_paths [--map map.ply]
 
 Profiles the demo configuration once, from the bytes of a message to the messages that the node sends: the ten functions
 with the most time of their own, calls into PyTorch, numpy and scipy among them. First everything, then what lies
@@ -14,11 +14,11 @@ import pstats
 import time
 
 import bench
-from maps import maps, to_message
-from measure import Clock
-from tables import machine, markdown
 
-from spaceformer_ros.pointcloud2 import decode
+from benchmarks.maps import maps, to_message
+from benchmarks.measure import Clock
+from benchmarks.tables import machine, markdown
+from spaceformer_ros.clouds.pointcloud2 import decode
 from spaceformer_ros.timing import Stopwatch
 
 

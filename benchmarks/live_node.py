@@ -17,7 +17,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from spaceformer_ros.pointcloud2 import cloud_columns
+from spaceformer_ros.clouds.pointcloud2 import cloud_columns
 from spaceformer_ros.ros import interfaces, messages, qos
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from spaceformer_ros.cloud import Cloud
-from spaceformer_ros.cloud_io import read_cloud
-from spaceformer_ros.pointcloud2 import cloud_columns, encode
-from spaceformer_ros.rooms import RoomConfig, make_room
-from spaceformer_ros.voxels import VoxelGrid
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.files import read_cloud
+from spaceformer_ros.clouds.pointcloud2 import cloud_columns, encode
+from spaceformer_ros.network.voxels import VoxelGrid
+from spaceformer_ros.synthetic import RoomConfig, make_room
 
 FIRST_SEED = 500_000
 

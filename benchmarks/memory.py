@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How much memory does the node take in each state of its life? Measured from outside, on the CPU.
 
-    tools/env.sh python benchmarks/memory.py
+    tools/env.sh python -m benchmarks.memory
 
 Prints a table: resident memory at the end of each state, and the most that it was on the way there.
 """
@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from live_node import NodeState, live_node
 
+from benchmarks.live_node import NodeState, live_node
 from spaceformer_ros.cli import print_table
-from spaceformer_ros.rooms import RoomConfig, make_room
+from spaceformer_ros.synthetic import RoomConfig, make_room
 
 
 def main():

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from spaceformer_ros.network.attention import morton_code
 from spaceformer_ros.network.layers import rotary_table
 from spaceformer_ros.network.model import fixed_orders, network_input
-from spaceformer_ros.voxels import VoxelGrid
+from spaceformer_ros.network.voxels import VoxelGrid
 
 
 def predict(model, xyz, features):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the loss curves of a training run: tools/env.sh python benchmarks/plot_training.py RUN/log.jsonl curves.png"""
+"""Draw the loss curves of a training run: tools/env.sh python -m benchmarks.plot_training RUN/log.jsonl curves.png"""
 
 import argparse
 import json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long does a query take while the node infers without a pause? Measured by the one who asks, over DDS.
 
-    tools/env.sh python benchmarks/query_latency.py
+    tools/env.sh python -m benchmarks.query_latency
 
 The node (demo weights) runs in its own process on a generated room; another process publishes the next cloud, of
 other points of the room, whenever the node begins with one, so that the network never rests. Two rounds of
@@ -21,11 +21,11 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from live_node import PATIENCE, Client, NodeState, live_node, to_message
 
+from benchmarks.live_node import PATIENCE, Client, NodeState, live_node, to_message
 from spaceformer_ros.cli import print_table
-from spaceformer_ros.rooms import RoomConfig, make_room
 from spaceformer_ros.ros import interfaces
+from spaceformer_ros.synthetic import RoomConfig, make_room
 
 FindObjects = interfaces.FindObjects
 KNOWN = ("chair", "couch", "television", "plant", "lamp", "table", "fire extinguisher", "something to sit on")

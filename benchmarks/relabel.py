@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long does it take to relabel 200 instances against 1,000 labels? Usage: tools/env.sh python benchmarks/relabel.py
+"""How long does it take to relabel 200 instances against 1,000 labels? Usage: tools/env.sh python -m benchmarks.relabel
 
 The embeddings are at hand (they are cached on disk); the text model's own time is printed beside it. One run on one
 machine: compare within a run, not between machines.
@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
-from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL
-from spaceformer_ros.text import PromptEmbedder, load_text_encoder
-from spaceformer_ros.vocabulary import LabelSpace, Similarity, Vocabulary
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL
+from spaceformer_ros.words.text_model import PromptEmbedder, load_text_encoder
+from spaceformer_ros.words.vocabulary import LabelSpace, Similarity, Vocabulary
 
 INSTANCES, LABELS, REPEATS = 200, 1000, 20
 

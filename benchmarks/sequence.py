@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do objects keep their identities while a map grows, drifts, closes a loop and changes?
 
-Usage: tools/env.sh python benchmarks/sequence.py [-n 30] [--network 5]
+Usage: tools/env.sh python -m benchmarks.sequence [-n 30] [--network 5]
 
 A generated room is revealed in 14 maps. New parts lie off by 1.2 cm more in every map, until the seventh closes the
 loop and moves everything by 1 m and 7 degrees. From the tenth on, up to three things stand elsewhere (at least 1 m
@@ -15,16 +15,12 @@ Exits with 1 where `truth` misses a target: less than 2 % other ids, nothing lef
 """
 
 import argparse
-import pathlib
 import sys
 import time
 
 from tqdm import tqdm
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "test"))
-
-from sequences import Tally, TruthPipeline, by_overlap, make_sequence, play
-
+from benchmarks.sequences import Tally, TruthPipeline, by_overlap, make_sequence, play
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.timing import Stopwatch

@@ -17,12 +17,12 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from live_node import NodeState, live_node, resident_mib
 
+from benchmarks.live_node import NodeState, live_node, resident_mib
 from spaceformer_ros.cli import print_table
-from spaceformer_ros.cloud import Cloud
-from spaceformer_ros.rooms import RoomConfig, make_room
+from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.ros import interfaces
+from spaceformer_ros.synthetic import RoomConfig, make_room
 
 SPEED = 10  # of the stamps
 PARTS = 3  # in which a room comes into sight

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which demo network learns most in a given time? Trains variants of it from scratch and validates each.
 
-Usage: tools/env.sh python benchmarks/study.py OUT [--minutes 5] [--only base,wider] [--threads 1]
+Usage: tools/env.sh python -m benchmarks.study OUT [--minutes 5] [--only base,wider] [--threads 1]
 
 Every variant gets the same time of the same processor, so a larger network gets fewer steps: their number is measured
 first, and the learning rate falls to zero over it. All see the same stream of rooms. Prints one row per variant:
@@ -20,14 +20,14 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import torch
 
-from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.config import Config
+from spaceformer_ros.folders import cache_folder
 from spaceformer_ros.network.model import SpaCeFormerConfig, StageConfig
-from spaceformer_ros.pipeline import cache_folder
-from spaceformer_ros.segmenter import choose_device
-from spaceformer_ros.text import PromptEmbedder, load_text_encoder
+from spaceformer_ros.segment.backends import choose_device
 from spaceformer_ros.training.train import TrainConfig, train
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL
+from spaceformer_ros.words.text_model import PromptEmbedder, load_text_encoder
 
 PROBE_STEPS = 30  # the mean time of their second half decides how many steps fit
 SHOWN = ("class-agnostic AP25", "class-agnostic AP50", "AP50", "mIoU", "first answer right, by name")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 import torch
-from floor import PARTS
+
+from benchmarks.floor import PARTS
 
 
 @dataclass(frozen=True)

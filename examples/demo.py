@@ -27,11 +27,11 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.cli import print_table
-from spaceformer_ros.cloud_io import read_cloud
-from spaceformer_ros.pointcloud2 import decode
-from spaceformer_ros.render import VIEWS, draw_scene
+from spaceformer_ros.clouds.files import read_cloud
+from spaceformer_ros.clouds.pointcloud2 import decode
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.ros.messages import PointCloud2
+from spaceformer_ros.show.pictures import VIEWS, draw_scene
 
 TOPIC = "/demo/map_cloud"
 PATIENCE = 100.0  # seconds for the first result, with loading
@@ -86,8 +86,8 @@ def run(options, stack):
 
 def make_room(stack):
     """A generated room as a file, and its objects."""
-    from spaceformer_ros.rooms import RoomConfig, write_room
-    from spaceformer_ros.rooms import make_room as generate
+    from spaceformer_ros.synthetic import RoomConfig, write_room
+    from spaceformer_ros.synthetic import make_room as generate
 
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     room = generate(ROOM_SEED, RoomConfig(theme=ROOM_THEME))

@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from . import SpaceformerError, __version__
-from .cloud import UPRIGHT
+from .clouds.cloud import UPRIGHT
 from .config import Config, all_settings
 
 
@@ -74,7 +74,7 @@ def _config(options):
 
 def _scene_of(path, options):
     """Pipeline and Outcome for a cloud file."""
-    from .cloud_io import read_cloud
+    from .clouds.files import read_cloud
     from .pipeline import build_pipeline
     from .timing import Stopwatch
 
@@ -104,7 +104,7 @@ def _segment_arguments(command):
 
 def segment(options):
     """Write <stem>.json (objects), <stem>_labeled.ply, pictures and, if asked for, answers; print a table."""
-    from .results import write_results
+    from .batch.results import write_results
 
     if len(options.cloud) > 1 or options.ray or pathlib.Path(options.cloud[0]).is_dir():
         return segment_all(options)
@@ -122,7 +122,7 @@ def segment_all(options):
     """The same for many files, those that are done already left out; failures are printed at the end."""
     from tqdm import tqdm
 
-    from .batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
+    from .batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
 
     paths = cloud_files(options.cloud)
     task = Task(_config(options), options.out, options.up, not options.no_pictures, options.texts)
@@ -145,8 +145,8 @@ def _workers(task, options, count):
     """As many workers as asked for and useful: processes here, or actors on Ray."""
     from functools import partial
 
-    from .batch import MapSegmenter, divide_threads
-    from .executors import ProcessWorker, RayWorker, connect_ray
+    from .batch.batch import MapSegmenter, divide_threads
+    from .batch.workers import ProcessWorker, RayWorker, connect_ray
 
     if options.jobs < 1 or options.ray_cpus < 1 or options.ray_gpus < 0:
         raise SpaceformerError("--jobs and --ray-cpus need at least 1, --ray-gpus at least 0")
@@ -165,7 +165,7 @@ def _find_arguments(command):
 
 def find(options):
     """Print the best matches of every text."""
-    from .find import queries_for
+    from .scene.find import queries_for
 
     config, rows = _config(options).scene, []
     queries = queries_for(options.text, max_results=config.max_results, min_score=config.min_match_score)
@@ -201,10 +201,10 @@ def _prepare_arguments(command):
 
 def prepare(options):
     """Show the licence; after consent download and check the released weights and their text model."""
-    from .checkpoint import RELEASED_TEXT_MODEL
-    from .pipeline import cache_folder
-    from .prepare import LICENCE, prepare_released, released_file
-    from .text import load_text_encoder
+    from .folders import cache_folder
+    from .weights.checkpoint import RELEASED_TEXT_MODEL
+    from .weights.download import LICENCE, prepare_released, released_file
+    from .words.text_model import load_text_encoder
 
     cache = cache_folder(Config().with_values({"cache_dir": options.cache_dir}).model)
     print(LICENCE)
@@ -226,7 +226,7 @@ def rooms(options):
     """Write room_<seed>.ply (x, y, z, colours, instance, kind) and room_<seed>.json (objects)."""
     from tqdm import tqdm
 
-    from .rooms import make_room, write_room
+    from .synthetic import make_room, write_room
 
     for seed in tqdm(range(options.seed, options.seed + options.n), unit="room", disable=None):
         write_room(make_room(seed), options.out, f"room_{seed}")

@@ -5,27 +5,26 @@ No ROS here. `build_pipeline` puts the parts together; the node and the command 
 
 import functools
 import logging
-import os
-import pathlib
 import threading
 import time
 from dataclasses import dataclass
 
 import numpy as np
-import yaml
 
-from . import Cancelled, SpaceformerError
+from . import Cancelled
+from .clouds.cloud import select_points
 from .config import Config
-from .find import ObjectQuery, find_objects, rank
-from .relevancy import point_relevancy
-from .scene import Scene, SceneStore
-from .scene_file import ModelIdentity, check_expected, read_scene, write_scene
-from .tensor_file import StorageError
-from .vocabulary import LabelSpace, Likeness, Vocabulary
+from .folders import cache_folder
+from .scene.file import ModelIdentity, check_expected, read_scene, write_scene
+from .scene.find import ObjectQuery, find_objects, rank
+from .scene.scene import Scene, SceneStore
+from .scene.tensor_file import StorageError
+from .show.relevancy import point_relevancy
+from .words.vocabulary import LabelSpace, Likeness, Vocabulary
+from .words.vocabulary_file import read_vocabulary_file, vocabulary_of
 
 logger = logging.getLogger(__name__)
 
-VOCABULARY_FILE = "vocabulary_indoor.yaml"
 EMBEDDING_CACHE = "text_embeddings.sqlite"
 PARTIAL_SHARE = 0.2  # of an inference's time that partial scenes may take
 
@@ -193,80 +192,12 @@ class Pipeline:
         return point_relevancy(scene, rank(scene, text, self.embed(query.texts)))
 
 
-def select_points(cloud, config):
-    """The points inside the region of interest, thinned to max_points. Returns (Cloud, remarks)."""
-    remarks = []
-    if any(config.roi):
-        low, high = np.array(config.roi[:3]), np.array(config.roi[3:])
-        inside = ((cloud.xyz >= low) & (cloud.xyz <= high)).all(axis=1)
-        if not inside.any():
-            raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
-        cloud = cloud[inside]
-    if len(cloud) > config.max_points:
-        step = -(-len(cloud) // config.max_points)
-        remarks.append(f"every {step}th of {len(cloud)} points was used (max_points {config.max_points})")
-        cloud = cloud[::step]
-    return cloud, tuple(remarks)
-
-
-def vocabulary_of(config):
-    """The Vocabulary of a VocabularyConfig: its lists, and what they leave open from its file. Raises
-    SpaceformerError."""
-    content = read_vocabulary_file(config.vocabulary_file)
-    labels, background = (
-        content[key] if tuple(values) == ("",) else list(values)
-        for key, values in (("labels", config.vocabulary), ("background", config.background_labels))
-    )
-    return Vocabulary.parse(labels, background)
-
-
-def read_vocabulary_file(path=""):
-    """A vocabulary file as a dict with lists `labels`, `background` and `templates`. Raises SpaceformerError."""
-    path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpaceformerError(f"vocabulary_file {path} cannot be read: {error}") from error
-    if isinstance(content, list):
-        content = {"labels": content}
-    if isinstance(content, str):  # one label per line
-        content = {"labels": [line for line in path.read_text().splitlines() if line.strip()]}
-    if not isinstance(content, dict) or not content.get("labels"):
-        raise SpaceformerError(
-            f"vocabulary_file {path} has no list `labels`; see the format in config/{VOCABULARY_FILE}"
-        )
-    defaults = {"labels": [], "background": [], "templates": ["{}"]}
-    result = {key: content.get(key) or default for key, default in defaults.items()}
-    for key, value in result.items():
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SpaceformerError(f"vocabulary_file {path}: `{key}` must be a list of texts, found {value!r}")
-    return result
-
-
-def find_config(name):
-    """Path of a file of this package's config folder: beside the sources, in a wheel, or in a ROS install space."""
-    here = pathlib.Path(__file__).resolve().parent
-    candidates = [here.parent / "config" / name, here / "files" / name]
-    candidates += [parent / "share" / "spaceformer_ros" / "config" / name for parent in pathlib.Path(__file__).parents]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise SpaceformerError(f"{name} of this package is nowhere below {here}: install the package again")
-
-
-def cache_folder(config):
-    """Folder of weights and embeddings for a ModelConfig."""
-    if config.cache_dir:
-        return pathlib.Path(config.cache_dir).expanduser()
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spaceformer_ros"
-
-
 def build_pipeline(config, progress=lambda text: None):
     """Load everything that a Config names. progress: called with a sentence before every slow step."""
-    from .checkpoint import load_checkpoint
-    from .prepare import released_file
-    from .segmenter import Segmenter
-    from .text import PromptEmbedder, load_text_encoder
+    from .segment.segmenter import Segmenter
+    from .weights.checkpoint import load_checkpoint
+    from .weights.download import released_file
+    from .words.text_model import PromptEmbedder, load_text_encoder
 
     cache = cache_folder(config.model)
     progress(f"loading checkpoint {config.model.checkpoint}")
@@ -286,7 +217,7 @@ def build_pipeline(config, progress=lambda text: None):
 
 def warm_up(segmenter):
     """Run the network once on a made-up wall, so that the first real cloud does not pay for first-time work."""
-    from .cloud import Cloud
+    from .clouds.cloud import Cloud
 
     start = time.perf_counter()
     rng = np.random.default_rng(0)

@@ -9,11 +9,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 import pytest
 import torch
-from fakes import ROOM, make_pipeline
+from helpers.fakes import ROOM, make_pipeline
+from helpers.networks import tiny_config
 
-from spaceformer_ros.cloud import Cloud
+from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
-from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
+from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.timing import Stopwatch
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
@@ -39,22 +40,6 @@ def box_cloud(rng):
         return Cloud(np.concatenate(xyz).astype(np.float32), np.concatenate(rgb), frame_id, stamp_ns)
 
     return make
-
-
-def tiny_config(**changes):
-    """A network of a few thousand parameters with both kinds of attention."""
-    values = {
-        "encoder": (StageConfig(8, 1, "space", 8, 1), StageConfig(12, 2, "curve", 64, 1)),
-        "decoder": (StageConfig(16, 2, "space", 8, 1),),
-        "voxel_size": 0.05,
-        "feature_channels": 24,
-        "text_channels": 6,
-        "decoder_channels": 24,
-        "decoder_heads": 2,
-        "decoder_hidden": 32,
-        "num_queries": 10,
-    }
-    return SpaCeFormerConfig(**{**values, **changes})
 
 
 @pytest.fixture

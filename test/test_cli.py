@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.cli import main
-from spaceformer_ros.cloud import UPRIGHT, Cloud
-from spaceformer_ros.cloud_io import read_cloud, read_records, write_cloud
-from spaceformer_ros.vocabulary import Similarity
+from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
+from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from spaceformer_ros.words.vocabulary import Similarity
 
 
 @pytest.fixture

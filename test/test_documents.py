@@ -2,19 +2,18 @@
 
 import importlib.util
 import json
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 import yaml
+from helpers.paths import ROOT
 
-from spaceformer_ros import health
 from spaceformer_ros.config import all_settings
-from spaceformer_ros.markers import NAMESPACES
+from spaceformer_ros.ros import health
+from spaceformer_ros.show.markers import NAMESPACES
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHANNELS = {"labeled_cloud": ("rgb", "label", "instance_id", "score"), "relevancy": ("rgb", "relevancy")}
 README = (ROOT / "README.md").read_text()
 
@@ -118,7 +117,7 @@ def test_launch_arguments_of_the_readme_exist():
 def offered():
     """Dict topic -> type and dict service -> type of a configured node."""
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: run the tests with `make test`")
-    from fakes import make_pipeline
+    from helpers.fakes import make_pipeline
 
     from spaceformer_ros.ros import node as module
 

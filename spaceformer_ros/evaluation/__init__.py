@@ -11,7 +11,7 @@ from .precision import AP_THRESHOLDS, average_precision, integrate, recall
 from .report import Report, SceneResult, evaluate_scene, make_report
 from .retrieval import RIGHT_IOU, first_right_rank, success
 from .run import evaluate_files
-from .scene import MIN_REGION_POINTS, NONE, GroundTruth, Overlaps, Prediction, overlap
+from .sample import MIN_REGION_POINTS, NONE, GroundTruth, Overlaps, Prediction, overlap
 
 __all__ = [
     "AP_THRESHOLDS",

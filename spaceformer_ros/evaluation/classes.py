@@ -5,8 +5,8 @@ import contextlib
 import pathlib
 
 from .. import SpaceformerError
-from ..vocabulary import Vocabulary
-from .scene import NONE
+from ..words.vocabulary import Vocabulary
+from .sample import NONE
 
 STRUCTURE = ("wall", "floor")  # in ScanNet200's list, but never evaluated as instances
 ONE_CLASS = "object"  # the name of everything where classes are not told apart

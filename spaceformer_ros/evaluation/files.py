@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..boxes import OrientedBox
-from ..cloud_io import READERS, read_records
+from ..clouds.files import READERS, read_records
 from .classes import ONE_CLASS
 
 LABELED = "_labeled"  # ending of the cloud that `spaceformer segment` writes
@@ -178,7 +178,7 @@ def _point_classes(arrays, instance, kinds, label):
     """point_classes and ignored of SceneFile. Of a generated room, what was seen too little to be an object is not
     judged, while walls, floor and ceiling are background."""
     if "kind" in arrays and kinds:
-        from ..rooms import STRUCTURE
+        from ..synthetic import STRUCTURE
 
         kind = _per_point(arrays, "kind", len(instance))
         named = {code: name for code, name in enumerate(kinds) if name not in STRUCTURE}

@@ -7,11 +7,11 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..boxes import OrientedBox
-from ..cloud_io import READERS
+from ..clouds.files import READERS
 from . import scannet
 from .answers import ANSWERS
 from .files import read_scene, scene_name
-from .scene import NONE, GroundTruth, Prediction
+from .sample import NONE, GroundTruth, Prediction
 
 SUFFIXES = (".txt", *sorted(READERS))
 

@@ -7,7 +7,7 @@ widths, the convolution of recall with [-0.5, 0, 0.5]; not the VOC envelope of P
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .scene import MIN_REGION_POINTS
+from .sample import MIN_REGION_POINTS
 
 AP_THRESHOLDS = tuple(np.round(np.arange(0.5, 0.95, 0.05), 2))  # 0.50 ... 0.90; AP is the mean over these nine
 

@@ -10,7 +10,7 @@ import numpy as np
 from . import retrieval
 from .boxes import BOX_THRESHOLDS, class_f1, scene_f1
 from .precision import AP_THRESHOLDS, average_precision, recall
-from .scene import MIN_REGION_POINTS, Overlaps, overlap
+from .sample import MIN_REGION_POINTS, Overlaps, overlap
 from .semantic import PointCounts, harmonic_mean
 
 CLASS_FIGURES = ("AP", "AP50", "AP25", *(f"box F1@{t:.2f}" for t in BOX_THRESHOLDS), "IoU", "accuracy")

@@ -7,7 +7,7 @@ from .answers import scene_ranks
 from .classes import Classes, OneClass, read_classes
 from .pairs import match_files, read_pair, to_prediction, to_truth
 from .report import evaluate_scene, make_report
-from .scene import MIN_REGION_POINTS
+from .sample import MIN_REGION_POINTS
 
 
 def evaluate_files(

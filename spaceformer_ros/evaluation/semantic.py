@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scene import NONE
+from .sample import NONE
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from torch import nn
 
-from ..voxels import Level
 from .attention import GroupedAttention
 from .layers import LayerNorm, SparseConv3d, SwiGLU, by_rows, max_pool
+from .voxels import Level
 
 
 class Block(nn.Module):

@@ -2,8 +2,8 @@
 
 import torch
 
-from ..voxels import Level, pack
 from .layers import SparseConv3d, plain_convolution
+from .voxels import Level, pack
 
 LARGEST_ERROR = 0.02  # of the largest result: half precision stays well below it, a missing offset or bias above
 

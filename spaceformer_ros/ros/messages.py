@@ -9,10 +9,10 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from .. import SpaceformerError
-from ..labeled import label_points
-from ..markers import NAMESPACES
-from ..pointcloud2 import cloud_columns, decode, encode
-from ..relevancy import color_points
+from ..clouds.pointcloud2 import cloud_columns, decode, encode
+from ..show.labeled_cloud import label_points
+from ..show.markers import NAMESPACES
+from ..show.relevancy import color_points
 from . import interfaces
 from .transforms import IDENTITY
 

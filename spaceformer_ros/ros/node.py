@@ -24,14 +24,14 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from .. import Cancelled, SpaceformerError, health
-from ..change import ChangeDetector
+from .. import Cancelled, SpaceformerError
+from ..clouds.change import ChangeDetector
 from ..pipeline import build_pipeline
 from ..timing import Stopwatch
-from ..worker import Worker, trim_heap
-from . import interfaces, parameters, qos
+from . import health, interfaces, parameters, qos
 from .background import Background
 from .clocks import STEADY
+from .device_thread import Worker, trim_heap
 from .logs import forward_logging, log_failure
 from .messages import decode_bytes
 from .outputs import Outputs

@@ -11,8 +11,8 @@ from visualization_msgs.msg import MarkerArray
 
 from .. import SpaceformerError
 from ..config import OutputConfig
-from ..markers import MarkerTracker, query_markers, scene_markers
-from ..scene import Scene
+from ..scene.scene import Scene
+from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
 from .transforms import IDENTITY, RigidTransform
 

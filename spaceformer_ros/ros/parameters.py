@@ -12,7 +12,7 @@ from rcl_interfaces.msg import (
 
 from .. import SpaceformerError
 from ..config import Config, all_settings
-from ..pipeline import vocabulary_of
+from ..words.vocabulary_file import vocabulary_of
 from .clocks import STEADY
 
 

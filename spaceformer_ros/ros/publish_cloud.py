@@ -12,9 +12,9 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from .. import SpaceformerError
-from ..cloud import UPRIGHT
-from ..cloud_io import read_cloud
-from ..pointcloud2 import cloud_columns
+from ..clouds.cloud import UPRIGHT
+from ..clouds.files import read_cloud
+from ..clouds.pointcloud2 import cloud_columns
 from . import qos
 from .messages import to_cloud_message
 

@@ -12,8 +12,8 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
-from ..accumulator import VoxelMapAccumulator
-from ..records import DecodedCloud
+from ..clouds.accumulator import VoxelMapAccumulator
+from ..clouds.point_records import DecodedCloud
 from .messages import decode_bytes, to_time
 from .transforms import TransformError
 

@@ -9,14 +9,14 @@ from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError
-from ..approach import find_approach
-from ..data_dir import scene_path
-from ..find import queries_for, summary
-from ..markers import highlights_for
-from ..rate_limit import RateLimit
-from ..tensor_file import StorageError
-from ..vocabulary import Vocabulary, check_text
+from ..scene.approach import find_approach
+from ..scene.data_dir import scene_path
+from ..scene.find import queries_for, summary
+from ..scene.tensor_file import StorageError
+from ..show.markers import highlights_for
+from ..words.vocabulary import Vocabulary, check_text
 from . import interfaces, messages
+from .rate_limit import RateLimit
 from .transforms import TransformError
 
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, where a request leaves near_distance at 0

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from ..data_dir import scene_path
+from ..scene.data_dir import scene_path
 from .transforms import TransformError
 
 ASIDE = ".refused"  # stands before the suffix of a file that load_on_start refused and a save would have replaced

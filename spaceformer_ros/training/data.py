@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..heading import SQUARE, canonical_heading
-from ..rooms import KIND_NAMES, RoomConfig, make_room
+from ..segment.alignment import SQUARE, canonical_heading
+from ..synthetic import KIND_NAMES, RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
 HEADING_JITTER = 2.0  # degrees from the walls' direction, standard deviation

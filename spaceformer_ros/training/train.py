@@ -18,15 +18,16 @@ import yaml
 from torch import nn
 
 from .. import SpaceformerError
-from ..checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_checkpoint
 from ..config import Config
+from ..folders import cache_folder
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
-from ..pipeline import cache_folder
-from ..rooms import KIND_NAMES, STRUCTURE, make_room
-from ..segmenter import Segmenter, choose_device
-from ..text import PromptEmbedder, load_text_encoder
-from ..vocabulary import Similarity
-from ..voxels import VoxelGrid
+from ..network.voxels import VoxelGrid
+from ..segment.backends import choose_device
+from ..segment.segmenter import Segmenter
+from ..synthetic import KIND_NAMES, STRUCTURE, make_room
+from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_checkpoint
+from ..words.text_model import PromptEmbedder, load_text_encoder
+from ..words.vocabulary import Similarity
 from .data import RoomStream, collate
 from .log import TrainingLog
 from .losses import SetCriterion, Target

@@ -13,9 +13,9 @@ from ..evaluation import (
     overlap,
     success,
 )
-from ..find import ObjectQuery
 from ..pipeline import Pipeline
-from ..rooms import KIND_NAMES, OBJECT_KINDS, QUESTION_KINDS, STRUCTURE, questions
+from ..scene.find import ObjectQuery
+from ..synthetic import KIND_NAMES, OBJECT_KINDS, QUESTION_KINDS, STRUCTURE, questions
 from ..timing import Stopwatch
 
 

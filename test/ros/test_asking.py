@@ -1,24 +1,22 @@
 """Questions as a person asks them: several texts, a relevancy cloud, and what was asked for shown in the markers."""
 
-import pathlib
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from fakes import NAMES, ROOM, make_pipeline
+from helpers.fakes import NAMES, ROOM, make_pipeline
+from helpers.paths import ROOT
+from helpers.ros import Client, wait_until
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
-from spaceformer_ros.find import MAX_TEXTS
-from spaceformer_ros.pointcloud2 import decode, structured_view
+from spaceformer_ros.clouds.pointcloud2 import decode, structured_view
 from spaceformer_ros.ros import interfaces
+from spaceformer_ros.scene.find import MAX_TEXTS
 
-from .conftest import Client, wait_until
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 FindObjects, ShowRelevancy = interfaces.FindObjects, interfaces.ShowRelevancy
 WHITE = (250, 250, 250)
 FLOOR = ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)

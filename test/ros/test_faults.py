@@ -9,7 +9,8 @@ import weakref
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from fakes import DIM, ROOM, FakeEmbedder, full_disk, make_pipeline
+from helpers.fakes import DIM, ROOM, FakeEmbedder, full_disk, make_pipeline
+from helpers.ros import wait_until
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -17,10 +18,8 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
 from spaceformer_ros.ros import interfaces, messages, qos
-from spaceformer_ros.text import PromptEmbedder
-from spaceformer_ros.vocabulary import MAX_LABELS, MAX_TEXT_LENGTH
-
-from .conftest import wait_until
+from spaceformer_ros.words.text_model import PromptEmbedder
+from spaceformer_ros.words.vocabulary import MAX_LABELS, MAX_TEXT_LENGTH
 
 EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
 NodeState, SegmentNow, SetVocabulary = interfaces.NodeState, interfaces.SegmentNow, interfaces.SetVocabulary

@@ -5,20 +5,19 @@ import resource
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from fakes import ROOM, ColorSegmenter, make_pipeline
-from mutations import flipped, mutated_message
+from helpers.fakes import ROOM, ColorSegmenter, make_pipeline
+from helpers.ros import Client, wait_until
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from spaceformer_ros.checkpoint import Checkpoint
+from benchmarks.mutations import flipped, mutated_message
 from spaceformer_ros.config import ModelConfig
 from spaceformer_ros.ros import interfaces, qos
-from spaceformer_ros.segmenter import Segmenter
-from spaceformer_ros.text import TextModelId
-from spaceformer_ros.vocabulary import Similarity
-
-from .conftest import Client, wait_until
+from spaceformer_ros.segment.segmenter import Segmenter
+from spaceformer_ros.weights.checkpoint import Checkpoint
+from spaceformer_ros.words.text_model import TextModelId
+from spaceformer_ros.words.vocabulary import Similarity
 
 NUM_MESSAGES = 500
 EVERY_DAMAGED = 5  # every so many messages is sent with damaged bytes on top

@@ -1,6 +1,5 @@
 """The node as a user meets it: topics, services, parameters and errors, over DDS."""
 
-import pathlib
 import re
 import subprocess
 import sys
@@ -8,7 +7,9 @@ import threading
 
 import numpy as np
 import pytest
-from fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
+from helpers.fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
+from helpers.paths import ROOT
+from helpers.ros import Client, wait_until
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -16,12 +17,9 @@ from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.pointcloud2 import structured_view
+from spaceformer_ros.clouds.pointcloud2 import structured_view
 from spaceformer_ros.ros import interfaces, qos
 
-from .conftest import Client, wait_until
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 WHITE = (250, 250, 250)
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
 
@@ -387,7 +385,7 @@ def test_a_score_threshold_takes_effect_at_once(start, client, instances, box_cl
 
 
 def spoil(box_cloud, **changes):
-    from spaceformer_ros.pointcloud2 import cloud_columns
+    from spaceformer_ros.clouds.pointcloud2 import cloud_columns
     from spaceformer_ros.ros import messages
 
     message = messages.to_cloud_message(messages.Header(frame_id="map"), cloud_columns(box_cloud(ROOM[:1])))
@@ -422,7 +420,7 @@ def test_a_bad_cloud_is_explained_and_the_last_good_scene_stays(
 
 
 def test_a_cloud_of_nan_and_one_without_color_are_explained(start, client, states, box_cloud):
-    from spaceformer_ros.pointcloud2 import cloud_columns
+    from spaceformer_ros.clouds.pointcloud2 import cloud_columns
     from spaceformer_ros.ros import messages
 
     start()

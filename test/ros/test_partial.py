@@ -3,14 +3,13 @@
 import threading
 
 import pytest
-from halls import NAMES, hall_pipeline, make_hall
+from helpers.halls import NAMES, hall_pipeline, make_hall
+from helpers.ros import wait_until
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from spaceformer_ros import SpaceformerError, pipeline
 from spaceformer_ros.ros import interfaces
-
-from .conftest import wait_until
 
 NodeState = interfaces.NodeState
 LATE = 7  # a tile after which something is known

@@ -3,9 +3,10 @@
 import importlib.util
 import xml.etree.ElementTree as ElementTree
 
-from spaceformer_ros.ros import vision
+from helpers.paths import CONFIG
+from helpers.ros import wait_until
 
-from .conftest import CONFIG, wait_until
+from spaceformer_ros.ros import vision
 
 ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "actions": {"call", "execute"}}
 

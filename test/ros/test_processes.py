@@ -10,17 +10,16 @@ import time
 
 import numpy as np
 import pytest
-from fakes import BLUE, GREEN, RED
+from helpers.fakes import BLUE, GREEN, RED
+from helpers.paths import SCRIPTS
+from helpers.ros import wait_until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
-from spaceformer_ros.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.ros import interfaces
-from spaceformer_ros.vocabulary import Similarity
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from spaceformer_ros.words.vocabulary import Similarity
 
-from .conftest import wait_until
-
-SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 NodeState = interfaces.NodeState
 
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from fakes import ROOM, full_disk, make_pipeline
+from helpers.fakes import ROOM, full_disk, make_pipeline
+from helpers.ros import Client, wait_until
 from lifecycle_msgs.msg import Transition
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -11,10 +12,9 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
-from spaceformer_ros.scene_file import KEY, read_scene
-from spaceformer_ros.tensor_file import read_tensors, write_tensors
+from spaceformer_ros.scene.file import KEY, read_scene
+from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
 
-from .conftest import Client, wait_until
 from .test_node import transition
 
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState

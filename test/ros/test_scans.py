@@ -5,13 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from fakes import BLUE, GREEN, RED
+from helpers.fakes import BLUE, GREEN, RED
+from helpers.ros import wait_until
 from std_srvs.srv import Trigger
 
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.ros.transforms import RigidTransform, TransformError
-
-from .conftest import wait_until
 
 SOFA = ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN)
 CHAIR = ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED)

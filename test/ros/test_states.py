@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from fakes import ROOM
+from helpers.fakes import ROOM
+from helpers.ros import Client, wait_until
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -11,8 +12,6 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
-
-from .conftest import Client, wait_until
 
 InstanceArray, NodeState, SegmentNow = interfaces.InstanceArray, interfaces.NodeState, interfaces.SegmentNow
 SetVocabulary, ShowRelevancy = interfaces.SetVocabulary, interfaces.ShowRelevancy

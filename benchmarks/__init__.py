@@ -1,0 +1,1 @@
+"""Programs that measure, run as `python -m benchmarks.NAME`, and what they share."""

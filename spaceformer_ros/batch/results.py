@@ -1,0 +1,56 @@
+"""What `spaceformer segment` writes for one map: objects as JSON, the labelled cloud, pictures, answers to texts."""
+
+import json
+import pathlib
+
+from ..clouds.files import write_cloud
+from ..evaluation.answers import read_texts
+from ..scene.find import ObjectQuery
+from ..show.labeled_cloud import label_points
+from ..show.pictures import VIEWS, draw_scene
+
+
+def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts=""):
+    """Write <stem>.json, <stem>_labeled.ply and, if asked for, pictures and <stem>_answers.json into a folder.
+
+    scene: Scene; shown: its objects that are published; texts: JSON file whose keys are texts, or "". Raises
+    SpaceformerError for a texts file that cannot be read.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
+    colored, columns = label_points(scene, shown, "instance")
+    write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
+    for view in VIEWS if pictures else ():
+        draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")
+        title = f"{stem}: {len(shown)} objects, {view} view"
+        draw_scene(folder / f"{stem}_{view}_instances.png", colored, shown, view, title)
+    if texts:
+        answers = answer_texts(read_texts(pathlib.Path(texts)), pipeline, scene, shown)
+        (folder / f"{stem}_answers.json").write_text(json.dumps(answers, indent=1))
+
+
+def answer_texts(texts, pipeline, scene, shown):
+    """For every text a dict of the ids of the shown objects with their scores, best first."""
+    ids, count = {item.id for item in shown}, max(len(scene.objects), 1)
+    queries = [ObjectQuery(text, max_results=count, min_score=0.0) for text in texts]
+    return {
+        query.text: {match.object.id: match.score for match in answer.matches if match.object.id in ids}
+        for query, answer in zip(queries, pipeline.find_all(queries, scene))
+    }
+
+
+def object_facts(item):
+    """A SceneObject as plain values for JSON: metres, radians, the cloud's frame."""
+    return {
+        "id": item.id,
+        "label": item.label,
+        "score": round(item.score, 4),
+        "label_score": round(item.label_score, 4),
+        "objectness": round(item.objectness, 4),
+        "mask_score": round(item.mask_score, 4),
+        "center": [round(float(v), 4) for v in item.box.center],
+        "size": [round(float(v), 4) for v in item.box.size],
+        "yaw": round(item.box.yaw, 4),
+        "num_points": item.num_points,
+    }

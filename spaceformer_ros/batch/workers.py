@@ -1,0 +1,170 @@
+"""Many files shared among workers that each do one at a time: processes of this machine, or actors of a Ray cluster.
+
+What a worker does is up to `make_worker`, a callable that can be pickled: it returns an object with `run(path)`, which
+must not raise. A worker that dies costs the file that it had, nothing else.
+"""
+
+import collections
+import concurrent.futures
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import textwrap
+import threading
+
+from .. import SpaceformerError
+
+MAX_LOSSES = 3  # so many lost workers without a single answer say that none can start
+RAY_STORE = 100_000_000  # bytes; results go through files, so the least that Ray takes is enough
+
+
+class WorkerLost(SpaceformerError):
+    """A worker ended before it answered."""
+
+
+def share(paths, workers):
+    """Give every worker one path at a time. Yields (path, what `run` returned, or WorkerLost), in order of completion.
+
+    Afterwards, and when the caller stops early, the workers are closed. Raises WorkerLost where none can start.
+    """
+    waiting, running, idle = collections.deque(paths), {}, list(workers)
+    lost = []
+    try:
+        while waiting or running:
+            while waiting and idle:
+                worker, path = idle.pop(0), waiting.popleft()
+                running[worker.submit(path)] = worker, path
+            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                worker, path = running.pop(future)
+                idle.append(worker)
+                answer = _answer(future, worker)
+                lost.append(isinstance(answer, WorkerLost))
+                if len(lost) == MAX_LOSSES and all(lost):
+                    raise WorkerLost(f"no worker can start: {answer}")
+                yield path, answer
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def _answer(future, worker):
+    try:
+        return future.result()
+    except Exception as error:  # `run` does not raise: whatever comes says that nobody is there to answer
+        worker.restart()
+        reason = textwrap.shorten((str(error).strip().splitlines() or [""])[-1], 160)  # Ray's causes stand last
+        return WorkerLost(
+            f"the worker ended while it had this file ({type(error).__name__}: {reason}); was memory short? "
+            "Fewer --jobs need less"
+        )
+
+
+class ProcessWorker:
+    """A process of its own, so that running out of memory ends one file and not the batch."""
+
+    def __init__(self, make_worker):
+        self._make_worker = make_worker
+        self._pool = self._start()
+
+    def submit(self, path):
+        """Future of `run(path)`."""
+        return self._pool.submit(_run, path)
+
+    def restart(self):
+        """Go on with a new process."""
+        self.close()
+        self._pool = self._start()
+
+    def close(self):
+        """End the process when it has finished its file."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _start(self):
+        spawn = multiprocessing.get_context("spawn")  # a fork would share the threads of torch and of the caller
+        return concurrent.futures.ProcessPoolExecutor(1, spawn, _enter, (self._make_worker,))
+
+
+_worker = None  # of this process, where it is one of ProcessWorker's
+
+
+def _enter(make_worker):
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends workers without a word; the caller says what matters
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker = make_worker()
+
+
+def _end_with_parent():
+    """A parent that was killed cannot end its workers; they would wait for it for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _run(path):
+    return _worker.run(path)
+
+
+class RayWorker:
+    """An actor somewhere on the cluster that `connect_ray` found."""
+
+    def __init__(self, make_worker, num_cpus=1, num_gpus=0.0):
+        self._make_worker, self._resources = make_worker, {"num_cpus": num_cpus, "num_gpus": num_gpus}
+        self._actor = self._start()
+
+    def submit(self, path):
+        """Future of `run(path)`; it waits until the cluster has room for the actor."""
+        return self._actor.run.remote(path).future()
+
+    def restart(self):
+        """Go on with a new actor, on whatever machine has room."""
+        self.close()
+        self._actor = self._start()
+
+    def close(self):
+        """End the actor."""
+        import ray
+
+        ray.kill(self._actor)
+
+    def _start(self):
+        import ray
+
+        return ray.remote(RayActor).options(**self._resources).remote(self._make_worker)
+
+
+class RayActor:
+    """What runs on the cluster: a worker, made there."""
+
+    def __init__(self, make_worker):
+        self._worker = make_worker()
+
+    def run(self, path):
+        return self._worker.run(path)
+
+
+def connect_ray(address, num_cpus=1):
+    """Connect to a cluster: "auto", "host:port", "ray://host:port", or "local": one here that ends with this process.
+
+    num_cpus: what a local one may use; it listens on the loopback interface only. Ray's usage statistics are off
+    unless RAY_USAGE_STATS_ENABLED says otherwise. A connection that is there is kept. Raises SpaceformerError.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = {}
+    if address == "local":
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for: one machine only, on 127.0.0.1
+        local = {"num_cpus": num_cpus, "include_dashboard": False, "object_store_memory": RAY_STORE}
+    try:
+        import ray
+    except ImportError as error:
+        raise SpaceformerError(
+            f"--ray {address} needs Ray ({error}): pip install 'spaceformer_ros[ray]', or leave --ray out"
+        ) from error
+    try:
+        ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error", **local)
+    except Exception as error:  # Ray raises many kinds; all mean that nobody answers there
+        raise SpaceformerError(
+            f"--ray {address}: no Ray cluster answers there ({type(error).__name__}: {error}); start one with "
+            '`ray start --head`, or use "local"'
+        ) from error

@@ -1,0 +1,300 @@
+"""One map out of many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
+
+For sources that publish single scans (FAST-LIVO2's /cloud_registered, depth cameras with poses) instead of a map.
+No ROS here: the caller brings scans into one fixed frame and hands them in one after the other.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import SpaceformerError
+from .cloud import Cloud
+
+AXIS_BITS = 21  # per axis in a key: +-2**20 voxels from the map's origin (+-20 km at 2 cm), 63 bits in all
+AXIS_LIMIT = 1 << (AXIS_BITS - 1)
+SMALL_RUN = 1 << 17  # keys in the index's small run; merging the runs costs about as much as four inserts into it
+LATE = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
+CHUNK = 1 << 16  # voxels that a snapshot works on at a time: they stay in the cache
+SPARE = 8  # a full map drops its oldest 1/SPARE at once, so that the search for the oldest is rare
+X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
+
+
+@dataclass(frozen=True)
+class MapSnapshot:
+    """The map at one moment: M voxels in ascending order of (x, y, z) index, in arrays that nobody writes to.
+
+    cloud: the mean point and the mean colour of each voxel, xyz relative to `origin`; age: [M] float64 seconds >= 0,
+    the newest scan's stamp minus the stamp of the voxel's last observation; count: [M] int64, points seen in the voxel;
+    origin: [3] float64 metres in the fixed frame.
+    """
+
+    cloud: Cloud
+    age: np.ndarray
+    count: np.ndarray
+    origin: np.ndarray
+
+
+class VoxelMapAccumulator:
+    """A map of bounded size that scans are added to. One thread at a time.
+
+    A voxel keeps the sums over all points that fell into it since it appeared, in float64 and counted from the voxel's
+    corner: means are exact to rounding wherever the map lies. The same scans in the same order give the same map.
+
+    Memory: at most 80 bytes per voxel of `max_voxels`, and about 30 more for a moment when it is full. When a scan
+    would need more than `max_voxels` voxels, those that were not seen for the longest time are dropped: as many as
+    needed and max_voxels // 8 more, but none of the scan's own; of equally old voxels, those with the lowest (x, y, z)
+    index first. What is dropped is forgotten: seen again, it starts from nothing.
+
+    Time: a scan that is up to 1 s older than the newest counts as late and keeps its own stamp. One that is older still
+    means that the clock was set back (a bag that starts over): the map's time stands still for that scan and goes on
+    from there, so that ages stay positive and new voxels are never older than those from before the jump.
+
+    Reach: +-2**20 voxels (20 km at 2 cm) around the median of the first scan, on each axis.
+    """
+
+    def __init__(self, *, voxel_size, max_voxels, roi=None):
+        """voxel_size: metres; max_voxels: bound of `len`; roi: min x, y, z, max x, y, z in metres of the fixed frame
+        (points on its faces are inside); None or six zeros: no limit. Raises SpaceformerError for bad values."""
+        if not (math.isfinite(voxel_size) and voxel_size > 0):
+            raise SpaceformerError(f"voxel_size: {voxel_size} is not a positive number of metres")
+        if not 1 <= max_voxels < 2**31:
+            raise SpaceformerError(f"max_voxels: {max_voxels} lies outside [1, 2**31)")
+        self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), check_roi(roi)
+        # Never filled in advance: the operating system hands out memory for rows when they are first written.
+        self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
+        self.clear()
+
+    def clear(self):
+        """Forget all voxels, the clock and the origin."""
+        self._index = KeyIndex()
+        self._free = np.arange(self.max_voxels, dtype=np.int32)  # the rows behind the first len(self) are free
+        self._len = 0
+        self._origin = None  # [3] float64, voxel index that keys are counted from
+        self._now, self._clock_shift = -math.inf, 0.0  # map time of the newest scan; map time minus its stamp
+        self._stamp = 0.0
+
+    def __len__(self):
+        """Number of occupied voxels."""
+        return self._len
+
+    @property
+    def stamp(self):
+        """Stamp of the newest scan in seconds, 0 before the first."""
+        return self._stamp
+
+    @property
+    def origin(self):
+        """[3] float64 metres: a voxel corner near the middle of the first scan, zero before it."""
+        return np.zeros(3) if self._origin is None else self._origin * self.voxel_size
+
+    def insert(self, xyz, rgb, stamp):
+        """Add one scan. Returns how many of its points were used.
+
+        xyz: [N, 3] float32 or float64 metres in the fixed frame; rgb: [N, 3] uint8; stamp: seconds. Points that are
+        not finite, outside the roi or beyond the map's reach are left out. Raises SpaceformerError, with the map as it
+        was, for bad shapes, types and stamps, where no point is within reach, and for a scan of over max_voxels voxels.
+        """
+        check_scan(xyz, rgb, stamp)
+        xyz = xyz.astype(np.float64)
+        keep = np.isfinite(xyz).all(axis=1)
+        if self.roi is not None:
+            keep &= ((xyz >= self.roi[0]) & (xyz <= self.roi[1])).all(axis=1)
+        if not keep.any():
+            self._advance(stamp)
+            return 0
+        key, offset, near = self._locate(xyz if keep.all() else xyz[keep])
+        rgb = rgb[keep][near]
+        keys, sums = pool(key, offset, rgb)
+        if len(keys) > self.max_voxels:
+            raise SpaceformerError(
+                f"one scan fills {len(keys)} voxels, but max_voxels is {self.max_voxels}: raise it, or use voxels "
+                f"larger than {self.voxel_size} m"
+            )
+        sums[:, SEEN] = self._advance(stamp)
+        self._add(keys, sums)
+        return len(rgb)
+
+    def snapshot(self, frame_id="", stamp_ns=None, origin=(0.0, 0.0, 0.0)):
+        """A copy of the map as a MapSnapshot.
+
+        frame_id: the fixed frame; stamp_ns: stamp of the cloud, None for the newest scan's (exact to 0.3 us: seconds in
+        a float64); origin: [3] metres, subtracted in float64 before xyz becomes float32. With the default, xyz at 10 km
+        is exact to 0.5 mm; for maps further away pass `self.origin` and add it to what is found in the cloud.
+        """
+        keys, rows = self._index.merged()
+        M, origin = len(keys), np.array(origin, dtype=np.float64)
+        xyz, rgb = np.empty((M, 3), dtype=np.float32), np.empty((M, 3), dtype=np.uint8)
+        age, count = np.empty(M), np.empty(M, dtype=np.int64)
+        for start in range(0, M, CHUNK):
+            part = slice(start, start + CHUNK)
+            voxels = self._voxels[rows[part]]
+            number = voxels[:, COUNT, None]
+            corner = (unpack(keys[part]) + self._origin) * self.voxel_size
+            xyz[part] = corner - origin + voxels[:, X : X + 3] / number
+            rgb[part] = np.rint(voxels[:, RED : RED + 3] / number)
+            age[part], count[part] = self._now - voxels[:, SEEN], number[:, 0]
+        for array in (xyz, rgb, age, count, origin):
+            array.flags.writeable = False
+        stamp_ns = round(self._stamp * 1e9) if stamp_ns is None else stamp_ns
+        return MapSnapshot(Cloud(xyz, rgb, frame_id, stamp_ns), age, count, origin)
+
+    def _advance(self, stamp):
+        """Move the clock to a scan's stamp. Returns the scan's map time, see the class."""
+        time = stamp + self._clock_shift
+        if time < self._now - LATE:
+            self._clock_shift += self._now - time
+            time = self._now
+        if time >= self._now:
+            self._now, self._stamp = time, float(stamp)
+        return time
+
+    def _locate(self, xyz):
+        """Keys [P] and offsets from the voxel corner [P, 3] in metres of the P points within reach, and their mask."""
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is out of reach
+            coords = np.floor(xyz / self.voxel_size)
+            # The median: one stray point must not move the origin, nor may the order of the points.
+            origin = np.floor(np.median(coords, axis=0)) if self._origin is None else self._origin
+            local = coords - origin
+            near = (np.abs(local) < AXIS_LIMIT).all(axis=1)
+        if not near.any():
+            raise SpaceformerError(
+                f"the scan lies more than {AXIS_LIMIT * self.voxel_size:.6g} m from the map's origin "
+                f"{(origin * self.voxel_size).tolist()}, for example at {xyz[0].tolist()}: check its frame, or clear "
+                "the map to start elsewhere"
+            )
+        self._origin = origin
+        if not near.all():
+            xyz, coords, local = xyz[near], coords[near], local[near]
+        return pack(local.astype(np.int64)), xyz - coords * self.voxel_size, near
+
+    def _add(self, keys, sums):
+        """Add the sums [U, 8] of U voxels with ascending, distinct keys."""
+        rows = self._index.find(keys)
+        known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        touched = rows[known]
+        voxels = self._voxels[touched]
+        voxels[:, :SEEN] += sums[known, :SEEN]
+        voxels[:, SEEN] = np.maximum(voxels[:, SEEN], sums[known, SEEN])  # a late scan makes nothing older
+        self._make_room(len(new), touched)
+        self._voxels[touched] = voxels
+        if len(new):
+            rows = self._free[self._len : self._len + len(new)].copy()
+            self._voxels[rows] = sums[new]
+            self._index.add(keys[new], rows)
+            self._len += len(new)
+
+    def _make_room(self, new, touched):
+        """Drop the oldest voxels where `new` ones would not fit. touched: rows of voxels in the scan; these stay."""
+        excess = self._len + new - self.max_voxels
+        if excess <= 0:
+            return
+        number = min(excess + self.max_voxels // SPARE, self._len - len(touched))
+        self._voxels[touched, SEEN] = np.inf  # until the caller writes them back
+        _, rows = self._index.merged()
+        seen = self._voxels[rows, SEEN]
+        oldest = np.partition(seen, number - 1)[number - 1]
+        drop = seen < oldest
+        drop[np.flatnonzero(seen == oldest)[: number - np.count_nonzero(drop)]] = True
+        self._index.keep(~drop)
+        self._len -= number
+        self._free[self._len : self._len + number] = rows[drop]
+
+
+class KeyIndex:
+    """Finds the row of a voxel's key in two sorted runs: new keys go to the small one, which is now and then merged
+    into the large one. A find takes O(U log M) for U keys among M, an add O(U + SMALL_RUN), a merge O(M)."""
+
+    def __init__(self):
+        empty = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+        self._large = self._small = self._empty = empty
+
+    def find(self, keys):
+        """Row of each key, -1 where there is none. keys: [U] int64, ascending: searches of neighbours share memory."""
+        found = np.full(len(keys), -1, dtype=np.int32)
+        for run_keys, run_rows in (self._large, self._small):
+            if len(run_keys):
+                at = np.searchsorted(run_keys, keys)
+                np.minimum(at, len(run_keys) - 1, out=at)
+                hit = np.flatnonzero(run_keys[at] == keys)
+                found[hit] = run_rows[at[hit]]
+        return found
+
+    def add(self, keys, rows):
+        """Remember the rows of new keys. keys: [U] int64, ascending, none of them known; rows: [U] int32."""
+        self._small = merge_runs(self._small, (keys, rows))
+        if len(self._small[0]) > SMALL_RUN:
+            self.merged()
+
+    def merged(self):
+        """All keys, ascending, and their rows: two arrays that must not be written to."""
+        if len(self._small[0]):
+            self._large, self._small = merge_runs(self._large, self._small), self._empty
+        return self._large
+
+    def keep(self, mask):
+        """Forget the keys of `merged()` where the mask is False."""
+        keys, rows = self.merged()
+        self._large = keys[mask], rows[mask]
+
+
+def merge_runs(a, b):
+    """One ascending run of two (keys, rows) that share no key."""
+    place = np.searchsorted(a[0], b[0]) + np.arange(len(b[0]))
+    from_a = np.ones(len(a[0]) + len(b[0]), dtype=bool)
+    from_a[place] = False
+    merged = []
+    for column_a, column_b in zip(a, b):
+        column = np.empty(len(from_a), dtype=column_a.dtype)
+        column[place], column[from_a] = column_b, column_a
+        merged.append(column)
+    return tuple(merged)
+
+
+def pool(key, offset, rgb):
+    """Sums per voxel. key: [P] int64; offset: [P, 3] float64; rgb: [P, 3] uint8.
+
+    Returns the U distinct keys, ascending, and [U, 8] float64: the columns of a voxel, the last one (SEEN) unset.
+    """
+    keys, voxel = np.unique(key, return_inverse=True)
+    sums = np.empty((len(keys), 8))
+    for i in range(3):
+        sums[:, X + i] = np.bincount(voxel, weights=offset[:, i], minlength=len(keys))
+        sums[:, RED + i] = np.bincount(voxel, weights=rgb[:, i], minlength=len(keys))
+    sums[:, COUNT] = np.bincount(voxel, minlength=len(keys))
+    return keys, sums
+
+
+def pack(coords):
+    """[P] int64 keys >= 0, ascending in (x, y, z). coords: [P, 3] int64 in (-AXIS_LIMIT, AXIS_LIMIT)."""
+    x, y, z = (coords + AXIS_LIMIT).T
+    return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
+
+
+def unpack(keys):
+    """The coords [P, 3] int64 of `pack`."""
+    mask = (1 << AXIS_BITS) - 1
+    return np.stack([keys >> 2 * AXIS_BITS, (keys >> AXIS_BITS) & mask, keys & mask], axis=1) - AXIS_LIMIT
+
+
+def check_scan(xyz, rgb, stamp):
+    """Raise SpaceformerError where a scan is not what `insert` takes."""
+    for name, array, dtypes in (("xyz", xyz, (np.float32, np.float64)), ("rgb", rgb, (np.uint8,))):
+        if array.dtype not in dtypes or array.ndim != 2 or array.shape[1] != 3:
+            wanted = " or ".join(np.dtype(dtype).name for dtype in dtypes)
+            raise SpaceformerError(f"insert: {name} is {array.dtype} {list(array.shape)}, expected {wanted} [N, 3]")
+    if len(xyz) != len(rgb):
+        raise SpaceformerError(f"insert: {len(xyz)} points but {len(rgb)} colours")
+    if not math.isfinite(stamp):
+        raise SpaceformerError(f"insert: the stamp {stamp} is not a finite number of seconds")
+
+
+def check_roi(roi):
+    """The box as [2, 3] float64 (minimum, maximum), or None for no limit. Raises SpaceformerError."""
+    box = np.zeros(6) if roi is None else np.asarray(roi, dtype=np.float64)
+    if box.shape == (6,) and not box.any():
+        return None
+    if box.shape != (6,) or not (box[:3] < box[3:]).all():
+        raise SpaceformerError(f"roi: {list(roi)} is not min x, y, z, max x, y, z with each minimum below its maximum")
+    return box.reshape(2, 3)

@@ -1,0 +1,37 @@
+"""Whether a cloud differs enough from the last one to be worth another run of the network."""
+
+import hashlib
+
+import numpy as np
+
+from ..grids.keys import occupied_cells
+
+
+class ChangeDetector:
+    """Remembers the last cloud that was segmented."""
+
+    def __init__(self):
+        self._digest, self._cloud = None, None
+
+    def is_same(self, cloud, threshold):
+        """Whether `cloud` equals the accepted one, or shares all but `threshold` of the occupied 10 cm cells."""
+        if self._digest is None:
+            return False
+        if _digest(cloud) == self._digest:
+            return True
+        if threshold <= 0:
+            return False
+        cells, before = occupied_cells(cloud.xyz), occupied_cells(self._cloud.xyz)
+        common = len(np.intersect1d(cells, before, assume_unique=True))
+        return 1 - common / (len(cells) + len(before) - common) <= threshold
+
+    def accept(self, cloud):
+        """Take `cloud` as the one to compare with."""
+        self._digest, self._cloud = _digest(cloud), cloud
+
+
+def _digest(cloud):
+    digest = hashlib.blake2b(cloud.frame_id.encode(), digest_size=16)
+    for array in (cloud.xyz, cloud.rgb):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.digest()

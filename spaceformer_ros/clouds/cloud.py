@@ -1,0 +1,82 @@
+"""A coloured point cloud with its frame and stamp: the value that travels from the door to the network."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .. import SpaceformerError
+
+# Rotations that bring an axis of a file to z: rows are the new x, y and z axis.
+UPRIGHT = {
+    "z": np.eye(3),
+    "y": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),  # many meshes and game engines
+    "-y": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),  # camera optical frames
+}
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """N coloured points in one frame.
+
+    xyz: [N, 3] float32 metres, finite, z up; rgb: [N, 3] uint8; frame_id: the frame of xyz ("" if unknown);
+    stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud (0 if unknown).
+    Raises SpaceformerError where a shape or a type is off.
+    """
+
+    xyz: np.ndarray
+    rgb: np.ndarray
+    frame_id: str = ""
+    stamp_ns: int = 0
+
+    def __post_init__(self):
+        for name, array, dtype in (("xyz", self.xyz, np.float32), ("rgb", self.rgb, np.uint8)):
+            if array.dtype != dtype or array.ndim != 2 or array.shape[1] != 3:
+                raise SpaceformerError(
+                    f"Cloud: {name} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} [N, 3]"
+                )
+        if len(self.xyz) != len(self.rgb):
+            raise SpaceformerError(f"Cloud: {len(self.xyz)} points but {len(self.rgb)} colours")
+
+    def __len__(self):
+        return len(self.xyz)
+
+    def __getitem__(self, index):
+        """The points selected by a mask, slice or index array, in the same frame."""
+        return replace(self, xyz=self.xyz[index], rgb=self.rgb[index])
+
+    def upright(self, up):
+        """The same points turned so that the axis `up` (a key of UPRIGHT) becomes z."""
+        return self if up == "z" else replace(self, xyz=self.xyz @ UPRIGHT[up].astype(np.float32).T)
+
+    @property
+    def bounds(self):
+        """Smallest and largest coordinate on each axis, two [3] float32 arrays in metres. Needs at least one point."""
+        columns = self.xyz.T  # one by one: numpy is slow along short rows
+        return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
+
+    @property
+    def origin(self):
+        """[3] float32 metres: centre of the XY bounding box, minimum of z; where `View.of` looks from."""
+        low, high = self.bounds
+        return np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
+
+    @property
+    def colors(self):
+        """[N, 3] float32 in [-1, 1]: rgb / 127.5 - 1, the network's input."""
+        return self.rgb.astype(np.float32) / 127.5 - 1
+
+
+def select_points(cloud, config):
+    """The points inside the region of interest, thinned to max_points. Returns (Cloud, remarks)."""
+    remarks = []
+    if any(config.roi):
+        low, high = np.array(config.roi[:3]), np.array(config.roi[3:])
+        inside = ((cloud.xyz >= low) & (cloud.xyz <= high)).all(axis=1)
+        if not inside.any():
+            raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
+        cloud = cloud[inside]
+    if len(cloud) > config.max_points:
+        step = -(-len(cloud) // config.max_points)
+        remarks.append(f"every {step}th of {len(cloud)} points was used (max_points {config.max_points})")
+        cloud = cloud[::step]
+    return cloud, tuple(remarks)

@@ -1,0 +1,131 @@
+"""sensor_msgs/PointCloud2 to arrays and back, without a Python step per point.
+
+Works on anything with the message's attributes and imports no ROS: the messages are passed in, and fields come back
+as plain rows.
+"""
+
+import array
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import SpaceformerError
+from .point_records import decode_records, pack_color
+
+# sensor_msgs/PointField datatype -> numpy type
+DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+INT32, UINT32, FLOAT32 = 5, 6, 7
+MAX_POINT_STEP = 2**31 - 1  # bytes; numpy's limit for one item
+MAX_SECONDS = 2**31 - 1  # of a stamp
+
+
+def decode(message, allow_gray=False):
+    """The finite points of a PointCloud2 with their colours, in the message's order and frame.
+
+    Takes any field order, offsets, row and point padding, both byte orders, organised clouds, float32 or float64
+    coordinates; for colour and finiteness see `decode_records`. Returns DecodedCloud; raises SpaceformerError.
+    """
+    stamp = message.header.stamp
+    stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send such a time
+        raise SpaceformerError(
+            f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is no time between 1970 and 2038: set the publisher's "
+            "clock, or use stamp 0"
+        )
+    return decode_records(structured_view(message), allow_gray, message.header.frame_id, stamp_ns)
+
+
+def structured_view(message):
+    """The message's points as a structured array [width * height] over its own bytes; padding is skipped.
+
+    Raises SpaceformerError where the layout does not fit the data.
+    """
+    width, height, step, row_step = message.width, message.height, message.point_step, message.row_step
+    size = len(message.data)
+    if width * height == 0:
+        raise SpaceformerError(f"the cloud is empty: width {width} x height {height}")
+    dtype = _point_dtype(message)
+    if height == 1:
+        row_step = width * step  # a single row has no use for padding, and some publishers leave row_step at 0
+    if row_step < width * step:
+        raise SpaceformerError(f"row_step {row_step} is smaller than width {width} x point_step {step}")
+    needed = (height - 1) * row_step + width * step
+    if size < needed:
+        raise SpaceformerError(
+            f"the cloud claims {width} x {height} points of {step} bytes ({needed} bytes) but carries {size}: "
+            "it was truncated or its header is wrong"
+        )
+    if row_step == width * step and size == needed:
+        library = _library_view(message)
+        if library is not None:
+            return library
+    rows = np.ndarray((height, width), dtype=dtype, buffer=message.data, strides=(row_step, step))
+    return rows.reshape(-1)
+
+
+def _library_view(message):
+    """sensor_msgs_py's zero-copy view of an unpadded, native-endian cloud; None where the library cannot be used."""
+    try:
+        from sensor_msgs_py import point_cloud2
+    except ImportError:
+        return None
+    if message.is_bigendian or not isinstance(message, point_cloud2.PointCloud2):
+        return None
+    if any(f.count != 1 for f in message.fields):  # the library renames such fields, or asserts
+        return None
+    return point_cloud2.read_points(message, skip_nans=False).reshape(-1)
+
+
+def _point_dtype(message):
+    """numpy type of one point. Raises SpaceformerError for fields that do not fit into point_step."""
+    if not 0 < message.point_step <= MAX_POINT_STEP:
+        raise SpaceformerError(f"point_step is {message.point_step}, expected 1 to {MAX_POINT_STEP} bytes")
+    order = ">" if message.is_bigendian else "<"
+    formats, offsets = {}, []  # a dict, because a message may have very many fields
+    for f in message.fields:
+        if f.datatype not in DATATYPES:
+            raise SpaceformerError(f"field {f.name!r} has datatype {f.datatype}, expected 1 (INT8) to 8 (FLOAT64)")
+        kind = np.dtype(order + DATATYPES[f.datatype])
+        count = max(int(f.count), 1)
+        if f.offset + kind.itemsize * count > message.point_step:
+            raise SpaceformerError(
+                f"field {f.name!r} ends at byte {f.offset + kind.itemsize * count} of a point, "
+                f"but point_step is {message.point_step}"
+            )
+        if not f.name or f.name in formats:
+            raise SpaceformerError(f"field name {f.name!r} is empty or used twice")
+        formats[f.name] = kind if count == 1 else (kind, (count,))
+        offsets.append(f.offset)
+    layout = {"names": list(formats), "formats": list(formats.values()), "offsets": offsets}
+    return np.dtype({**layout, "itemsize": message.point_step})
+
+
+@dataclass(frozen=True)
+class EncodedCloud:
+    """What a PointCloud2 of one row needs. fields: rows (name, offset, datatype); data: array('B')."""
+
+    fields: tuple
+    point_step: int
+    num_points: int
+    data: array.array
+
+
+def encode(columns):
+    """Interleave columns into the bytes of a cloud.
+
+    columns: dict name -> [N] array of float32, uint32 or int32, in the order of the fields. `data` is an array('B'):
+    rclpy takes that by reference and checks anything else element by element.
+    """
+    codes = {np.dtype("f4"): FLOAT32, np.dtype("u4"): UINT32, np.dtype("i4"): INT32}
+    rows = np.empty(len(next(iter(columns.values()))), dtype=[(name, col.dtype) for name, col in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    data = array.array("B")
+    data.frombytes(rows.view(np.uint8))
+    fields = tuple((name, rows.dtype.fields[name][1], codes[rows.dtype[name]]) for name in columns)
+    return EncodedCloud(fields, rows.dtype.itemsize, len(rows), data)
+
+
+def cloud_columns(cloud):
+    """The columns x, y, z, rgb of a Cloud, for `encode`."""
+    return {**{axis: cloud.xyz[:, i] for i, axis in enumerate("xyz")}, "rgb": pack_color(cloud.rgb)}

@@ -1,0 +1,32 @@
+"""Where files lie: configuration of the package, cache and data of the user."""
+
+import os
+import pathlib
+
+from . import SpaceformerError
+
+
+def find_config(name):
+    """Path of a file of this package's config folder: beside the sources, in a wheel, or in a ROS install space."""
+    here = pathlib.Path(__file__).resolve().parent
+    candidates = [here.parent / "config" / name, here / "files" / name]
+    candidates += [parent / "share" / "spaceformer_ros" / "config" / name for parent in pathlib.Path(__file__).parents]
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise SpaceformerError(f"{name} of this package is nowhere below {here}: install the package again")
+
+
+def cache_folder(config):
+    """Folder of weights and embeddings for a ModelConfig."""
+    if config.cache_dir:
+        return pathlib.Path(config.cache_dir).expanduser()
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spaceformer_ros"
+
+
+def data_folder(config):
+    """The folder of saved scenes for a StorageConfig, absolute, links followed."""
+    if config.data_dir:
+        return pathlib.Path(config.data_dir).expanduser().resolve()
+    home = pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    return (home / "spaceformer_ros").resolve()

@@ -1,0 +1,1 @@
+"""Integer cells of a grid: keys, neighbours, groups, components."""

@@ -1,0 +1,1 @@
+"""The labelled objects of a map: identity, queries, files."""

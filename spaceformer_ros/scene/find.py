@@ -1,0 +1,150 @@
+"""Answers to "where is the X": ranks the objects of a scene for words, places and neighbours."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import SpaceformerError
+from ..words.color_words import split_color
+from ..words.vocabulary import check_text
+
+MAX_TEXTS = 32  # of one request
+
+
+@dataclass(frozen=True)
+class ObjectQuery:
+    """A question about a scene. Positions and distances in metres, in the scene's frame.
+
+    text: what to look for; max_results: >= 1; min_score: matches below are left out; position: [3] of the robot, or
+    None; sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
+    near_text, near_distance: keep only objects within that distance of one that fits the other text.
+    Raises SpaceformerError for texts that cannot be used.
+    """
+
+    text: str
+    max_results: int = 5
+    min_score: float = 0.1
+    position: np.ndarray | None = None
+    sort_by_distance: bool = False
+    region: tuple | None = None
+    near_text: str = ""
+    near_distance: float = 1.0
+
+    def __post_init__(self):
+        for text in self.texts:
+            check_text(text)
+
+    @property
+    def texts(self):
+        """The texts whose vectors an answer needs: as they were asked, and without their colours. Tuple of str."""
+        asked = (self.text, self.near_text) if self.near_text else (self.text,)
+        return (*asked, *(noun for colors, noun in map(split_color, asked) if colors and noun))
+
+
+@dataclass(frozen=True)
+class Match:
+    """One answer. score: objectness x mask score x fit of the text, in [0, 1], comparable within one answer only;
+    distance: metres from the robot to the box centre, NaN if unknown."""
+
+    object: object
+    score: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Matches for a text in order, and the best candidates that did not make it with the reason."""
+
+    text: str
+    matches: list = field(default_factory=list)
+    reason: str = ""
+
+
+def queries_for(texts, **conditions):
+    """One ObjectQuery for each different text, all under the same conditions. Raises SpaceformerError."""
+    texts = tuple(dict.fromkeys(texts))
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
+    return [ObjectQuery(text, **conditions) for text in texts]
+
+
+def find_objects(scene, query, vectors):
+    """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts."""
+    candidates = rank(scene, query.text, vectors)
+    matches, reason = candidates, ""
+    for keep, words in _filters(scene, query, vectors):
+        left = [match for match in matches if keep(match)]
+        if matches and not left:
+            reason = _explain(query.text, matches, words)
+        matches = left
+    matches = [_with_distance(match, query.position) for match in matches]
+    if query.sort_by_distance and query.position is not None:
+        matches.sort(key=lambda match: match.distance)
+    if not candidates:
+        reason = "the scene has no objects"
+    return Answer(query.text, matches[: query.max_results], reason)
+
+
+def summary(answers):
+    """Answers in one sentence: how many matches and the best of each text, or why there is none."""
+    found = sum(len(answer.matches) for answer in answers)
+    if not found:
+        return "; ".join(dict.fromkeys(answer.reason for answer in answers))
+    parts = [f"{found} found"]
+    for answer in answers:
+        words = f"first for {answer.text!r}" if len(answers) > 1 else "first"
+        best = [f"{words}: {match.object.label} {match.object.id}" for match in answer.matches[:1]]
+        parts += best or [answer.reason]
+    return "; ".join(parts)
+
+
+def rank(scene, text, vectors):
+    """Matches of all objects that may be found, best first. Background counts only if the text names it.
+
+    Colours that the text names ("the blue chair") are looked for in the points: the fit of the other words counts as
+    much as the share of the object's points that show them. A label of the vocabulary is taken as it is.
+    """
+    colors, noun = ((), text) if scene.space.find_label(text) is not None else split_color(text)
+    known = scene.space.find_label(noun)
+    objects = [item for item in scene.objects if not item.background or item.label_index == known]
+    if not objects:
+        return []
+    rows = [item.row for item in objects]
+    score = np.array([item.objectness * item.mask_score for item in objects])
+    if noun:
+        score = score * scene.space.match(scene.instances.features[rows], noun, vectors[noun])
+    if colors:
+        score = score * scene.color_shares[rows][:, colors].sum(axis=1)
+    return [Match(objects[i], float(score[i]), float("nan")) for i in np.argsort(-score, kind="stable")]
+
+
+def _filters(scene, query, vectors):
+    """Rows (predicate on matches, words for "none ...")."""
+    rows = [(lambda match: match.score >= query.min_score, f"scores {query.min_score:.2f} or more")]
+    if query.region:
+        centre, radius = query.region
+        rows.append(
+            (lambda match: np.linalg.norm(match.object.box.center - centre) <= radius, f"lies within {radius:g} m")
+        )
+    if query.near_text:
+        anchors = [m.object for m in rank(scene, query.near_text, vectors) if m.score >= query.min_score]
+        words = f"is within {query.near_distance:g} m of a {query.near_text} ({len(anchors)} found)"
+        rows.append((lambda match: _is_near(match.object, anchors, query.near_distance), words))
+    return rows
+
+
+def _is_near(item, anchors, distance):
+    return any(
+        other.id != item.id and np.linalg.norm(other.box.center - item.box.center) <= distance for other in anchors
+    )
+
+
+def _with_distance(match, position):
+    if position is None:
+        return match
+    return Match(match.object, match.score, float(np.linalg.norm(match.object.box.center - position)))
+
+
+def _explain(text, matches, words):
+    best = ", ".join(f"{m.object.label} {m.object.id} ({m.score:.2f})" for m in matches[:3])
+    return f"no object that fits {text!r} {words}; nearest to it: {best}"

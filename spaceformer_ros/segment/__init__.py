@@ -1,0 +1,1 @@
+"""From a cloud to instances: voxels, network, masks."""

@@ -1,0 +1,103 @@
+"""Where and how the network runs: device, precision and implementation."""
+
+import logging
+import pathlib
+import threading
+
+import torch
+
+from .. import Cancelled, SpaceformerError
+from ..network.backbone import Block
+from ..network.kernels import use_triton
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class TorchBackend:
+    """The network in plain PyTorch, on any device; on CUDA with a Triton kernel for convolutions, if that works."""
+
+    name = "torch"
+
+    def __init__(self, model, device, dtype):
+        self.model = convert(model, dtype).to(device)
+        choose_convolution(self.model, device)
+        self._cancelled = threading.Event()
+        for module in self.model.modules():
+            if isinstance(module, Block):
+                module.register_forward_pre_hook(self._check_cancelled)
+
+    def predict(self, grid, orders):
+        """Prediction of a VoxelGrid with one scene."""
+        return self.model(grid, orders)[0]
+
+    def cancel(self):
+        """Break off the running prediction at its next block, and every later one. Any thread may call."""
+        self._cancelled.set()
+
+    def _check_cancelled(self, *_):
+        if self._cancelled.is_set():
+            raise Cancelled("the inference was broken off by a shutdown")
+
+
+def choose_convolution(model, device):
+    """On CUDA, use the Triton kernel if it proves itself; what was chosen, and why, is said in the log."""
+    if device.type == "cuda":
+        reason = use_triton(model)
+        if reason:
+            logger.warning("convolutions run in plain PyTorch, because %s", reason)
+        else:
+            logger.info("convolutions run in a Triton kernel, which agrees with plain PyTorch")
+
+
+def convert(model, dtype):
+    """The model with floating-point weights of `dtype`; batch norms stay float32, as their statistics need it."""
+    model = model.to(dtype)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.float()
+    return model
+
+
+def make_backend(name, model, device, dtype):
+    """The backend for the setting `backend`; what was chosen, and why, is said in the log."""
+    if name == "warpconvnet":
+        from .warp_backend import WarpConvNetBackend
+
+        return WarpConvNetBackend(model, device, dtype)
+    if name == "auto":
+        logger.info("backend auto: torch, which runs on every device and needs no compiled extension")
+    return TorchBackend(model, device, dtype)
+
+
+def choose_device(name):
+    """torch.device for the setting `device`. Raises SpaceformerError where it cannot be used."""
+    if name == "auto":
+        name = "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpaceformerError(f'device {name!r} cannot be used ({reason}): set device to "auto" or "cpu"') from error
+    return device
+
+
+def choose_precision(name, device):
+    """torch.dtype for the setting `precision`. Raises SpaceformerError where the device cannot do it."""
+    if name == "auto":
+        fast = cpu_has_bfloat16() if device.type == "cpu" else torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if fast else torch.float32  # float16 overflows: values of the demo network reach 94,000
+    if name == "float16" and device.type == "cpu":
+        raise SpaceformerError("precision float16 needs a CUDA device: use float32, bfloat16 or auto on the CPU")
+    return PRECISIONS[name]
+
+
+def cpu_has_bfloat16():
+    """Whether this CPU multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
+    try:
+        flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,0 +1,135 @@
+"""Voxels of a map that comes again and again, seen from one place: only points that changed are sorted anew.
+
+A map keeps the order of its points, as nearly all do: points that are where they were need not be looked at.
+"""
+
+import numpy as np
+import torch
+
+from ..clouds.cloud import Cloud
+from ..grids.keys import among
+from ..network.transfer import to_device
+from ..network.voxels import Level, VoxelGrid, pack, voxel_coords
+from .alignment import View
+
+CPU = torch.device("cpu")
+BLOCK = 1 << 16  # points that are compared at once
+
+
+class MapGrid:
+    """The voxels of the map that was seen last. A map too large for one piece is seen from one place ever after."""
+
+    def __init__(self, voxel_size, device, along_walls=False):
+        """voxel_size: metres; device: torch.device that the grids live on; along_walls: see `View.of`."""
+        self.voxel_size, self.device, self.along_walls = voxel_size, device, along_walls
+        self._cloud, self._view, self._grid = None, None, None
+
+    def see(self, cloud, one_piece):
+        """VoxelGrid of a Cloud, the View of it, and whether the last map was seen in the same view.
+
+        That is so if it was in this frame and both have more than `one_piece` voxels; else the cloud's own view is
+        taken.
+        """
+        known = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
+        if known and self.device.type == "cpu":
+            grid = update_grid(self._grid, self._cloud, cloud, self._view)
+        elif known:
+            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
+        if not known or len(grid) <= one_piece:
+            known, self._view = False, View.of(cloud, self.along_walls)
+            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
+        large = len(grid) > one_piece
+        self._cloud = cloud if large else None
+        self._grid = grid if large and self.device.type == "cpu" else None
+        return grid, self._view, known
+
+
+def make_grid(cloud, view, voxel_size, device=CPU):
+    """VoxelGrid of a Cloud in a View, on a torch.device."""
+    xyz = to_device(np.ascontiguousarray(view.from_map(cloud.xyz)), device)
+    return VoxelGrid.from_points(xyz, to_device(cloud.colors, device), voxel_size)
+
+
+def update_grid(grid, before, cloud, view):
+    """The VoxelGrid of `cloud`, equal to that of `make_grid`, made from the one of an earlier cloud on the CPU.
+
+    before: the earlier Cloud; both are seen in the same View. Clouds that have little in common take the long way.
+    """
+    changed = changed_points(before, cloud)
+    if len(changed) > len(cloud) / 2:
+        return make_grid(cloud, view, grid.voxel_size)
+    new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
+    old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
+    key, row, new_voxel = joined_keys(old_key, new_key)
+    voxel = np.empty(len(cloud), dtype=np.int32)
+    shared = min(len(before), len(cloud))
+    take(row, old_voxel[:shared], out=voxel[:shared])
+    left = np.concatenate([voxel[changed[changed < shared]], row[old_voxel[shared:]]])
+    voxel[changed] = new_voxel
+    touched = np.zeros(len(key), dtype=bool)
+    touched[left] = touched[new_voxel] = True
+    source = np.zeros(len(key), dtype=np.int64)  # the old voxel of each; new ones are filled in below
+    source[row] = np.arange(len(row))
+    columns = [values.numpy().take(source, axis=0) for values in (grid.positions, grid.features, grid.counts)]
+    members = points_of(touched, voxel)
+    if len(members):
+        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
+        rows = np.searchsorted(key, fresh.level.key.numpy())
+        for column, values in zip(columns, (fresh.positions, fresh.features, fresh.counts)):
+            column[rows] = values.numpy()
+        touched[rows] = False
+    if touched.any():  # voxels that lost their last point
+        kept = ~touched
+        voxel = take(np.cumsum(kept, dtype=np.int32) - 1, voxel)
+        key, *columns = (column[kept] for column in (key, *columns))
+    key, positions, features, counts, voxel = map(torch.from_numpy, (key, *columns, voxel))
+    return VoxelGrid(Level(key), positions, features, voxel, counts, grid.voxel_size)
+
+
+def joined_keys(old, new):
+    """The keys of both, sorted; int32 row of each old one; row of each new one. old: sorted unique keys; new: keys."""
+    unique, which = np.unique(new, return_inverse=True)
+    added = unique[~among(unique, old)]
+    keys = np.sort(np.concatenate([old, added]), kind="stable")
+    row = (np.arange(len(old)) + np.searchsorted(added, old)).astype(np.int32)
+    return keys, row, np.searchsorted(keys, unique)[which]
+
+
+def take(values, rows, out=None):
+    """values[rows], in `out` if given, by PyTorch: NumPy makes rows of 32 bits ones of 64 first.
+
+    values: [M]; rows, out: [N].
+    """
+    out = np.empty(len(rows), dtype=values.dtype) if out is None else out  # NumPy asks for huge pages
+    torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(out))
+    return out
+
+
+def _keys(xyz, voxel_size):
+    coords = voxel_coords(torch.from_numpy(xyz), voxel_size)
+    return pack(coords, torch.zeros(len(coords), dtype=torch.int64)).numpy()
+
+
+def points_of(chosen, voxel):
+    """Sorted rows of the points in chosen voxels. chosen: [M] bool; voxel: [N] int32 of each point."""
+    return _in_blocks(len(voxel), lambda block: take(chosen, voxel[block]))
+
+
+def changed_points(before, cloud):
+    """Sorted rows of the points of `cloud` that the Cloud `before` does not have under the same number."""
+    shared = min(len(before), len(cloud))
+
+    def differ(block):
+        pairs = [(old[block], new[block]) for old, new in ((before.xyz, cloud.xyz), (before.rgb, cloud.rgb))]
+        if all(np.array_equal(old, new) for old, new in pairs):
+            return np.zeros(0, dtype=bool)
+        return np.any([(old != new).any(axis=1) for old, new in pairs], axis=0)
+
+    return np.concatenate([_in_blocks(shared, differ), np.arange(shared, len(cloud))])
+
+
+def _in_blocks(count, test):
+    """Sorted rows below `count` that pass. test: function of a slice that gives a bool for each of its rows."""
+    starts = range(0, count, BLOCK)
+    found = [start + np.flatnonzero(test(slice(start, min(start + BLOCK, count)))) for start in starts]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])

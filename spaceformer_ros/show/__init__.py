@@ -1,0 +1,1 @@
+"""What people look at: labelled clouds, markers, relevancy colours, pictures."""

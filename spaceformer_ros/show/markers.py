@@ -1,0 +1,154 @@
+"""What is drawn for a scene, as plain records: boxes, texts, centroids and what was asked for, with stable identities.
+
+A new set is sent whole, so that late joiners and slow listeners see everything; objects that vanished are deleted one
+by one. Nothing is ever cleared and drawn again, so nothing flickers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..boxes import EDGES, OrientedBox
+from .labeled_cloud import stable_color
+
+BOXES, LABELS, CENTROIDS = "boxes", "labels", "centroids"
+QUERY_BOXES, QUERY_LABELS, QUERY_POSES = "query_boxes", "query_labels", "query_poses"
+NAMESPACES = (BOXES, LABELS, CENTROIDS, QUERY_BOXES, QUERY_LABELS, QUERY_POSES)
+LINE_WIDTH = 0.02  # metres
+CENTROID_SIZE = 0.06  # metres
+TEXT_GAP = 0.6  # text heights between the top of a box and the middle of its text
+TEXT_SPACING = 1.3  # text heights from there to the middle of a second text
+QUERY_COLOR = (1.0, 0.95, 0.3, 1.0)  # r, g, b, a of what was asked for, brighter than any stable colour of a label
+QUERY_LINE_WIDTH = 0.05  # metres
+ARROW = (0.4, 0.08, 0.08)  # length, width and height of an approach, metres
+ARROW_HEIGHT = 0.05  # metres above the floor
+DELETIONS_KEPT = 10  # messages in which a deletion is repeated, for listeners that missed one
+
+
+@dataclass(frozen=True)
+class MarkerRecord:
+    """One marker in the scene's frame. position, size: [3] metres; yaw: radians; color: r, g, b, a in [0, 1];
+    points: [2E, 3] metres relative to the box centre for line boxes, else None."""
+
+    namespace: str
+    id: int
+    shape: str  # "lines", "cube", "text", "sphere" or "arrow"
+    position: tuple
+    yaw: float
+    size: tuple
+    color: tuple
+    text: str = ""
+    points: tuple | None = None
+
+
+def scene_markers(objects, config):
+    """Records for the shown objects, by an OutputConfig."""
+    records = []
+    for item in objects:
+        color = (*stable_color(item.label), config.marker_alpha)
+        records.append(_box(item, color, config.marker_boxes))
+        records.append(_text(LABELS, item, marker_text(item, config), (1.0, 1.0, 1.0, 1.0), config, TEXT_GAP))
+        centroid = tuple(float(v) for v in item.centroid)
+        records.append(MarkerRecord(CENTROIDS, item.id, "sphere", centroid, 0.0, (CENTROID_SIZE,) * 3, color))
+    return records
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """An object that was asked for, the text to draw over it, and its Approach, if there is one."""
+
+    object_id: int
+    text: str
+    approach: object = None
+
+
+def highlights_for(answers, approaches):
+    """One Highlight for each matched object, with every text that it answers and its place there: "1. couch".
+
+    answers: Answers of one request; approaches: dict object id -> Approach or None.
+    """
+    texts = {}
+    for answer in answers:
+        for place, match in enumerate(answer.matches, start=1):
+            texts.setdefault(match.object.id, []).append(f"{place}. {answer.text}")
+    return tuple(Highlight(key, ", ".join(parts), approaches.get(key)) for key, parts in texts.items())
+
+
+def query_markers(scene, highlights, config):
+    """Records for the highlighted objects that are still in the scene, by an OutputConfig."""
+    records = []
+    for highlight in highlights:
+        item = scene.find_id(highlight.object_id)
+        if item is None:
+            continue
+        size = np.add(_box_size(item), 2 * LINE_WIDTH)  # around the object's own box
+        records.append(_outline(QUERY_BOXES, item, size, QUERY_LINE_WIDTH, QUERY_COLOR))
+        records.append(_text(QUERY_LABELS, item, highlight.text, QUERY_COLOR, config, TEXT_GAP + TEXT_SPACING))
+        if highlight.approach is not None:
+            x, y, floor = (float(v) for v in highlight.approach.position)
+            place = (x, y, floor + ARROW_HEIGHT)
+            records.append(
+                MarkerRecord(QUERY_POSES, item.id, "arrow", place, highlight.approach.yaw, ARROW, QUERY_COLOR)
+            )
+    return records
+
+
+def _box_size(item):
+    return tuple(float(max(v, 0.01)) for v in item.box.size)
+
+
+def _center(item):
+    return tuple(float(v) for v in item.box.center)
+
+
+def _box(item, color, style):
+    if style == "cubes":
+        return MarkerRecord(BOXES, item.id, "cube", _center(item), item.box.yaw, _box_size(item), color)
+    return _outline(BOXES, item, _box_size(item), LINE_WIDTH, color)
+
+
+def _outline(namespace, item, size, width, color):
+    """The edges of a box around an object's centre. size: [3] metres; width of the lines: metres."""
+    local = OrientedBox(np.zeros(3), np.array(size), yaw=0.0).corners[EDGES]
+    points = tuple(tuple(float(v) for v in point) for point in local.reshape(-1, 3))
+    return MarkerRecord(namespace, item.id, "lines", _center(item), item.box.yaw, (width, 0.0, 0.0), color, "", points)
+
+
+def _text(namespace, item, text, color, config, gap):
+    """A text over an object's box. gap: heights of the text between the box and the text's middle."""
+    x, y, z = _center(item)
+    height = config.marker_text_height
+    place = (x, y, z + _box_size(item)[2] / 2 + gap * height)
+    return MarkerRecord(namespace, item.id, "text", place, 0.0, (0.0, 0.0, height), color, text)
+
+
+def marker_text(item, config):
+    """The text over an object, by the setting marker_text."""
+    size = " x ".join(f"{v:.1f}" for v in item.box.size) + " m"
+    return config.marker_text.format(label=item.label, score=item.score, id=item.id, size=size)
+
+
+class MarkerTracker:
+    """Remembers what was sent, so that what vanished is deleted and an unchanged set is not sent again."""
+
+    def __init__(self):
+        self._sent, self._place, self._again = {}, None, False
+        self._deleted = {}  # (namespace, id) -> messages in which its deletion is still to be repeated
+
+    def resend(self):
+        """Have the next set sent even if it is unchanged."""
+        self._again = True
+
+    def update(self, records, place=None):
+        """(records to add or modify, keys (namespace, id) to delete), or None where nothing changed.
+
+        place: anything comparable that says where records are drawn, such as the frame of the message.
+        """
+        current = {(record.namespace, record.id): record for record in records}
+        if (current, place) == (self._sent, self._place) and not self._again:
+            return None
+        for key in self._sent.keys() - current.keys():
+            self._deleted[key] = DELETIONS_KEPT
+        self._deleted = {key: left - 1 for key, left in self._deleted.items() if left > 0 and key not in current}
+        self._sent, self._place, self._again = current, place, False
+        return list(current.values()), sorted(self._deleted)

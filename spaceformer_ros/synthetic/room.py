@@ -1,0 +1,198 @@
+"""One generated room: what is in it, what a robot saw of it, and the words that describe each thing."""
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..boxes import OrientedBox
+from ..clouds.cloud import Cloud
+from .config import RoomConfig
+from .floorplan import draw_plans
+from .fuse import fuse
+from .kinds import KIND_NAMES, KINDS
+from .light import draw_lamps, draw_tint, illuminate
+from .path import draw_path
+from .scan import Scanner, draw_drift, draw_sensor
+from .structure import build_passage, build_structure, fill_openings, map_yaw
+from .surfaces import sample_surfaces
+from .themes import THEMES, draw_theme, furnish
+
+_KIND_INDEX = {name: index for index, name in enumerate(KIND_NAMES)}
+# Some mapping programs drop cells that were measured only once: how likely, after a tour of each form.
+_DROP_SINGLE_HITS = {"tour": 0.45, "part": 0.15, "few frames": 0.0}
+_STRUCTURE = np.array([KINDS[name].structure for name in KIND_NAMES])
+
+
+@dataclass(frozen=True)
+class RoomObject:
+    """One thing: canonical `kind`; `names` (canonical and training synonyms); colour words; material; size word.
+
+    color, second_color: basic colour words (second_color None where one colour covers the thing); material: "wooden",
+    "metal", ...; size_word: "small", "large" or ""; box: the whole thing, also the part that no camera saw.
+    """
+
+    kind: str
+    names: tuple
+    color: str
+    second_color: str | None
+    material: str
+    size_word: str
+    box: OrientedBox
+
+    @property
+    def held_out_names(self):
+        """Synonyms that no caption contains, for evaluation."""
+        return KINDS[self.kind].held_out
+
+    def captions(self, rng=None):
+        """Phrases that are true of the thing, such as "red office chair": all of them, or one drawn with `rng`."""
+        phrases = []
+        for name in self.names:
+            words = [(), (self.color,), (self.material,), (self.color, self.material)]
+            if self.size_word:
+                words += [(self.size_word,), (self.size_word, self.color)]
+            if self.second_color:
+                words.append((self.color, "and", self.second_color))
+            plain = [" ".join((*chosen, name)) for chosen in words]
+            phrases += plain
+            if not _is_plural(name):
+                phrases += [f"{'an' if phrase[0] in 'aeio' else 'a'} {phrase}" for phrase in plain]
+        return phrases if rng is None else [phrases[int(rng.integers(len(phrases)))]]
+
+
+def _is_plural(name):
+    """Whether a name stands without an article: "shoes", but not "pair of shoes"."""
+    return name.endswith("s") and " of " not in name and " with " not in name
+
+
+@dataclass(frozen=True)
+class Room:
+    """A scanned map with its ground truth.
+
+    cloud: N points, z up, floor near z = 0; instance: [N] int32 index into `objects`, -1 for walls, floor and ceiling,
+    for flying points and for things of which too little is seen; kind: [N] int16 index into KIND_NAMES (what the
+    surface belongs to, also where instance is -1, so that a training can leave such points out); objects: those with
+    points; seed: what `make_room` was given.
+    """
+
+    cloud: Cloud
+    instance: np.ndarray
+    kind: np.ndarray
+    objects: tuple
+    seed: int
+
+    @property
+    def is_structure(self):
+        """[N] bool: points of walls, floors and ceilings."""
+        return _STRUCTURE[self.kind]
+
+
+@dataclass
+class _Building:
+    """Everything there is before anyone looks: plans, doorways and things (furniture first, then the structure)."""
+
+    plans: list
+    doorways: list
+    furniture: list
+    structure: list
+
+
+def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared default is safe)
+    """A furnished room as a robot's map shows it. seed: int >= 0. Returns a Room.
+
+    The seed and the config decide everything; the same numpy on the same kind of machine repeats every bit.
+    """
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
+    building = build(streams[0], config)
+    cell = float(streams[1].uniform(*config.fusion_size))
+    spacing = cell * (0.9 if config.scan else 1.0)
+    things = building.furniture + building.structure
+    surfaces, words = sample_surfaces(things, spacing, streams[1])
+    lamps = draw_lamps(streams[1], building.plans, things)
+    casters = np.arange(len(things)) < len(building.furniture)
+    surfaces = illuminate(surfaces, lamps, casters, streams[1])
+    if config.scan:
+        xyz, rgb, label = _scanned(surfaces, building, cell, spacing, config, streams[2])
+    else:
+        xyz, rgb, label = surfaces.xyz, np.rint(surfaces.rgb).astype(np.uint8), 2 * surfaces.thing.astype(np.int64)
+    return _labelled(xyz, rgb, label, things, words, seed, config, streams[3])
+
+
+def build(rng, config):
+    """The furnished building: what exists, whether or not it is seen."""
+    plans, doorways = draw_plans(rng, config)
+    furniture, structure = [], []
+    for plan in plans:
+        plan.theme = draw_theme(rng, config.theme)
+    for plan in plans:
+        furnish(rng, plan, furniture, config, lambda site: fill_openings(rng, site, plans, doorways))
+    ceiling = (1.0 if rng.random() < 0.6 else float(rng.uniform(0.2, 0.8))) if rng.random() < config.ceiling else None
+    for plan in plans:
+        structure += build_structure(rng, plan, THEMES[plan.theme], ceiling)
+    for doorway in doorways:
+        structure += build_passage(rng, doorway)
+    return _Building(plans, doorways, furniture, structure)
+
+
+def _scanned(surfaces, building, cell, spacing, config, rng):
+    """Fused points of a tour: xyz [N, 3] float32, rgb [N, 3] uint8, label [N] int64 (2 * thing, + 1 where flying)."""
+    poses, form = draw_path(rng, building.plans, building.doorways, building.furniture, config)
+    sensor = draw_sensor(rng, config)
+    surfaces = replace(surfaces, rgb=draw_tint(rng, config.color_shift)(surfaces.rgb))
+    scanner = Scanner(surfaces, spacing, sensor, rng)
+    offsets, turns = draw_drift(rng, len(poses), config.drift * float(rng.uniform(0.1, 1.25)))
+    views = [scanner.view(pose, offset, turn, rng) for pose, offset, turn in zip(poses, offsets, turns, strict=True)]
+    xyz, rgb, weight, source, flying = (
+        np.concatenate([getattr(view, name) for view in views]) for name in ("xyz", "rgb", "weight", "source", "flying")
+    )
+    label = 2 * surfaces.thing[source].astype(np.int64) + flying
+    least = 2 if rng.random() < _DROP_SINGLE_HITS[form] else 1
+    return fuse(xyz, rgb, weight, label, cell, least)
+
+
+def _labelled(xyz, rgb, label, things, words, seed, config, rng):
+    """Turn the map, sort out the objects that can be seen, and describe them."""
+    thing, flying = label // 2, label % 2 == 1
+    kind = np.array([_KIND_INDEX[t.kind] for t in things], dtype=np.int16)[thing]
+    count = np.bincount(thing[~flying], minlength=len(things))
+    listed = [i for i, t in enumerate(things) if count[i] >= config.min_points and not KINDS[t.kind].structure]
+    index = np.full(len(things), -1, dtype=np.int32)
+    index[listed] = np.arange(len(listed))
+    instance = np.where(flying, np.int32(-1), index[thing])
+    yaw = map_yaw(rng, config.turned)
+    c, s = math.cos(yaw), math.sin(yaw)
+    turn = np.array([[c, -s], [s, c]])
+    shift = rng.normal(0, 1.5, 3) * [1, 1, 0.007]
+    turned = np.column_stack([xyz[:, :2] @ turn.T.astype(np.float32), xyz[:, 2]]) + shift.astype(np.float32)
+    objects = tuple(_describe(things[i], words[i], turn, yaw, shift) for i in listed)
+    order = rng.permutation(len(turned))
+    cloud = Cloud(turned.astype(np.float32)[order], rgb[order], "map")
+    return Room(cloud, instance[order], kind[order], objects, seed)
+
+
+def _describe(thing, words, turn, yaw, shift):
+    """The RoomObject of a thing in the turned map."""
+    low, high = thing.shape.bounds()
+    center, size = (low + high) / 2, high - low
+    middle = np.array(thing.point(center[0], center[1]))
+    box_yaw = thing.yaw + yaw
+    kind = KINDS[thing.kind]
+    ratio = float(size.max()) / kind.span
+    if size[1] > size[0]:  # as OrientedBox.fit: the longer side is x
+        size, box_yaw = size[[1, 0, 2]], box_yaw + math.pi / 2
+    box = OrientedBox(
+        center=np.array([*(turn @ middle), thing.z + center[2]]) + shift,
+        size=size,
+        yaw=float((box_yaw + math.pi / 2) % math.pi - math.pi / 2),
+    )
+    size_word = "small" if ratio < 0.8 else "large" if ratio > 1.25 else ""
+    return RoomObject(kind.name, kind.names, words[0], words[1], thing.look.material, size_word, box)
+
+
+def object_points(room):
+    """For each object, the indices of its points: list of [n] int arrays."""
+    order = np.argsort(room.instance, kind="stable")
+    limits = np.searchsorted(room.instance[order], range(len(room.objects) + 1))
+    return [order[a:b] for a, b in itertools.pairwise(limits)]

@@ -1,0 +1,88 @@
+"""The surface of a furnished building as points: position, normal, colour, owner. Also what colour things are."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..words.color_words import color_word
+from .covered import covered
+from .patterns import colorize
+from .sampling import sample
+from .shapes import place
+
+# Part of a soft pattern that shows the second colour, blended in rather than apart from it.
+_BLENDED = {"wood": 0.4, "weave": 0.25, "planks": 0.15, "boards": 0.15}
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """N points: xyz [N, 3] float32 m, normal [N, 3] float32, rgb [N, 3] float32 in 0..255, gloss [N] float32 in 0..1,
+    thing [N] int32 (index of the owner)."""
+
+    xyz: np.ndarray
+    normal: np.ndarray
+    rgb: np.ndarray
+    gloss: np.ndarray
+    thing: np.ndarray
+
+    def __getitem__(self, index):
+        return Surfaces(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+
+def sample_surfaces(things, spacing, rng):
+    """Sample all things at about one point per spacing^2 (metres). Returns Surfaces and each thing's colour words."""
+    tables, paints, owner = [], [], []
+    for number, thing in enumerate(things):
+        table = thing.shape.table.copy()
+        place(table, (thing.x, thing.y, thing.z), thing.yaw)
+        table[:, 17] += len(paints)
+        paints.extend(thing.shape.paints)
+        tables.append(table)
+        owner.append(np.full(len(table), number))
+    table, owner = np.concatenate(tables), np.concatenate(owner)
+    xyz, normal, primitive = sample(table, spacing, rng)
+    shown = ~covered(table, owner, xyz, normal, primitive)
+    xyz, normal, primitive = xyz[shown], normal[shown], primitive[shown]
+    paint, thing = table[:, 17].astype(np.int64)[primitive], owner[primitive]
+    rgb = colorize(paints, paint, lambda chosen: _local(things, thing[chosen], xyz[chosen]))
+    gloss = np.array([p.gloss for p in paints], dtype=np.float32)[paint]
+    words = _color_words(things, np.bincount(paint, minlength=len(paints)))
+    return Surfaces(xyz, normal, rgb, gloss, thing.astype(np.int32)), words
+
+
+def _local(things, owner, xyz):
+    """Points in the frames of their owners: [n, 3] metres."""
+    pose = np.array([(t.x, t.y, t.z, math.cos(t.yaw), math.sin(t.yaw)) for t in things], dtype=np.float32)[owner]
+    x, y = xyz[:, 0] - pose[:, 0], xyz[:, 1] - pose[:, 1]
+    return np.stack([pose[:, 3] * x + pose[:, 4] * y, pose[:, 3] * y - pose[:, 4] * x, xyz[:, 2] - pose[:, 2]], axis=1)
+
+
+def _color_words(things, area):
+    """(word, second word or None) per thing; area: points per paint, in the order of the things' paints."""
+    words, first = [], 0
+    for thing in things:
+        paints = thing.shape.paints
+        words.append(_dominant(paints, area[first : first + len(paints)]))
+        first += len(paints)
+    return words
+
+
+def _dominant(paints, area):
+    """The colour word that covers most, and the next if it covers a quarter. Contents count if nothing else does."""
+    shares = {}
+    for lender in (False, True):
+        for paint, points in zip(paints, area, strict=True):
+            if paint.content == lender and points:
+                blend = _BLENDED.get(paint.pattern, 0.0)
+                base = [a + (b - a) * blend for a, b in zip(paint.color, paint.second, strict=True)]
+                for color, share in ((base, 1 - paint.share), (paint.second, paint.share)):
+                    if share:
+                        word = color_word(color)
+                        shares[word] = shares.get(word, 0.0) + share * points
+        if shares:
+            break
+    ranked = sorted(shares, key=shares.get, reverse=True)
+    total = sum(shares.values())
+    second = ranked[1] if len(ranked) > 1 and shares[ranked[1]] > 0.25 * total else None
+    return (ranked[0] if ranked else "gray"), second

@@ -1,0 +1,1 @@
+"""Checkpoints: what is loaded, and where it comes from."""

@@ -1,0 +1,176 @@
+"""Checkpoints: weights together with the configuration, the text model's identity and a hash. Never runs code.
+
+Our own files are safetensors with a JSON header; the released file is a Lightning checkpoint that is loaded
+weights-only. Both are loaded strictly.
+"""
+
+import hashlib
+import json
+import pathlib
+import zipfile
+from dataclasses import asdict, dataclass, field
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .. import SpaceformerError
+from ..network.model import SpaCeFormer, SpaCeFormerConfig
+from ..words.text_model import MINILM, TextModelId
+from ..words.vocabulary import Similarity
+
+FORMAT = "spaceformer_ros checkpoint 1"
+DEMO_TEXT_MODEL = TextModelId(MINILM)
+DEMO_FILE = pathlib.Path(__file__).parent / "demo.safetensors"
+RELEASED_PREFIX = "net."  # of the network's entries in the released file
+RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with what is needed to use it.
+
+    model: in eval mode, float32; text_model: TextModelId whose embeddings its clip features live among; similarity:
+    how the two compare; sha256: of header and weights; notes: free-form facts such as the training command.
+    """
+
+    model: SpaCeFormer
+    text_model: TextModelId
+    similarity: Similarity
+    sha256: str
+    name: str
+    notes: dict = field(default_factory=dict)
+
+
+def load_checkpoint(name, released_file=None):
+    """The checkpoint for the setting `checkpoint`: "demo", "released" or a path.
+
+    released_file: where `spaceformer prepare` puts the released weights. Raises SpaceformerError.
+    """
+    path = checkpoint_file(name, released_file)
+    if name == "released" or path.suffix != ".safetensors":
+        return load_released(path)
+    return load_file(path, name="demo" if name == "demo" else None)
+
+
+def checkpoint_file(name, released_file=None):
+    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError where there is none."""
+    if name == "demo":
+        return DEMO_FILE
+    if name == "released":
+        if released_file is None or not pathlib.Path(released_file).is_file():
+            raise SpaceformerError(
+                f"the released weights are not at {released_file}: run `spaceformer prepare` once; it shows their "
+                "licence (CC-BY-NC-4.0, non-commercial) and downloads them if you agree"
+            )
+        return pathlib.Path(released_file)
+    path = pathlib.Path(name).expanduser()
+    if not path.is_file():
+        raise SpaceformerError(f'checkpoint {name!r}: no such file; use "demo", "released" or the path of a checkpoint')
+    return path
+
+
+def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch.float16):
+    """Write a model with its configuration to a .safetensors file, floats stored as `dtype`; returns the SHA-256."""
+    state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    state = {key: value.contiguous().cpu() for key, value in state.items()}
+    header = {
+        "format": FORMAT,
+        "model": model.config.to_dict(),
+        "text_model": asdict(text_model),
+        "similarity": asdict(similarity),
+        "notes": notes or {},
+    }
+    header["sha256"] = hash_checkpoint(header, state)
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".part")
+    save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
+    partial.replace(path)
+    return header["sha256"]
+
+
+def load_file(path, name=None):
+    """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged, foreign or unfitting files."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {})["spaceformer"]
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+        header = json.loads(text)
+        if not isinstance(header, dict) or json.dumps(header) != text or not _has_clean_padding(path):
+            raise ValueError("its header is not as it was written")
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise SpaceformerError(
+            f"{path} is not a checkpoint of this package, or is damaged ({type(error).__name__}: {error})"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise SpaceformerError(f"{path} has format {header.get('format')!r}, expected {FORMAT!r}: update the package")
+    recorded = header.pop("sha256", None)
+    digest = hash_checkpoint(header, state)
+    if digest != recorded:
+        raise SpaceformerError(f"{path} is damaged: its content has SHA-256 {digest}, it was written with {recorded}")
+    return Checkpoint(
+        model=build_model(SpaCeFormerConfig.from_dict(header["model"]), state, path),
+        text_model=TextModelId(**header["text_model"]),
+        similarity=Similarity(**header["similarity"]),
+        sha256=digest,
+        name=name or pathlib.Path(path).name,
+        notes=header["notes"],
+    )
+
+
+def _has_clean_padding(path):
+    """Whether only spaces fill the header of a safetensors file up: the hash does not cover them."""
+    with open(path, "rb") as file:
+        return file.read(int.from_bytes(file.read(8), "little")).rstrip(b" ").endswith(b"}")
+
+
+def load_released(path):
+    """The released Lightning checkpoint: entries under "net.", everything else (training state) left out."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not look at the checksums
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged} is wrong: the file is damaged")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and unpickling errors; all mean that the file is not usable
+        raise SpaceformerError(f"{path} cannot be loaded weights-only ({type(error).__name__}: {error})") from error
+    content = content.get("state_dict", content) if isinstance(content, dict) else {}
+    state = {
+        key.removeprefix(RELEASED_PREFIX): value
+        for key, value in (content.items() if isinstance(content, dict) else ())
+        if isinstance(key, str) and key.startswith(RELEASED_PREFIX) and isinstance(value, torch.Tensor)
+    }
+    if not state:
+        raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")
+    model = build_model(SpaCeFormerConfig.released(), state, path)
+    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_checkpoint({}, state), "released")
+
+
+def build_model(config, state, source):
+    """A model with these weights in eval mode, float32. One error lists missing, unexpected and misshapen keys."""
+    model = SpaCeFormer(config)
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    problems = [
+        *(f"missing: {key}" for key in expected if key not in state),
+        *(f"unexpected: {key}" for key in state if key not in expected),
+        *(
+            f"misshapen: {key} is {list(state[key].shape)}, expected {list(shape)}"
+            for key, shape in expected.items()
+            if key in state and tuple(state[key].shape) != shape
+        ),
+    ]
+    if problems:
+        listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
+        raise SpaceformerError(f"{source} does not fit the network ({len(problems)} keys): {listed}")
+    model.load_state_dict(state, strict=True)
+    return model.eval().requires_grad_(False)
+
+
+def hash_checkpoint(header, state):
+    """SHA-256 over the header and over keys, types, shapes and bytes of all tensors, in key order."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for key in sorted(state):
+        value = state[key].contiguous()
+        digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

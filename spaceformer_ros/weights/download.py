@@ -1,0 +1,69 @@
+"""Everything that has to be fetched once: the released weights, after consent, and the text model.
+
+The download goes through huggingface_hub (resumable, with progress, over TLS); a file is put in place only after its
+hashes were checked, so whatever lies at `released_file` is complete and right.
+"""
+
+import hashlib
+import pathlib
+
+from .. import SpaceformerError
+from ..words.hub import feed
+
+REPOSITORY = "chrischoy/SpaCeFormer"
+REVISION = "a8e81555ca9c668a5e2134da520eb76176d4d4d9"
+FILE = "spaceformer_512_siglip2_ssccc.ckpt"
+MD5 = "0ec6a123b422053ed3988fbf442aeaa1"  # published by the authors
+SHA256 = "ac20817f6bab055483d2374c146c31050ae147c452f74123e43ef29f5ff9eed5"  # recorded by an independent user
+LICENCE = """\
+The released SpaCeFormer weights (327 MB, huggingface.co/chrischoy/SpaCeFormer) are licensed CC-BY-NC-4.0:
+you may use them for non-commercial purposes only, and must credit the authors (arXiv 2604.20395).
+They were trained on ScanNet, ScanNet++, ARKitScenes and Matterport3D, whose terms of use apply as well.
+This package itself and its demo weights are Apache-2.0.
+"""
+
+
+def released_file(cache):
+    """Where the released weights lie after `prepare_released`, below a cache folder."""
+    return pathlib.Path(cache) / "released" / FILE
+
+
+def prepare_released(cache, agreed, accepted_sha256="", endpoint=None):
+    """Download and check the released weights. Returns their path; at once where they lie there already.
+
+    agreed: whether the user accepted LICENCE; accepted_sha256: a SHA-256 to accept in place of the recorded one;
+    endpoint: another hub address. Raises SpaceformerError without consent, network or matching hashes.
+    """
+    target = released_file(cache)
+    if target.is_file():
+        return target
+    if not agreed:
+        raise SpaceformerError("the weights are downloaded only after you accept their licence: add --accept-licence")
+    from huggingface_hub import hf_hub_download
+
+    folder = pathlib.Path(cache) / "download"
+    try:
+        path = hf_hub_download(REPOSITORY, FILE, revision=REVISION, local_dir=folder, endpoint=endpoint)
+    except Exception as error:  # the hub client raises many kinds; all mean the same here
+        raise SpaceformerError(
+            f"the released weights could not be downloaded ({type(error).__name__}: {error}): check the network and "
+            f"run it again, it goes on where it stopped; or put {FILE} at {target} yourself"
+        ) from error
+    check_hashes(path, accepted_sha256)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(path).replace(target)
+    return target
+
+
+def check_hashes(path, accepted_sha256=""):
+    """Compare a downloaded file with the recorded hashes. Raises SpaceformerError that names both values."""
+    digests = {"md5": hashlib.md5(usedforsecurity=False), "sha256": hashlib.sha256()}
+    feed(path, *digests.values())
+    md5, sha256 = (digests[name].hexdigest() for name in ("md5", "sha256"))
+    if md5 != MD5:
+        raise SpaceformerError(f"{path} has MD5 {md5}, expected {MD5}: it is damaged or not the release; delete it")
+    if sha256 not in (SHA256, accepted_sha256):
+        raise SpaceformerError(
+            f"{path} has the MD5 that its authors publish, but SHA-256 {sha256} where {SHA256} was recorded by a user: "
+            f"if you have checked that this is the release, accept it with --accept-sha256 {sha256}"
+        )

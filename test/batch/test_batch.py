@@ -1,0 +1,336 @@
+"""Many files at once: what is skipped, what is done again, and what a kill, a bad file or a dead worker costs."""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+from helpers.fragile_worker import FragileWorker, NoWorker
+from helpers.paths import ROOT
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.batch import batch
+from spaceformer_ros.batch.batch import FAILED, SEGMENTED, UNCHANGED, MapSegmenter, Task, cloud_files, segment_files
+from spaceformer_ros.batch.workers import ProcessWorker, RayWorker, WorkerLost, share
+from spaceformer_ros.cli import main
+from spaceformer_ros.clouds.files import write_cloud
+from spaceformer_ros.config import Config
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
+from spaceformer_ros.words.vocabulary import Similarity
+
+NAMES = ("a", "b", "c", "d")
+
+
+class InlineWorker:
+    """Runs in this process, so that most tests need no other."""
+
+    def __init__(self, worker):
+        self.worker, self.closed = worker, False
+
+    def submit(self, path):
+        future = concurrent.futures.Future()
+        future.set_result(self.worker.run(path))
+        return future
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def maps(tmp_path, box_cloud):
+    """A folder with four small maps and a damaged one."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for k, name in enumerate(NAMES):
+        write_cloud(
+            folder / f"{name}.ply", box_cloud([((k, 0, 0.5), (1.0, 1.0 + 0.2 * k, 1.0), (200, 30 * k, 30))], 1500)
+        )
+    (folder / "bad.ply").write_bytes((folder / "a.ply").read_bytes()[:900])
+    (folder / "a.json").write_text("[]")  # what is no cloud is left alone
+    return folder
+
+
+@pytest.fixture
+def values(tmp_path, tiny_model):
+    """Settings of a tiny checkpoint with random weights that publishes everything it finds."""
+    save_checkpoint(
+        tmp_path / "tiny.safetensors", tiny_model(text_channels=384), DEMO_TEXT_MODEL, Similarity(True, 20.0)
+    )
+    return {
+        "checkpoint": str(tmp_path / "tiny.safetensors"),
+        "cache_dir": str(tmp_path / "cache"),
+        "score_threshold": 0.0,
+        "offline": True,
+        "warm_up": False,
+    }
+
+
+def command_line(maps, out, values, *more):
+    """Arguments of the command that segments a folder."""
+    settings = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    return ["segment", str(maps), "--out", str(out), "--no-pictures", *settings, *more]
+
+
+def run_inline(maps, out, values):
+    """Dict name -> status of a run in this process."""
+    task = Task(Config().with_values(values), out, pictures=False)
+    reports = segment_files(cloud_files([str(maps)]), task, [InlineWorker(MapSegmenter(task))])
+    return {pathlib.Path(report.path).stem: report.status for report in reports}
+
+
+def contents(out):
+    """Dict name -> bytes of all results."""
+    return {file.name: file.read_bytes() for file in out.iterdir() if file.is_file()}
+
+
+def all_maps(status):
+    return {**dict.fromkeys(NAMES, status), "bad": FAILED}
+
+
+def test_what_is_done_is_skipped_until_it_changes(tmp_path, maps, values, box_cloud):
+    out = tmp_path / "out"
+    assert run_inline(maps, out, values) == all_maps(SEGMENTED)
+    first = contents(out)
+    assert set(first) == {f"{name}{end}" for name in NAMES for end in (".json", "_labeled.ply")}
+    assert all(json.loads(first[f"{name}.json"])[0]["id"] == 1 for name in NAMES), "ids go on over maps"
+    for name in NAMES:
+        os.utime(maps / f"{name}.ply")  # touched is not changed
+    assert run_inline(maps, out, values) == all_maps(UNCHANGED)
+    write_cloud(maps / "a.ply", box_cloud([((0, 0, 1.0), (1.0, 1.0, 2.0), (30, 30, 200))], 1500))
+    (out / "b_labeled.ply").write_bytes(first["b_labeled.ply"][:-1])
+    (out / "c.json").unlink()
+    (out / ".batch" / "d.json").write_text("[1, 2")
+    assert run_inline(maps, out, values) == all_maps(SEGMENTED)
+    again = contents(out)
+    assert {name for name in first if first[name] != again[name]} == {"a.json", "a_labeled.ply"}
+
+
+def test_another_vocabulary_does_all_maps_again(tmp_path, maps, values):
+    words = tmp_path / "words.yaml"
+    values = {**values, "vocabulary_file": str(words)}
+    words.write_text("labels: [chair, table]")
+    assert run_inline(maps, tmp_path / "out", values) == all_maps(SEGMENTED)
+    words.write_text("labels: [zebra]")
+    assert run_inline(maps, tmp_path / "out", values) == all_maps(SEGMENTED)
+    labels = {item["label"] for name in NAMES for item in json.loads((tmp_path / "out" / f"{name}.json").read_text())}
+    assert labels == {"zebra"}
+
+
+def test_all_that_decides_a_result_is_in_its_digest(tmp_path, values, tiny_model):
+    (tmp_path / "texts.json").write_text('{"chair": []}')
+    config = Config().with_values(values)
+    digest = lambda config=config, **more: batch.task_digest(Task(config, tmp_path, **more))  # noqa: E731
+    digests = [digest(), digest(up="-y"), digest(pictures=False), digest(texts=tmp_path / "texts.json")]
+    changes = {"nms_iou": 0.5, "roi": (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), "vocabulary": ("lamp",), "precision": "float32"}
+    digests += [digest(config.with_values({name: value})) for name, value in changes.items()]
+    shutil.copy(values["checkpoint"], tmp_path / "moved.safetensors")
+    moved = {"checkpoint": str(tmp_path / "moved.safetensors"), "cache_dir": str(tmp_path / "elsewhere")}
+    assert digest(config.with_values(moved)) == digests[0], "where things lie decides nothing"
+    other = tiny_model(seed=1, text_channels=384)
+    save_checkpoint(values["checkpoint"], other, DEMO_TEXT_MODEL, Similarity(True, 20.0))
+    (tmp_path / "texts.json").write_text('{"lamp": []}')
+    digests += [digest(), digest(texts=tmp_path / "texts.json")]
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, maps, values, monkeypatch):
+    out = tmp_path / "out"
+    run_inline(maps, out, values)
+    before, moved = contents(out), []
+
+    def replace_once(self, target, replace=pathlib.Path.replace):
+        moved.append(target)
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "replace", replace_once)
+        with pytest.raises(KeyboardInterrupt):
+            run_inline(maps, out, {**values, "map_id": "other"})  # files of the same sizes
+    assert run_inline(maps, out, values) == {**all_maps(UNCHANGED), "a": SEGMENTED}
+    assert contents(out) == before
+
+
+def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
+    out, path = tmp_path / "out", str(maps / "a.ply")
+    for pictures in (True, False):
+        task = Task(Config().with_values(values), out, pictures=pictures)
+        list(segment_files([path], task, [InlineWorker(MapSegmenter(task))]))
+        assert any(name.endswith(".png") for name in contents(out)) == pictures
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path, maps, values, capsys):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "spaceformer_ros.cli", *command_line(maps, out, values)]
+    run = subprocess.Popen(command, cwd=ROOT)
+    wait_until(lambda: list(out.glob(".batch/*.json")), run)
+    (worker,) = [pid for pid in children(run.pid) if b"spawn_main" in command_of(pid)]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    wait_until(lambda: not command_of(worker))  # it must not stay behind with the model
+    done = {path.stem for path in out.glob(".batch/*.json")}
+    (out / ".batch" / "left").mkdir(exist_ok=True)  # as a worker killed while writing leaves it
+    with pytest.raises(SystemExit) as ended:
+        main(command_line(maps, out, values))
+    assert ended.value.code == 1
+    printed = capsys.readouterr()
+    assert f"{4 - len(done)} segmented, {len(done)} unchanged, 1 failed of 5 maps" in printed.out
+    assert "1 of 5 maps failed:\n" in printed.err
+    assert "bad.ply: holds" in printed.err
+    run_inline(maps, tmp_path / "whole", values)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert not (out / ".batch" / "left").exists()
+
+
+def test_two_jobs_give_the_results_of_one(tmp_path, maps, values, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (maps / "bad.ply").unlink()
+    main(command_line(maps, tmp_path / "two", values, "--jobs", "2"))
+    assert "4 segmented, 0 unchanged, 0 failed of 4 maps" in capsys.readouterr().out
+    run_inline(maps, tmp_path / "one", values)
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert run_inline(maps, tmp_path / "two", values) == dict.fromkeys(NAMES, UNCHANGED)
+
+
+def share_fragile(workers):
+    """Dict path -> answer for files of which one ends its worker."""
+    answers = dict(share(["a.ply", "killer.ply", "b.ply", "c.ply", "d.ply"], workers))
+    lost = answers.pop("killer.ply")
+    assert isinstance(lost, WorkerLost)
+    assert "Fewer --jobs" in str(lost)
+    assert {path: name for path, (name, _) in answers.items()} == {f"{name}.ply": name for name in NAMES}
+    return {pid for _, pid in answers.values()}
+
+
+def test_a_dead_worker_costs_one_file():
+    pids = share_fragile([ProcessWorker(FragileWorker)])
+    assert len(pids) == 2  # before and after
+    wait_until(lambda: not any(map(command_of, pids)))
+
+
+def test_workers_that_cannot_start_end_the_batch():
+    with pytest.raises(WorkerLost, match="no worker can start"):
+        list(share([f"{name}.ply" for name in NAMES], [ProcessWorker(NoWorker)]))
+
+
+def test_workers_are_closed_when_the_caller_stops():
+    worker = InlineWorker(FragileWorker())
+    answers = share(["a.ply", "b.ply"], [worker])
+    next(answers)
+    answers.close()
+    assert worker.closed
+
+
+def test_threads_are_divided(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert sorted(batch.divide_threads(3)) == [2, 3, 3]
+    assert batch.divide_threads(16) == [1] * 16
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert batch.divide_threads(3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--jobs", "0"], "need at least 1"),
+        (["{maps}/../a.ply"], "would be written under the same name"),
+        (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
+        (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),
+        (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file nowhere.yaml cannot be read"),
+        (["--texts", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--ray", "auto"], "pip install 'spaceformer_ros[ray]'"),
+    ],
+)
+def test_mistakes_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys, monkeypatch, more, words):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    shutil.copy(maps / "a.ply", tmp_path / "a.ply")
+    shutil.copy(maps / "a.ply", maps / "a_labeled.ply")
+    arguments = command_line(maps, tmp_path / "out", values)
+    more = [part.format(maps=maps) for part in more]
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                *arguments[:2],
+                *(more if more[0][0] != "-" else []),
+                *arguments[2:],
+                *(more if more[0][0] == "-" else more[1:]),
+            ]
+        )
+    assert ended.value.code == 1
+    assert words in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path, maps, values):
+    task = Task(Config().with_values(values), tmp_path / "out")
+    first = segment_files([str(maps / "bad.ply")], task, [InlineWorker(MapSegmenter(task))])
+    next(first)
+    with pytest.raises(SpaceformerError, match="another run is writing into"):
+        next(segment_files([str(maps / "a.ply")], task, [InlineWorker(MapSegmenter(task))]))
+    first.close()
+
+
+def test_a_folder_without_clouds_is_a_mistake(tmp_path):
+    with pytest.raises(SpaceformerError, match="holds no file with a suffix of"):
+        cloud_files([str(tmp_path)])
+
+
+@pytest.fixture
+def local_ray(monkeypatch):
+    """Ray on this machine, on the loopback interface, with its files in a folder of its own."""
+    folder = tempfile.mkdtemp(prefix="ray")  # a short path: Ray's sockets lie below it
+    there = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT), str(ROOT / "test")])
+    values = {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": there}
+    for name, value in {**values, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}.items():
+        monkeypatch.setenv(name, value)  # before the import: Ray reads some only then
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'spaceformer_ros[ray]'")
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_two_workers_on_ray(local_ray, tmp_path, maps, values, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(command_line(maps, tmp_path / "ray", values, "--ray", "local", "--jobs", "2"))
+    assert ended.value.code == 1
+    assert [node["NodeManagerAddress"] for node in local_ray.nodes()] == ["127.0.0.1"]
+    printed = capsys.readouterr()
+    assert "4 segmented, 0 unchanged, 1 failed of 5 maps" in printed.out
+    assert "bad.ply: holds" in printed.err
+    run_inline(maps, tmp_path / "one", values)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "one")
+    assert run_inline(maps, tmp_path / "ray", values) == all_maps(UNCHANGED)
+    assert len(share_fragile([RayWorker(FragileWorker)])) == 2
+    with pytest.raises(WorkerLost, match=r"no worker can start.*ImportError: there is nothing to work with"):
+        list(share([f"{name}.ply" for name in NAMES], [RayWorker(NoWorker)]))
+
+
+def wait_until(condition, run=None):
+    """Wait for a condition; fail after three minutes, or when `run` ended without it."""
+    end = time.monotonic() + 180
+    while not condition():
+        assert time.monotonic() < end, "it did not happen within three minutes"
+        assert run is None or run.poll() is None, "the run ended first"
+        time.sleep(0.02)
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid):
+    """The command line of a process, empty where it ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

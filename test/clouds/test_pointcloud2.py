@@ -1,0 +1,213 @@
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+
+from benchmarks.cloud_messages import message, packed
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.point_records import pack_color
+from spaceformer_ros.clouds.pointcloud2 import cloud_columns, decode, encode, structured_view
+
+
+@pytest.fixture
+def xyz(rng):
+    return rng.normal(size=(12, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def rgb(rng):
+    return rng.integers(0, 256, (12, 3), dtype=np.uint8)
+
+
+def plain(xyz, rgb, kind="f4"):
+    return {**{axis: (kind, xyz[:, i]) for i, axis in enumerate("xyz")}, "rgb": ("u4", packed(rgb))}
+
+
+def check(decoded, xyz, rgb):
+    assert np.array_equal(decoded.cloud.xyz, xyz)
+    assert np.array_equal(decoded.cloud.rgb, rgb)
+    assert decoded.cloud.xyz.dtype == np.float32
+    assert (decoded.cloud.frame_id, decoded.cloud.stamp_ns) == ("map", 3_000_000_005)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("point_padding", [0, 12])
+@pytest.mark.parametrize("row_padding", [0, 20])
+def test_layouts(xyz, rgb, big, point_padding, row_padding):
+    cloud = message(plain(xyz, rgb), height=3, big=big, point_padding=point_padding, row_padding=row_padding)
+    check(decode(cloud), xyz, rgb)
+
+
+def test_any_order_and_offsets_of_fields(xyz, rgb):
+    columns = plain(xyz, rgb)
+    shuffled = {name: columns[name] for name in ("rgb", "z", "x", "y")}
+    shuffled["intensity"] = ("f4", np.full(12, np.nan))
+    check(decode(message(shuffled, offsets=[13, 1, 5, 9, 17])), xyz, rgb)
+
+
+def test_float64_coordinates(xyz, rgb):
+    check(decode(message(plain(xyz, rgb, "f8"))), xyz, rgb)
+
+
+@pytest.mark.parametrize("name", ["rgb", "rgba"])
+@pytest.mark.parametrize("kind", ["u4", "i4", "f4"])
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_packed_colors_of_any_type(xyz, rgb, name, kind, alpha):
+    """Alpha 255 makes half of all packed colours NaN when read as floats: no point may be lost for it."""
+    bits = packed(rgb, alpha).view(kind)
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    decoded = decode(message({**columns, name: (kind, bits)}))
+    check(decoded, xyz, rgb)
+    assert decoded.num_dropped == 0
+
+
+@pytest.mark.parametrize("names", [("r", "g", "b"), ("red", "green", "blue")])
+def test_separate_color_bytes(xyz, rgb, names):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    check(decode(message({**columns, **{n: ("u1", rgb[:, i]) for i, n in enumerate(names)}})), xyz, rgb)
+
+
+def test_separate_color_floats_between_0_and_1(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    floats = {n: ("f4", rgb[:, i] / np.float32(255)) for i, n in enumerate("rgb")}
+    check(decode(message({**columns, **floats})), xyz, rgb)
+
+
+def test_only_points_with_finite_coordinates_stay(xyz, rgb):
+    xyz[[1, 5, 6], [0, 1, 2]] = [np.nan, np.inf, -np.inf]
+    decoded = decode(message(plain(xyz, rgb), height=2))
+    keep = [0, 2, 3, 4, 7, 8, 9, 10, 11]
+    check(decoded, xyz[keep], rgb[keep])
+    assert decoded.num_dropped == 3
+
+
+def test_gray_is_taken_only_when_allowed(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    columns["intensity"] = ("f4", np.ones(12))
+    with pytest.raises(SpaceformerError, match=r"no colour \(fields: x, y, z, intensity\).*allow_gray"):
+        decode(message(columns))
+    decoded = decode(message(columns), allow_gray=True)
+    assert not decoded.colored
+    assert (decoded.cloud.rgb == 128).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 0}, "empty: width 0 x height 1"),
+        ({"data": b""}, r"claims 12 x 1 points of 16 bytes \(192 bytes\) but carries 0"),
+        ({"width": 4_000_000_000}, "truncated or its header is wrong"),
+        ({"point_step": 12}, "'rgb' ends at byte 16 of a point, but point_step is 12"),
+        ({"height": 3, "width": 4, "row_step": 10}, "row_step 10 is smaller than width 4 x point_step 16"),
+        ({"fields": []}, "no field x, y, z"),
+        ({"fields": [], "point_step": 0, "width": 2**31, "height": 2**31}, "point_step is 0, expected 1 to"),
+        ({"point_step": 2**31, "width": 1}, "point_step is 2147483648, expected 1 to 2147483647"),
+    ],
+)
+def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
+    with pytest.raises(SpaceformerError, match=words):
+        decode(message(plain(xyz, rgb), **changes))
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "words"),
+    [
+        (0, {"datatype": 9}, "datatype 9"),
+        (0, {"datatype": 6}, "'x' holds uint32"),
+        (0, {"name": "y"}, "used twice"),
+        (1, {"name": "w"}, "no field y"),
+        (3, {"datatype": 4}, "'rgb' holds uint16, expected 32 bits"),
+        (3, {"name": ""}, "'' is empty or used twice"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(xyz, rgb, index, change, words):
+    cloud = message(plain(xyz, rgb))
+    cloud.fields[index].__dict__.update(change)
+    with pytest.raises(SpaceformerError, match=words):
+        decode(cloud)
+
+
+@pytest.mark.parametrize("stamp", [(-1, 0), (2**31 - 1, 2**32 - 1)])
+def test_stamps_that_ros_cannot_send_are_refused(xyz, rgb, stamp):
+    """They would pass until something is published, rclpy's Time being stricter than the message."""
+    cloud = message(plain(xyz, rgb))
+    cloud.header.stamp.sec, cloud.header.stamp.nanosec = stamp
+    with pytest.raises(SpaceformerError, match="is no time between 1970 and 2038"):
+        decode(cloud)
+
+
+def test_separate_colors_of_several_values_are_refused(xyz, rgb):
+    columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
+    cloud = message({**columns, **{n: ("u1", rgb[:, i]) for i, n in enumerate("rgb")}}, point_padding=1)
+    cloud.fields[5].count = 2
+    with pytest.raises(SpaceformerError, match="'b' holds uint8, expected one number per point"):
+        decode(cloud)
+
+
+def test_very_many_fields_take_no_time(xyz, rgb):
+    cloud = message(plain(xyz, rgb))
+    more = {"offset": 0, "datatype": 2, "count": 1}
+    cloud.fields += [types.SimpleNamespace(name=f"f{i}", **more) for i in range(30_000)]
+    start = time.perf_counter()
+    check(decode(cloud), xyz, rgb)
+    assert time.perf_counter() - start < 3.0
+
+
+def test_all_nan_is_an_error_of_its_own(xyz, rgb):
+    with pytest.raises(SpaceformerError, match="all 12 points"):
+        decode(message(plain(np.full_like(xyz, np.nan), rgb)))
+
+
+def test_one_point(xyz, rgb):
+    check(decode(message(plain(xyz[:1], rgb[:1]))), xyz[:1], rgb[:1])
+
+
+def test_encoding_is_what_decoding_reads(xyz, rgb):
+    cloud = Cloud(xyz, rgb, "map", 3_000_000_005)
+    encoded = encode({**cloud_columns(cloud), "label": np.arange(12, dtype=np.uint32)})
+    assert encoded.fields == (("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("rgb", 12, 7), ("label", 16, 6))
+    assert encoded.data.typecode == "B"
+    fields = [types.SimpleNamespace(name=n, offset=o, datatype=d, count=1) for n, o, d in encoded.fields]
+    changes = {"fields": fields, "point_step": encoded.point_step, "data": encoded.data}
+    check(decode(message(plain(xyz, rgb), **changes)), xyz, rgb)
+
+
+def test_any_name_can_be_encoded():
+    encoded = encode({"a:b": np.arange(2, dtype=np.int32), "c": np.ones(2, dtype=np.float32)})
+    assert encoded.data.tobytes() == np.array([(0, 1), (1, 1)], dtype="i4,f4").tobytes()
+
+
+def test_packed_colors_are_always_finite():
+    every = np.array([[r, g, b] for r in (0, 127, 128, 255) for g in (0, 255) for b in (0, 1, 255)], dtype=np.uint8)
+    assert np.isfinite(pack_color(every)).all()
+
+
+def test_sensor_msgs_py_agrees_where_it_is_installed(xyz, rgb):
+    point_cloud2 = pytest.importorskip("sensor_msgs_py.point_cloud2", reason="sensor_msgs_py comes with apt's ROS only")
+    from sensor_msgs.msg import PointCloud2, PointField
+
+    encoded = encode(cloud_columns(Cloud(xyz, rgb, "map", 3_000_000_005)))
+    cloud = PointCloud2(height=1, width=12, point_step=encoded.point_step, row_step=12 * encoded.point_step)
+    cloud.fields = [PointField(name=n, offset=o, datatype=d, count=1) for n, o, d in encoded.fields]
+    cloud.header.frame_id, cloud.header.stamp.sec, cloud.header.stamp.nanosec = "map", 3, 5
+    cloud.data = encoded.data
+    check(decode(cloud), xyz, rgb)
+    assert np.array_equal(point_cloud2.read_points(cloud)["x"], xyz[:, 0])
+
+
+def test_clouds_that_sensor_msgs_py_reads_otherwise_do_not_go_through_it(xyz, rgb, monkeypatch):
+    """It asserts a count of at least 1 and renames the fields of arrays."""
+    seen = []
+    library = types.SimpleNamespace(
+        PointCloud2=types.SimpleNamespace,
+        read_points=lambda cloud, skip_nans: seen.append(cloud) or np.frombuffer(cloud.data, dtype="f4,f4,f4,u4"),
+    )
+    monkeypatch.setitem(sys.modules, "sensor_msgs_py", types.SimpleNamespace(point_cloud2=library))
+    cloud = message(plain(xyz, rgb))
+    assert structured_view(cloud).dtype.names == ("f0", "f1", "f2", "f3")
+    cloud.fields[0].count = 0
+    check(decode(cloud), xyz, rgb)
+    assert len(seen) == 1

@@ -1,0 +1,1 @@
+"""What several tests share: stand-ins, made data and slow references."""

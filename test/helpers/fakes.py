@@ -1,0 +1,96 @@
+"""Stand-ins with which pipelines run without a trained network: a segmenter that finds boxes by colour."""
+
+import contextlib
+import hashlib
+import resource
+
+import numpy as np
+
+from spaceformer_ros.instances import Masks, VoxelMap
+from spaceformer_ros.pipeline import Pipeline
+from spaceformer_ros.segment.postprocess import measure
+from spaceformer_ros.words.text_model import TextModelId
+from spaceformer_ros.words.vocabulary import Similarity
+
+DIM = 1024
+
+
+def text_vector(text):
+    """A unit vector that depends on the text alone; different texts are orthogonal."""
+    vector = np.zeros(DIM, dtype=np.float32)
+    vector[int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % DIM] = 1
+    return vector
+
+
+class FakeEmbedder:
+    """Embeds by `text_vector`; "couch" is the same as "sofa"."""
+
+    model_id = TextModelId("fake", "1")
+
+    def embed(self, texts):
+        return np.stack([text_vector({"couch": "sofa"}.get(text, text)) for text in texts])
+
+
+class NoReport:
+    """What a Segmenter says of a map in one piece."""
+
+    tiles, computed, remarks = 1, 1, ()
+
+
+class ColorSegmenter:
+    """One instance per colour of the cloud, with the feature of the name that `names` gives the colour."""
+
+    voxel_size, report, forgotten = 0.05, NoReport(), False
+    model_name, model_sha256 = "colors", "c0105" * 12 + "c010"
+
+    def __init__(self, names, objectness=0.9):
+        self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
+
+    def segment(self, cloud, config, stopwatch, progress=None, show=None):
+        self.runs += 1
+        key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
+        cells, inverse = np.unique(key, axis=0, return_inverse=True)
+        inverse = inverse.ravel().astype(np.int32)
+        voxels = VoxelMap(((cells + 0.5) * self.voxel_size).astype(np.float32), inverse, self.voxel_size)
+        colors = {tuple(color) for color in np.unique(cloud.rgb, axis=0).tolist()} & set(self.names)
+        colors = sorted(colors)
+        masks = [np.unique(inverse[(cloud.rgb == color).all(axis=1)]) for color in colors]
+        features = np.array([text_vector(self.names[color]) for color in colors]).reshape(-1, DIM)
+        scores = np.full(len(masks), self.objectness, dtype=np.float32)
+        return measure(Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32)), voxels)
+
+    def cancel(self):
+        self.cancelled = True
+
+    def forget(self):
+        self.forgotten = True
+
+    def facts(self):
+        return {"backend": "fake", "device": "none", "precision": "exact"}
+
+
+RED, GREEN, BLUE, GRAY = (200, 30, 30), (30, 200, 30), (30, 30, 200), (120, 120, 120)
+# Rows for `box_cloud`: a chair, a sofa, a table and a wall.
+ROOM = [
+    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED),
+    ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN),
+    ((0.0, 3.0, 0.4), (1.4, 0.8, 0.75), BLUE),
+    ((1.5, -2.0, 1.0), (6.0, 0.1, 2.0), GRAY),
+]
+NAMES = {RED: "chair", GREEN: "sofa", BLUE: "table", GRAY: "wall"}
+
+
+def make_pipeline(config, names=None):
+    """A Pipeline on fakes. config: Config."""
+    return Pipeline(ColorSegmenter(names or NAMES), FakeEmbedder(), Similarity(normalize=True, scale=20.0), config)
+
+
+@contextlib.contextmanager
+def full_disk(limit=2000):
+    """As a full disk: while it lasts, no file that this process writes can grow beyond `limit` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

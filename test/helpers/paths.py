@@ -1,0 +1,20 @@
+"""Where things are, and how programs of the helpers are run."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+TEST = pathlib.Path(__file__).resolve().parents[1]
+ROOT = TEST.parent
+CONFIG, DATA, SCRIPTS = ROOT / "config", TEST / "data", ROOT / "scripts"
+
+
+def run_helper(name, *arguments, timeout=300):
+    """The standard output of a program of this folder, run in a process of its own. Fails where it does."""
+    paths = os.pathsep.join(filter(None, [str(ROOT), str(TEST), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", f"helpers.{name}", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, timeout=timeout)
+    assert done.returncode == 0, f"{name} ended with exit code {done.returncode}"
+    return done.stdout

@@ -1,0 +1,116 @@
+"""A user of the node: executors on threads, clients, waiting."""
+
+import contextlib
+import fcntl
+import pathlib
+import threading
+import time
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from spaceformer_ros.ros import messages, qos
+
+PATIENCE = 40.0  # seconds that a test waits before it fails
+SETTLE = 0.2  # seconds between the discovery of a service and the first request
+
+
+def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
+    """Remove shared memory that killed nodes left behind: it fills the memory, and new nodes stumble over it.
+
+    As `fastdds shm clean`: the owner of a segment holds a lock on the file beside it as long as it lives.
+    """
+    for lock in folder.glob("fastrtps_*_el"):
+        with contextlib.suppress(OSError), lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+            lock.unlink()
+
+
+class Spinner:
+    """A context with one executor on a thread; closes in the order that never hangs."""
+
+    def __init__(self, domain):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.nodes, self.thread = [], threading.Thread(target=self._spin, daemon=True)
+        self.thread.start()
+
+    def _spin(self):
+        with contextlib.suppress(ExternalShutdownException):
+            self.executor.spin()
+
+    def add(self, node):
+        self.nodes.append(node)
+        self.executor.add_node(node)
+        self.executor.wake()
+        return node
+
+    def close(self):
+        self.executor.shutdown(timeout_sec=5)
+        self.thread.join(5)
+        for node in self.nodes:
+            node.destroy_node()
+        rclpy.shutdown(context=self.context)
+        assert not self.thread.is_alive()
+
+
+def wait_until(condition, what="the condition"):
+    """Poll until `condition()` is true and return its value; fail after PATIENCE seconds."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
+        time.sleep(0.01)
+    return value
+
+
+class Client:
+    """What a user's program does: publishes clouds, listens, calls services. Keeps every message by topic."""
+
+    def __init__(self, spinner, name="client"):
+        self.spinner = spinner
+        self.node = spinner.add(rclpy.create_node(name, context=spinner.context))
+        self.received, self._clients, self._publisher = {}, {}, None
+
+    def listen(self, topic, kind, profile=qos.LATCHED):
+        self.received.setdefault(topic, [])
+        self.node.create_subscription(kind, topic, self.received[topic].append, profile)
+        return self.received[topic]
+
+    def publish(self, cloud, profile=qos.LATCHED, topic="/spaceformer/input/points"):
+        """Publish a Cloud or a PointCloud2."""
+        from spaceformer_ros.clouds.pointcloud2 import cloud_columns
+
+        if not hasattr(cloud, "header"):
+            header = messages.Header(stamp=messages.to_time(cloud.stamp_ns), frame_id=cloud.frame_id)
+            cloud = messages.to_cloud_message(header, cloud_columns(cloud))
+        if self._publisher is None:
+            self._publisher = self.node.create_publisher(messages.PointCloud2, topic, profile)
+        self._publisher.publish(cloud)
+
+    def stop_publishing(self):
+        """Take the latched cloud back, so that a later node does not hear it."""
+        self.node.destroy_publisher(self._publisher)
+        self._publisher = None
+
+    def call(self, kind, name, **fields):
+        """The response of /spaceformer/<name>."""
+        return self.call_later(kind, name, **fields)()
+
+    def call_later(self, kind, name, **fields):
+        """Send a request; returns a function that waits for the response."""
+        if name not in self._clients:
+            self._clients[name] = self._connect(kind, f"/spaceformer/{name}")
+            time.sleep(SETTLE)  # Fast DDS loses the first response if the server has not discovered this client yet
+        future = self._clients[name].call_async(kind.Request(**fields))
+        return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
+
+    def _connect(self, kind, service):
+        """A client of a service. Fast DDS now and then never tells a new client of its server: then make another."""
+        for _ in range(4):
+            made = self.node.create_client(kind, service)
+            if made.wait_for_service(PATIENCE / 4):
+                return made
+            self.node.destroy_client(made)
+        raise AssertionError(f"no service {service} in {PATIENCE} s, four clients tried")

@@ -1,0 +1,75 @@
+"""The port against outputs of the official implementation (warpconvnet 1.8.2) on the released architecture.
+
+data/golden_small.pt holds a scene of 3000 points and two result sets: `fp32core` without rounding in the attention
+core, which checks the structure, and `fp16core` with it, as the official code runs on a GPU.
+"""
+
+import json
+
+import pytest
+import torch
+from helpers.paths import DATA
+from helpers.reference import golden_value
+
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
+from spaceformer_ros.network.voxels import VoxelGrid
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return json.loads((DATA / "state_dict_keys.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def network(keys):
+    model = SpaCeFormer(SpaCeFormerConfig.released()).eval().requires_grad_(False)
+    model.load_state_dict({key: golden_value(key, shape) for key, shape in keys.items()}, strict=True)
+    return model
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return torch.load(DATA / "golden_small.pt", weights_only=True)
+
+
+def test_state_dict_has_the_released_keys_and_shapes(keys):
+    with torch.device("meta"):
+        state = SpaCeFormer(SpaCeFormerConfig.released()).state_dict()
+    assert {key: list(value.shape) for key, value in state.items()} == keys
+    assert len(keys) == 486
+
+
+@pytest.mark.parametrize(
+    ("name", "core_dtype", "limits"),
+    [
+        ("fp32core", None, {"features": 5e-5, "logit": 2e-5, "clip_feat": 2e-5, "mask": 1e-3}),
+        ("fp16core", torch.float16, {"features": 5e-3, "logit": 5e-3, "clip_feat": 1e-2, "mask": 0.2}),
+    ],
+)
+def test_outputs_agree(network, golden, name, core_dtype, limits):
+    expected = golden[name]
+    grid = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
+    assert len(grid) == 2960
+    features = network.backbone_features(grid, golden["orders"], core_dtype)
+    (iterations,) = network.scene_predictions(features, grid, points=golden["coord"])
+    prediction = list(iterations)[-1]
+    difference = {
+        "features": network.final(features)[grid.point_to_voxel][:256] - expected["point_features_first256"],
+        "logit": prediction.objectness_logits - expected["logit"].reshape(200, 2),
+        "clip_feat": prediction.clip_features - expected["clip_feat"].reshape(200, 1152),
+        "mask": prediction.mask_logits[grid.point_to_voxel] - expected["mask"],
+    }
+    worst = {key: value.abs().max().item() for key, value in difference.items()}
+    assert all(worst[key] <= limit for key, limit in limits.items()), worst
+
+
+def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, golden):
+    """The memory-lean path is exact for clouds that hold one point per voxel."""
+    first = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
+    grid = VoxelGrid.from_points(first.positions, first.features, 0.02)
+    features = network.backbone_features(grid, golden["orders"])
+    (lean,) = network.scene_predictions(features, grid)
+    (exact,) = network.scene_predictions(features, grid, points=first.positions)
+    for a, b in zip(list(lean)[-1:], list(exact)[-1:]):
+        torch.testing.assert_close(a.mask_logits, b.mask_logits, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(a.clip_features, b.clip_features, atol=1e-4, rtol=1e-4)

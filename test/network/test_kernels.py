@@ -1,0 +1,240 @@
+"""The Triton convolution without a GPU: in Triton's interpreter, compiled for three of them, and when it is refused."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers.networks import made_grid
+from helpers.paths import run_helper
+from helpers.reference import convolve_by_table
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from spaceformer_ros.network import attention, kernels
+from spaceformer_ros.network.layers import SparseConv3d
+from spaceformer_ros.network.model import StageConfig
+from spaceformer_ros.segment.backends import choose_convolution
+
+INSTALL = "Triton is not installed, which CUDA builds of torch bring: pip install triton"
+
+
+def without_an_offset(x, weight, bias, table):
+    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], -1), table[1:]]))
+
+
+def without_bias(x, weight, bias, table):
+    return convolve_by_table(x, weight, 0, table)
+
+
+def not_numbers(x, weight, bias, table):
+    return x.new_full((len(x), weight.shape[2]), torch.nan)
+
+
+# --- the kernel itself ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    pytest.importorskip("triton", reason=INSTALL)
+    return json.loads(run_helper("interpreted_convolution"))
+
+
+def test_the_interpreted_kernel_equals_the_plain_path(interpreted):
+    assert {name: error for name, (error, most) in interpreted["errors"].items() if not error <= most} == {}
+    assert len(interpreted["errors"]) == 10
+
+
+def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpreted):
+    reason, difference, repeated = interpreted["network"]
+    assert reason == ""
+    assert 0 < difference < 1e-5  # 0: the kernel was not used
+    assert repeated
+
+
+class Compiled:
+    """Stands in for the kernel: `kernel[grid](...)` compiles what it would launch."""
+
+    def __init__(self, kernel):
+        self.kernel, self.last = kernel, None
+
+    def __getitem__(self, grid):
+        def compile(*args, **options):
+            self.last = self.kernel.warmup(*args, grid=grid, **options)
+
+        return compile
+
+
+@pytest.fixture
+def compiled(monkeypatch, tmp_path):
+    """A function: the compiled kernel that `convolve` launches on a GPU of a compute capability."""
+    triton = pytest.importorskip("triton", reason=INSTALL)
+    from spaceformer_ros.network import triton_convolution
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    stand_in = Compiled(triton_convolution.kernel)
+    monkeypatch.setattr(triton_convolution, "kernel", stand_in)
+
+    def make(capability, rows, in_channels, out_channels, dtype):
+        driver = SimpleNamespace(
+            get_current_device=lambda: capability,
+            get_current_stream=lambda device: 0,
+            get_current_target=lambda: triton.backends.compiler.GPUTarget("cuda", capability, 32),
+        )
+        monkeypatch.setattr(triton.runtime.driver, "_active", driver)
+        x, weight = torch.zeros(rows, in_channels, dtype=dtype), torch.zeros(27, in_channels, out_channels, dtype=dtype)
+        table = torch.zeros(27, rows + 1, dtype=torch.int32)[:, :-1]
+        triton_convolution.convolve(x, weight, torch.zeros(out_channels), table)
+        return stand_in.last
+
+    return make
+
+
+SHARED = {87: 163 << 10, 89: 99 << 10, 90: 227 << 10}  # bytes that one program may have: CUDA programming guide
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("capability", SHARED)  # Jetson Orin, GeForce 40, H100
+def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):
+    from triton import knobs
+
+    for channels in ((3, 32), (64, 64), (512, 512)):
+        kernel = compiled(capability, 1000, *channels, dtype)
+        (tmp_path / "kernel.cubin").write_bytes(kernel.asm["cubin"])
+        command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", tmp_path / "kernel.cubin"]
+        usage = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert kernel.metadata.target.arch == capability
+        assert kernel.metadata.shared <= SHARED[capability] // 2  # so that two of them share a processor
+        assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 32, usage  # bytes per thread of registers that did not fit
+
+
+def test_maps_of_other_sizes_need_no_other_kernel(compiled):
+    first, *others = (compiled(90, rows, 32, 32, torch.float16) for rows in (1000, 1001, 1024, 2))
+    assert all(other is first for other in others)
+    assert compiled(90, 1000, 3, 32, torch.float16) is not first
+
+
+# --- when it is used --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def use_triton(monkeypatch):
+    """A function: `use_triton` on a model with another function in the kernel's place."""
+
+    def use(model, convolve):
+        module = SimpleNamespace(convolve=convolve)
+        monkeypatch.setitem(sys.modules, "spaceformer_ros.network.triton_convolution", module)
+        return kernels.use_triton(model)
+
+    return use
+
+
+def test_a_kernel_that_agrees_is_used_without_gradients_only(use_triton, tiny_model):
+    calls = []
+
+    def convolve(*operands):
+        calls.append(operands)
+        return convolve_by_table(*operands)
+
+    model, grid = tiny_model(), made_grid()
+    plain = model.backbone_features(grid)
+    assert use_triton(model, convolve) == ""
+    calls.clear()
+    torch.testing.assert_close(model.backbone_features(grid), plain)
+    assert calls == []  # gradients are on
+    with torch.inference_mode():
+        torch.testing.assert_close(model.backbone_features(grid), plain, atol=1e-4, rtol=1e-4)
+    assert len(calls) == sum(isinstance(module, SparseConv3d) for module in model.modules())
+
+
+@pytest.mark.parametrize("wrong", [without_an_offset, without_bias, not_numbers])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtype):
+    model = tiny_model().to(dtype)
+    assert use_triton(model, convolve_by_table) == ""
+    model = tiny_model().to(dtype)
+    assert "off by" in use_triton(model, wrong)
+    assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
+
+
+def test_the_log_says_why_the_plain_path_is_used(monkeypatch, caplog, tiny_model):
+    caplog.set_level("INFO")
+    choose_convolution(tiny_model(), torch.device("cpu"))
+    assert caplog.messages == []
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.delitem(sys.modules, "spaceformer_ros.network.triton_convolution", raising=False)
+    choose_convolution(tiny_model(), torch.device("cuda"))
+    assert "convolutions run in plain PyTorch, because" in caplog.text
+    assert "triton" in caplog.text
+
+
+def test_a_driver_that_fails_leaves_the_plain_path(tiny_model):
+    pytest.importorskip("triton", reason=INSTALL)
+    assert "cannot be used" in kernels.use_triton(tiny_model())  # tensors on the CPU, as if the GPU did not answer
+
+
+# --- where the host waits for a GPU -----------------------------------------------------------------------------------
+
+
+class Waits(TorchDispatchMode):
+    """Counts operations that make the host wait for a GPU, because their result, or its size, is needed to go on."""
+
+    NAMES = ("nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount")
+    METHODS = ("tolist", "item", "__int__", "__float__", "__bool__")  # on a CPU these are no operations
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        masks = name in ("index", "index_put", "index_put_") and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        if name in self.NAMES or masks:
+            self.counts[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def count_waits(monkeypatch, use_triton, tiny_model):
+    """A function: Counter of the waits of a network of so many blocks per stage, on the code path of a GPU."""
+
+    def varlen(q, k, v, groups):
+        assert len(groups.cumulative)
+        return q
+
+    monkeypatch.setattr(attention, "has_flash_kernel", lambda q: True)
+    monkeypatch.setattr(attention, "varlen_attention", varlen)
+
+    def counted(waits, name):
+        method = getattr(torch.Tensor, name)
+        return lambda tensor: waits.counts.update([name]) or method(tensor)
+
+    def count(depth, kernel=convolve_by_table):
+        space, curve = StageConfig(8, 1, "space", 8, depth), StageConfig(12, 2, "curve", 64, depth)
+        model, grid = tiny_model(encoder=(space, curve), decoder=(space,)), made_grid()
+        assert kernel is None or use_triton(model, kernel) == ""
+        orders = ["xy" if kind == "space" else "morton_xyz" for kind in model.config.block_kinds]
+        with torch.inference_mode(), monkeypatch.context() as patch, Waits() as waits:
+            for name in Waits.METHODS:
+                patch.setattr(torch.Tensor, name, counted(waits, name))
+            model(grid, orders)
+        return waits.counts
+
+    return count
+
+
+def test_the_host_waits_for_sizes_of_levels_and_groups_and_blocks_add_nothing(count_waits):
+    once = count_waits(1)
+    assert once == count_waits(3)
+    scenes = Counter(bincount=3, tolist=3)  # their sizes on both levels, on the finest for the query decoder too
+    extents, parents, windows = Counter(__int__=2), Counter(_unique2=1), Counter(_unique2=1, tolist=1)
+    assert once == scenes + extents + parents + windows
+
+
+def test_the_plain_path_waits_for_every_offset(count_waits):
+    assert count_waits(1, kernel=None)["nonzero"] == 2 * 13 + 62  # two levels, and the stem's kernel of 5

@@ -1,0 +1,63 @@
+import pytest
+
+from spaceformer_ros.ros import health
+
+PUBLISHERS = [("/rtabmap", "reliable, transient_local", True)]
+
+
+MISMATCH = [("/x", "best_effort, volatile", False)]
+
+
+def judge(state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started=0.0, streaming=False, **counted):
+    counters = health.Counters(**counted)
+    return health.judge(state, active, counters, publishers, now, 10.0, started, streaming)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level", "words"),
+    [
+        ({"last_cloud_time": 15.0}, health.OK, "working"),
+        ({"last_cloud_time": 5.0, "now": 100.0}, health.OK, "working"),  # maps are published on change only
+        ({"state": "LOADING"}, health.WARN, "loading"),
+        ({"active": False}, health.OK, "not active"),
+        ({"state": "ERROR", "last_error": "no colour"}, health.ERROR, "no colour"),
+        ({"publishers": []}, health.WARN, "nobody publishes on the input topic"),
+        ({"publishers": [], "now": 100.0}, health.ERROR, "no cloud for 100 s and nobody publishes"),
+        ({"publishers": [], "now": 100.0, "last_cloud_time": 5.0}, health.WARN, "nobody publishes"),  # the map is good
+        ({}, health.WARN, "no cloud for 20 s from /rtabmap"),
+        ({"now": 100.0}, health.ERROR, "no cloud for 100 s from /rtabmap"),
+        ({"now": 5.0}, health.OK, "working"),
+        ({"streaming": True, "last_cloud_time": 15.0}, health.OK, "working"),
+        ({"streaming": True, "last_cloud_time": 5.0}, health.WARN, "no cloud for 15 s from /rtabmap"),
+        ({"streaming": True, "last_cloud_time": 5.0, "now": 100.0}, health.ERROR, "no cloud for 95 s from /rtabmap"),
+        ({"streaming": True, "last_cloud_time": 5.0, "now": 105.0, "started": 100.0}, health.OK, "working"),
+        ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "QoS of /x does not match"),
+        ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "QoS of /x does not match"),
+        ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "QoS of /x does"),
+        ({"last_cloud_time": 19.0, "remarks": ("every 2th",)}, health.WARN, "every 2th"),
+    ],
+)
+def test_level_and_sentence(arguments, level, words):
+    found, text = judge(**arguments)
+    assert found == level
+    assert words in text
+
+
+def test_slow_inference_warns_and_becomes_an_error_when_it_lasts():
+    counters = health.Counters(last_cloud_time=99.0)
+    levels = []
+    for total in (5.0, 20.0, 20.0, 20.0, 5.0):
+        counters.add_inference({"network": total}, total, limit=10.0)
+        levels.append(health.judge("IDLE", True, counters, PUBLISHERS, 100.0, 10.0, 0.0)[0])
+    assert levels == [health.OK, health.WARN, health.WARN, health.ERROR, health.OK]
+
+
+def test_rows_are_text_and_hold_what_one_looks_for():
+    counters = health.Counters(clouds_received=3, last_cloud_time=98.5)
+    counters.add_inference({"decode": 0.01, "network": 1.5}, 1.6, limit=10.0)
+    rows = dict(health.rows("IDLE", {"device": "cpu"}, counters, PUBLISHERS, 100.0))
+    assert rows["device"] == "cpu"
+    assert rows["cloud_age_s"] == "1.5"
+    assert rows["stage_network_ms"] == "1500.0"
+    assert rows["publishers_of_input"] == "/rtabmap (reliable, transient_local)"
+    assert all(isinstance(value, str) for value in rows.values())

@@ -1,0 +1,131 @@
+"""The launch files. Where ROS's own launch packages are missing (as in the wheels), stand-ins record what they say."""
+
+import importlib.util
+import pathlib
+import sys
+import types
+
+import pytest
+from helpers.paths import ROOT
+
+FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+
+
+class Recorded:
+    """Remembers how it was made; `perform` gives the default of the launch argument that it names."""
+
+    def __init__(self, *values, **fields):
+        self.values, self.fields, self.kind = values, fields, type(self).__name__
+
+    def perform(self, context):
+        return context[self.values[0]]
+
+
+def recorded(name):
+    return type(name, (Recorded,), {})
+
+
+@pytest.fixture
+def stand_ins(monkeypatch):
+    """launch, launch_ros and the share folder, as far as our files use them."""
+    table = {
+        "launch": ["LaunchDescription"],
+        "launch.actions": [
+            "DeclareLaunchArgument",
+            "IncludeLaunchDescription",
+            "OpaqueFunction",
+            "SetEnvironmentVariable",
+        ],
+        "launch.conditions": ["IfCondition"],
+        "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
+        "launch.substitutions": ["LaunchConfiguration"],
+        "launch_ros": [],
+        "launch_ros.actions": ["Node"],
+    }
+    for name, classes in table.items():
+        module = types.ModuleType(name)
+        module.__dict__.update({cls: recorded(cls) for cls in classes})
+        monkeypatch.setitem(sys.modules, name, module)
+    packages = types.ModuleType("ament_index_python.packages")
+    packages.get_package_share_directory = lambda name: str(ROOT)
+    monkeypatch.setitem(sys.modules, "ament_index_python", types.ModuleType("ament_index_python"))
+    monkeypatch.setitem(sys.modules, "ament_index_python.packages", packages)
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.name.replace(".", "_"), path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_argument_is_described(stand_ins, path):
+    (actions,) = load(path).generate_launch_description().values
+    declared = [action for action in actions if action.kind == "DeclareLaunchArgument"]
+    assert declared
+    for action in declared:
+        assert len(action.fields["description"]) > 5
+        assert isinstance(action.fields["default_value"], str)
+        if "choices" in action.fields:
+            assert action.fields["default_value"] in action.fields["choices"]
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.name != "spaceformer.launch.py"], ids=lambda path: path.name)
+def test_thin_files_include_the_main_one_with_arguments_that_it_has(stand_ins, path):
+    (actions,) = load(path).generate_launch_description().values
+    (include,) = [action for action in actions if action.kind == "IncludeLaunchDescription"]
+    source = pathlib.Path(include.values[0].values[0])
+    assert source == ROOT / "launch" / "spaceformer.launch.py"
+    known = {row[0] for row in load(source).ARGUMENTS}
+    assert {name for name, _ in include.fields["launch_arguments"]} <= known
+
+
+def start_node(**changes):
+    module = load(ROOT / "launch" / "spaceformer.launch.py")
+    context = {name: default for name, default, _, _ in module.ARGUMENTS}
+    (node,) = module.start_node({**context, **changes})
+    return node.fields
+
+
+def test_the_node_is_started_as_documented(stand_ins):
+    fields = start_node()
+    assert (fields["package"], fields["executable"], fields["name"]) == (
+        "spaceformer_ros",
+        "spaceformer_node",
+        "spaceformer",
+    )
+    assert (ROOT / "scripts" / fields["executable"]).stat().st_mode & 0o111
+    assert fields["remappings"] == [("~/input/points", "/rtabmap/cloud_map")]
+    params_file, overrides = fields["parameters"]
+    assert pathlib.Path(params_file) == ROOT / "config" / "params.yaml"
+    assert overrides == {"use_sim_time": False, "autostart": True}
+    assert fields["prefix"] is None
+
+
+def test_arguments_override_the_parameter_file(stand_ins):
+    fields = start_node(checkpoint="released", device="cuda:0", use_sim_time="true", cloud_topic="/map", namespace="r1")
+    assert fields["parameters"][1] == {
+        "checkpoint": "released",
+        "device": "cuda:0",
+        "use_sim_time": True,
+        "autostart": True,
+    }
+    assert fields["remappings"] == [("~/input/points", "/map")]
+    assert fields["namespace"] == "r1"
+    assert start_node(python_prefix="~/venv/bin/python")["prefix"].endswith("/venv/bin/python")
+
+
+def test_the_dds_profile_is_an_option_and_is_well_formed(stand_ins):
+    import xml.etree.ElementTree as ElementTree
+
+    (actions,) = load(ROOT / "launch" / "spaceformer.launch.py").generate_launch_description().values
+    variables = [action for action in actions if action.kind == "SetEnvironmentVariable"]
+    assert {action.values[0] for action in variables} == {
+        "FASTRTPS_DEFAULT_PROFILES_FILE",
+        "FASTDDS_DEFAULT_PROFILES_FILE",
+    }
+    for action in variables:
+        assert action.fields["condition"].values[0].values == ("large_clouds",)
+        tree = ElementTree.parse(action.values[1])
+        assert int(tree.find(".//{*}segment_size").text) >= 256 * 2**20

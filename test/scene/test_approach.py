@@ -1,0 +1,97 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from spaceformer_ros.boxes import OrientedBox
+from spaceformer_ros.scene.approach import find_approach, floor_height, ring
+
+RADIUS, STANDOFF = 0.25, 0.6
+CHAIR = OrientedBox(np.array([0.0, 0.0, 0.5]), np.array([0.6, 0.6, 1.0]), 0.3)
+
+
+def plane(low, high, z, step=0.03):
+    x, y = np.meshgrid(np.arange(low[0], high[0], step), np.arange(low[1], high[1], step))
+    return np.column_stack([x.ravel(), y.ravel(), np.full(x.size, z)])
+
+
+def wall(start, end, height=2.0, step=0.03):
+    along = np.linspace(start, end, int(np.linalg.norm(np.subtract(end, start)) / step) + 2)
+    z = np.arange(0.0, height, step)
+    return np.column_stack([np.repeat(along, len(z), axis=0), np.tile(z, len(along))])
+
+
+def solid(box, count=4000):
+    local = np.random.default_rng(0).uniform(-0.5, 0.5, (count, 3)) * box.size
+    return np.column_stack([local[:, :2] @ box.axes, local[:, 2]]) + box.center
+
+
+@pytest.fixture
+def floor():
+    return plane((-3, -3), (3, 3), 0.0)
+
+
+def faces(approach, box):
+    toward = box.center[:2] - approach.position[:2]
+    return np.cos(approach.yaw - np.arctan2(toward[1], toward[0])) > 0.999
+
+
+def test_the_robot_stands_before_the_object_on_its_own_side_and_faces_it(floor):
+    xyz, robot = np.concatenate([floor, solid(CHAIR)]), np.array([2.0, 1.0, 0.0])
+    approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot)
+    assert faces(approach, CHAIR)
+    assert approach.position[2] == pytest.approx(0.0, abs=0.01)
+    distance = np.linalg.norm(approach.position[:2])
+    assert STANDOFF + 0.3 - 0.02 <= distance <= STANDOFF + 0.3 * 2**0.5 + 0.02
+    assert np.dot(approach.position[:2], robot[:2]) / distance / np.linalg.norm(robot[:2]) > 0.95
+
+
+def test_an_object_at_a_wall_is_approached_from_the_room(floor):
+    room = floor[floor[:, 1] > -0.35]
+    xyz = np.concatenate([room, wall((-3, -0.35), (3, -0.35)), solid(CHAIR)])
+    for robot in (None, np.array([0.0, -2.5, 0.0])):  # also for a robot behind the wall
+        approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot)
+        assert approach.position[1] > -0.35 + RADIUS
+        assert faces(approach, CHAIR)
+
+
+def test_a_place_with_something_in_between_is_not_taken(floor):
+    screen = wall((0.6, -0.5), (0.6, 0.5))
+    xyz = np.concatenate([floor, solid(CHAIR), screen])
+    approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot=np.array([2.5, 0.0, 0.0]))
+    assert not (approach.position[0] > 0.6 and abs(approach.position[1]) < 0.5)
+
+
+def test_a_thing_on_a_table_is_approached_at_the_edge_of_the_table(floor):
+    table = OrientedBox(np.array([0.0, 0.0, 0.35]), np.array([2.4, 1.2, 0.7]), 0.0)
+    cup = OrientedBox(np.array([0.0, 0.0, 0.75]), np.array([0.1, 0.1, 0.1]), 0.0)
+    xyz = np.concatenate([floor, solid(table, 50_000), solid(cup)])
+    approach = find_approach(xyz, cup, STANDOFF, RADIUS, robot=np.array([0.3, 2.5, 0.0]))
+    assert 0.6 + RADIUS <= approach.position[1] <= 1.3
+    assert faces(approach, cup)
+
+
+def test_a_thing_behind_walls_has_no_approach(floor):
+    corners = [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9)]
+    walls = [wall(a, b) for a, b in pairwise(corners)]
+    inside = np.abs(floor[:, :2]).max(axis=1) < 0.9
+    assert find_approach(np.concatenate([floor[~inside], *walls, solid(CHAIR)]), CHAIR, STANDOFF, RADIUS) is None
+
+
+def test_unseen_floor_is_not_stood_on():
+    xyz = np.concatenate([plane((0.3, -3), (3, 3), 0.0), solid(CHAIR)])
+    approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot=np.array([-2.0, 0.0, 0.0]))
+    assert approach.position[0] > 0.25
+    assert find_approach(solid(CHAIR), CHAIR, STANDOFF, RADIUS) is None
+
+
+def test_the_ring_keeps_its_distance():
+    places = ring(CHAIR, 0.5)
+    grown = [CHAIR.contains(np.array([[*place, 0.5]]), margin=0.5 - 0.02)[0] for place in places]
+    assert len(places) > 40
+    assert sum(grown) < 0.5 * len(grown)  # a rounded rectangle lies inside the square one at its corners only
+
+
+def test_floor_height_is_where_the_points_begin(floor):
+    assert floor_height(floor + (0, 0, 1.5), CHAIR) == pytest.approx(1.5)
+    assert floor_height(np.zeros((0, 3)), CHAIR) == pytest.approx(0.0)

@@ -1,0 +1,143 @@
+"""Partial scenes: what is shown of a large map tile by tile, and that the result does not depend on it."""
+
+import numpy as np
+import pytest
+from helpers.halls import hall_pipeline, make_hall
+
+from spaceformer_ros import Cancelled, SpaceformerError, pipeline
+from spaceformer_ros.scene.tensor_file import StorageError
+from spaceformer_ros.timing import Stopwatch
+from spaceformer_ros.words.vocabulary import Vocabulary
+
+LEFT, RIGHT = (0, 1, 2, 3, 4), (6, 7, 9, 10, 11)  # places of boxes
+
+
+@pytest.fixture(autouse=True)
+def after_every_tile(monkeypatch):
+    monkeypatch.setattr(pipeline, "PARTIAL_SHARE", 1.0)
+
+
+def process(made, cloud):
+    """The result, and the partial scenes before it."""
+    shown = []
+    return made.process(cloud, Stopwatch(), show=shown.append).scene, shown
+
+
+def ids(scene):
+    return {item.id for item in scene.objects}
+
+
+def facts(scene):
+    return [(item.id, item.row, item.label, item.num_observations, item.missed_views) for item in scene.objects]
+
+
+def test_partial_scenes_grow_into_the_result_and_leave_no_trace():
+    with_partial, without = hall_pipeline(), hall_pipeline(publish_partial=False)
+    maps = [make_hall(), make_hall(boxes=LEFT, shade=240), make_hall(shade=230), make_hall(16.0, shade=230)]
+    for number, cloud in enumerate(maps):
+        before = ids(with_partial.scene) if number else set()
+        scene, shown = process(with_partial, cloud)
+        other, nothing = process(without, cloud)
+        assert facts(scene) == facts(other)
+        assert len(shown) == with_partial.segmenter.report.computed - 1 > 1
+        assert (nothing, scene.partial, {one.partial for one in shown}) == ([], False, {True})
+        revisions = [one.map_revision for one in (*shown, scene)]
+        assert revisions == list(range(revisions[0], revisions[0] + len(revisions)))
+        final = {item.id: item for item in scene.objects}
+        for one, later in zip(shown, (*shown[1:], scene)):
+            assert ids(one) - before <= ids(later)  # what is new stays
+        for item in (item for one in shown for item in one.objects if item.found):
+            assert final[item.id].label == item.label
+            np.testing.assert_array_equal(final[item.id].box.center, item.box.center)
+    assert len(scene.objects) >= 16
+
+
+def test_new_objects_appear_tile_by_tile():
+    scene, shown = process(hall_pipeline(), make_hall())
+    counts = [len(one.objects) for one in (*shown, scene)]
+    assert counts == sorted(counts)
+    assert 0 < counts[2] < counts[-2] < counts[-1]
+    assert len(ids(scene)) == counts[-1]
+
+
+def test_what_is_not_looked_at_yet_counts_as_there():
+    made = hall_pipeline()
+    known = {item.id: item for item in process(made, make_hall())[0].objects}
+    scene, shown = process(made, make_hall(boxes=RIGHT, shade=240))
+    for one in shown:
+        assert set(known) <= ids(one)
+        missing = [item for item in one.objects if not item.found]
+        assert missing
+        assert all(item.missed_views == known[item.id].missed_views == 0 for item in missing)
+    assert any(item.missed_views > 0 for item in scene.objects)
+
+
+def break_at(made, tile, error):
+    """Let the network fail at a tile, once."""
+    tiles = iter(range(1, 1000))
+
+    def before():
+        if next(tiles) == tile:
+            raise error
+
+    made.segmenter.backend.before = before
+
+
+def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path):
+    made, shown = hall_pipeline(), []
+    break_at(made, 5, SpaceformerError("the fifth tile fails"))
+    with pytest.raises(SpaceformerError, match="fifth"):
+        made.process(make_hall(), Stopwatch(), show=shown.append)
+    assert made.scene is shown[-1]
+    assert made.is_partial
+    with pytest.raises(StorageError, match="no scene to save"):
+        made.save(tmp_path / "scene.safetensors")
+    scene, _ = process(made, make_hall(shade=240))
+    assert min(ids(scene)) > max(ids(shown[-1])) > 0
+    assert not made.is_partial
+
+
+def test_smaller_tiles_after_a_lack_of_memory_do_not_mix_up_ids():
+    made = hall_pipeline()
+    break_at(made, 5, MemoryError())
+    scene, shown = process(made, make_hall())
+    assert "out of memory" in made.segmenter.report.remarks[0]
+    label = {}
+    for item in (item for one in (*shown, scene) for item in one.objects):
+        mask = item.label, tuple(item.centroid)
+        assert label.setdefault(item.id, mask) == mask
+    assert len(ids(scene)) == len(scene.objects)
+
+
+def test_other_words_rename_the_partial_scene_and_the_one_behind_it():
+    made = hall_pipeline()
+    process(made, make_hall())
+
+    def rename(scene):
+        made.set_vocabulary(Vocabulary.parse(["thing", "matter"]))
+        assert made.scene.partial
+        assert {item.label for item in (*made.scene.objects, *made.store.complete.objects)} <= {"thing", "matter"}
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="enough"):
+        made.process(make_hall(shade=240), Stopwatch(), show=rename)
+
+
+def test_a_clear_ends_a_running_inference_at_the_next_tile():
+    made, shown = hall_pipeline(), []
+
+    def clear(scene):
+        shown.append(scene)
+        if len(scene.objects):
+            made.clear()
+
+    with pytest.raises(Cancelled):
+        made.process(make_hall(), Stopwatch(), show=clear)
+    assert made.scene is None
+    scene, _ = process(made, make_hall())
+    assert min(ids(scene)) > max(ids(shown[-1]))
+
+
+def test_partial_scenes_take_their_share_of_the_time_only(monkeypatch):
+    monkeypatch.setattr(pipeline, "PARTIAL_SHARE", 1e-9)  # the first one is paid for in years
+    assert len(process(hall_pipeline(), make_hall())[1]) == 1

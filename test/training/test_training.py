@@ -1,0 +1,183 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers.fakes import DIM, FakeEmbedder
+from helpers.networks import tiny_config
+from helpers.paths import CONFIG
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network.model import SpaCeFormerConfig
+from spaceformer_ros.segment.alignment import canonical_heading
+from spaceformer_ros.synthetic import KIND_NAMES, make_room
+from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
+from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
+from spaceformer_ros.weights.checkpoint import load_file
+
+CPU = torch.device("cpu")
+MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3, seeded_queries=True)
+OFFSETS = dataclasses.replace(MODEL, voxel_offsets=True)
+QUICK = TrainConfig(
+    steps=60,
+    scenes_per_step=1,
+    learning_rate=3e-3,
+    precision="float32",
+    workers=0,
+    save_every=2,
+    validate_every=0,
+)
+
+
+@pytest.fixture(scope="module")
+def room():
+    return make_room(3)
+
+
+def test_augmented_masks_stay_on_their_objects(room, rng):
+    for _ in range(5):
+        sample = augment(room, rng, min_points=40)
+        assert len(sample.xyz) == len(sample.colors) == len(sample.instance) == len(sample.kind) <= MAX_POINTS
+        assert sample.instance.max() == len(sample.captions) - 1
+        for row, captions in enumerate(sample.captions):
+            kinds = {KIND_NAMES[k] for k in sample.kind[sample.instance == row].tolist()}
+            assert kinds == {KIND_NAMES[sample.object_kinds[row]]}
+            assert len(kinds) == 1
+            assert kinds <= set(captions)
+        low, high = sample.xyz.amin(dim=0), sample.xyz.amax(dim=0)
+        assert torch.allclose((low + high)[:2], torch.zeros(2), atol=1e-3)
+        assert abs(float(low[2])) < 1e-5
+
+
+def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
+    sample = augment(room, rng, min_points=40)
+    spread = float(torch.pdist(sample.xyz[:: max(1, len(sample.xyz) // 200)]).max())
+    full = np.linalg.norm(np.subtract(*room.cloud.bounds))
+    assert spread < 1.15 * full
+
+
+def test_every_worker_draws_other_rooms_and_a_seed_fixes_them():
+    first = next(iter(RoomStream(first_seed=10, reuse=2)))
+    again = next(iter(RoomStream(first_seed=10, reuse=2)))
+    other = next(iter(RoomStream(first_seed=11, reuse=2)))
+    assert torch.equal(first.xyz, again.xyz)
+    assert len(first.xyz) != len(other.xyz) or not torch.equal(first.xyz, other.xyz)
+
+
+def test_voxels_take_the_labels_of_their_points(room, rng):
+    samples = [augment(room, rng, 40), augment(room, rng, 40)]
+    grid, instance, kind = voxelise(samples, 0.1, CPU)
+    rows = torch.cat([sample.instance for sample in samples])
+    agreement = (instance[grid.point_to_voxel] == rows).float().mean()
+    assert agreement > 0.9
+    assert grid.level.scene_sizes[0] + grid.level.scene_sizes[1] == len(instance) == len(kind)
+
+
+def test_a_few_steps_on_one_room_show_learning(room, rng):
+    trainer, sample = Trainer(QUICK, MODEL, FakeEmbedder(), CPU), augment(room, rng, 40)
+    losses = [trainer.train_step([sample]) for _ in range(QUICK.steps)]
+    first, last = (np.mean([row["loss"] for row in rows]) for rows in (losses[:5], losses[-5:]))
+    assert last < 0.7 * first
+    assert set(losses[0]) == {"loss", "semantic", "foreground", "offset", "objectness", "bce", "dice", "caption"}
+
+
+def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_path):
+    config = dataclasses.replace(QUICK, steps=4)
+    stopped = train(config, MODEL, tmp_path, CPU, FakeEmbedder(), max_seconds=0.0)
+    assert stopped.step == 1
+    weights = {key: value.clone() for key, value in stopped.model.state_dict().items()}
+    resumed = Trainer(config, MODEL, FakeEmbedder(), CPU)
+    resumed.load_state(tmp_path / "state.pt")
+    assert resumed.step == 1
+    assert torch.equal(resumed.balance.seen, stopped.balance.seen)
+    assert resumed.balance.seen.sum() > len(KIND_NAMES)
+    assert all(torch.equal(value, weights[key]) for key, value in resumed.model.state_dict().items())
+    finished = train(config, MODEL, tmp_path, CPU, FakeEmbedder())
+    assert finished.step == 4
+    assert [json.loads(row)["step"] for row in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
+    checkpoint = load_file(tmp_path / "checkpoint.safetensors")
+    assert checkpoint.model.config == MODEL
+    assert checkpoint.notes["step"] == 4
+    assert checkpoint.similarity.normalize
+
+
+def test_validation_reports_the_figures_of_the_exported_checkpoint(tmp_path):
+    config = dataclasses.replace(QUICK, steps=2, validate_every=2, validation_rooms=1)
+    train(config, MODEL, tmp_path, CPU, FakeEmbedder())
+    (row,) = map(json.loads, (tmp_path / "validation.jsonl").read_text().splitlines())
+    assert row["step"] == 2
+    assert row["questions, by name"] > 3
+    assert 0 <= row["class-agnostic AP25"] <= 1
+    assert 0 <= row["mIoU"] <= 1
+
+
+def test_tensorboard_reads_the_run(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
+    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
+    events = reader.EventAccumulator(str(tmp_path)).Reload()
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [event.step for event in events.Scalars("train/loss")] == [1, 2]
+    assert events.Scalars("train/loss")[1].value == pytest.approx(rows[1]["loss"], rel=1e-4)
+
+
+def test_training_configuration_is_read_and_checked(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text("steps: 7\nmodel: {num_queries: 50}\n")
+    config, model_config = read_config(path)
+    assert config == TrainConfig(steps=7)
+    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), num_queries=50)
+    path.write_text("stepps: 7\n")
+    with pytest.raises(SpaceformerError, match=r"train.yaml: .*stepps.*known names: model, steps, "):
+        read_config(path)
+
+
+@pytest.mark.parametrize("name", ["train_demo_1.yaml", "train_demo_2.yaml", "train_demo_3.yaml"])
+def test_the_shipped_training_configurations_can_be_read(name):
+    config, model_config = read_config(CONFIG / name)
+    assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
+    assert config.validation_seed + config.validation_rooms <= 500_000
+    other = {"train_demo_1.yaml": {"voxel_size": 0.06, "along_walls": False}, "train_demo_2.yaml": {}}  # they saw less
+    other = {"voxel_offsets": False, **other[name]} if name in other else {}
+    assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **other)
+
+
+def test_a_run_can_start_from_a_checkpoint(tmp_path):
+    first = train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path / "a", CPU, FakeEmbedder())
+    config = dataclasses.replace(
+        QUICK, steps=1, learning_rate=0.0, start_from=str(tmp_path / "a/checkpoint.safetensors")
+    )
+    second = train(config, dataclasses.replace(MODEL, voxel_size=0.15), tmp_path / "b", CPU, FakeEmbedder())
+    weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
+    assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
+    assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
+
+
+def test_inputs_that_a_checkpoint_did_not_have_count_nothing_at_first(tmp_path, room, rng):
+    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
+    checkpoint = load_file(tmp_path / "checkpoint.safetensors")
+    config = dataclasses.replace(QUICK, start_from=str(tmp_path / "checkpoint.safetensors"))
+    model = Trainer(config, OFFSETS, FakeEmbedder(), CPU).model.eval()
+    grid, *_ = voxelise([augment(room, rng, 40)], MODEL.voxel_size, CPU)
+    with torch.inference_mode():
+        assert torch.equal(model.backbone_features(grid), checkpoint.model.backbone_features(grid))
+
+
+def test_rare_kinds_count_more():
+    balance, plain = KindBalance(0.5), KindBalance(0.0)
+    chair, clock, wall = (KIND_NAMES.index(name) for name in ("chair", "clock", "wall"))
+    kinds = torch.tensor([chair, clock]).repeat_interleave(torch.tensor([900_000, 100_000]))
+    for module in (balance, plain):
+        module.count(kinds)
+    weights = balance.weights()
+    assert float(weights[clock] / weights[chair]) == pytest.approx(3, rel=0.01)  # the root of 9
+    assert float(weights[kinds].mean()) == pytest.approx(1, abs=0.1)
+    assert weights[wall] == 1
+    assert float(weights.max()) == 5  # never seen
+    torch.testing.assert_close(plain.weights(), torch.ones(len(KIND_NAMES)))
+
+
+def test_rooms_are_shown_along_their_walls(room, rng):
+    samples = [augment(room, rng, 40, any_heading_share=0.0) for _ in range(9)]
+    degrees = np.degrees([canonical_heading(sample.xyz.numpy()) for sample in samples])
+    assert np.median(np.abs((degrees + 45) % 90 - 45)) < 4

@@ -1,0 +1,119 @@
+import json
+
+import pytest
+import torch
+from helpers.networks import tiny_config
+from helpers.reference import golden_value
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
+from spaceformer_ros.weights.checkpoint import build_model, load_checkpoint, load_file, load_released, save_checkpoint
+from spaceformer_ros.words.text_model import TextModelId
+from spaceformer_ros.words.vocabulary import Similarity
+
+TEXT_MODEL, SIMILARITY = TextModelId("a text model", "7"), Similarity(True, 12.5)
+
+
+@pytest.fixture
+def saved(tmp_path, tiny_model):
+    path = tmp_path / "tiny.safetensors"
+    save_checkpoint(path, tiny_model(), TEXT_MODEL, SIMILARITY, {"steps": 3}, dtype=torch.float32)
+    return path
+
+
+def test_everything_comes_back(saved, tiny_model):
+    checkpoint = load_checkpoint(str(saved))
+    assert checkpoint.model.config == tiny_config()
+    assert (checkpoint.text_model, checkpoint.similarity, checkpoint.notes) == (TEXT_MODEL, SIMILARITY, {"steps": 3})
+    assert checkpoint.name == "tiny.safetensors"
+    expected = tiny_model().state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in checkpoint.model.state_dict().items())
+    assert not checkpoint.model.training
+
+
+def test_half_precision_files_load_as_float32(tmp_path, tiny_model):
+    path = tmp_path / "half.safetensors"
+    digest = save_checkpoint(path, tiny_model(), TEXT_MODEL, SIMILARITY)
+    assert {t.dtype for t in load_tensors(path).values() if t.is_floating_point()} == {torch.float16}
+    checkpoint = load_file(path)
+    assert checkpoint.sha256 == digest
+    assert checkpoint.model.learned_content.weight.dtype == torch.float32
+
+
+def test_damage_at_any_byte_is_noticed(saved):
+    content = saved.read_bytes()
+    generator = torch.Generator().manual_seed(0)
+    for position in torch.randint(0, len(content), (60,), generator=generator).tolist():
+        saved.write_bytes(content[:position] + bytes([content[position] ^ 0x41]) + content[position + 1 :])
+        with pytest.raises(SpaceformerError):
+            load_file(saved)
+    saved.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SpaceformerError, match="is damaged"):
+        load_file(saved)
+
+
+def test_missing_unexpected_and_misshapen_keys_are_listed_together(tiny_model):
+    model = tiny_model()
+    state = model.state_dict()
+    state["surprise"] = state.pop("class_head.bias")
+    state["clip_head.bias"] = torch.zeros(5)
+    with pytest.raises(SpaceformerError) as caught:
+        build_model(tiny_config(), state, "net.ckpt")
+    for words in ("missing: class_head.bias", "unexpected: surprise", r"clip_head.bias is [5], expected [6]"):
+        assert words in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def released_like(tmp_path_factory):
+    """A Lightning file with the released network's 486 keys and one that is not its own, golden weights."""
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in SpaCeFormer(SpaCeFormerConfig.released()).state_dict().items()}
+    state = {f"net.{key}": golden_value(key, shape) for key, shape in shapes.items()}
+    path = tmp_path_factory.mktemp("released") / "released.ckpt"
+    torch.save({"state_dict": {**state, "caption_loss.logit_scale": torch.tensor(1.0)}, "epoch": 3}, path)
+    return path
+
+
+def test_the_released_format_loads_strictly(released_like):
+    checkpoint = load_released(released_like)
+    assert checkpoint.model.config == SpaCeFormerConfig.released()
+    assert checkpoint.text_model.name == "google/siglip2-so400m-patch14-224"
+    assert checkpoint.similarity == Similarity(normalize=False, scale=1.0)
+    assert sum(p.numel() for p in checkpoint.model.parameters()) == 85_801_090
+
+
+class Explosive:
+    def __reduce__(self):
+        return print, ("code ran",)
+
+
+def test_code_in_a_checkpoint_never_runs(tmp_path, capsys):
+    path = tmp_path / "evil.ckpt"
+    torch.save({"state_dict": {"net.x": Explosive()}}, path)
+    with pytest.raises(SpaceformerError, match="cannot be loaded weights-only"):
+        load_checkpoint(str(path))
+    assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("nowhere.safetensors", "no such file"), ("released", "run `spaceformer prepare` once")],
+)
+def test_missing_files_say_what_to_do(tmp_path, name, words):
+    with pytest.raises(SpaceformerError, match=words):
+        load_checkpoint(name, tmp_path / "released.ckpt")
+
+
+def test_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(SpaceformerError, match="not a checkpoint of this package"):
+        load_file(path)
+    save_file({"a": torch.zeros(2)}, path, metadata={"spaceformer": json.dumps({"format": "other 9"})})
+    with pytest.raises(SpaceformerError, match="format 'other 9'"):
+        load_file(path)
+    torch.save({"state_dict": {"model.a": torch.zeros(2)}}, tmp_path / "other.ckpt")
+    with pytest.raises(SpaceformerError, match=r"no entries under 'net.'"):
+        load_released(tmp_path / "other.ckpt")

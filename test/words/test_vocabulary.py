@@ -1,0 +1,122 @@
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.words.vocabulary import (
+    MAX_TEXT_LENGTH,
+    LabelSpace,
+    Likeness,
+    Similarity,
+    Vocabulary,
+    check_text,
+    softmax,
+)
+
+
+def space_of(labels, background=(), similarity=None, **arguments):
+    """A LabelSpace whose every phrase has an axis of its own."""
+    vocabulary = Vocabulary.parse(labels, background)
+    embeddings = np.eye(len(vocabulary.texts), 8, dtype=np.float32)
+    return LabelSpace(vocabulary, embeddings, similarity or Similarity(), **arguments)
+
+
+def test_labels_synonyms_and_background():
+    vocabulary = Vocabulary.parse(["sofa|couch", "  office   chair "], ["wall"])
+    assert vocabulary.labels == ("sofa", "office chair")
+    assert vocabulary.names == ("sofa", "office chair", "wall")
+    assert vocabulary.texts == ("sofa", "couch", "office chair", "wall")
+    assert vocabulary.entries() == (["sofa|couch", "office chair"], ["wall"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "background", "words"),
+    [
+        ([], ["wall"], "the vocabulary is empty"),
+        (["chair", ""], [], "is empty or has an empty synonym"),
+        (["sofa|"], [], "empty synonym"),
+        (["chair", "seat|chair"], [], "'chair' stands in the vocabulary twice"),
+        (["chair"], ["chair"], "twice"),
+        (["x" * 300], [], "300 characters"),
+        (["a\x00b"], [], "control characters"),
+        ([f"label {i}" for i in range(10_001)], [], "at most 10000"),
+    ],
+)
+def test_unusable_vocabularies_are_refused(labels, background, words):
+    with pytest.raises(SpaceformerError, match=words):
+        Vocabulary.parse(labels, background)
+
+
+def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
+    space = space_of(["sofa|couch", "chair"], ["wall"])
+    features = np.array([[1.0, 3.0, 2.0, 0, 0, 0, 0, 0], [0, 0, 0, 5.0, 0, 0, 0, 0]], dtype=np.float32)
+    labels = space.classify(features)
+    assert labels.index.tolist() == [0, 2]
+    expected = np.exp([3.0, 2.0, 0.0]) / np.exp([3.0, 2.0, 0.0]).sum()
+    assert np.allclose(labels.score[0], expected[0])
+    assert labels.runners_up[0].tolist() == [0, 1, 2]
+    assert np.allclose(labels.runner_up_scores[0], expected)
+
+
+def test_a_longer_feature_is_surer_unless_features_are_normalised():
+    weak, strong = (np.eye(1, 8, dtype=np.float32) * length for length in (1.0, 10.0))
+    raw, unit = space_of(["a", "b"]), space_of(["a", "b"], similarity=Similarity(normalize=True, scale=5.0))
+    assert raw.classify(strong).score > raw.classify(weak).score
+    assert unit.classify(strong).score == unit.classify(weak).score
+    assert np.isclose(unit.classify(weak).score[0], softmax(np.array([5.0, 0.0]))[0])
+
+
+def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
+    space = space_of(["sofa|couch", "chair"])
+    features = np.array([[0, 4.0, 1.0, 0, 0, 0, 0, 0]], dtype=np.float32)
+    label_score = space.classify(features).score
+    for text in ("sofa", "Couch", " couch "):
+        assert np.allclose(space.match(features, text, None), label_score)
+    vector = np.eye(8, dtype=np.float32)[3]
+    expected = softmax(np.array([0.0, 4.0, 1.0]))[0]
+    assert np.allclose(space.match(features, "lamp", vector), expected)
+
+
+def test_a_synonym_is_read_as_its_label():
+    space = space_of(["sofa", "chair", "table"], likeness=Likeness(0.0, 0.1))
+    couch = np.array([0.9, 0, 0, 0.4359, 0, 0, 0, 0], dtype=np.float32)  # cosine 0.9 with "sofa", 0 with the others
+    assert np.allclose(space.meaning(couch), [1, 0, 0], atol=1e-3)
+    features = np.pad(np.array([[4.0, 1.0, 0], [0, 4.0, 3.0]], dtype=np.float32), ((0, 0), (0, 5)))
+    assert np.allclose(space.match(features, "couch", couch), space.match(features, "sofa", None), atol=1e-3)
+
+
+def test_a_text_between_labels_is_shared_by_them():
+    space = space_of(["stool", "chair", "table"], likeness=Likeness(0.0, 0.1))
+    seat = np.array([0.7071, 0.7071, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    assert np.allclose(space.meaning(seat), [0.5, 0.5, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("cosine", "trust"), [(0.3, 0), (0.4, 0), (0.55, 0.5), (0.7, 1), (0.9, 1)])
+def test_a_text_unlike_all_labels_is_not_read_as_one(cosine, trust):
+    space = space_of(["sofa", "chair", "table"], likeness=Likeness(mean=0.3, spread=0.1))
+    vector = np.array([cosine, 0, 0, (1 - cosine**2) ** 0.5, 0, 0, 0, 0], dtype=np.float32)
+    assert np.isclose(space.meaning(vector).sum(), trust, atol=1e-3)
+
+
+def test_likeness_is_measured_on_different_names():
+    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)  # cosines 0, 0.6, 0.8
+    assert np.allclose(astuple(Likeness.measure(vectors)), (1.4 / 3, np.std([0, 0.6, 0.8])))
+
+
+def test_a_text_that_fits_nothing_at_all_scores_zero():
+    space = space_of(["sofa", "chair", "table"], similarity=Similarity(False, 1.0))
+    features = np.zeros((2, 8), dtype=np.float32)
+    features[:, 1] = 500.0  # far beyond what exp can tell apart
+    assert space.match(features, "lamp", np.eye(8, dtype=np.float32)[5]).tolist() == [0.0, 0.0]
+
+
+def test_features_of_another_width_are_refused():
+    with pytest.raises(SpaceformerError, match="does not belong to this checkpoint"):
+        space_of(["a"]).classify(np.zeros((1, 5), dtype=np.float32))
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a\nb", "x" * (MAX_TEXT_LENGTH + 1)])
+def test_unusable_texts_are_refused(text):
+    with pytest.raises(SpaceformerError):
+        check_text(text)
