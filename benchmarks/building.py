@@ -19,9 +19,9 @@ import yaml
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig
+from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.evaluation.precision import average_precision
 from spaceformer_ros.evaluation.sample import GroundTruth, Prediction, overlap
-from spaceformer_ros.folders import cache_folder
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.synthetic import RoomConfig, make_room
 from spaceformer_ros.synthetic.floorplan import WALL_THICKNESS

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene.scene import SceneStore
 from spaceformer_ros.synthetic.config import RoomConfig

@@ -22,7 +22,7 @@ import torch
 
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.config import Config
-from spaceformer_ros.folders import cache_folder
+from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.network.model import SpaCeFormerConfig, StageConfig
 from spaceformer_ros.segment.backends import choose_device
 from spaceformer_ros.training.train import TrainConfig, train

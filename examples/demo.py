@@ -25,10 +25,10 @@ from ament_index_python.packages import get_package_prefix
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.cli import print_table
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.pointcloud2 import decode
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.ros.messages import PointCloud2
 from spaceformer_ros.show.pictures import VIEWS, draw_scene

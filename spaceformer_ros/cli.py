@@ -201,7 +201,7 @@ def _prepare_arguments(command):
 
 def prepare(options):
     """Show the licence; after consent download and check the released weights and their text model."""
-    from .folders import cache_folder
+    from .disk.paths import cache_folder
     from .weights.checkpoint import RELEASED_TEXT_MODEL
     from .weights.download import LICENCE, prepare_released, released_file
     from .words.text_model import load_text_encoder

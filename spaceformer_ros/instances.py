@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import SpaceformerError
-from .boxes import OrientedBox
+from .geometry.boxes import OrientedBox
 
 
 @dataclass(frozen=True)

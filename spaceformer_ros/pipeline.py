@@ -14,7 +14,7 @@ import numpy as np
 from . import Cancelled
 from .clouds.cloud import select_points
 from .config import Config
-from .folders import cache_folder
+from .disk.paths import cache_folder
 from .scene.file import ModelIdentity, check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.scene import Scene, SceneStore

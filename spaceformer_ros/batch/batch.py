@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from .. import SpaceformerError, __version__
 from ..clouds.files import READERS, read_cloud
 from ..config import Config, all_settings
-from ..folders import cache_folder
+from ..disk.hashing import file_sha256
+from ..disk.paths import cache_folder
 from ..pipeline import build_pipeline
 from ..scene.scene import SceneStore
 from ..timing import Stopwatch
-from ..words.hub import feed
 from ..words.vocabulary_file import read_vocabulary_file
 from .results import write_results
 from .workers import share
@@ -213,16 +213,6 @@ def _content(text_model):
     if not text_model or not folder.is_dir():
         return text_model
     return {file.name: file_sha256(file) for file in sorted(folder.iterdir()) if file.is_file()}
-
-
-def file_sha256(path):
-    """SHA-256 of a file's content. Raises SpaceformerError."""
-    digest = hashlib.sha256()
-    try:
-        feed(path, digest)
-    except OSError as error:
-        raise SpaceformerError(f"{path}: cannot be read: {error}") from error
-    return digest.hexdigest()
 
 
 def is_done(out, stem, digests):

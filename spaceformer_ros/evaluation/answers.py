@@ -12,6 +12,7 @@ import logging
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.vectors import unit_vectors
 from .files import scene_name
 from .retrieval import first_right_rank
 
@@ -81,7 +82,7 @@ def _rank_features(path):
 
 
 def _unit(vectors):
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit_vectors(vectors)
 
 
 def scene_ranks(files, truth_rows, overlaps, min_region):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
-from ..boxes import OrientedBox
 from ..clouds.files import READERS, read_records
+from ..geometry.boxes import OrientedBox
 from .classes import ONE_CLASS
 
 LABELED = "_labeled"  # ending of the cloud that `spaceformer segment` writes

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from .. import SpaceformerError
-from ..boxes import OrientedBox
 from ..clouds.files import READERS
+from ..geometry.boxes import OrientedBox
 from . import scannet
 from .answers import ANSWERS
 from .files import read_scene, scene_name

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from ..folders import data_folder
+from ..disk.paths import data_folder
 from .tensor_file import StorageError
 
 SUFFIX = ".safetensors"

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .. import SpaceformerError, __version__
-from ..boxes import OrientedBox
 from ..clouds.cloud import Cloud
+from ..geometry.boxes import OrientedBox
 from ..instances import Instances, VoxelMap
 from .occupancy import AROUND, Place
 from .tensor_file import StorageError, read_tensors, write_tensors

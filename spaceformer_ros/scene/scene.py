@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..boxes import OrientedBox
 from ..clouds.cloud import Cloud
+from ..geometry.boxes import OrientedBox
 from ..instances import Instances
 from ..words.color_words import color_shares
 from ..words.vocabulary import LabelSpace

@@ -4,9 +4,6 @@ The file is a safetensors file, so that other programs can open it. Its metadata
 bytes, at a fixed place. Reading parses JSON and numbers and can execute nothing. Standard library and numpy only.
 """
 
-import contextlib
-import errno
-import fcntl
 import hashlib
 import json
 import math
@@ -17,6 +14,7 @@ import stat
 import numpy as np
 
 from .. import SpaceformerError
+from ..disk.atomic import replace_file, sync_folder
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
 TYPE_NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
@@ -52,7 +50,13 @@ def write_tensors(path, key, header, tensors):
             f"{path} cannot be written ({error.strerror or error}): {size:.1f} MB are needed there; what it held "
             "before is unchanged",
         ) from error
-    sync_folder(path)
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            "WRITE_FAILED",
+            f"{path} is written, but a power cut could undo it: its folder cannot be synchronised ({error})",
+        ) from error
     return sum(len(buffer) for buffer in buffers)
 
 
@@ -145,61 +149,3 @@ def read_whole(path):
         raise StorageError("NOT_FOUND", f"there is no file {path}") from error
     except (OSError, ValueError, MemoryError) as error:
         raise StorageError("READ_FAILED", f"{path} cannot be read ({error})") from error
-
-
-def replace_file(path, buffers):
-    """Put a file of these bytes in the place of `path` in one step. Raises OSError; then the old file stays."""
-    partial = path.with_name(f".{path.name}.part")
-    descriptor = _open_alone(partial)
-    try:
-        os.ftruncate(descriptor, 0)  # left over from a writer that was killed
-        for buffer in buffers:
-            _write_all(descriptor, memoryview(buffer))
-        os.fsync(descriptor)  # before the rename, or a power cut could leave a new name with old or no content
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _open_alone(partial):
-    """Descriptor of the partial file, locked against every other writer. Raises OSError."""
-    while True:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.lstat(partial)):
-                    return descriptor
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise OSError(errno.EBUSY, "somebody else is writing it at this moment") from error
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # another writer renamed it before we had the lock: it is the finished file now
-
-
-def _write_all(descriptor, view):
-    while len(view):
-        view = view[os.write(descriptor, view) :]
-
-
-def sync_folder(path):
-    """Make a rename last through a power cut. Raises StorageError where the disk fails; the new file is in place."""
-    try:
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, such as some network ones
-            return
-        raise StorageError(
-            "WRITE_FAILED",
-            f"{path} is written, but a power cut could undo it: its folder cannot be synchronised ({error})",
-        ) from error

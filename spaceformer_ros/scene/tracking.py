@@ -12,7 +12,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-from ..boxes import OrientedBox
+from ..geometry.boxes import OrientedBox
+from ..geometry.vectors import unit_vectors, wrap_half_turn
 from ..grids.groups import components, incidence
 from ..grids.keys import FINE_CELL, among, cell_keys, fine_keys_near
 from .occupancy import ALONE, AROUND, Place
@@ -62,8 +63,7 @@ class Shift:
 
     def box(self, box):
         """An OrientedBox, moved."""
-        yaw = (box.yaw + self.yaw + math.pi / 2) % math.pi - math.pi / 2
-        return OrientedBox(self.apply(box.center[None])[0], box.size, float(yaw))
+        return OrientedBox(self.apply(box.center[None])[0], box.size, wrap_half_turn(box.yaw + self.yaw))
 
 
 STILL = Shift()
@@ -89,8 +89,7 @@ class Tracks:
     @cached_property
     def directions(self):
         """[K, C] features of length one."""
-        length = np.linalg.norm(self.features, axis=1, keepdims=True)
-        return self.features / np.maximum(length, 1e-12)
+        return unit_vectors(self.features)
 
     def moved(self, shift):
         """The same objects after a Shift of the map."""

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from scipy.spatial import cKDTree
 
-from ..boxes import OrientedBox
+from ..geometry.boxes import OrientedBox
 from ..grids.groups import components, incidence, touching_components
 from ..instances import Instances, Masks
 from ..network.transfer import to_device, to_host

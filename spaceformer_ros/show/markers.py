@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes import EDGES, OrientedBox
+from ..geometry.boxes import EDGES, OrientedBox
 from .labeled_cloud import stable_color
 
 BOXES, LABELS, CENTROIDS = "boxes", "labels", "centroids"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..boxes import EDGES
+from ..geometry.boxes import EDGES
 from .labeled_cloud import stable_color
 
 BACKGROUND = "#14161a"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..boxes import OrientedBox
 from ..clouds.cloud import Cloud
+from ..geometry.boxes import OrientedBox
 from .config import RoomConfig
 from .floorplan import draw_plans
 from .fuse import fuse

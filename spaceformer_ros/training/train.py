@@ -19,7 +19,8 @@ from torch import nn
 
 from .. import SpaceformerError
 from ..config import Config
-from ..folders import cache_folder
+from ..disk.atomic import replacing
+from ..disk.paths import cache_folder
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..network.voxels import VoxelGrid
 from ..segment.backends import choose_device
@@ -227,9 +228,8 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "step": self.step,
         }
-        partial = path.with_suffix(".part")
-        torch.save(state, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            torch.save(state, partial)
 
     def load_state(self, path):
         """Go on from a state file."""

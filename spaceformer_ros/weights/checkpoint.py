@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .. import SpaceformerError
+from ..disk.atomic import replacing
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
 from ..words.text_model import MINILM, TextModelId
 from ..words.vocabulary import Similarity
@@ -82,10 +83,8 @@ def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch
         "notes": notes or {},
     }
     header["sha256"] = hash_checkpoint(header, state)
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".part")
-    save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
     return header["sha256"]
 
 

@@ -8,7 +8,7 @@ import hashlib
 import pathlib
 
 from .. import SpaceformerError
-from ..words.hub import feed
+from ..disk.hashing import update_hashes
 
 REPOSITORY = "chrischoy/SpaCeFormer"
 REVISION = "a8e81555ca9c668a5e2134da520eb76176d4d4d9"
@@ -58,7 +58,7 @@ def prepare_released(cache, agreed, accepted_sha256="", endpoint=None):
 def check_hashes(path, accepted_sha256=""):
     """Compare a downloaded file with the recorded hashes. Raises SpaceformerError that names both values."""
     digests = {"md5": hashlib.md5(usedforsecurity=False), "sha256": hashlib.sha256()}
-    feed(path, *digests.values())
+    update_hashes(path, *digests.values())
     md5, sha256 = (digests[name].hexdigest() for name in ("md5", "sha256"))
     if md5 != MD5:
         raise SpaceformerError(f"{path} has MD5 {md5}, expected {MD5}: it is damaged or not the release; delete it")

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 
 from .. import SpaceformerError
+from ..disk.hashing import update_hashes
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +63,5 @@ def hashes(entry, path):
     entry: RepoFile of huggingface_hub.
     """
     digest = hashlib.sha256() if entry.lfs else hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    feed(path, digest)
+    update_hashes(path, digest)
     return entry.lfs.sha256 if entry.lfs else entry.blob_id, digest.hexdigest()
-
-
-def feed(path, *digests):
-    """Give the content of a file to hashlib digests, block by block."""
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            for digest in digests:
-                digest.update(block)

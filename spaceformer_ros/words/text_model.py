@@ -4,7 +4,6 @@ Two families, told apart by the model's own config.json: SigLIP and SigLIP2 text
 BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline from a Python package).
 """
 
-import hashlib
 import importlib.metadata
 import itertools
 import json
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
+from ..disk.hashing import file_sha256
 from .embedding_cache import EmbeddingCache
 from .hub import hub_folder
 
@@ -139,7 +139,7 @@ def minilm_folder():
 def check_minilm(folder):
     """The folder of all-MiniLM-L6-v2, after a look at the hash of its weights. Raises SpaceformerError."""
     path = pathlib.Path(folder) / "model.safetensors"
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "none, it is missing"
+    digest = file_sha256(path) if path.is_file() else "none, it is missing"
     if digest != MINILM_SHA256:
         raise SpaceformerError(f"{path} has SHA-256 {digest}, expected {MINILM_SHA256}: delete it and install it again")
     return path.parent

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.vectors import unit_vectors
 
 MAX_LABELS = 10_000
 MAX_TEXT_LENGTH = 200  # characters of one label or query
@@ -43,7 +44,7 @@ class Similarity:
     def logits(self, features, texts):
         """[K, T] float32 from features [K, C] and unit vectors [T, C]."""
         if self.normalize:
-            features = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+            features = unit_vectors(features)
         return self.scale * (features @ texts.T)
 
 

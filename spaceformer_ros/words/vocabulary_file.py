@@ -5,7 +5,7 @@ import pathlib
 import yaml
 
 from .. import SpaceformerError
-from ..folders import find_config
+from ..disk.paths import find_config
 from .vocabulary import Vocabulary
 
 VOCABULARY_FILE = "vocabulary_indoor.yaml"

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.evaluation import (
     NONE,
     GroundTruth,
@@ -20,6 +19,7 @@ from spaceformer_ros.evaluation import (
 from spaceformer_ros.evaluation.boxes import box_iou, class_f1, f1, scene_f1
 from spaceformer_ros.evaluation.retrieval import summary
 from spaceformer_ros.evaluation.semantic import PointCounts, harmonic_mean
+from spaceformer_ros.geometry.boxes import OrientedBox
 
 
 def box(x=0.0, y=0.0, size=(1.0, 1.0, 1.0), yaw=0.0):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.evaluation import GroundTruth, Prediction, average_precision, evaluate_scene, make_report, overlap
+from spaceformer_ros.geometry.boxes import OrientedBox
 
 POINTS, LABELS, LEAST = 240, 3, 4
 NAMES = [f"class {i}" for i in range(LABELS)]

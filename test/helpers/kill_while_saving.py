@@ -16,8 +16,8 @@ import time
 
 import numpy as np
 
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene.file import ModelIdentity, SavedScene, read_scene, write_scene
 

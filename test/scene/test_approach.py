@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from spaceformer_ros.boxes import OrientedBox
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.scene.approach import find_approach, floor_height, ring
 
 RADIUS, STANDOFF = 0.25, 0.6

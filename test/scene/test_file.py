@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, StorageConfig
-from spaceformer_ros.folders import data_folder
+from spaceformer_ros.disk.paths import data_folder
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene import tensor_file
 from spaceformer_ros.scene.data_dir import scene_path

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.sequences import DIM, Tally, TruthPipeline, make_sequence, name_vector, play
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.grids.groups import Members
 from spaceformer_ros.grids.keys import FINE_CELL, cell_keys, fine_keys_near, neighbours, touching
 from spaceformer_ros.instances import Instances, VoxelMap

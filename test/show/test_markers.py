@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spaceformer_ros.boxes import OrientedBox
 from spaceformer_ros.config import OutputConfig
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.scene.approach import Approach
 from spaceformer_ros.scene.find import Answer, Match
 from spaceformer_ros.show.labeled_cloud import stable_color

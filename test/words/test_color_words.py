@@ -1,8 +1,8 @@
 """Colours in questions: parsed from the text, looked for in the points."""
 
-from helpers import fakes
 import numpy as np
 import pytest
+from helpers import fakes
 from helpers.fakes import make_pipeline
 
 from spaceformer_ros.config import Config

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...geometry.vectors import unit_vectors
 from ...grids.groups import components, incidence
 from ...instances import Masks
 
@@ -79,7 +80,7 @@ def same_objects(masks, pairs, tile):
     first. pairs: their Overlaps; tile: [K].
     """
     first, second = pairs.of.T
-    unit = masks.features / np.maximum(np.linalg.norm(masks.features, axis=1, keepdims=True), 1e-12)
+    unit = unit_vectors(masks.features)
     cosine = np.einsum("kc,kc->k", unit[first], unit[second])
     same = (tile[first] != tile[second]) & (pairs.iou >= SAME_IOU) & (cosine >= SAME_FEATURE)
     group = [[k] for k in range(len(masks))]  # masks of one group share the list

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import SpaceformerError
+from .. import SpaceformerError
+from .vectors import wrap_half_turn
 
 # Corner k has the signs of SIGNS[k]; EDGES are the 12 pairs of corners that a box's edges join.
 SIGNS = np.array([[x, y, z] for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))], dtype=np.float64)
@@ -73,7 +74,7 @@ class OrientedBox:
         return cls(
             center=np.array([*middle, (bottom + top) / 2]),
             size=np.array([*extent, top - bottom]),
-            yaw=float((yaw + np.pi / 2) % np.pi - np.pi / 2),
+            yaw=wrap_half_turn(yaw),
         )
 
 

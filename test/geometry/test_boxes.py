@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.boxes import OrientedBox
+from spaceformer_ros.geometry.boxes import OrientedBox
 
 
 @pytest.mark.parametrize("yaw", [-1.5, -0.4, 0.0, 0.3, 1.2])

@@ -1,14 +1,14 @@
-"""Where files lie: configuration of the package, cache and data of the user."""
+"""Paths: configuration of the package, cache and data of the user."""
 
 import os
 import pathlib
 
-from . import SpaceformerError
+from .. import SpaceformerError
 
 
 def find_config(name):
     """Path of a file of this package's config folder: beside the sources, in a wheel, or in a ROS install space."""
-    here = pathlib.Path(__file__).resolve().parent
+    here = pathlib.Path(__file__).resolve().parents[1]
     candidates = [here.parent / "config" / name, here / "files" / name]
     candidates += [parent / "share" / "spaceformer_ros" / "config" / name for parent in pathlib.Path(__file__).parents]
     for path in candidates:

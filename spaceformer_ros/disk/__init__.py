@@ -1,0 +1,1 @@
+"""Files: where they are, reading them with a bound, replacing them atomically, hashing them."""

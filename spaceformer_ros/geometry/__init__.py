@@ -1,0 +1,1 @@
+"""Boxes, rigid transforms, unit vectors and angles. Metres and radians."""
