@@ -21,3 +21,12 @@ class SpaceformerError(Exception):
 
 class Cancelled(SpaceformerError):
     """Work that was broken off because its owner is shutting down, or no longer wants its result."""
+
+
+class StorageError(SpaceformerError):
+    """A file that cannot be read or written, or must not be. `code`: a name such as "FILE_CORRUPT", as the services
+    report it."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code

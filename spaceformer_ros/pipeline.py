@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import Cancelled
+from . import Cancelled, StorageError
 from .clouds.cloud import select_points
 from .config import Config
 from .disk.paths import cache_folder
 from .scene.file import ModelIdentity, check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.scene import Scene, SceneStore
-from .scene.tensor_file import StorageError
 from .show.relevancy import point_relevancy
 from .words.vocabulary import LabelSpace, Likeness, Vocabulary
 from .words.vocabulary_file import read_vocabulary_file, vocabulary_of

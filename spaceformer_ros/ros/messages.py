@@ -10,11 +10,12 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from .. import SpaceformerError
 from ..clouds.pointcloud2 import cloud_columns, decode, encode
+from ..geometry.transform import IDENTITY
 from ..show.labeled_cloud import label_points
 from ..show.markers import NAMESPACES
 from ..show.relevancy import color_points
 from . import interfaces
-from .transforms import IDENTITY
+from .transforms import yaw_quaternion
 
 SHAPES = {
     "lines": Marker.LINE_LIST,
@@ -49,7 +50,7 @@ def to_point(xyz):
 
 def to_pose(xyz, yaw, transform=IDENTITY):
     """Pose of a heading at a point of the scene's frame, in the transform's target frame."""
-    x, y, z, w = transform.yaw_quaternion(yaw)
+    x, y, z, w = yaw_quaternion(transform, yaw)
     return Pose(position=to_point(transform.apply(xyz)), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
 

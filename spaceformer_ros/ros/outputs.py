@@ -11,10 +11,10 @@ from visualization_msgs.msg import MarkerArray
 
 from .. import SpaceformerError
 from ..config import OutputConfig
+from ..geometry.transform import IDENTITY, RigidTransform
 from ..scene.scene import Scene
 from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
-from .transforms import IDENTITY, RigidTransform
 
 DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
 LEAST_TOP = 1e-6  # relevancy that is hot where all is zero

@@ -8,11 +8,10 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.time import Time
 from std_srvs.srv import SetBool, Trigger
 
-from .. import SpaceformerError
+from .. import SpaceformerError, StorageError
 from ..scene.approach import find_approach
 from ..scene.data_dir import scene_path
 from ..scene.find import queries_for, summary
-from ..scene.tensor_file import StorageError
 from ..show.markers import highlights_for
 from ..words.vocabulary import Vocabulary, check_text
 from . import interfaces, messages

@@ -1,10 +1,9 @@
 """Rigid transforms between frames: looked up through tf2 where it is installed, applied to points and poses."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.transform import IDENTITY, RigidTransform, yaw_matrix
 
 try:  # here, not where it is used: a failing import searches the disk again for every pose
     import tf_transformations
@@ -17,24 +16,9 @@ class TransformError(SpaceformerError):
     """A transform that cannot be had; the message is tf2's own, with what to do."""
 
 
-@dataclass(frozen=True)
-class RigidTransform:
-    """Maps points of the source frame into the target frame: rotation [3, 3], translation [3] metres."""
-
-    rotation: np.ndarray
-    translation: np.ndarray
-
-    def apply(self, xyz):
-        """xyz: [3] or [N, 3] metres -> same shape, float64."""
-        return np.asarray(xyz, dtype=np.float64) @ self.rotation.T + self.translation
-
-    def yaw_quaternion(self, yaw):
-        """(x, y, z, w) of a heading `yaw` (radians about the source's z axis) seen in the target frame."""
-        c, s = np.cos(yaw), np.sin(yaw)
-        return quaternion_from_matrix(self.rotation @ np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]))
-
-
-IDENTITY = RigidTransform(np.eye(3), np.zeros(3))
+def yaw_quaternion(transform, yaw):
+    """(x, y, z, w) in the target frame of a heading `yaw`, radians about the source's z axis."""
+    return quaternion_from_matrix(transform.rotation @ yaw_matrix(yaw))
 
 
 def quaternion_from_matrix(rotation):

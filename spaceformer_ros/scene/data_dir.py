@@ -2,8 +2,8 @@
 
 import pathlib
 
+from .. import StorageError
 from ..disk.paths import data_folder
-from .tensor_file import StorageError
 
 SUFFIX = ".safetensors"
 

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .. import SpaceformerError, __version__
+from .. import SpaceformerError, StorageError, __version__
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances, VoxelMap
 from .occupancy import AROUND, Place
-from .tensor_file import StorageError, read_tensors, write_tensors
+from .tensor_file import read_tensors, write_tensors
 
 KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 2
 # Arrays with their types and shapes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks,

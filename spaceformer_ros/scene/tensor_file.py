@@ -13,7 +13,7 @@ import stat
 
 import numpy as np
 
-from .. import SpaceformerError
+from .. import StorageError
 from ..disk.atomic import replace_file, sync_folder
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
@@ -22,14 +22,6 @@ PREFIX = b'{"__metadata__":{"sha256":"'  # after the 8 bytes of the header's len
 DIGEST = slice(8 + len(PREFIX), 8 + len(PREFIX) + 64)
 ALIGNMENT = 8  # bytes; the data begin at a multiple of it, so that arrays of any type can be used in place
 MAX_BYTES = 1 << 34  # larger files are refused before anything is read
-
-
-class StorageError(SpaceformerError):
-    """A file that cannot be written, or may not be read. `code`: a name such as "FILE_CORRUPT", see LoadScene.srv."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
 
 
 def write_tensors(path, key, header, tensors):

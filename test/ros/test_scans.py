@@ -9,8 +9,9 @@ from helpers.fakes import BLUE, GREEN, RED
 from helpers.ros import wait_until
 from std_srvs.srv import Trigger
 
+from spaceformer_ros.geometry.transform import RigidTransform
 from spaceformer_ros.ros import interfaces, qos
-from spaceformer_ros.ros.transforms import RigidTransform, TransformError
+from spaceformer_ros.ros.transforms import TransformError
 
 SOFA = ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN)
 CHAIR = ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), RED)

@@ -14,7 +14,7 @@ from helpers.paths import ROOT, run_helper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaceformer_ros import SpaceformerError
+from spaceformer_ros import SpaceformerError, StorageError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, StorageConfig
 from spaceformer_ros.disk.paths import data_folder
@@ -25,7 +25,7 @@ from spaceformer_ros.scene.data_dir import scene_path
 from spaceformer_ros.scene.file import ARRAYS, FIELDS, KEY, ModelIdentity, SavedScene, read_scene, write_scene
 from spaceformer_ros.scene.find import ObjectQuery
 from spaceformer_ros.scene.occupancy import Place
-from spaceformer_ros.scene.tensor_file import DIGEST, StorageError, read_tensors, write_tensors
+from spaceformer_ros.scene.tensor_file import DIGEST, read_tensors, write_tensors
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
 

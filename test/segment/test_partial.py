@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from helpers.halls import hall_pipeline, make_hall
 
-from spaceformer_ros import Cancelled, SpaceformerError, pipeline
-from spaceformer_ros.scene.tensor_file import StorageError
+from spaceformer_ros import Cancelled, SpaceformerError, StorageError, pipeline
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
 
