@@ -42,7 +42,8 @@ def side_by_side(clouds):
     columns = int(np.ceil(len(clouds) ** 0.5))
     pitch = max(float((high - low)[:2].max()) for low, high in (cloud.bounds for cloud in clouds)) + 0.2
     moved = [
-        c.xyz - c.origin + np.float32([pitch * (i % columns), pitch * (i // columns), 0]) for i, c in enumerate(clouds)
+        c.xyz - c.floor_center + np.float32([pitch * (i % columns), pitch * (i // columns), 0])
+        for i, c in enumerate(clouds)
     ]
     return Cloud(np.concatenate(moved), np.concatenate([cloud.rgb for cloud in clouds]))
 
@@ -54,7 +55,7 @@ def middle(cloud, size, voxel_size):
         cloud = side_by_side([cloud] * -(-size // int(rows.max() + 1)))
         rows = voxel_rows(cloud, voxel_size)
     distance = np.full(rows.max() + 1, np.inf)
-    np.minimum.at(distance, rows, np.abs(cloud.xyz - cloud.origin)[:, :2].max(axis=1))
+    np.minimum.at(distance, rows, np.abs(cloud.xyz - cloud.floor_center)[:, :2].max(axis=1))
     inside = np.zeros(len(distance), dtype=bool)
     inside[np.argpartition(distance, min(size, len(distance)) - 1)[:size]] = True
     return cloud[inside[rows]]
@@ -65,7 +66,7 @@ def voxel_rows(cloud, voxel_size):
     if voxel_size is None:
         return np.arange(len(cloud))
     return VoxelGrid.from_points(
-        torch.from_numpy(cloud.xyz - cloud.origin), torch.zeros(len(cloud), 1), voxel_size
+        torch.from_numpy(cloud.xyz - cloud.floor_center), torch.zeros(len(cloud), 1), voxel_size
     ).point_to_voxel.numpy()
 
 
@@ -76,7 +77,7 @@ def grid_of(cloud, segmenter):
 
 def tensors_of(cloud, device):
     """Points [N, 3] float32 metres from the middle of their bounds, and colours [N, 3] in [-1, 1]."""
-    return [torch.from_numpy(array).to(device) for array in (cloud.xyz - cloud.origin, cloud.colors)]
+    return [torch.from_numpy(array).to(device) for array in (cloud.xyz - cloud.floor_center, cloud.colors)]
 
 
 def to_message(cloud):

@@ -22,7 +22,7 @@ RULES = {
     "weights": "disk network words",
     "segment": "config timing geometry instances grids clouds network",
     "scene": "disk geometry instances grids clouds words",
-    "show": "geometry",
+    "show": "geometry clouds",
     "synthetic": "geometry clouds words",
     "evaluation": "geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",

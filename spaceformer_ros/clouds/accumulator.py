@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
-from .cloud import Cloud
+from .cloud import Cloud, inside_roi
 
 AXIS_BITS = 21  # per axis in a key: +-2**20 voxels from the map's origin (+-20 km at 2 cm), 63 bits in all
 AXIS_LIMIT = 1 << (AXIS_BITS - 1)
@@ -18,12 +18,13 @@ SMALL_RUN = 1 << 17  # keys in the index's small run; merging the runs costs abo
 LATE = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
 CHUNK = 1 << 16  # voxels that a snapshot works on at a time: they stay in the cache
 SPARE = 8  # a full map drops its oldest 1/SPARE at once, so that the search for the oldest is rare
+NO_ROI = (0.0,) * 6
 X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
 
 
 @dataclass(frozen=True)
 class MapSnapshot:
-    """The map at one moment: M voxels in ascending order of (x, y, z) index, in arrays that nobody writes to.
+    """The map at one moment: M voxels in ascending order of (x, y, z) index, in read-only arrays.
 
     cloud: the mean point and the mean colour of each voxel, xyz relative to `origin`; age: [M] float64 seconds >= 0,
     the newest scan's stamp minus the stamp of the voxel's last observation; count: [M] int64, points seen in the voxel;
@@ -54,14 +55,14 @@ class VoxelMapAccumulator:
     Reach: +-2**20 voxels (20 km at 2 cm) around the median of the first scan, on each axis.
     """
 
-    def __init__(self, *, voxel_size, max_voxels, roi=None):
+    def __init__(self, *, voxel_size, max_voxels, roi=NO_ROI):
         """voxel_size: metres; max_voxels: bound of `len`; roi: min x, y, z, max x, y, z in metres of the fixed frame
         (points on its faces are inside); None or six zeros: no limit. Raises SpaceformerError for bad values."""
         if not (math.isfinite(voxel_size) and voxel_size > 0):
             raise SpaceformerError(f"voxel_size: {voxel_size} is not a positive number of metres")
         if not 1 <= max_voxels < 2**31:
             raise SpaceformerError(f"max_voxels: {max_voxels} lies outside [1, 2**31)")
-        self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), check_roi(roi)
+        self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), tuple(roi)
         # Never filled in advance: the operating system hands out memory for rows when they are first written.
         self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
         self.clear()
@@ -99,8 +100,7 @@ class VoxelMapAccumulator:
         check_scan(xyz, rgb, stamp)
         xyz = xyz.astype(np.float64)
         keep = np.isfinite(xyz).all(axis=1)
-        if self.roi is not None:
-            keep &= ((xyz >= self.roi[0]) & (xyz <= self.roi[1])).all(axis=1)
+        keep &= inside_roi(xyz, self.roi)
         if not keep.any():
             self._advance(stamp)
             return 0
@@ -288,13 +288,3 @@ def check_scan(xyz, rgb, stamp):
         raise SpaceformerError(f"insert: {len(xyz)} points but {len(rgb)} colours")
     if not math.isfinite(stamp):
         raise SpaceformerError(f"insert: the stamp {stamp} is not a finite number of seconds")
-
-
-def check_roi(roi):
-    """The box as [2, 3] float64 (minimum, maximum), or None for no limit. Raises SpaceformerError."""
-    box = np.zeros(6) if roi is None else np.asarray(roi, dtype=np.float64)
-    if box.shape == (6,) and not box.any():
-        return None
-    if box.shape != (6,) or not (box[:3] < box[3:]).all():
-        raise SpaceformerError(f"roi: {list(roi)} is not min x, y, z, max x, y, z with each minimum below its maximum")
-    return box.reshape(2, 3)

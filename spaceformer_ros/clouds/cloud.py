@@ -1,4 +1,4 @@
-"""A coloured point cloud with its frame and stamp: the value that travels from the door to the network."""
+"""A coloured point cloud with its frame and stamp: what readers return and the pipeline takes."""
 
 from dataclasses import dataclass, replace
 
@@ -55,8 +55,8 @@ class Cloud:
         return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
 
     @property
-    def origin(self):
-        """[3] float32 metres: centre of the XY bounding box, minimum of z; where `View.of` looks from."""
+    def floor_center(self):
+        """[3] float32 metres: centre of the bounding box in x and y, minimum of z."""
         low, high = self.bounds
         return np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
 
@@ -67,16 +67,33 @@ class Cloud:
 
 
 def select_points(cloud, config):
-    """The points inside the region of interest, thinned to max_points. Returns (Cloud, remarks)."""
+    """The points inside the region of interest, thinned to max_points.
+
+    config: InputConfig. Returns (Cloud, remarks). Raises SpaceformerError where the region holds no point.
+    """
     remarks = []
     if any(config.roi):
-        low, high = np.array(config.roi[:3]), np.array(config.roi[3:])
-        inside = ((cloud.xyz >= low) & (cloud.xyz <= high)).all(axis=1)
+        inside = inside_roi(cloud.xyz, config.roi)
         if not inside.any():
             raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
         cloud = cloud[inside]
-    if len(cloud) > config.max_points:
-        step = -(-len(cloud) // config.max_points)
-        remarks.append(f"every {step}th of {len(cloud)} points was used (max_points {config.max_points})")
+    step = thinning_step(len(cloud), config.max_points)
+    if step > 1:
+        remarks.append(f"used 1 of every {step} of {len(cloud)} points (max_points {config.max_points})")
         cloud = cloud[::step]
     return cloud, tuple(remarks)
+
+
+def inside_roi(xyz, roi):
+    """[N] bool: which points are inside the setting `roi`, faces included; all of them where it is six zeros.
+
+    xyz: [N, 3] metres; roi: min x, y, z, max x, y, z in the frame of xyz.
+    """
+    if not any(roi):
+        return np.ones(len(xyz), dtype=bool)
+    return ((xyz >= roi[:3]) & (xyz <= roi[3:])).all(axis=1)
+
+
+def thinning_step(count, limit):
+    """Smallest step that leaves at most `limit` of `count` points; 1 where limit is 0 (no limit)."""
+    return -(-count // limit) if limit and count > limit else 1

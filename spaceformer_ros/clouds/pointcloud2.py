@@ -1,7 +1,8 @@
 """sensor_msgs/PointCloud2 to arrays and back, without a Python step per point.
 
 Works on anything with the message's attributes and imports no ROS: the messages are passed in, and fields come back
-as plain rows.
+as plain rows. sensor_msgs_py is not used: it cannot read padding, foreign byte order or array fields, so this view is
+needed anyway, and on what both read they return the same array (a test compares them).
 """
 
 import array
@@ -20,16 +21,16 @@ MAX_SECONDS = 2**31 - 1  # of a stamp
 
 
 def decode(message, allow_gray=False):
-    """The finite points of a PointCloud2 with their colours, in the message's order and frame.
+    """The finite points of a PointCloud2 with their colours, in the order and frame of the message.
 
-    Takes any field order, offsets, row and point padding, both byte orders, organised clouds, float32 or float64
-    coordinates; for colour and finiteness see `decode_records`. Returns DecodedCloud; raises SpaceformerError.
+    Any field order, offset, row and point padding and byte order is read, organised clouds too; coordinates and colour
+    as in `decode_records`. Returns DecodedCloud; raises SpaceformerError.
     """
     stamp = message.header.stamp
     stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
     if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send such a time
         raise SpaceformerError(
-            f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is no time between 1970 and 2038: set the publisher's "
+            f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is not between 1970 and 2038: set the publisher's "
             "clock, or use stamp 0"
         )
     return decode_records(structured_view(message), allow_gray, message.header.frame_id, stamp_ns)
@@ -46,7 +47,7 @@ def structured_view(message):
         raise SpaceformerError(f"the cloud is empty: width {width} x height {height}")
     dtype = _point_dtype(message)
     if height == 1:
-        row_step = width * step  # a single row has no use for padding, and some publishers leave row_step at 0
+        row_step = width * step  # one row needs no padding, and some publishers leave row_step at 0
     if row_step < width * step:
         raise SpaceformerError(f"row_step {row_step} is smaller than width {width} x point_step {step}")
     needed = (height - 1) * row_step + width * step
@@ -55,25 +56,8 @@ def structured_view(message):
             f"the cloud claims {width} x {height} points of {step} bytes ({needed} bytes) but carries {size}: "
             "it was truncated or its header is wrong"
         )
-    if row_step == width * step and size == needed:
-        library = _library_view(message)
-        if library is not None:
-            return library
     rows = np.ndarray((height, width), dtype=dtype, buffer=message.data, strides=(row_step, step))
     return rows.reshape(-1)
-
-
-def _library_view(message):
-    """sensor_msgs_py's zero-copy view of an unpadded, native-endian cloud; None where the library cannot be used."""
-    try:
-        from sensor_msgs_py import point_cloud2
-    except ImportError:
-        return None
-    if message.is_bigendian or not isinstance(message, point_cloud2.PointCloud2):
-        return None
-    if any(f.count != 1 for f in message.fields):  # the library renames such fields, or asserts
-        return None
-    return point_cloud2.read_points(message, skip_nans=False).reshape(-1)
 
 
 def _point_dtype(message):
@@ -113,8 +97,8 @@ class EncodedCloud:
 def encode(columns):
     """Interleave columns into the bytes of a cloud.
 
-    columns: dict name -> [N] array of float32, uint32 or int32, in the order of the fields. `data` is an array('B'):
-    rclpy takes that by reference and checks anything else element by element.
+    columns: dict name -> [N] array of float32, uint32 or int32, in the order of the fields. `data` is an array('B'),
+    which rclpy takes by reference; anything else it checks element by element.
     """
     codes = {np.dtype("f4"): FLOAT32, np.dtype("u4"): UINT32, np.dtype("i4"): INT32}
     rows = np.empty(len(next(iter(columns.values()))), dtype=[(name, col.dtype) for name, col in columns.items()])

@@ -7,13 +7,13 @@ the classes and gives the boxes.
 
 import json
 import pathlib
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import SpaceformerError
 from ..clouds.files import READERS, read_records
+from ..clouds.formats.npz import read_arrays
 from ..geometry.boxes import OrientedBox
 from .classes import ONE_CLASS
 
@@ -62,7 +62,7 @@ def read_scene(path):
     try:
         described, kinds = read_description(path.with_name(f"{scene_name(path)}.json"))
         if path.suffix.lower() == ".npz":
-            arrays = _read_arrays(path)
+            arrays = read_arrays(path)
             if "masks" in arrays:
                 return read_masks(path, arrays)
         elif path.suffix.lower() in READERS:
@@ -75,14 +75,6 @@ def read_scene(path):
         return read_columns(path, arrays, described, kinds)
     except SpaceformerError as error:
         raise SpaceformerError(f"{path}: {error}") from error
-
-
-def _read_arrays(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise SpaceformerError(f"cannot be read as NPZ: {error}") from error
 
 
 def read_description(path):

@@ -27,7 +27,7 @@ class View:
     def of(cls, cloud, along_walls):
         """The view of a Cloud: the centre of its XY bounds and its lowest point, as they are or along its walls."""
         heading = canonical_heading(cloud.xyz) if along_walls else 0.0
-        return cls(heading, replace(cloud, xyz=turn(cloud.xyz, -heading)).origin)
+        return cls(heading, replace(cloud, xyz=turn(cloud.xyz, -heading)).floor_center)
 
     def from_map(self, xyz):
         """Points of the map's frame as the network sees them. [N, 3] float32 metres."""

@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 
+from ..clouds.cloud import thinning_step
+
 NO_INSTANCE_GRAY = 0.35  # brightness of points outside all shown objects, relative to their own
 
 
@@ -31,11 +33,6 @@ def label_points(scene, shown, rgb_mode, max_points=0):
     }
     columns = {name: np.array([*column, 0], dtype=kind)[owner] for name, (column, kind) in values.items()}  # -1: none
     return dataclasses.replace(cloud, rgb=point_colors(cloud, shown, owner, rgb_mode)), columns
-
-
-def thinning_step(count, limit):
-    """Smallest step that leaves at most `limit` of `count` points; 1 where limit is 0."""
-    return -(-count // limit) if limit and count > limit else 1
 
 
 def point_colors(cloud, shown, owner, mode):

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from .labeled_cloud import shaded_gray, thinning_step
+from ..clouds.cloud import thinning_step
+from .labeled_cloud import shaded_gray
 
 # "plasma" of matplotlib by N. Smith and S. van der Walt (CC0), dark blue over red to yellow, perceptually ordered:
 # every 32nd of its 256 colours, which interpolate the others to within 6 of 255.

@@ -5,18 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..clouds.files import write_cloud
 from .kinds import KIND_NAMES
 from .questions import questions
-
-_VERTEX = np.dtype(
-    [
-        *((axis, "<f4") for axis in "xyz"),
-        *((channel, "u1") for channel in ("red", "green", "blue")),
-        ("instance", "<i4"),
-        ("kind", "<i4"),
-    ]
-)
-_PLY_TYPES = {"<f4": "float", "|u1": "uchar", "<i4": "int"}
 
 
 def write_room(room, folder, stem):
@@ -27,16 +18,8 @@ def write_room(room, folder, stem):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    vertex = np.empty(len(room.cloud), dtype=_VERTEX)
-    for axis, name in enumerate("xyz"):
-        vertex[name] = room.cloud.xyz[:, axis]
-    for channel, name in enumerate(("red", "green", "blue")):
-        vertex[name] = room.cloud.rgb[:, channel]
-    vertex["instance"], vertex["kind"] = room.instance, room.kind
-    fields = "".join(f"property {_PLY_TYPES[_VERTEX[name].str]} {name}\n" for name in _VERTEX.names)
-    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(vertex)}\n{fields}end_header\n"
     ply, description = folder / f"{stem}.ply", folder / f"{stem}.json"
-    ply.write_bytes(header.encode("ascii") + vertex.tobytes())
+    write_cloud(ply, room.cloud, {"instance": room.instance.astype(np.int32), "kind": room.kind.astype(np.int32)})
     description.write_text(json.dumps(_description(room), indent=1))
     texts = {text: sorted(rows) for asked in questions(room).values() for text, rows in asked}
     (folder / f"{stem}_texts.json").write_text(json.dumps(texts, indent=1))

@@ -349,8 +349,6 @@ def test_bad_scans_are_refused(xyz, rgb, stamp, message):
         ({"voxel_size": 0.0}, "voxel_size: 0.0"),
         ({"voxel_size": math.nan}, "voxel_size: nan"),
         ({"max_voxels": 0}, "max_voxels: 0"),
-        ({"roi": (0, 0, 0, 1, 1)}, "roi"),
-        ({"roi": (0, 0, 0, 1, 1, 0)}, "roi"),
     ],
 )
 def test_bad_settings_are_refused(options, message):

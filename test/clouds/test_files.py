@@ -157,7 +157,7 @@ def test_arrays_in_any_order_and_other_members_of_an_npz_are_no_problem(tmp_path
 def test_missing_files_and_unknown_suffixes_are_refused(tmp_path):
     with pytest.raises(SpaceformerError, match="No such file"):
         read_cloud(tmp_path / "none.ply")
-    with pytest.raises(SpaceformerError, match=r"'.las' is none of .npz, .pcd, .ply"):
+    with pytest.raises(SpaceformerError, match=r"'.las' is not one of .npz, .pcd, .ply"):
         read_cloud(tmp_path / "cloud.las")
 
 

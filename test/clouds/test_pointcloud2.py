@@ -1,4 +1,3 @@
-import sys
 import time
 import types
 
@@ -9,7 +8,7 @@ from benchmarks.cloud_messages import message, packed
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.point_records import pack_color
-from spaceformer_ros.clouds.pointcloud2 import cloud_columns, decode, encode, structured_view
+from spaceformer_ros.clouds.pointcloud2 import cloud_columns, decode, encode
 
 
 @pytest.fixture
@@ -135,7 +134,7 @@ def test_stamps_that_ros_cannot_send_are_refused(xyz, rgb, stamp):
     """They would pass until something is published, rclpy's Time being stricter than the message."""
     cloud = message(plain(xyz, rgb))
     cloud.header.stamp.sec, cloud.header.stamp.nanosec = stamp
-    with pytest.raises(SpaceformerError, match="is no time between 1970 and 2038"):
+    with pytest.raises(SpaceformerError, match="is not between 1970 and 2038"):
         decode(cloud)
 
 
@@ -196,18 +195,3 @@ def test_sensor_msgs_py_agrees_where_it_is_installed(xyz, rgb):
     cloud.data = encoded.data
     check(decode(cloud), xyz, rgb)
     assert np.array_equal(point_cloud2.read_points(cloud)["x"], xyz[:, 0])
-
-
-def test_clouds_that_sensor_msgs_py_reads_otherwise_do_not_go_through_it(xyz, rgb, monkeypatch):
-    """It asserts a count of at least 1 and renames the fields of arrays."""
-    seen = []
-    library = types.SimpleNamespace(
-        PointCloud2=types.SimpleNamespace,
-        read_points=lambda cloud, skip_nans: seen.append(cloud) or np.frombuffer(cloud.data, dtype="f4,f4,f4,u4"),
-    )
-    monkeypatch.setitem(sys.modules, "sensor_msgs_py", types.SimpleNamespace(point_cloud2=library))
-    cloud = message(plain(xyz, rgb))
-    assert structured_view(cloud).dtype.names == ("f0", "f1", "f2", "f3")
-    cloud.fields[0].count = 0
-    check(decode(cloud), xyz, rgb)
-    assert len(seen) == 1

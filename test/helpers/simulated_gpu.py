@@ -255,7 +255,7 @@ def best_ious(wanted, found):
 def main():
     torch.set_num_threads(1)
     cloud = make_room(500_000, RoomConfig(tours=(1, 0, 0), turned=0.0)).cloud
-    cloud = cloud[(np.abs(cloud.xyz - cloud.origin)[:, :2] < 1.5).all(axis=1)]
+    cloud = cloud[(np.abs(cloud.xyz - cloud.floor_center)[:, :2] < 1.5).all(axis=1)]
     settings, checkpoint = Config(), lambda: load_checkpoint("demo")
     wanted = segmenter.Segmenter(checkpoint(), ModelConfig(device="cpu", precision="float32")).segment(cloud, settings)
     report = {"voxels": len(wanted.voxels), "wanted": len(wanted)}

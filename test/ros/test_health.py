@@ -34,7 +34,7 @@ def judge(state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started=0.
         ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "QoS of /x does not match"),
         ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "QoS of /x does not match"),
         ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "QoS of /x does"),
-        ({"last_cloud_time": 19.0, "remarks": ("every 2th",)}, health.WARN, "every 2th"),
+        ({"last_cloud_time": 19.0, "remarks": ("used 1 of every 2",)}, health.WARN, "used 1 of every 2"),
     ],
 )
 def test_level_and_sentence(arguments, level, words):

@@ -241,7 +241,7 @@ def test_region_of_interest_and_thinning(box_cloud):
     assert remarks == ()
     thin, remarks = select_points(cloud, dataclasses.replace(CONFIG.input, max_points=5000))
     assert len(thin) == 4000
-    assert remarks == ("every 4th of 16000 points was used (max_points 5000)",)
+    assert remarks == ("used 1 of every 4 of 16000 points (max_points 5000)",)
     with pytest.raises(SpaceformerError, match="holds none of the cloud's 16000 points"):
         select_points(cloud, dataclasses.replace(CONFIG.input, roi=(50.0, 50.0, 0.0, 60.0, 60.0, 1.0)))
 

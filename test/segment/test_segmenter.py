@@ -30,7 +30,7 @@ def segment(cloud, config=KEEP_ALL, **changes):
 def masks(instances, cloud):
     """Each instance as a set of points, by their coordinates; the order of instances and points is left out."""
     return sorted(
-        sorted(map(tuple, np.round(cloud.xyz[instances.point_mask(k)] - cloud.origin, 3).tolist()))
+        sorted(map(tuple, np.round(cloud.xyz[instances.point_mask(k)] - cloud.floor_center, 3).tolist()))
         for k in range(len(instances))
     )
 

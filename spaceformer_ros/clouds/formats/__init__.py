@@ -1,0 +1,1 @@
+"""Readers and writers of cloud files, one module per format: a path to structured records [N], and back."""
