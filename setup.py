@@ -29,7 +29,6 @@ setup(
         "torch>=2.5",
         "tqdm",
         "transformers>=4.49",
-        "transforms3d>=0.4.2",
     ],
     extras_require={
         "pcd": ["pypcd4>=1.4"],

@@ -97,7 +97,7 @@ def keep_busy(pid, seed):
 def ask(client, text):
     """Seconds of one query; exits where it is not answered."""
     reply, seconds = client.call(FindObjects, "find_objects", query=text)
-    if reply is None or reply.code not in (FindObjects.Response.OK, FindObjects.Response.NOT_FOUND):
+    if reply is None or reply.code not in (interfaces.ResultCode.OK, interfaces.ResultCode.NOT_FOUND):
         sys.exit(f"query_latency: {text!r} was not answered: {reply.message if reply else 'no reply'}")
     return seconds
 

@@ -210,10 +210,10 @@ def ask(robot, queries, truth):
         reply = robot.call(interfaces.FindObjects, "find_objects", query=text, reference_frame="map", max_results=1)
         milliseconds = 1000 * (time.monotonic() - begun)
         asked = text if text in known else f"{text} (not in the vocabulary)"
-        if reply.code == interfaces.FindObjects.Response.NOT_FOUND and not truth:  # your map may well have none
+        if reply.code == interfaces.ResultCode.NOT_FOUND and not truth:  # your map may well have none
             rows.append((asked, "not found", "", "", "", "", f"{milliseconds:.0f} ms", reply.message))
             continue
-        if reply.code != interfaces.FindObjects.Response.OK:
+        if reply.code != interfaces.ResultCode.OK:
             raise Failure(f"where is the {text}? {reply.message}")
         match = reply.matches[0]
         position, size = match.instance.pose.position, match.instance.size
@@ -253,7 +253,7 @@ def relabel(robot, before):
     """Change the vocabulary while the node runs; labels must change and the network must not run again."""
     runs = counted(robot, "inferences", fresh=True)
     reply = robot.call(interfaces.SetVocabulary, "set_vocabulary", labels=list(OTHER_WORDS))
-    if reply.code != interfaces.SetVocabulary.Response.OK:
+    if reply.code != interfaces.ResultCode.OK:
         raise Failure(f"set_vocabulary: {reply.message}")
     after = robot.wait("instances", lambda m: m.vocabulary_revision == reply.revision, 20)
     labels = {item.id: item.label for item in after.instances}

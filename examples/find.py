@@ -11,6 +11,7 @@ import sys
 
 import rclpy
 
+from spaceformer_ros.msg import ResultCode
 from spaceformer_ros.srv import FindObjects
 
 
@@ -32,7 +33,7 @@ def main():
     reply = future.result()
     if reply is None:
         sys.exit("no answer within 10 s")
-    if reply.code != FindObjects.Response.OK:
+    if reply.code != ResultCode.OK:
         sys.exit(reply.message)
     for match in reply.matches:
         place, size = match.instance.pose.position, match.instance.size

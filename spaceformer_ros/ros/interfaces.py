@@ -3,7 +3,7 @@
 from .. import SpaceformerError
 
 try:
-    from spaceformer_ros.msg import Instance, InstanceArray, NodeState, ObjectMatch, Vocabulary
+    from spaceformer_ros.msg import Instance, InstanceArray, NodeState, ObjectMatch, ResultCode, Vocabulary
     from spaceformer_ros.srv import (
         EmbedText,
         FindObjects,
@@ -31,6 +31,7 @@ __all__ = [
     "LoadScene",
     "NodeState",
     "ObjectMatch",
+    "ResultCode",
     "SaveScene",
     "SegmentNow",
     "SetVocabulary",

@@ -18,47 +18,43 @@ from . import interfaces, messages
 from .rate_limit import RateLimit
 from .transforms import TransformError
 
+ResultCode = interfaces.ResultCode
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, where a request leaves near_distance at 0
-MAX_TEXTS = 1000  # of one EmbedText request
+MAX_EMBED_TEXTS = 1000  # of one EmbedText request
 
 
 class Refusal(Exception):
-    """An answer that is not OK: the name of a code of the service, and the sentence for `message`."""
+    """An answer that is not OK: the name of a constant of ResultCode, and the sentence for `message`."""
 
     def __init__(self, code, message):
         super().__init__(message)
         self.code = code
 
 
-def answers(kind):
-    """Decorate a handler of service type `kind`: Refusals and errors become its codes, never an empty reply."""
+def answers(handler):
+    """Decorate a handler of a service with result codes: errors become its code and message, never an empty reply."""
 
-    def decorate(handler):
-        @functools.wraps(handler)
-        async def guarded(self, request, response):
-            try:
-                self._require_patience()
-                await handler(self, request, response)
-            except Refusal as refusal:
-                response.code, response.message = getattr(kind.Response, refusal.code), str(refusal)
-            except TransformError as error:
-                self._node.counters.tf_errors += 1
-                code = getattr(kind.Response, "TF_FAILED", kind.Response.INTERNAL_ERROR)
-                response.code, response.message = code, str(error)
-            except StorageError as error:
-                response.code, response.message = getattr(kind.Response, error.code), str(error)
-            except SpaceformerError as error:
-                code = getattr(kind.Response, "INVALID_REQUEST", kind.Response.INTERNAL_ERROR)
-                response.code, response.message = code, str(error)
-            except Exception as error:  # the node must answer and live, whatever happened
-                self._node.get_logger().error(f"{handler.__name__}: {type(error).__name__}: {error}")
-                response.code = kind.Response.INTERNAL_ERROR
-                response.message = f"internal error, see the node's log: {type(error).__name__}: {error}"
-            return response
+    @functools.wraps(handler)
+    async def guarded(self, request, response):
+        try:
+            self._require_patience()
+            await handler(self, request, response)
+        except Refusal as refusal:
+            response.code, response.message = getattr(ResultCode, refusal.code), str(refusal)
+        except TransformError as error:
+            self._node.counters.tf_errors += 1
+            response.code, response.message = ResultCode.TF_FAILED, str(error)
+        except StorageError as error:
+            response.code, response.message = getattr(ResultCode, error.code), str(error)
+        except SpaceformerError as error:
+            response.code, response.message = ResultCode.INVALID_REQUEST, str(error)
+        except Exception as error:  # the node must answer and live, whatever happened
+            self._node.get_logger().error(f"{handler.__name__}: {type(error).__name__}: {error}")
+            response.code = ResultCode.INTERNAL_ERROR
+            response.message = f"internal error, see the node's log: {type(error).__name__}: {error}"
+        return response
 
-        return guarded
-
-    return decorate
+    return guarded
 
 
 def reports(handler):
@@ -111,7 +107,7 @@ class Services:
         for service in self._services:
             self._node.destroy_service(service)
 
-    @answers(interfaces.FindObjects)
+    @answers
     async def find_objects(self, request, response):
         """Where is the X?"""
         self._require_active()
@@ -151,7 +147,7 @@ class Services:
         boxes = {match.object.id: match.object.box for answer in found for match in answer.matches}
         return {key: find_approach(scene.cloud.xyz, box, standoff, radius, position) for key, box in boxes.items()}
 
-    @answers(interfaces.ShowRelevancy)
+    @answers
     async def show_relevancy(self, request, response):
         """Publish how well a text fits each point."""
         self._require_active()
@@ -166,7 +162,7 @@ class Services:
         relevancy = self._node.pipeline.relevancy(text, scene)
         return relevancy, self._node.outputs.publish_relevancy(scene, relevancy, self._node.config)
 
-    @answers(interfaces.SetVocabulary)
+    @answers
     async def set_vocabulary(self, request, response):
         """Other words; labels change without a run of the network."""
         pipeline = self._pipeline()
@@ -180,7 +176,7 @@ class Services:
         response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
         response.message = f"{len(space.vocabulary.labels)} labels in use, revision {space.revision}"
 
-    @answers(interfaces.GetInstances)
+    @answers
     async def get_instances(self, request, response):
         """Objects by id or label."""
         self._require_active()
@@ -200,7 +196,7 @@ class Services:
             raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}")
         response.message = f"{len(objects)} of {len(scene.objects)} objects"
 
-    @answers(interfaces.GetInstanceCloud)
+    @answers
     async def get_instance_cloud(self, request, response):
         """The points of one object."""
         self._require_active()
@@ -212,12 +208,12 @@ class Services:
         response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
         response.message = f"{item.label} {item.id}: {response.cloud.width} points"
 
-    @answers(interfaces.EmbedText)
+    @answers
     async def embed_text(self, request, response):
         """Unit vectors of texts."""
         pipeline = self._pipeline()
-        if not 1 <= len(request.texts) <= MAX_TEXTS:
-            raise SpaceformerError(f"{len(request.texts)} texts given, expected 1 to {MAX_TEXTS}")
+        if not 1 <= len(request.texts) <= MAX_EMBED_TEXTS:
+            raise SpaceformerError(f"{len(request.texts)} texts given, expected 1 to {MAX_EMBED_TEXTS}")
         for text in request.texts:
             check_text(text)
         vectors = await self._background.run(pipeline.embedder.embed, list(request.texts))
@@ -225,7 +221,7 @@ class Services:
         response.text_model = str(pipeline.embedder.model_id)
         response.message = f"{len(vectors)} vectors of {vectors.shape[1]}"
 
-    @answers(interfaces.SegmentNow)
+    @answers
     async def segment_now(self, request, response):
         """Run the network on the newest cloud."""
         self._require_active()
@@ -249,7 +245,7 @@ class Services:
         response.num_instances = len(scene.published(self._node.config.postprocess.score_threshold))
         response.message = f"{response.num_instances} instances, map revision {scene.map_revision}"
 
-    @answers(interfaces.SaveScene)
+    @answers
     async def save(self, request, response):
         """The current scene into a file; also while the node is not active."""
         pipeline = self._pipeline()
@@ -259,7 +255,7 @@ class Services:
         response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
         response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
 
-    @answers(interfaces.LoadScene)
+    @answers
     async def load(self, request, response):
         """A saved scene in the place of the current one; also while the node is not active."""
         pipeline = self._pipeline()

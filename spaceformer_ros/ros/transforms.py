@@ -1,4 +1,4 @@
-"""Rigid transforms between frames: looked up through tf2 where it is installed, applied to points and poses."""
+"""Transforms looked up through tf2 where it is installed, and the quaternions of messages."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ try:  # here, not where it is used: a failing import searches the disk again for
     import tf_transformations
 except ImportError:
     tf_transformations = None
-    from transforms3d.quaternions import mat2quat, quat2mat
+    from scipy.spatial.transform import Rotation
 
 
 class TransformError(SpaceformerError):
-    """A transform that cannot be had; the message is tf2's own, with what to do."""
+    """A transform that is not available; the message holds tf2's reason and what to do."""
 
 
 def yaw_quaternion(transform, yaw):
@@ -22,24 +22,25 @@ def yaw_quaternion(transform, yaw):
 
 
 def quaternion_from_matrix(rotation):
-    """(x, y, z, w) of a [3, 3] rotation, through tf_transformations or transforms3d, which it wraps."""
+    """(x, y, z, w), w >= 0, of a [3, 3] rotation, through tf_transformations or scipy."""
     if tf_transformations is None:
-        w, x, y, z = mat2quat(rotation)
-        return float(x), float(y), float(z), float(w)
-    homogeneous = np.eye(4)
-    homogeneous[:3, :3] = rotation
-    return tuple(float(v) for v in tf_transformations.quaternion_from_matrix(homogeneous))
+        quaternion = Rotation.from_matrix(rotation).as_quat()
+    else:
+        homogeneous = np.eye(4)
+        homogeneous[:3, :3] = rotation
+        quaternion = tf_transformations.quaternion_from_matrix(homogeneous)
+    return tuple(float(value) for value in (quaternion if quaternion[3] >= 0 else -quaternion))
 
 
 def matrix_from_quaternion(x, y, z, w):
-    """[3, 3] rotation of a quaternion, through tf_transformations or transforms3d."""
+    """[3, 3] rotation of a quaternion of any length but zero, through tf_transformations or scipy."""
     if tf_transformations is None:
-        return quat2mat((w, x, y, z))
+        return Rotation.from_quat((x, y, z, w)).as_matrix()
     return tf_transformations.quaternion_matrix((x, y, z, w))[:3, :3]
 
 
 class TransformListener:
-    """tf2's buffer for a node, or a stand-in that knows only that a frame equals itself."""
+    """tf2's buffer for a node; without tf2_ros only the identity between equal frames."""
 
     def __init__(self, node):
         try:

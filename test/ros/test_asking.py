@@ -18,6 +18,7 @@ from spaceformer_ros.ros import interfaces
 from spaceformer_ros.scene.find import MAX_TEXTS
 
 FindObjects, ShowRelevancy = interfaces.FindObjects, interfaces.ShowRelevancy
+ResultCode = interfaces.ResultCode
 WHITE = (250, 250, 250)
 FLOOR = ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)
 
@@ -61,7 +62,7 @@ def test_several_texts_are_answered_one_by_one(start, client, instances, box_clo
     see(client, instances, box_cloud(ROOM))
     texts = ["table", "fire extinguisher"]
     reply = client.call(FindObjects, "find_objects", query="couch", queries=texts, min_score=0.5)
-    assert reply.code == FindObjects.Response.OK
+    assert reply.code == ResultCode.OK
     assert [(match.query, match.instance.label) for match in reply.matches] == [("couch", "sofa"), ("table", "table")]
     assert re.match(r"2 found; first for 'couch': sofa \d+; first for 'table': table \d+; no object", reply.message)
     assert "no object that fits 'fire extinguisher' scores 0.50 or more; nearest to it: " in reply.message
@@ -69,7 +70,7 @@ def test_several_texts_are_answered_one_by_one(start, client, instances, box_clo
     assert alone.matches[0].instance.id == reply.matches[1].instance.id
     assert alone.message == f"1 found; first: table {alone.matches[0].instance.id}"
     nothing = client.call(FindObjects, "find_objects", queries=["fire extinguisher", "lamp"], min_score=0.5)
-    assert (nothing.code, nothing.matches) == (FindObjects.Response.NOT_FOUND, [])
+    assert (nothing.code, nothing.matches) == (ResultCode.NOT_FOUND, [])
     assert all(f"no object that fits {text!r}" in nothing.message for text in ("fire extinguisher", "lamp"))
 
 
@@ -85,7 +86,7 @@ def test_texts_that_cannot_be_asked_are_refused(start, client, instances, box_cl
     start()
     see(client, instances, box_cloud(ROOM))
     reply = client.call(FindObjects, "find_objects", queries=texts)
-    assert (reply.code, reply.matches) == (FindObjects.Response.INVALID_REQUEST, [])
+    assert (reply.code, reply.matches) == (ResultCode.INVALID_REQUEST, [])
     assert words in reply.message
 
 
@@ -111,7 +112,7 @@ def test_relevancy_is_that_of_the_best_object_and_zero_outside(start, client, in
     start()
     see(client, instances, box_cloud(ROOM))
     reply = client.call(ShowRelevancy, "show_relevancy", query="couch")
-    assert (reply.code, reply.map_revision, reply.header.frame_id) == (ShowRelevancy.Response.OK, 1, "map")
+    assert (reply.code, reply.map_revision, reply.header.frame_id) == (ResultCode.OK, 1, "map")
     assert reply.header.stamp.sec == 1
     cloud = wait_until(lambda: clouds and clouds[-1], "the relevancy cloud")
     assert cloud.header == reply.header
@@ -147,7 +148,7 @@ def test_relevancy_is_computed_on_request_only_capped_and_cleared(start, client,
 
 
 def test_relevancy_that_cannot_be_had_is_refused_with_a_code(start, client, instances, box_cloud):
-    codes = ShowRelevancy.Response
+    codes = ResultCode
     clouds = client.listen("/spaceformer/relevancy", PointCloud2)
     node = start()
     wait_until(lambda: node.pipeline, "the pipeline")

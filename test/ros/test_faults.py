@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import re
 import resource
 import threading
 import weakref
@@ -10,6 +11,7 @@ import weakref
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.fakes import DIM, ROOM, FakeEmbedder, full_disk, make_pipeline
+from helpers.paths import ROOT
 from helpers.ros import wait_until
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -23,6 +25,7 @@ from spaceformer_ros.words.vocabulary import MAX_LABELS, MAX_TEXT_LENGTH
 
 EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
 NodeState, SegmentNow, SetVocabulary = interfaces.NodeState, interfaces.SegmentNow, interfaces.SetVocabulary
+ResultCode = interfaces.ResultCode
 SECOND = 1_000_000_000
 
 
@@ -54,8 +57,8 @@ def test_a_network_that_crashes_again_and_again_stops_no_answer(start, client, s
         assert client.call(FindObjects, "find_objects", query="sofa").matches[0].instance.label == "sofa"
         wait_until(lambda before=failed: node.counters.clouds_failed > before, "the crash")
     assert "RuntimeError: the device fell off the bus" in node.counters.last_error
-    assert client.call(SegmentNow, "segment_now", wait=True).code == SegmentNow.Response.INTERNAL_ERROR
-    assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == SetVocabulary.Response.OK
+    assert client.call(SegmentNow, "segment_now", wait=True).code == ResultCode.INTERNAL_ERROR
+    assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == ResultCode.OK
     wait_until(lambda: labels_of(instances[-1]) == {"couch"}, "other words")
     node.pipeline.segmenter.segment = segment
     client.publish(box_cloud(ROOM, stamp_ns=20 * SECOND))
@@ -74,7 +77,7 @@ def test_a_text_model_that_crashes_keeps_the_words_in_use(start, client, instanc
         (EmbedText, "embed_text", {"texts": ["couch"]}),
     ):
         reply = client.call(kind, name, **fields)
-        assert reply.code == kind.Response.INTERNAL_ERROR, name
+        assert reply.code == ResultCode.INTERNAL_ERROR, name
         assert "the device fell off the bus" in reply.message
     assert set_parameters(client, vocabulary=["bench"])[0].successful
     assert set_parameters(client, score_threshold=0.1)[0].successful
@@ -85,7 +88,7 @@ def test_a_text_model_that_crashes_keeps_the_words_in_use(start, client, instanc
     node.pipeline.embedder.embed = embed
     assert set_parameters(client, score_threshold=0.0)[0].successful  # any change tries the words again
     wait_until(lambda: labels_of(instances[-1]) == {"bench"}, "the words that were asked for")
-    assert client.call(FindObjects, "find_objects", query="bench").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="bench").code == ResultCode.OK
 
 
 def test_words_that_cannot_be_published_are_in_use_and_remembered(start, client, instances, box_cloud):
@@ -94,7 +97,7 @@ def test_words_that_cannot_be_published_are_in_use_and_remembered(start, client,
     wait_until(lambda: instances, "instances")
     assert set_parameters(client, target_frame="nowhere")[0].successful
     reply = client.call(SetVocabulary, "set_vocabulary", labels=["couch", "throne"])
-    assert reply.code == SetVocabulary.Response.TF_FAILED
+    assert reply.code == ResultCode.TF_FAILED
     assert "'map' to 'nowhere'" in reply.message
     stored = client.call(GetParameters, "get_parameters", names=["vocabulary"])
     assert list(stored.values[0].string_array_value) == ["couch", "throne"]
@@ -133,8 +136,8 @@ def test_a_full_disk_of_the_embedding_cache_stops_no_answer(start, client, insta
     client.call(SetVocabulary, "set_vocabulary", labels=[])
     with full_disk():
         assert client.call(FindObjects, "find_objects", query="couch").matches[0].instance.label == "sofa"
-        assert client.call(FindObjects, "find_objects", query="lamp").code == FindObjects.Response.NOT_FOUND
-        assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == SetVocabulary.Response.OK
+        assert client.call(FindObjects, "find_objects", query="lamp").code == ResultCode.NOT_FOUND
+        assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == ResultCode.OK
     assert capfd.readouterr().err.count("text embedding cache") == 1
 
 
@@ -189,13 +192,13 @@ def test_a_storm_of_parameters(start, client, instances, box_cloud):
         if number % 30 == 0:
             assert set_parameters(client, vocabulary=[f"word {number}", "chair"])[0].successful
             client.publish(box_cloud(ROOM, points=1000 + number, stamp_ns=(2 + number) * SECOND))
-            assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.OK
+            assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.OK
     wait_until(lambda: node.pipeline.config == node.config, "the last values")
     assert node.config.postprocess.score_threshold == 0.149
     assert node.config.vocabulary.vocabulary == ("word 120", "chair")
     wait_until(lambda: node.pipeline.space.vocabulary.labels == ("word 120", "chair"), "the last words")
     assert (node.config.postprocess.nms_iou, node.config.model.device) == (-1.0, "auto")
-    assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.OK
 
 
 def test_of_changes_that_overtake_each_other_the_last_wins(start, client, instances, box_cloud):
@@ -215,7 +218,7 @@ def test_of_changes_that_overtake_each_other_the_last_wins(start, client, instan
     assert entered.wait(20)
     for word in ("a", "b", "quick"):
         assert set_parameters(client, vocabulary=[word])[0].successful
-    assert client.call(GetInstances, "get_instances").code == GetInstances.Response.OK  # the pool is not used up
+    assert client.call(GetInstances, "get_instances").code == ResultCode.OK  # the pool is not used up
     gate.set()
     wait_until(lambda: labels_of(instances[-1]) == {"quick"}, "the last words")
     assert node.pipeline.space.revision == 3  # the first, the slow one and the last; those between were left out
@@ -311,7 +314,7 @@ def test_requests_above_the_rate_are_refused_in_words(start, client, instances, 
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     replies = [client.call(FindObjects, "find_objects", query="sofa") for _ in range(10)]
-    refused = [reply for reply in replies if reply.code == FindObjects.Response.RATE_LIMITED]
+    refused = [reply for reply in replies if reply.code == ResultCode.RATE_LIMITED]
     assert 0 < len(refused) < 10
     assert "more than 3 requests per second" in refused[0].message
     assert refused[0].matches == []
@@ -325,16 +328,22 @@ def test_services_without_codes_are_refused_above_the_rate_too(start, client, in
     node = start(max_queries_per_second=0.01)
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     reply = client.call(kind, name)
     assert (reply.success, "more than 0.01 requests per second" in reply.message) == (False, True)
     assert (node.enabled, node.pipeline.scene is None) == (True, False)
 
 
-def test_every_service_with_codes_can_say_that_it_is_asked_too_often():
-    kinds = [getattr(interfaces, name) for name in interfaces.__all__ if hasattr(getattr(interfaces, name), "Response")]
-    assert len(kinds) > 7
-    assert {getattr(kind.Response, "RATE_LIMITED", None) for kind in kinds} == {18}
+def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
+    names = {name for name in dir(ResultCode) if name.isupper()}
+    assert sorted(getattr(ResultCode, name) for name in names) == list(range(len(names)))
+    files = sorted((ROOT / "srv").glob("*.srv"))
+    assert len(files) > 7
+    for path in files:
+        reply = path.read_text().split("---\n")[1]
+        assert re.search("^uint8 code  .*\nstring message  ", reply, re.MULTILINE), path.name
+        listed = re.search(r"^# ResultCode of the reply: ([A-Z_, #\n]+)", reply, re.MULTILINE)[1]
+        assert {"OK", "RATE_LIMITED"} <= set(re.findall(r"\w+", listed)) <= names, path.name
 
 
 @pytest.mark.parametrize(
@@ -360,5 +369,5 @@ def test_texts_and_vocabularies_have_limits(start, client, instances, box_cloud,
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     reply = client.call(kind, name, **fields)
-    assert reply.code == kind.Response.INVALID_REQUEST
+    assert reply.code == ResultCode.INVALID_REQUEST
     assert words in reply.message

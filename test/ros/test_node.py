@@ -21,7 +21,7 @@ from spaceformer_ros.clouds.pointcloud2 import structured_view
 from spaceformer_ros.ros import interfaces, qos
 
 WHITE = (250, 250, 250)
-FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
+FindObjects, NodeState, ResultCode = interfaces.FindObjects, interfaces.NodeState, interfaces.ResultCode
 
 
 class SlowSegmenter(ColorSegmenter):
@@ -162,14 +162,14 @@ def test_find_objects(start, client, instances, box_cloud):
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     reply = client.call(FindObjects, "find_objects", query="couch")
-    assert (reply.code, reply.header.frame_id, reply.map_revision) == (FindObjects.Response.OK, "map", 1)
+    assert (reply.code, reply.header.frame_id, reply.map_revision) == (ResultCode.OK, "map", 1)
     assert [match.instance.label for match in reply.matches] == ["sofa"]
     assert np.isnan(reply.matches[0].distance)
     everything = {"min_score": -1.0, "reference_frame": "map", "sort_by_distance": True}
     reply = client.call(FindObjects, "find_objects", query="chair", **everything)
     assert [match.distance for match in reply.matches] == pytest.approx([0.5, 3.03, 3.03], abs=0.05)
     reply = client.call(FindObjects, "find_objects", query="fire extinguisher", min_score=0.5)
-    assert reply.code == FindObjects.Response.NOT_FOUND
+    assert reply.code == ResultCode.NOT_FOUND
     assert "nearest to it" in reply.message
 
 
@@ -221,7 +221,7 @@ def test_requests_that_cannot_be_answered(start, client, instances, box_cloud, f
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     reply = client.call(FindObjects, "find_objects", **fields)
-    assert reply.code == getattr(FindObjects.Response, code)
+    assert reply.code == getattr(ResultCode, code)
     assert words in reply.message
     assert reply.matches == []
 
@@ -230,7 +230,7 @@ def test_queries_are_answered_while_an_inference_runs(start, client, instances, 
     node = start(build_slow)
     wait_until(lambda: node.pipeline, "the pipeline")
     reply = client.call(FindObjects, "find_objects", query="chair")
-    assert reply.code == FindObjects.Response.NO_MAP_YET
+    assert reply.code == ResultCode.NO_MAP_YET
     slow = node.pipeline.segmenter
     slow.gate.set()
     client.publish(box_cloud(ROOM))
@@ -240,9 +240,9 @@ def test_queries_are_answered_while_an_inference_runs(start, client, instances, 
     client.publish(box_cloud(ROOM, stamp_ns=2_000_000_000))
     assert slow.entered.wait(20)
     reply = client.call(FindObjects, "find_objects", query="sofa")
-    assert (reply.code, reply.map_revision) == (FindObjects.Response.OK, 1)
+    assert (reply.code, reply.map_revision) == (ResultCode.OK, 1)
     reply = client.call(interfaces.SetVocabulary, "set_vocabulary", labels=["couch"])
-    assert reply.code == interfaces.SetVocabulary.Response.OK
+    assert reply.code == ResultCode.OK
     assert node.state == NodeState.RUNNING
     slow.gate.set()
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
@@ -262,13 +262,13 @@ def test_instances_by_id_and_label_and_their_clouds(start, client, instances, bo
     same = client.call(interfaces.GetInstances, "get_instances", ids=[one.id])
     assert [instance.id for instance in same.result.instances] == [one.id]
     missing = client.call(interfaces.GetInstances, "get_instances", ids=[one.id, 999])
-    assert missing.code == interfaces.GetInstances.Response.NOT_FOUND
+    assert missing.code == ResultCode.NOT_FOUND
     assert "999" in missing.message
     cloud = client.call(interfaces.GetInstanceCloud, "get_instance_cloud", id=one.id)
     assert cloud.cloud.width == one.num_points
     assert cloud.cloud.header.frame_id == "map"
     unknown = client.call(interfaces.GetInstanceCloud, "get_instance_cloud", id=999)
-    assert (unknown.code, unknown.cloud.width) == (interfaces.GetInstanceCloud.Response.NOT_FOUND, 0)
+    assert (unknown.code, unknown.cloud.width) == (ResultCode.NOT_FOUND, 0)
 
 
 def test_embeddings_of_texts(start, client):
@@ -280,7 +280,7 @@ def test_embeddings_of_texts(start, client):
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert reply.text_model == "fake@1"
     empty = client.call(interfaces.EmbedText, "embed_text", texts=[])
-    assert empty.code == interfaces.EmbedText.Response.INVALID_REQUEST
+    assert empty.code == ResultCode.INVALID_REQUEST
 
 
 # --- vocabulary -------------------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_an_unusable_vocabulary_changes_nothing(start, client, fields, words):
     node = start()
     wait_until(lambda: node.pipeline, "the pipeline")
     reply = client.call(interfaces.SetVocabulary, "set_vocabulary", **fields)
-    assert reply.code == interfaces.SetVocabulary.Response.INVALID_REQUEST
+    assert reply.code == ResultCode.INVALID_REQUEST
     assert words in reply.message
     assert node.pipeline.space.revision == 1
 
@@ -413,7 +413,7 @@ def test_a_bad_cloud_is_explained_and_the_last_good_scene_stays(
     error = wait_until(lambda: [s for s in states if s.state == NodeState.ERROR], "an error state")
     assert words in error[-1].text
     reply = client.call(FindObjects, "find_objects", query="sofa")
-    assert (reply.code, reply.map_revision) == (FindObjects.Response.OK, 1)
+    assert (reply.code, reply.map_revision) == (ResultCode.OK, 1)
     client.publish(box_cloud(ROOM[:2]))
     wait_until(lambda: instances[-1].map_revision == 2, "the next good cloud")
     wait_until(lambda: states[-1].state == NodeState.IDLE, "recovery")
@@ -449,14 +449,14 @@ def test_segment_now_waits_and_reports(start, client, box_cloud, instances):
     node = start()
     SegmentNow = interfaces.SegmentNow
     reply = client.call(SegmentNow, "segment_now", wait=True)
-    assert reply.code in (SegmentNow.Response.NO_MAP_YET, SegmentNow.Response.MODEL_NOT_READY)
+    assert reply.code in (ResultCode.NO_MAP_YET, ResultCode.MODEL_NOT_READY)
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     reply = client.call(SegmentNow, "segment_now", wait=True)
-    assert (reply.code, reply.map_revision, reply.num_instances) == (SegmentNow.Response.OK, 2, 3)
+    assert (reply.code, reply.map_revision, reply.num_instances) == (ResultCode.OK, 2, 3)
     assert node.pipeline.segmenter.runs == 2
     reply = client.call(SegmentNow, "segment_now", wait=False)
-    assert reply.code == SegmentNow.Response.OK
+    assert reply.code == ResultCode.OK
     wait_until(lambda: instances[-1].map_revision == 3, "the third result")
 
 
@@ -466,8 +466,8 @@ def test_segment_now_times_out_without_blocking_anyone(start, client, box_cloud)
     client.publish(box_cloud(ROOM))
     assert node.pipeline.segmenter.entered.wait(20)
     answers = [client.call_later(interfaces.SegmentNow, "segment_now", wait=True, timeout=0.5) for _ in range(8)]
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.NO_MAP_YET
-    assert {answer().code for answer in answers} == {interfaces.SegmentNow.Response.TIMEOUT}
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.NO_MAP_YET
+    assert {answer().code for answer in answers} == {ResultCode.TIMEOUT}
     node.pipeline.segmenter.gate.set()
 
 
@@ -502,7 +502,7 @@ def test_lifecycle(start, client, states, instances, box_cloud):
     node = start(active=False)
     assert state() == "unconfigured"
     assert transition(client, Transition.TRANSITION_CONFIGURE)
-    assert client.call(FindObjects, "find_objects", query="chair").code == FindObjects.Response.NOT_ACTIVE
+    assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.NOT_ACTIVE
     wait_until(lambda: states and states[-1].state == NodeState.READY, "the state READY")
     assert transition(client, Transition.TRANSITION_ACTIVATE)
     client.publish(box_cloud(ROOM))
@@ -511,7 +511,7 @@ def test_lifecycle(start, client, states, instances, box_cloud):
     assert state() == "inactive"
     wait_until(lambda: states[-1].state == NodeState.READY, "the state READY")
     assert transition(client, Transition.TRANSITION_ACTIVATE)
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     assert transition(client, Transition.TRANSITION_DEACTIVATE)
     assert transition(client, Transition.TRANSITION_CLEANUP)
     assert (state(), node.pipeline, node.worker) == ("unconfigured", None, None)
@@ -538,7 +538,7 @@ def test_a_model_that_cannot_be_loaded_is_an_error_state_and_can_be_repaired(sta
     wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the error state")
     assert "do this" in states[-1].text
     reply = client.call(FindObjects, "find_objects", query="chair")
-    assert reply.code == FindObjects.Response.MODEL_NOT_READY
+    assert reply.code == ResultCode.MODEL_NOT_READY
     assert "do this" in reply.message
     node.trigger_deactivate()
     node.trigger_cleanup()

@@ -11,7 +11,7 @@ from visualization_msgs.msg import MarkerArray
 from spaceformer_ros import SpaceformerError, pipeline
 from spaceformer_ros.ros import interfaces
 
-NodeState = interfaces.NodeState
+NodeState, ResultCode = interfaces.NodeState, interfaces.ResultCode
 LATE = 7  # a tile after which something is known
 
 
@@ -80,7 +80,7 @@ def test_services_answer_from_the_partial_result(halfway, client, instances):
     points = client.call(interfaces.GetInstanceCloud, "get_instance_cloud", id=one.id)
     assert points.cloud.width == one.num_points
     saved = client.call(interfaces.SaveScene, "save")
-    assert saved.code == interfaces.SaveScene.Response.NO_MAP_YET
+    assert saved.code == ResultCode.NO_MAP_YET
 
 
 def test_what_an_error_leaves_is_replaced_by_the_next_result_even_of_the_same_cloud(halfway, client, instances, states):

@@ -18,7 +18,7 @@ from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
 from .test_node import transition
 
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
-SaveScene, LoadScene = interfaces.SaveScene, interfaces.LoadScene
+SaveScene, LoadScene, ResultCode = interfaces.SaveScene, interfaces.LoadScene, interfaces.ResultCode
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def ids_of(array):
 
 def save(client, **fields):
     reply = client.call(SaveScene, "save", **fields)
-    assert reply.code == SaveScene.Response.OK, reply.message
+    assert reply.code == ResultCode.OK, reply.message
     return reply
 
 
@@ -66,7 +66,7 @@ def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start
     second = start(data_dir=str(tmp_path), map_id="flat", load_on_start=True)
     wait_until(lambda: second.pipeline, "the pipeline")
     reply = late.call(FindObjects, "find_objects", query="couch")
-    assert reply.code == FindObjects.Response.OK
+    assert reply.code == ResultCode.OK
     assert [match.instance.label for match in reply.matches] == ["sofa"]
     assert second.counters.clouds_received == second.pipeline.segmenter.runs == 0
     array = wait_until(lambda: topics["instances"] and topics["instances"][-1], "latched instances")
@@ -96,13 +96,13 @@ def test_loading_replaces_the_scene_and_is_published(started, client, instances,
     client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
     reply = client.call(LoadScene, "load", map_id="flat", frame_id="map")
-    assert reply.code == LoadScene.Response.OK, reply.message
+    assert reply.code == ResultCode.OK, reply.message
     assert (reply.saved_map_id, reply.saved_frame_id, reply.map_revision, reply.num_objects) == ("flat", "map", 3, 4)
     array = wait_until(lambda: instances[-1].map_revision == 3 and instances[-1], "the loaded result")
     assert ids_of(array) == ids_of(instances[0])
     assert array.header.stamp.sec == 1
     assert client.call(Trigger, "clear").success
-    assert client.call(LoadScene, "load").code == LoadScene.Response.OK
+    assert client.call(LoadScene, "load").code == ResultCode.OK
     client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))  # the cloud of before is news again
     wait_until(lambda: instances[-1].map_revision == 5, "the next result")
     assert node.pipeline.segmenter.runs == 3
@@ -119,7 +119,7 @@ def test_loading_ends_the_highlight(started, client):
     save(client)
     client.call(FindObjects, "find_objects", query="sofa", min_score=0.5, highlight=True)
     shown = wait_until(lambda: highlights(Marker.ADD), "a highlight")
-    assert client.call(LoadScene, "load").code == LoadScene.Response.OK
+    assert client.call(LoadScene, "load").code == ResultCode.OK
     wait_until(lambda: highlights(Marker.DELETE) == shown, "no highlight")
 
 
@@ -165,10 +165,10 @@ def test_a_file_that_does_not_fit_changes_nothing(started, client, instances, tm
         change(path)
     before = node.pipeline.scene
     reply = client.call(LoadScene, "load", **fields)
-    assert (reply.code, reply.num_objects) == (getattr(LoadScene.Response, code), 0)
+    assert (reply.code, reply.num_objects) == (getattr(ResultCode, code), 0)
     assert words in reply.message
     assert node.pipeline.scene is before
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     assert len(instances) == 1
 
 
@@ -178,9 +178,9 @@ def test_saving_outside_the_folder_or_without_a_scene_is_refused(start, client, 
     node = start(data_dir=str(tmp_path / "data"))
     wait_until(lambda: node.pipeline, "the pipeline")
     for path in ("../x.safetensors", "link/x.safetensors", str(tmp_path / "x.safetensors")):
-        assert client.call(SaveScene, "save", path=path).code == SaveScene.Response.PATH_REFUSED
+        assert client.call(SaveScene, "save", path=path).code == ResultCode.PATH_REFUSED
     reply = client.call(SaveScene, "save")
-    assert (reply.code, reply.message) == (SaveScene.Response.NO_MAP_YET, "there is no scene to save yet")
+    assert (reply.code, reply.message) == (ResultCode.NO_MAP_YET, "there is no scene to save yet")
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -188,7 +188,7 @@ def test_a_parameter_allows_other_paths(started, client, tmp_path):
     started(data_dir=str(tmp_path / "data"), allow_any_path=True)
     path = tmp_path / "elsewhere" / "x.safetensors"
     assert save(client, path=str(path)).path == str(path)
-    assert client.call(LoadScene, "load", path=str(path)).code == LoadScene.Response.OK
+    assert client.call(LoadScene, "load", path=str(path)).code == ResultCode.OK
 
 
 def test_a_full_disk_is_reported_and_survived(started, client, tmp_path):
@@ -197,10 +197,10 @@ def test_a_full_disk_is_reported_and_survived(started, client, tmp_path):
     before = (tmp_path / "scene.safetensors").read_bytes()
     with full_disk(50_000):
         reply = client.call(SaveScene, "save")
-    assert reply.code == SaveScene.Response.WRITE_FAILED
+    assert reply.code == ResultCode.WRITE_FAILED
     assert "File too large" in reply.message
     assert (tmp_path / "scene.safetensors").read_bytes() == before
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     save(client)
 
 
@@ -280,9 +280,9 @@ def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start,
     node = start(data_dir=str(tmp_path), load_on_start=True, target_frame="nowhere", tf_timeout=0.0)
     wait_until(lambda: node.pipeline, "the pipeline")
     assert "no transform from 'map' to 'nowhere'" in node.counters.last_error
-    assert client.call(FindObjects, "find_objects", query="sofa").code == FindObjects.Response.OK
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     reply = client.call(LoadScene, "load")
-    assert (reply.code, node.pipeline.scene.map_revision) == (LoadScene.Response.TF_FAILED, 2)
+    assert (reply.code, node.pipeline.scene.map_revision) == (ResultCode.TF_FAILED, 2)
 
 
 def test_both_services_wait_for_the_model(start, client, tmp_path):
@@ -295,8 +295,8 @@ def test_both_services_wait_for_the_model(start, client, tmp_path):
         return make_pipeline(config)
 
     start(build, data_dir=str(tmp_path))
-    assert client.call(SaveScene, "save").code == SaveScene.Response.MODEL_NOT_READY
-    assert client.call(LoadScene, "load").code == LoadScene.Response.MODEL_NOT_READY
+    assert client.call(SaveScene, "save").code == ResultCode.MODEL_NOT_READY
+    assert client.call(LoadScene, "load").code == ResultCode.MODEL_NOT_READY
     gate.set()
 
 

@@ -14,6 +14,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from spaceformer_ros.ros import interfaces
 
 InstanceArray, NodeState, SegmentNow = interfaces.InstanceArray, interfaces.NodeState, interfaces.SegmentNow
+ResultCode = interfaces.ResultCode
 SetVocabulary, ShowRelevancy = interfaces.SetVocabulary, interfaces.ShowRelevancy
 
 
@@ -114,7 +115,7 @@ def test_segment_now_runs_the_network_also_where_a_newer_equal_cloud_takes_its_p
     wait_until(lambda: segmented.worker.dropped, "the newer cloud")
     gate.open()
     reply = answer()
-    assert (reply.code, reply.map_revision) == (SegmentNow.Response.OK, 3)
+    assert (reply.code, reply.map_revision) == (ResultCode.OK, 3)
     assert segmented.pipeline.segmenter.runs == 3
 
 
@@ -126,7 +127,7 @@ def test_segment_now_is_answered_when_the_node_is_deactivated_meanwhile(segmente
     wait_until(lambda: segmented.worker._urgent, "the request")
     segmented.trigger_deactivate()
     reply = answer()
-    assert (reply.code, "was deactivated" in reply.message) == (SegmentNow.Response.NOT_ACTIVE, True)
+    assert (reply.code, "was deactivated" in reply.message) == (ResultCode.NOT_ACTIVE, True)
     gate.open()
 
 
