@@ -36,7 +36,7 @@ from spaceformer_ros.segment.memory import peak_bytes
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.weights.checkpoint import RELEASED_TEXT_MODEL, Checkpoint, load_checkpoint
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 SIZES = {"demo": (20_000, 80_000, 300_000), "released": (5_000, 20_000)}  # points; voxels for "released"
 FULL = (20_000, 80_000, 200_000, 700_000, 2_000_000)

@@ -10,8 +10,10 @@ import time
 import numpy as np
 
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL
+from spaceformer_ros.words.label_space import LabelSpace
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import PromptEmbedder, load_text_encoder
-from spaceformer_ros.words.vocabulary import LabelSpace, Similarity, Vocabulary
+from spaceformer_ros.words.vocabulary import Vocabulary
 
 INSTANCES, LABELS, REPEATS = 200, 1000, 20
 

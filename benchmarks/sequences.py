@@ -20,7 +20,9 @@ from spaceformer_ros.synthetic.placing import collide
 from spaceformer_ros.synthetic.room import build
 from spaceformer_ros.synthetic.scan import Scanner, draw_sensor
 from spaceformer_ros.synthetic.surfaces import sample_surfaces
-from spaceformer_ros.words.vocabulary import LabelSpace, Similarity, Vocabulary
+from spaceformer_ros.words.label_space import LabelSpace
+from spaceformer_ros.words.similarity import Similarity
+from spaceformer_ros.words.vocabulary import Vocabulary
 
 DIM = 32  # channels of the features
 SPACING = 0.03  # metres between the points of a map

@@ -19,7 +19,9 @@ from .scene.file import ModelIdentity, check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.scene import Scene, SceneStore
 from .show.relevancy import point_relevancy
-from .words.vocabulary import LabelSpace, Likeness, Vocabulary
+from .words.label_space import LabelSpace
+from .words.similarity import CosineBaseline
+from .words.vocabulary import Vocabulary
 from .words.vocabulary_file import read_vocabulary_file, vocabulary_of
 
 logger = logging.getLogger(__name__)
@@ -56,7 +58,9 @@ class Pipeline:
         self.clears = 0  # how often the scene was forgotten
         self._labels_lock = threading.Lock()
         self.space = None
-        self.likeness = Likeness.measure(embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names))
+        self.cosine_baseline = CosineBaseline.measure(
+            embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names)
+        )
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 
     @property
@@ -122,7 +126,7 @@ class Pipeline:
         embeddings = self.embedder.embed(vocabulary.texts)
         with self._labels_lock:
             revision = self.space.revision + 1 if self.space else 1
-            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision, self.likeness)
+            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision, self.cosine_baseline)
             self.store.relabel(self.space)
             return self.space
 

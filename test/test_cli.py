@@ -9,7 +9,7 @@ from spaceformer_ros.cli import main
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances
 from ..words.color_words import color_shares
-from ..words.vocabulary import LabelSpace
+from ..words.label_space import LabelSpace
 from .file import SavedScene
 from .occupancy import CloudCells, Place
 from .tracking import Tracks, follow, judge

@@ -27,8 +27,8 @@ from ..segment.backends import choose_device
 from ..segment.segmenter import Segmenter
 from ..synthetic import KIND_NAMES, STRUCTURE, make_room
 from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_checkpoint
+from ..words.similarity import Similarity
 from ..words.text_model import PromptEmbedder, load_text_encoder
-from ..words.vocabulary import Similarity
 from .data import RoomStream, collate
 from .log import TrainingLog
 from .losses import SetCriterion, Target

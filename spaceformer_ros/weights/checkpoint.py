@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from .. import SpaceformerError
 from ..disk.atomic import replacing
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
+from ..words.similarity import Similarity
 from ..words.text_model import MINILM, TextModelId
-from ..words.vocabulary import Similarity
 
 FORMAT = "spaceformer_ros checkpoint 1"
 DEMO_TEXT_MODEL = TextModelId(MINILM)

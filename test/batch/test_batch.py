@@ -23,7 +23,7 @@ from spaceformer_ros.cli import main
 from spaceformer_ros.clouds.files import write_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 NAMES = ("a", "b", "c", "d")
 

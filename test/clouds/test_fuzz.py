@@ -27,8 +27,8 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.pointcloud2 import decode, encode, structured_view
 from spaceformer_ros.weights.checkpoint import load_file, load_released, save_checkpoint
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
-from spaceformer_ros.words.vocabulary import Similarity
 
 NUM_MESSAGES, NUM_FILES, NUM_POSITIONS = 2000, 100, 80
 

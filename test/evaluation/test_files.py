@@ -313,7 +313,7 @@ def test_damaged_ground_truth_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("classes: [chair, chair]", "stands in the vocabulary twice"),
+        ("classes: [chair, chair]", "is in the vocabulary twice"),
         ("{classes: [chair], groups: {head: [table]}}", "group 'head' holds 'table'"),
         ("classes: {chair: 5}", "a mapping of whole ids to names"),
         ("{classes: [chair], groups: [chair]}", "a mapping of words such as head"),

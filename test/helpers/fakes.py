@@ -9,8 +9,8 @@ import numpy as np
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.segment.postprocess import measure
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
-from spaceformer_ros.words.vocabulary import Similarity
 
 DIM = 1024
 

@@ -10,7 +10,7 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.network.decoder import Prediction
 from spaceformer_ros.pipeline import Pipeline
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 NAMES = ("chair", "sofa", "table", "lamp", "shelf", "bed", "plant", "box")  # by colour: a bit for red, green and blue
 FLOOR = (128, 128, 128)

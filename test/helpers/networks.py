@@ -8,7 +8,7 @@ from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageC
 from spaceformer_ros.network.voxels import Level, VoxelGrid, pack
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 ON_CPU = ModelConfig(device="cpu", precision="float32")
 

@@ -16,8 +16,8 @@ from spaceformer_ros.config import ModelConfig
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.weights.checkpoint import Checkpoint
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
-from spaceformer_ros.words.vocabulary import Similarity
 
 NUM_MESSAGES = 500
 EVERY_DAMAGED = 5  # every so many messages is sent with damaged bytes on top

@@ -18,7 +18,7 @@ from lifecycle_msgs.srv import ChangeState
 
 from spaceformer_ros.ros import interfaces
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
-from spaceformer_ros.words.vocabulary import Similarity
+from spaceformer_ros.words.similarity import Similarity
 
 NodeState = interfaces.NodeState
 

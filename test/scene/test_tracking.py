@@ -30,7 +30,9 @@ from spaceformer_ros.scene.tracking import (
     follow,
     judge,
 )
-from spaceformer_ros.words.vocabulary import LabelSpace, Similarity, Vocabulary
+from spaceformer_ros.words.label_space import LabelSpace
+from spaceformer_ros.words.similarity import Similarity
+from spaceformer_ros.words.vocabulary import Vocabulary
 
 NAMES = ("chair", "sofa", "table", "lamp", "box")
 SPACE = LabelSpace(

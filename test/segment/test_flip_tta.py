@@ -11,8 +11,8 @@ from spaceformer_ros.network.voxels import VoxelGrid
 from spaceformer_ros.segment.flip_tta import look, mirrored
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.weights.checkpoint import Checkpoint
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
-from spaceformer_ros.words.vocabulary import Similarity
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.weights.checkpoint import build_model, load_checkpoint, load_file, load_released, save_checkpoint
+from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
-from spaceformer_ros.words.vocabulary import Similarity
 
 TEXT_MODEL, SIMILARITY = TextModelId("a text model", "7"), Similarity(True, 12.5)
 

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.words.vocabulary import (
-    MAX_TEXT_LENGTH,
-    LabelSpace,
-    Likeness,
-    Similarity,
-    Vocabulary,
-    check_text,
-    softmax,
-)
+from spaceformer_ros.words.label_space import LabelSpace
+from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
+from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
 
 
 def space_of(labels, background=(), similarity=None, **arguments):
@@ -36,7 +30,7 @@ def test_labels_synonyms_and_background():
         ([], ["wall"], "the vocabulary is empty"),
         (["chair", ""], [], "is empty or has an empty synonym"),
         (["sofa|"], [], "empty synonym"),
-        (["chair", "seat|chair"], [], "'chair' stands in the vocabulary twice"),
+        (["chair", "seat|chair"], [], "'chair' is in the vocabulary twice"),
         (["chair"], ["chair"], "twice"),
         (["x" * 300], [], "300 characters"),
         (["a\x00b"], [], "control characters"),
@@ -79,7 +73,7 @@ def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
 
 
 def test_a_synonym_is_read_as_its_label():
-    space = space_of(["sofa", "chair", "table"], likeness=Likeness(0.0, 0.1))
+    space = space_of(["sofa", "chair", "table"], baseline=CosineBaseline(0.0, 0.1))
     couch = np.array([0.9, 0, 0, 0.4359, 0, 0, 0, 0], dtype=np.float32)  # cosine 0.9 with "sofa", 0 with the others
     assert np.allclose(space.meaning(couch), [1, 0, 0], atol=1e-3)
     features = np.pad(np.array([[4.0, 1.0, 0], [0, 4.0, 3.0]], dtype=np.float32), ((0, 0), (0, 5)))
@@ -87,21 +81,21 @@ def test_a_synonym_is_read_as_its_label():
 
 
 def test_a_text_between_labels_is_shared_by_them():
-    space = space_of(["stool", "chair", "table"], likeness=Likeness(0.0, 0.1))
+    space = space_of(["stool", "chair", "table"], baseline=CosineBaseline(0.0, 0.1))
     seat = np.array([0.7071, 0.7071, 0, 0, 0, 0, 0, 0], dtype=np.float32)
     assert np.allclose(space.meaning(seat), [0.5, 0.5, 0], atol=1e-3)
 
 
 @pytest.mark.parametrize(("cosine", "trust"), [(0.3, 0), (0.4, 0), (0.55, 0.5), (0.7, 1), (0.9, 1)])
 def test_a_text_unlike_all_labels_is_not_read_as_one(cosine, trust):
-    space = space_of(["sofa", "chair", "table"], likeness=Likeness(mean=0.3, spread=0.1))
+    space = space_of(["sofa", "chair", "table"], baseline=CosineBaseline(mean=0.3, std=0.1))
     vector = np.array([cosine, 0, 0, (1 - cosine**2) ** 0.5, 0, 0, 0, 0], dtype=np.float32)
     assert np.isclose(space.meaning(vector).sum(), trust, atol=1e-3)
 
 
-def test_likeness_is_measured_on_different_names():
+def test_the_cosine_baseline_is_measured_on_different_names():
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)  # cosines 0, 0.6, 0.8
-    assert np.allclose(astuple(Likeness.measure(vectors)), (1.4 / 3, np.std([0, 0.6, 0.8])))
+    assert np.allclose(astuple(CosineBaseline.measure(vectors)), (1.4 / 3, np.std([0, 0.6, 0.8])))
 
 
 def test_a_text_that_fits_nothing_at_all_scores_zero():

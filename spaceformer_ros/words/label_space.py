@@ -1,0 +1,108 @@
+"""Features to labels: a vocabulary with its embeddings classifies instances and scores them for free text."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .. import SpaceformerError
+from .similarity import CosineBaseline, softmax
+
+# How a free text is interpreted as labels. Chosen on validation rooms, for synonyms that training never used. In
+# standard deviations of CosineBaseline, so that the values hold for text models whose cosines are closer together.
+SHARPNESS = 3.0  # of the softmax over labels
+UNRELATED = 1.0  # if the best label is less than this above the mean cosine, the text has no label's meaning
+SYNONYM = 4.0  # from here on the labels are trusted fully
+NO_BASELINE = CosineBaseline(0.0, np.inf)  # free texts are not interpreted as labels
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of K instances. index: [K] int32 into the vocabulary's names; score: [K] float32 softmax probability
+    over the whole vocabulary, background included; runners_up: [K, R] int32 best first (the label itself is column
+    0); runner_up_scores: [K, R] float32."""
+
+    index: np.ndarray
+    score: np.ndarray
+    runners_up: np.ndarray
+    runner_up_scores: np.ndarray
+
+
+class LabelSpace:
+    """A vocabulary with its embeddings: classifies instances and scores them for free text."""
+
+    def __init__(self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE):
+        """A vocabulary for one checkpoint and text model.
+
+        embeddings: [T, C] float32 unit vectors of `vocabulary.texts`
+        similarity: Similarity of the checkpoint
+        revision: counts vocabulary changes
+        baseline: CosineBaseline of the text model; by default free texts are not interpreted as labels
+        Raises SpaceformerError where the number of embeddings is wrong.
+        """
+        if len(embeddings) != len(vocabulary.texts):
+            raise SpaceformerError(f"{len(embeddings)} embeddings for {len(vocabulary.texts)} texts")
+        self.vocabulary = vocabulary
+        self.embeddings = embeddings
+        self.similarity = similarity
+        self.revision = revision
+        self.baseline = baseline
+        self._starts = np.cumsum([0, *(len(entry) for entry in vocabulary.phrases)])[:-1]
+
+    def label_logits(self, features):
+        """[K, L] float32: a label is as similar as its most similar phrase. features: [K, C]."""
+        if features.shape[1] != self.embeddings.shape[1]:
+            raise SpaceformerError(
+                f"features have {features.shape[1]} channels, text embeddings {self.embeddings.shape[1]}: "
+                "this text model does not belong to this checkpoint"
+            )
+        return np.maximum.reduceat(self.similarity.logits(features, self.embeddings), self._starts, axis=1)
+
+    def classify(self, features, num_runners_up=5):
+        """Labels of K instances. features: [K, C] float32."""
+        probability = softmax(self.label_logits(features))
+        order = largest(probability, min(num_runners_up, probability.shape[1]))
+        scores = np.take_along_axis(probability, order, axis=1)
+        return Labels(order[:, 0], scores[:, 0], order, scores)
+
+    def match(self, features, text, vector):
+        """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
+
+        A text of the vocabulary gets the score of its label. For any other text two scores are computed and the larger
+        is used: its probability as one more label beside those of the vocabulary, and the probability of the labels
+        that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
+
+        features: [K, C]; vector: [C] unit vector of the text.
+        """
+        logits = self.label_logits(features)
+        known = self.find_label(text)
+        if known is not None:
+            return softmax(logits)[:, known]
+        own = self.similarity.logits(features, vector[None])
+        itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
+        return np.maximum(itself, softmax(logits) @ self.meaning(vector))
+
+    def meaning(self, vector):
+        """P(label | text) [L] float32 for a text's unit vector; the sum is below 1 where no label is close to it."""
+        cosine = np.maximum.reduceat(self.embeddings @ vector, self._starts)
+        deviation = (cosine.max() - self.baseline.mean) / self.baseline.std
+        trust = np.clip((deviation - UNRELATED) / (SYNONYM - UNRELATED), 0, 1)
+        return softmax(SHARPNESS * cosine / self.baseline.std) * np.float32(trust)
+
+    def find_label(self, text):
+        """Index of the label that has `text` among its phrases (case does not matter), or None."""
+        return self._index_of_phrase.get(" ".join(text.lower().split()))
+
+    @cached_property
+    def _index_of_phrase(self):
+        """Dict phrase in lower case -> index of the first label that has it."""
+        rows = [(phrase.lower(), i) for i, entry in enumerate(self.vocabulary.phrases) for phrase in entry]
+        return dict(reversed(rows))
+
+
+def largest(values, count):
+    """Columns of the `count` largest values of each row, largest first, [K, count] int32. values: [K, L]."""
+    best = np.argpartition(-values, count - 1, axis=1)[:, :count]
+    best.sort(axis=1)  # so that equal values stay in the order of their columns
+    order = np.argsort(-np.take_along_axis(values, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, axis=1).astype(np.int32)

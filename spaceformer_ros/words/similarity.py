@@ -1,0 +1,48 @@
+"""How features and texts compare: cosine similarity, its statistics for a text model, softmax."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+
+from ..geometry.vectors import unit_vectors
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How the clip features of a checkpoint compare with unit text vectors.
+
+    normalize: divide features by their length first; scale: factor on the products (the inverse softmax temperature).
+    The released checkpoint was trained so that its features carry their own temperature: no normalising, scale 1.
+    """
+
+    normalize: bool = False
+    scale: float = 1.0
+
+    def logits(self, features, texts):
+        """[K, T] float32 from features [K, C] and unit vectors [T, C]."""
+        if self.normalize:
+            features = unit_vectors(features)
+        return self.scale * (features @ texts.T)
+
+
+@dataclass(frozen=True)
+class CosineBaseline:
+    """Mean and standard deviation of a text model's cosine between names of different things.
+
+    Text models differ in how close together their vectors are; cosines are judged relative to this.
+    """
+
+    mean: float
+    std: float
+
+    @classmethod
+    def measure(cls, vectors):
+        """From unit vectors [T, C] of names of different things, T >= 2."""
+        cosine = (vectors @ vectors.T)[~np.eye(len(vectors), dtype=bool)]
+        return cls(float(cosine.mean()), max(1e-3, float(cosine.std())))
+
+
+def softmax(logits):
+    """Softmax over the last axis, float32."""
+    return scipy.special.softmax(logits, axis=-1).astype(np.float32)
