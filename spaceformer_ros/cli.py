@@ -125,7 +125,7 @@ def segment_all(options):
     from .batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
 
     paths = cloud_files(options.cloud)
-    task = Task(_config(options), options.out, options.up, not options.no_pictures, options.texts)
+    task = Task(_config(options), options.out, options.up, not options.no_pictures, options.texts).absolute()
     reports = []
     with tqdm(total=len(paths), unit="map", disable=None) as bar:
         for report in segment_files(paths, task, _workers(task, options, len(paths))):

@@ -1,7 +1,7 @@
-"""Many files shared among workers that each do one at a time: processes of this machine, or actors of a Ray cluster.
+"""Many files distributed over workers that each process one at a time: local processes, or actors on a Ray cluster.
 
-What a worker does is up to `make_worker`, a callable that can be pickled: it returns an object with `run(path)`, which
-must not raise. A worker that dies costs the file that it had, nothing else.
+`make_worker`, a callable that can be pickled, makes what runs in a worker: an object with `run(path)`, which must not
+raise. If a worker dies, only the file that it was processing is lost.
 """
 
 import collections
@@ -15,18 +15,18 @@ import threading
 
 from .. import SpaceformerError
 
-MAX_LOSSES = 3  # so many lost workers without a single answer say that none can start
-RAY_STORE = 100_000_000  # bytes; results go through files, so the least that Ray takes is enough
+MAX_LOSSES = 3  # give up when this many workers died before any answered
+RAY_STORE = 100_000_000  # bytes, about the minimum that Ray accepts: results go through files
 
 
 class WorkerLost(SpaceformerError):
     """A worker ended before it answered."""
 
 
-def share(paths, workers):
-    """Give every worker one path at a time. Yields (path, what `run` returned, or WorkerLost), in order of completion.
+def distribute(paths, workers):
+    """Give every worker one path at a time. Yields (path, result of `run` or a WorkerLost), in order of completion.
 
-    Afterwards, and when the caller stops early, the workers are closed. Raises WorkerLost where none can start.
+    The workers are closed at the end, also when the caller stops early. Raises WorkerLost where none can start.
     """
     waiting, running, idle = collections.deque(paths), {}, list(workers)
     lost = []
@@ -52,17 +52,17 @@ def share(paths, workers):
 def _answer(future, worker):
     try:
         return future.result()
-    except Exception as error:  # `run` does not raise: whatever comes says that nobody is there to answer
+    except Exception as error:  # `run` does not raise: an exception here means that the worker died
         worker.restart()
-        reason = textwrap.shorten((str(error).strip().splitlines() or [""])[-1], 160)  # Ray's causes stand last
+        reason = textwrap.shorten((str(error).strip().splitlines() or [""])[-1], 160)  # Ray puts the cause last
         return WorkerLost(
-            f"the worker ended while it had this file ({type(error).__name__}: {reason}); was memory short? "
-            "Fewer --jobs need less"
+            f"the worker ended while it processed this file ({type(error).__name__}: {reason}); if memory ran out, use "
+            "fewer --jobs"
         )
 
 
 class ProcessWorker:
-    """A process of its own, so that running out of memory ends one file and not the batch."""
+    """A separate process, so that running out of memory costs one file and not the batch."""
 
     def __init__(self, make_worker):
         self._make_worker = make_worker
@@ -73,12 +73,12 @@ class ProcessWorker:
         return self._pool.submit(_run, path)
 
     def restart(self):
-        """Go on with a new process."""
+        """Continue with a new process."""
         self.close()
         self._pool = self._start()
 
     def close(self):
-        """End the process when it has finished its file."""
+        """End the process after its current file."""
         self._pool.shutdown(cancel_futures=True)
 
     def _start(self):
@@ -91,13 +91,13 @@ _worker = None  # of this process, where it is one of ProcessWorker's
 
 def _enter(make_worker):
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends workers without a word; the caller says what matters
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # workers exit silently on Ctrl-C; the parent reports
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = make_worker()
 
 
 def _end_with_parent():
-    """A parent that was killed cannot end its workers; they would wait for it for ever."""
+    """End this process when its parent was killed: it would wait for more work for ever."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
@@ -107,7 +107,7 @@ def _run(path):
 
 
 class RayWorker:
-    """An actor somewhere on the cluster that `connect_ray` found."""
+    """An actor on the cluster that `connect_ray` connected to."""
 
     def __init__(self, make_worker, num_cpus=1, num_gpus=0.0):
         self._make_worker, self._resources = make_worker, {"num_cpus": num_cpus, "num_gpus": num_gpus}
@@ -118,7 +118,7 @@ class RayWorker:
         return self._actor.run.remote(path).future()
 
     def restart(self):
-        """Go on with a new actor, on whatever machine has room."""
+        """Continue with a new actor, on any machine with room."""
         self.close()
         self._actor = self._start()
 
@@ -145,10 +145,11 @@ class RayActor:
 
 
 def connect_ray(address, num_cpus=1):
-    """Connect to a cluster: "auto", "host:port", "ray://host:port", or "local": one here that ends with this process.
+    """Connect to a Ray cluster; an existing connection is kept. Raises SpaceformerError.
 
-    num_cpus: what a local one may use; it listens on the loopback interface only. Ray's usage statistics are off
-    unless RAY_USAGE_STATS_ENABLED says otherwise. A connection that is there is kept. Raises SpaceformerError.
+    address: "auto", "host:port", "ray://host:port", or "local": a cluster in this process, on the loopback interface
+    num_cpus: what a local cluster may use
+    Ray's usage statistics are off unless RAY_USAGE_STATS_ENABLED says otherwise.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {}
@@ -163,8 +164,8 @@ def connect_ray(address, num_cpus=1):
         ) from error
     try:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error", **local)
-    except Exception as error:  # Ray raises many kinds; all mean that nobody answers there
+    except Exception as error:  # Ray raises many kinds; all mean that there is no cluster
         raise SpaceformerError(
-            f"--ray {address}: no Ray cluster answers there ({type(error).__name__}: {error}); start one with "
+            f"--ray {address}: no Ray cluster answers ({type(error).__name__}: {error}); start one with "
             '`ray start --head`, or use "local"'
         ) from error

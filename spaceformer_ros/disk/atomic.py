@@ -17,12 +17,17 @@ def replacing(path):
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        move_file(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
+
+
+def move_file(source, target):
+    """Rename a finished file to `target`, on the same file system, once its content is on the disk. Raises OSError."""
+    with open(source, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(source, target)
+    sync_folder(pathlib.Path(target).parent)
 
 
 def replace_file(path, buffers):

@@ -1,4 +1,8 @@
-"""Models from the Hugging Face hub: downloaded over TLS at one commit, used only after their hashes were checked."""
+"""Text models from the Hugging Face hub, downloaded over TLS at one commit and checked against the hub's hashes.
+
+The hashes come from the same server as the files: they catch damaged downloads, not a hub that was tampered with.
+Weights that need more than that have their SHA-256 in the code (`text_model.MINILM_SHA256`, `weights/download.py`).
+"""
 
 import hashlib
 import logging
@@ -6,6 +10,7 @@ import pathlib
 import shutil
 
 from .. import SpaceformerError
+from ..disk.atomic import replace_file
 from ..disk.hashing import update_hashes
 
 logger = logging.getLogger(__name__)
@@ -14,16 +19,19 @@ PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model")  # no pickles, no cod
 
 
 def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
-    """Local folder of a hub model: its snapshot below cache_dir, downloaded and checked where it is not there yet.
+    """Local folder of a text model below cache_dir, downloaded and checked if it is not there yet.
 
-    Every file is compared with the SHA-256 (small files: the git hash) that the hub records for this commit; a file
-    beside the snapshots remembers that this was done. model_id: TextModelId; hint: what to do instead of a download;
-    endpoint: another hub address. Raises SpaceformerError.
+    model_id: TextModelId
+    cache_dir: folder of weights and embeddings
+    offline: never use the network
+    hint: what to do instead of a download, for the error message
+    endpoint: another hub address
+    Raises SpaceformerError without network, for damaged downloads, and offline where the model is missing.
     """
     from huggingface_hub import HfApi
 
     cache, api = pathlib.Path(cache_dir) / "hub", HfApi(endpoint=endpoint)
-    checked = cache / f"{str(model_id).replace('/', '--')}.checked"
+    checked = cache / f"{str(model_id).replace('/', '--')}.checked"  # holds the commit whose files were checked
     wanted = {"repo_id": model_id.name, "cache_dir": cache, "allow_patterns": list(PATTERNS)}
     if checked.is_file():
         try:
@@ -32,33 +40,38 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
             logger.warning("text model %s is no longer in %s: %s", model_id, cache, error)
     if offline:
         raise SpaceformerError(
-            f"text model {model_id} is not in {cache_dir} and offline is set: run `spaceformer prepare` once with "
-            "a network, or set text_model to a folder that holds it"
+            f"text model {model_id} is not in {cache_dir} and offline is set: {hint}run `spaceformer prepare` once "
+            "with a network, or set text_model to a folder that holds it"
         )
     logger.info("downloading text model %s into %s", model_id, cache_dir)
     try:
-        folder = api.snapshot_download(**wanted, revision=model_id.revision or None)
-        commit = pathlib.Path(folder).name
-        recorded = {entry.path: entry for entry in api.list_repo_tree(model_id.name, recursive=True, revision=commit)}
+        folder = pathlib.Path(api.snapshot_download(**wanted, revision=model_id.revision or None))
+        tree = api.list_repo_tree(model_id.name, recursive=True, revision=folder.name)
+        recorded = {entry.path: entry for entry in tree}
     except Exception as error:  # the hub client raises many kinds; all mean the same here
         raise SpaceformerError(
             f"text model {model_id} could not be downloaded ({type(error).__name__}: {error}): {hint}"
             "check the network, or set text_model to a folder that holds it"
         ) from error
-    for path in filter(pathlib.Path.is_file, sorted(pathlib.Path(folder).rglob("*"))):
-        expected, found = hashes(recorded[path.relative_to(folder).as_posix()], path)
-        if found != expected:
-            shutil.rmtree(pathlib.Path(folder).parent.parent)
-            raise SpaceformerError(
-                f"{path.name} of text model {model_id} has hash {found}, expected {expected}: the download was damaged "
-                "and is removed; run it again"
-            )
-    checked.write_text(commit)
+    _check_files(folder, recorded, model_id)
+    replace_file(checked, [folder.name.encode()])
     return folder
 
 
+def _check_files(folder, recorded, model_id):
+    """Compare all files of a snapshot with the hub's hashes; remove the snapshot and raise where one differs."""
+    for path in filter(pathlib.Path.is_file, sorted(folder.rglob("*"))):
+        expected, found = hashes(recorded[path.relative_to(folder).as_posix()], path)
+        if found != expected:
+            shutil.rmtree(folder.parent.parent)
+            raise SpaceformerError(
+                f"{path.name} of text model {model_id} has hash {found}, expected {expected}: the download was damaged "
+                "and has been removed; run it again"
+            )
+
+
 def hashes(entry, path):
-    """The hash that the hub records for a file and that of the local file: SHA-256, or git's own of small files.
+    """The hash that the hub records for a file, and that of the local file: SHA-256, for small files git's SHA-1.
 
     entry: RepoFile of huggingface_hub.
     """

@@ -18,7 +18,8 @@ from helpers.paths import ROOT
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.batch import batch
 from spaceformer_ros.batch.batch import FAILED, SEGMENTED, UNCHANGED, MapSegmenter, Task, cloud_files, segment_files
-from spaceformer_ros.batch.workers import ProcessWorker, RayWorker, WorkerLost, share
+from spaceformer_ros.batch.records import task_digest
+from spaceformer_ros.batch.workers import ProcessWorker, RayWorker, WorkerLost, distribute
 from spaceformer_ros.cli import main
 from spaceformer_ros.clouds.files import write_cloud
 from spaceformer_ros.config import Config
@@ -80,7 +81,7 @@ def command_line(maps, out, values, *more):
 
 def run_inline(maps, out, values):
     """Dict name -> status of a run in this process."""
-    task = Task(Config().with_values(values), out, pictures=False)
+    task = Task(Config().with_values(values), out, pictures=False).absolute()
     reports = segment_files(cloud_files([str(maps)]), task, [InlineWorker(MapSegmenter(task))])
     return {pathlib.Path(report.path).stem: report.status for report in reports}
 
@@ -126,7 +127,7 @@ def test_another_vocabulary_does_all_maps_again(tmp_path, maps, values):
 def test_all_that_decides_a_result_is_in_its_digest(tmp_path, values, tiny_model):
     (tmp_path / "texts.json").write_text('{"chair": []}')
     config = Config().with_values(values)
-    digest = lambda config=config, **more: batch.task_digest(Task(config, tmp_path, **more))  # noqa: E731
+    digest = lambda config=config, **more: task_digest(Task(config, tmp_path, **more).absolute())  # noqa: E731
     digests = [digest(), digest(up="-y"), digest(pictures=False), digest(texts=tmp_path / "texts.json")]
     changes = {"nms_iou": 0.5, "roi": (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), "vocabulary": ("lamp",), "precision": "float32"}
     digests += [digest(config.with_values({name: value})) for name, value in changes.items()]
@@ -145,14 +146,14 @@ def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, map
     run_inline(maps, out, values)
     before, moved = contents(out), []
 
-    def replace_once(self, target, replace=pathlib.Path.replace):
+    def replace_once(source, target, replace=os.replace):
         moved.append(target)
         if len(moved) == 2:
             raise KeyboardInterrupt
-        return replace(self, target)
+        return replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pathlib.Path, "replace", replace_once)
+        patch.setattr(os, "replace", replace_once)
         with pytest.raises(KeyboardInterrupt):
             run_inline(maps, out, {**values, "map_id": "other"})  # files of the same sizes
     assert run_inline(maps, out, values) == {**all_maps(UNCHANGED), "a": SEGMENTED}
@@ -162,7 +163,7 @@ def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, map
 def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
     out, path = tmp_path / "out", str(maps / "a.ply")
     for pictures in (True, False):
-        task = Task(Config().with_values(values), out, pictures=pictures)
+        task = Task(Config().with_values(values), out, pictures=pictures).absolute()
         list(segment_files([path], task, [InlineWorker(MapSegmenter(task))]))
         assert any(name.endswith(".png") for name in contents(out)) == pictures
 
@@ -200,30 +201,30 @@ def test_two_jobs_give_the_results_of_one(tmp_path, maps, values, capsys, monkey
     assert run_inline(maps, tmp_path / "two", values) == dict.fromkeys(NAMES, UNCHANGED)
 
 
-def share_fragile(workers):
+def run_fragile(workers):
     """Dict path -> answer for files of which one ends its worker."""
-    answers = dict(share(["a.ply", "killer.ply", "b.ply", "c.ply", "d.ply"], workers))
+    answers = dict(distribute(["a.ply", "killer.ply", "b.ply", "c.ply", "d.ply"], workers))
     lost = answers.pop("killer.ply")
     assert isinstance(lost, WorkerLost)
-    assert "Fewer --jobs" in str(lost)
+    assert "fewer --jobs" in str(lost)
     assert {path: name for path, (name, _) in answers.items()} == {f"{name}.ply": name for name in NAMES}
     return {pid for _, pid in answers.values()}
 
 
 def test_a_dead_worker_costs_one_file():
-    pids = share_fragile([ProcessWorker(FragileWorker)])
+    pids = run_fragile([ProcessWorker(FragileWorker)])
     assert len(pids) == 2  # before and after
     wait_until(lambda: not any(map(command_of, pids)))
 
 
 def test_workers_that_cannot_start_end_the_batch():
     with pytest.raises(WorkerLost, match="no worker can start"):
-        list(share([f"{name}.ply" for name in NAMES], [ProcessWorker(NoWorker)]))
+        list(distribute([f"{name}.ply" for name in NAMES], [ProcessWorker(NoWorker)]))
 
 
 def test_workers_are_closed_when_the_caller_stops():
     worker = InlineWorker(FragileWorker())
-    answers = share(["a.ply", "b.ply"], [worker])
+    answers = distribute(["a.ply", "b.ply"], [worker])
     next(answers)
     answers.close()
     assert worker.closed
@@ -270,7 +271,7 @@ def test_mistakes_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path, maps, values):
-    task = Task(Config().with_values(values), tmp_path / "out")
+    task = Task(Config().with_values(values), tmp_path / "out").absolute()
     first = segment_files([str(maps / "bad.ply")], task, [InlineWorker(MapSegmenter(task))])
     next(first)
     with pytest.raises(SpaceformerError, match="another run is writing into"):
@@ -310,9 +311,9 @@ def test_two_workers_on_ray(local_ray, tmp_path, maps, values, capsys):
     run_inline(maps, tmp_path / "one", values)
     assert contents(tmp_path / "ray") == contents(tmp_path / "one")
     assert run_inline(maps, tmp_path / "ray", values) == all_maps(UNCHANGED)
-    assert len(share_fragile([RayWorker(FragileWorker)])) == 2
+    assert len(run_fragile([RayWorker(FragileWorker)])) == 2
     with pytest.raises(WorkerLost, match=r"no worker can start.*ImportError: there is nothing to work with"):
-        list(share([f"{name}.ply" for name in NAMES], [RayWorker(NoWorker)]))
+        list(distribute([f"{name}.ply" for name in NAMES], [RayWorker(NoWorker)]))
 
 
 def wait_until(condition, run=None):
