@@ -57,12 +57,21 @@ def multiply_bfloat16():
 
 
 def in_a_network(model, grid):
-    """What `use_triton` says of a network, how far its features then are from those of before, and whether a second run
-    gives them again."""
+    """What `use_triton` says of a network, in how many of its convolutions the kernel then runs, how far its features
+    are from those of before, and whether a second run gives them again."""
+    convolve, calls = triton_convolution.convolve, []
+
+    def counted(*operands):
+        calls.append(operands)
+        return convolve(*operands)
+
     before = model.backbone_features(grid)
+    triton_convolution.convolve = counted
     reason = kernels.use_triton(model)
-    after, again = model.backbone_features(grid), model.backbone_features(grid)
-    return reason, ((after - before).abs().max() / before.abs().max()).item(), torch.equal(after, again)
+    calls.clear()  # those of its own check
+    after = model.backbone_features(grid)
+    used, again = len(calls), model.backbone_features(grid)
+    return reason, used, ((after - before).abs().max() / before.abs().max()).item(), torch.equal(after, again)
 
 
 @torch.no_grad()

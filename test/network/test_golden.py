@@ -2,6 +2,12 @@
 
 data/golden_small.pt holds a scene of 3000 points and two result sets: `fp32core` without rounding in the attention
 core, which checks the structure, and `fp16core` with it, as the official code runs on a GPU.
+
+A query may attend to a voxel where its mask logit is at least 0. Of 592,000 logits some are closer to 0 than float32
+can tell, so that their signs depend on the CPU, and one other sign moves a query's results by far more than rounding
+does. Tests with tight limits therefore take the signs of logits within MASK_LIMIT of 0 from the reference.
+data/golden_mask_edges.json holds them for `fp32core`: rows (voxel, query, whether it is inside the mask) per decoder
+iteration, from a run of the port in float64, which agrees with the official outputs within the limits below.
 """
 
 import json
@@ -11,8 +17,11 @@ import torch
 from helpers.paths import DATA
 from helpers.reference import golden_value
 
+from spaceformer_ros.network import decoder
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import VoxelGrid
+
+MASK_LIMIT = 1e-3  # of mask logits in float32, whose largest are about 80
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +41,31 @@ def golden():
     return torch.load(DATA / "golden_small.pt", weights_only=True)
 
 
+@pytest.fixture
+def decide(monkeypatch):
+    """A function: for the next run, fix the signs of mask logits near 0; rows (voxel, query, inside) per iteration."""
+
+    def fix(edges):
+        iterations, original = iter(edges), decoder.blocked_voxels
+
+        def blocked_voxels(mask_logits):
+            blocked = original(mask_logits)
+            voxel, query, inside = torch.tensor(next(iterations)).t()
+            assert mask_logits[voxel, query].abs().max() < 2 * MASK_LIMIT
+            blocked[voxel, query] = ~inside.bool()
+            return blocked
+
+        monkeypatch.setattr(decoder, "blocked_voxels", blocked_voxels)
+
+    return fix
+
+
+def edges_of(mask_logits):
+    """Rows (voxel, query, inside) of mask logits within MASK_LIMIT of 0. mask_logits: [M, Q]."""
+    rows = torch.nonzero(mask_logits.abs() < MASK_LIMIT)
+    return [(*row, bool(mask_logits[tuple(row)] >= 0)) for row in rows.tolist()]
+
+
 def test_state_dict_has_the_released_keys_and_shapes(keys):
     with torch.device("meta"):
         state = SpaCeFormer(SpaCeFormerConfig.released()).state_dict()
@@ -42,12 +76,14 @@ def test_state_dict_has_the_released_keys_and_shapes(keys):
 @pytest.mark.parametrize(
     ("name", "core_dtype", "limits"),
     [
-        ("fp32core", None, {"features": 5e-5, "logit": 2e-5, "clip_feat": 2e-5, "mask": 1e-3}),
+        ("fp32core", None, {"features": 5e-5, "logit": 2e-5, "clip_feat": 2e-5, "mask": MASK_LIMIT}),
         ("fp16core", torch.float16, {"features": 5e-3, "logit": 5e-3, "clip_feat": 1e-2, "mask": 0.2}),
     ],
 )
-def test_outputs_agree(network, golden, name, core_dtype, limits):
+def test_outputs_agree(network, golden, decide, name, core_dtype, limits):
     expected = golden[name]
+    if core_dtype is None:
+        decide(json.loads((DATA / "golden_mask_edges.json").read_text()))
     grid = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
     assert len(grid) == 2960
     features = network.backbone_features(grid, golden["orders"], core_dtype)
@@ -63,13 +99,15 @@ def test_outputs_agree(network, golden, name, core_dtype, limits):
     assert all(worst[key] <= limit for key, limit in limits.items()), worst
 
 
-def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, golden):
+def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, golden, decide):
     """The memory-lean path is exact for clouds that hold one point per voxel."""
     first = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
     grid = VoxelGrid.from_points(first.positions, first.features, 0.02)
     features = network.backbone_features(grid, golden["orders"])
-    (lean,) = network.scene_predictions(features, grid)
     (exact,) = network.scene_predictions(features, grid, points=first.positions)
-    for a, b in zip(list(lean)[-1:], list(exact)[-1:]):
+    exact = list(exact)
+    decide([edges_of(prediction.mask_logits) for prediction in exact])
+    (lean,) = network.scene_predictions(features, grid)
+    for a, b in zip(lean, exact, strict=True):
         torch.testing.assert_close(a.mask_logits, b.mask_logits, atol=1e-3, rtol=1e-4)
         torch.testing.assert_close(a.clip_features, b.clip_features, atol=1e-4, rtol=1e-4)

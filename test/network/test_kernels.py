@@ -48,10 +48,11 @@ def test_the_interpreted_kernel_equals_the_plain_path(interpreted):
     assert len(interpreted["errors"]) == 10
 
 
-def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpreted):
-    reason, difference, repeated = interpreted["network"]
+def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpreted, tiny_model):
+    reason, used, difference, repeated = interpreted["network"]
     assert reason == ""
-    assert 0 < difference < 1e-5  # 0: the kernel was not used
+    assert used == sum(isinstance(module, SparseConv3d) for module in tiny_model().modules())
+    assert difference < 1e-5
     assert repeated
 
 
