@@ -21,7 +21,7 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig
 from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.evaluation.precision import average_precision
-from spaceformer_ros.evaluation.sample import GroundTruth, Prediction, overlap
+from spaceformer_ros.evaluation.sample import GroundTruth, SamplePrediction, overlap
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.synthetic import RoomConfig, make_room
 from spaceformer_ros.synthetic.floorplan import WALL_THICKNESS
@@ -91,12 +91,12 @@ def timed(segmenter, cloud, config):
 
 
 def judge(instances, truth):
-    """Overlaps of what was found with [N] instance, for class-agnostic figures."""
+    """OverlapTable of what was found with [N] instance, for class-agnostic figures."""
     ids, number = np.unique(truth, return_inverse=True)
     number = number.astype(np.int32) - int(ids[0] < 0)
     masks = tuple(np.flatnonzero(instances.point_mask(k)) for k in range(len(instances)))
     labels = np.zeros(len(masks), dtype=np.int64)
-    prediction = Prediction(masks, instances.confidence, labels)
+    prediction = SamplePrediction(masks, instances.confidence, labels)
     return overlap(prediction, GroundTruth(number, np.zeros(number.max() + 1, dtype=np.int64)))
 
 

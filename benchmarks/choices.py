@@ -63,7 +63,7 @@ def choices(cloud, grid):
     """Rows (what is undone, context that undoes it, arguments of the run)."""
     points = torch.from_numpy(cloud.xyz - cloud.floor_center).to(grid.positions.device)
     everything = {"cpu": 1 << 40, "cuda": 1 << 40}
-    yield "attention as large products", mock.patch.object(attention, "BY_ROWS_LENGTH", sys.maxsize), {}
+    yield "attention as large products", mock.patch.object(attention, "MIN_BY_ROWS", sys.maxsize), {}
     yield "convolution in pieces", mock.patch.dict(layers.CONVOLUTION_SUMS, everything), {}
     yield "rows in pieces", mock.patch.dict(layers.PIECE_VALUES, everything), {}
     yield "groups in pieces", mock.patch.dict(attention.GROUP_ROWS, everything), {}

@@ -94,4 +94,4 @@ def count_feature_bytes(model, level, itemsize):
 
 def neighbour_count(level, kernel_size):
     """Pairs (voxel, neighbour inside the kernel) of a level, the voxel itself included."""
-    return level.remember(("count", kernel_size), lambda: level.neighbour_pairs(kernel_size).total)
+    return level.cached(("count", kernel_size), lambda: level.neighbour_pairs(kernel_size).total)

@@ -1,6 +1,6 @@
-"""How good are instances, boxes, labels and answers? On files (`evaluate_files`) or on arrays (`evaluate_scene`).
+"""How good are instances, boxes, labels and answers? On files (`evaluate_files`) or on arrays (`evaluate_sample`).
 
-scene      Prediction, GroundTruth, and how many points their instances share
+sample     SamplePrediction, GroundTruth, and how many points their instances share
 precision  ScanNet's average precision and recall;  boxes: F1 of upright boxes;  semantic: IoU of point classes
 retrieval  rank of the first right answer to a text
 report     all figures of a list of scenes as rows, JSON and CSV
@@ -8,24 +8,24 @@ classes, files, scannet, answers, pairs   what is read from disk;  run: all of i
 """
 
 from .precision import AP_THRESHOLDS, average_precision, integrate, recall
-from .report import Report, SceneResult, evaluate_scene, make_report
+from .report import EvaluationReport, SampleResult, evaluate_sample, make_report
 from .retrieval import RIGHT_IOU, first_right_rank, success
 from .run import evaluate_files
-from .sample import MIN_REGION_POINTS, NONE, GroundTruth, Overlaps, Prediction, overlap
+from .sample import MIN_REGION_POINTS, NONE, GroundTruth, OverlapTable, SamplePrediction, overlap
 
 __all__ = [
     "AP_THRESHOLDS",
     "MIN_REGION_POINTS",
     "NONE",
     "RIGHT_IOU",
+    "EvaluationReport",
     "GroundTruth",
-    "Overlaps",
-    "Prediction",
-    "Report",
-    "SceneResult",
+    "OverlapTable",
+    "SamplePrediction",
+    "SampleResult",
     "average_precision",
     "evaluate_files",
-    "evaluate_scene",
+    "evaluate_sample",
     "first_right_rank",
     "integrate",
     "make_report",

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..geometry.vectors import unit_vectors
-from .files import scene_name
+from .files import sample_name
 from .retrieval import first_right_rank
 
 logger = logging.getLogger(__name__)
@@ -23,12 +23,12 @@ TEXTS, ANSWERS = "_texts", "_answers"
 
 def texts_path(truth):
     """Where the texts of a ground-truth file stand."""
-    return truth.with_name(f"{scene_name(truth)}{TEXTS}.json")
+    return truth.with_name(f"{sample_name(truth)}{TEXTS}.json")
 
 
 def answers_path(prediction):
     """Where the answers to them stand beside a prediction file: NPZ if there is one, else JSON."""
-    path = prediction.with_name(f"{scene_name(prediction)}{ANSWERS}.npz")
+    path = prediction.with_name(f"{sample_name(prediction)}{ANSWERS}.npz")
     return path if path.is_file() else path.with_suffix(".json")
 
 
@@ -85,10 +85,10 @@ def _unit(vectors):
     return unit_vectors(vectors)
 
 
-def scene_ranks(files, truth_rows, overlaps, min_region):
+def sample_ranks(files, truth_rows, overlaps, min_region):
     """Dict text -> rank of its first right answer in one scene, or None where there are no texts or no answers.
 
-    files: SceneFiles of prediction and ground truth; truth_rows: dict id -> column of overlaps, which are Overlaps.
+    files: SampleFiles of prediction and ground truth; truth_rows: dict id -> column of overlaps (OverlapTable).
     Wanted instances smaller than min_region points are not asked for. Raises SpaceformerError.
     """
     answers_file, texts_file = answers_path(files[0].path), texts_path(files[1].path)

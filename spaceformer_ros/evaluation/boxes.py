@@ -43,10 +43,10 @@ def f1(iou, threshold):
     return 2 * pairs / sum(iou.shape)  # P = pairs / K and R = pairs / G
 
 
-def scene_f1(prediction, truth):
+def sample_f1(prediction, truth):
     """Dict label -> tuple of F1 at BOX_THRESHOLDS, for every class that the scene has in either; None without boxes.
 
-    prediction: Prediction; truth: GroundTruth. An instance whose box is None is left out.
+    prediction: SamplePrediction; truth: GroundTruth. An instance whose box is None is left out.
     """
     if prediction.boxes is None or truth.boxes is None:
         return None
@@ -68,6 +68,6 @@ def _by_label(instances):
 
 def class_f1(scenes, label):
     """[2] F1 at BOX_THRESHOLDS of one class: the mean over the scenes that have it, NaN if none has. scenes: list of
-    what scene_f1 returns."""
+    what sample_f1 returns."""
     rows = [scene[label] for scene in scenes if scene is not None and label in scene]
     return np.mean(rows, axis=0) if rows else np.full(len(BOX_THRESHOLDS), np.nan)

@@ -22,7 +22,7 @@ INSTANCE_COLUMNS = {"instance_id": 0, "instance": -1}  # and the largest value t
 
 
 @dataclass(frozen=True)
-class SceneFile:
+class SampleFile:
     """K instances on N points, as a file gives them.
 
     ids: [K] int, what other files call them by; classes: K names (str) or ids (int); masks: K arrays of point rows;
@@ -51,16 +51,16 @@ class _Described:
     box: OrientedBox | None
 
 
-def scene_name(path):
+def sample_name(path):
     """What a file's scene is called: its stem, without the ending of a labelled cloud."""
     return pathlib.Path(path).stem.removesuffix(LABELED)
 
 
-def read_scene(path):
-    """SceneFile of a cloud or an NPZ file. Raises SpaceformerError that names the file."""
+def read_sample(path):
+    """SampleFile of a cloud or an NPZ file. Raises SpaceformerError that names the file."""
     path = pathlib.Path(path)
     try:
-        described, kinds = read_description(path.with_name(f"{scene_name(path)}.json"))
+        described, kinds = read_description(path.with_name(f"{sample_name(path)}.json"))
         if path.suffix.lower() == ".npz":
             arrays = read_arrays(path)
             if "masks" in arrays:
@@ -110,7 +110,7 @@ def _kinds(content):
 
 
 def read_columns(path, arrays, described, kinds):
-    """SceneFile from one value per point.
+    """SampleFile from one value per point.
 
     arrays: instance_id (0: none; `spaceformer segment`) or instance (negative: none; `spaceformer rooms`), and where
     there are: label (class id > 0; 0 or less: not annotated), kind (index into `kinds`), score, ignored (bool), xyz.
@@ -128,7 +128,7 @@ def read_columns(path, arrays, described, kinds):
     if "ignored" in arrays:
         ignored = _per_point(arrays, "ignored", len(instance)).astype(bool)
     score = _per_point(arrays, "score", len(instance))
-    return SceneFile(
+    return SampleFile(
         path,
         len(instance),
         ids,
@@ -167,7 +167,7 @@ def _split(instance, none, described):
 
 
 def _point_classes(arrays, instance, kinds, label):
-    """point_classes and ignored of SceneFile. Of a generated room, what was seen too little to be an object is not
+    """point_classes and ignored of SampleFile. Of a generated room, what was seen too little to be an object is not
     judged, while walls, floor and ceiling are background."""
     if "kind" in arrays and kinds:
         from ..synthetic import STRUCTURE
@@ -199,7 +199,7 @@ def _score(mask, described, instance_id, score):
 
 
 def read_masks(path, arrays):
-    """SceneFile from arrays of masks that may overlap: masks [K, N] bool, labels [K] (ids or names), and where there
+    """SampleFile from arrays of masks that may overlap: masks [K, N] bool, labels [K] (ids or names), and where there
     are: scores [K], ids [K] (else 0, 1, ...), boxes [K, 7] (centre, size, yaw), semantic [N] class ids, xyz [N, 3],
     ignored [N]."""
     masks = arrays["masks"]
@@ -215,7 +215,7 @@ def read_masks(path, arrays):
     labels, semantic = arrays.get("labels", np.full(K, ONE_CLASS)), arrays.get("semantic")
     if semantic is not None:
         semantic = semantic, {int(code): int(code) for code in np.unique(semantic) if code > 0}
-    return SceneFile(
+    return SampleFile(
         path,
         N,
         np.asarray(arrays.get("ids", np.arange(K)), dtype=np.int64),

@@ -10,8 +10,8 @@ from ..clouds.files import READERS
 from ..geometry.boxes import OrientedBox
 from . import scannet
 from .answers import ANSWERS
-from .files import read_scene, scene_name
-from .sample import NONE, GroundTruth, Prediction
+from .files import read_sample, sample_name
+from .sample import NONE, GroundTruth, SamplePrediction
 
 SUFFIXES = (".txt", *sorted(READERS))
 
@@ -28,7 +28,7 @@ def match_files(predictions, ground_truth):
             f"{predictions} and {ground_truth}: one is a folder, the other a file; give two of a kind"
         )
     if not predictions.is_dir():
-        return [(scene_name(ground_truth), predictions, ground_truth)]
+        return [(sample_name(ground_truth), predictions, ground_truth)]
     found, there = _scenes(predictions), _scenes(ground_truth)
     for name in sorted(found.keys() ^ there.keys()):
         has, lacks = (predictions, ground_truth) if name in found else (ground_truth, predictions)
@@ -45,21 +45,21 @@ def _scenes(folder):
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or not path.is_file() or path.stem.endswith(ANSWERS):
             continue
-        if scene_name(path) in scenes:
-            raise SpaceformerError(f"{path} and {scenes[scene_name(path)]} are the same scene: keep one of them")
-        scenes[scene_name(path)] = path
+        if sample_name(path) in scenes:
+            raise SpaceformerError(f"{path} and {scenes[sample_name(path)]} are the same scene: keep one of them")
+        scenes[sample_name(path)] = path
     if not scenes:
         raise SpaceformerError(f"{folder}: holds no file with a suffix of {', '.join(SUFFIXES)}")
     return scenes
 
 
 def read_pair(prediction, truth):
-    """The SceneFiles of two paths. Boxes that no file gives are fitted to the points, where one file has coordinates.
+    """The SampleFiles of two paths. Boxes that no file gives are fitted to the points, where one file has coordinates.
     Raises SpaceformerError, also where the numbers of points differ."""
     prediction, truth = pathlib.Path(prediction), pathlib.Path(truth)
-    there = scannet.read_truth(truth) if truth.suffix.lower() == ".txt" else read_scene(truth)
+    there = scannet.read_truth(truth) if truth.suffix.lower() == ".txt" else read_sample(truth)
     is_text = prediction.suffix.lower() == ".txt"
-    found = scannet.read_prediction(prediction, there.num_points) if is_text else read_scene(prediction)
+    found = scannet.read_prediction(prediction, there.num_points) if is_text else read_sample(prediction)
     if found.num_points != there.num_points:
         raise SpaceformerError(
             f"{prediction} has {found.num_points} points, {truth} {there.num_points}: both must hold the same points "
@@ -79,14 +79,14 @@ def _with_boxes(scene, xyz):
 
 
 def to_prediction(scene, classes):
-    """Prediction from a SceneFile; classes: Classes."""
+    """SamplePrediction from a SampleFile; classes: Classes."""
     labels = np.array([classes.index(name) for name in scene.classes], dtype=np.int64)
     semantic = None if scene.point_classes is None else _lookup(scene.point_classes, classes)[0]
-    return Prediction(scene.masks, scene.scores, labels, _boxes(scene), semantic)
+    return SamplePrediction(scene.masks, scene.scores, labels, _boxes(scene), semantic)
 
 
 def to_truth(scene, classes):
-    """GroundTruth from a SceneFile, and dict id -> row of its instances. What is of no evaluated class is ignored
+    """GroundTruth from a SampleFile, and dict id -> row of its instances. What is of no evaluated class is ignored
     area, as ScanNet has it. Raises SpaceformerError where instances overlap."""
     labels = np.array([classes.index(name) for name in scene.classes], dtype=np.int64)
     kept = np.flatnonzero(labels != NONE)

@@ -15,7 +15,7 @@ AP_THRESHOLDS = tuple(np.round(np.arange(0.5, 0.95, 0.05), 2))  # 0.50 ... 0.90;
 def average_precision(scenes, labels, thresholds, min_region=MIN_REGION_POINTS, class_agnostic=False):
     """AP of each class at each IoU threshold, [L, T] in [0, 1]; NaN for classes without ground truth.
 
-    scenes: list of Overlaps; labels: the L class ids. A match needs an IoU above the threshold and the same class.
+    scenes: list of OverlapTable; labels: the L class ids. A match needs an IoU above the threshold and the same class.
     class_agnostic: treat everything as one class (L = 1).
     """
     rows = []
@@ -35,13 +35,13 @@ def _class_ap(overlaps, threshold):
         return float("nan")
     if not sum(len(scene.sizes) for scene in overlaps):
         return 0.0
-    matched = [_match_scene(scene, threshold) for scene in overlaps]
+    matched = [_match_sample(scene, threshold) for scene in overlaps]
     is_true = np.concatenate([rows[0] for rows in matched])
     score = np.concatenate([rows[1] for rows in matched])
     return integrate(is_true, score, missed=sum(rows[2] for rows in matched))
 
 
-def _match_scene(scene, threshold):
+def _match_sample(scene, threshold):
     """Rows of the precision-recall curve: is it a true positive [R] bool, its score [R]; and how many were missed.
 
     The first unused prediction over the threshold matches an instance; each further one is a false positive with the
@@ -90,7 +90,7 @@ def integrate(is_true, score, missed):
 
 def recall(scenes, threshold, min_region=MIN_REGION_POINTS):
     """Share of instances with a prediction of their own (any class) whose IoU is above the threshold. scenes: list of
-    Overlaps; NaN without ground truth."""
+    OverlapTable; NaN without ground truth."""
     found = total = 0
     for scene in (scene.of_class(None, min_region) for scene in scenes):
         total += len(scene.truth_sizes)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import retrieval
-from .boxes import BOX_THRESHOLDS, class_f1, scene_f1
+from .boxes import BOX_THRESHOLDS, class_f1, sample_f1
 from .precision import AP_THRESHOLDS, average_precision, recall
-from .sample import MIN_REGION_POINTS, Overlaps, overlap
+from .sample import MIN_REGION_POINTS, OverlapTable, overlap
 from .semantic import PointCounts, harmonic_mean
 
 CLASS_FIGURES = ("AP", "AP50", "AP25", *(f"box F1@{t:.2f}" for t in BOX_THRESHOLDS), "IoU", "accuracy")
@@ -19,19 +19,19 @@ INTEGRATION = "step widths of recall convolved with [-0.5, 0, 0.5], as in ScanNe
 
 
 @dataclass(frozen=True)
-class SceneResult:
+class SampleResult:
     """What is kept of one scene: a few numbers per instance. boxes: dict label -> F1 at two IoUs, or None; ranks: dict
     text -> rank of the first right answer, or None."""
 
     name: str
-    overlaps: Overlaps
+    overlaps: OverlapTable
     points: PointCounts
     boxes: dict | None = None
     ranks: dict | None = None
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """Figures in [0, 1] (ranks and counts excepted), NaN where there is nothing to judge.
 
     summary: dict figure -> value; groups, classes: dict name -> dict figure -> value, classes without ground truth
@@ -72,14 +72,14 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def evaluate_scene(name, prediction, truth, num_classes, ranks=None):
-    """SceneResult of a Prediction and a GroundTruth on the same points; labels lie in [0, num_classes) or are NONE."""
+def evaluate_sample(name, prediction, truth, num_classes, ranks=None):
+    """SampleResult of a SamplePrediction and a GroundTruth on the same points; labels: [0, num_classes) or NONE."""
     points = PointCounts.of(prediction, truth, num_classes)
-    return SceneResult(name, overlap(prediction, truth), points, scene_f1(prediction, truth), ranks)
+    return SampleResult(name, overlap(prediction, truth), points, sample_f1(prediction, truth), ranks)
 
 
 def make_report(results, names, groups=None, min_region=MIN_REGION_POINTS):
-    """Report of a list of SceneResult. names: of the classes; groups: dict name -> list of class indices."""
+    """EvaluationReport of a list of SampleResult. names: of the classes; groups: dict name -> list of class indices."""
     table = _class_table(results, len(names), min_region)
     present = np.flatnonzero(~np.isnan(table).all(axis=1))
     group_rows = {name: _mean_row(table[np.array(rows, dtype=int)]) for name, rows in (groups or {}).items()}
@@ -91,7 +91,7 @@ def make_report(results, names, groups=None, min_region=MIN_REGION_POINTS):
     summary["scenes"] = len(results)
     classes = {names[i]: dict(zip(CLASS_FIGURES, table[i].tolist())) for i in present}
     settings = {"integration": INTEGRATION, "ap_thresholds": list(map(float, AP_THRESHOLDS)), "min_points": min_region}
-    return Report(summary, classes, group_rows, texts, settings)
+    return EvaluationReport(summary, classes, group_rows, texts, settings)
 
 
 def _class_table(results, num_classes, min_region):

@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from .. import SpaceformerError
-from .answers import scene_ranks
+from .answers import sample_ranks
 from .classes import Classes, OneClass, read_classes
 from .pairs import match_files, read_pair, to_prediction, to_truth
-from .report import evaluate_scene, make_report
+from .report import evaluate_sample, make_report
 from .sample import MIN_REGION_POINTS
 
 
 def evaluate_files(
     predictions, ground_truth, labels=None, class_agnostic=False, min_region=MIN_REGION_POINTS, progress=iter
 ):
-    """Report of two files, or of two folders whose files are matched by scene. Raises SpaceformerError.
+    """EvaluationReport of two files, or of two folders whose files are matched by scene. Raises SpaceformerError.
 
     labels: what `read_classes` takes, None to evaluate every class that the ground truth names; class_agnostic: take
     all classes for one; min_region: points, smaller instances do not count; progress: called with the list of scenes,
@@ -31,8 +31,8 @@ def _evaluate_pair(name, prediction_path, truth_path, classes, min_region):
     files = read_pair(prediction_path, truth_path)
     truth, rows = to_truth(files[1], classes)
     prediction = to_prediction(files[0], classes)
-    result = evaluate_scene(name, prediction, truth, len(classes.names))
-    ranks = scene_ranks(files, rows, result.overlaps, min_region)
+    result = evaluate_sample(name, prediction, truth, len(classes.names))
+    ranks = sample_ranks(files, rows, result.overlaps, min_region)
     return result if ranks is None else replace(result, ranks=ranks)
 
 

@@ -9,7 +9,7 @@ NONE = -1
 
 
 @dataclass(frozen=True)
-class Prediction:
+class SamplePrediction:
     """Instances found in one scene of N points.
 
     masks: tuple of K sorted arrays of point rows, which may overlap; scores: [K] float, higher is surer; labels: [K]
@@ -41,7 +41,7 @@ class GroundTruth:
 
 
 @dataclass(frozen=True)
-class Overlaps:
+class OverlapTable:
     """Sizes and shared points of one scene's K predictions and G instances: all that instance figures need.
 
     scores, labels, sizes: [K]; truth_labels, truth_sizes: [G]; shared: [K, G] points; ignored: [K] points of each
@@ -63,7 +63,7 @@ class Overlaps:
         return self.shared / np.maximum(union, 1)
 
     def of_class(self, label, min_region=MIN_REGION_POINTS):
-        """The Overlaps of one class (None: all classes as one), without what is smaller than min_region points.
+        """The OverlapTable of one class (None: all classes as one), without what is smaller than min_region points.
 
         Ground truth that is too small becomes ignored area. Predictions come best score first, and ground truth in
         the order of what the best prediction overlaps most, so that neither the order in a file nor that of the
@@ -79,7 +79,7 @@ class Overlaps:
             claims = np.sort(iou[np.ix_(rows, columns)], axis=1)  # ascending: the last key of lexsort counts first
             rows = rows[np.lexsort((*-claims.T, -self.sizes[rows], -self.scores[rows]))]
             columns = columns[np.lexsort(tuple(-iou[np.ix_(rows, columns)][::-1]))]
-        return Overlaps(
+        return OverlapTable(
             self.scores[rows],
             self.labels[rows],
             self.sizes[rows],
@@ -91,13 +91,13 @@ class Overlaps:
 
 
 def overlap(prediction, truth):
-    """Overlaps of a Prediction and a GroundTruth on the same points."""
+    """OverlapTable of a SamplePrediction and a GroundTruth on the same points."""
     count = len(truth.labels)
     shared = np.zeros((len(prediction.masks), count + 1), dtype=np.int64)
     for row, mask in enumerate(prediction.masks):
         shared[row] = np.bincount(truth.instance[mask] + 1, minlength=count + 1)
     ignored = [_count(truth.ignored, mask) for mask in prediction.masks]
-    return Overlaps(
+    return OverlapTable(
         scores=np.asarray(prediction.scores, dtype=np.float64),
         labels=np.asarray(prediction.labels, dtype=np.int64),
         sizes=shared.sum(axis=1),

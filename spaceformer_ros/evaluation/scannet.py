@@ -9,13 +9,13 @@ import pathlib
 import numpy as np
 
 from .. import SpaceformerError
-from .files import SceneFile
+from .files import SampleFile
 
 INSTANCES_PER_LABEL = 1000
 
 
 def read_truth(path):
-    """SceneFile of a ground-truth file. Raises SpaceformerError."""
+    """SampleFile of a ground-truth file. Raises SpaceformerError."""
     path = pathlib.Path(path)
     values = read_numbers(path)
     if len(values) and values.min() < 0:
@@ -24,7 +24,7 @@ def read_truth(path):
     order = np.argsort(values, kind="stable")
     order = order[np.searchsorted(values[order], INSTANCES_PER_LABEL) :]
     ids, starts = np.unique(values[order], return_index=True)
-    return SceneFile(
+    return SampleFile(
         path,
         len(values),
         ids,
@@ -38,7 +38,7 @@ def read_truth(path):
 
 
 def read_prediction(path, num_points):
-    """SceneFile of a prediction file; num_points: N of the scene, lines of every mask. Raises SpaceformerError."""
+    """SampleFile of a prediction file; num_points: N of the scene, lines of every mask. Raises SpaceformerError."""
     path, rows = pathlib.Path(path), []
     for number, line in enumerate(_read_bytes(path).decode("utf-8", "replace").splitlines(), start=1):
         parts = line.split()
@@ -51,7 +51,7 @@ def read_prediction(path, num_points):
             ) from None
     masks = tuple(np.flatnonzero(_read_mask(path.parent / name, num_points)) for name, _, _ in rows)
     scores = np.array([row[2] for row in rows], dtype=np.float64)
-    return SceneFile(
+    return SampleFile(
         path, num_points, np.arange(len(rows)), tuple(row[1] for row in rows), masks, scores, (None,) * len(rows)
     )
 

@@ -17,7 +17,7 @@ class PointCounts:
 
     @classmethod
     def of(cls, prediction, truth, num_classes):
-        """Of a Prediction and a GroundTruth. A class predicted on annotated background is a wrong prediction."""
+        """Of a SamplePrediction and a GroundTruth. A class predicted on annotated background is a wrong prediction."""
         found, there = predicted_classes(prediction, len(truth.instance)), true_classes(truth)
         if truth.ignored is not None:
             found, there = found[~truth.ignored], there[~truth.ignored]

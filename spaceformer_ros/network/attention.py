@@ -1,7 +1,7 @@
-"""Attention inside groups of voxels: patches along a space-filling curve and cubic windows.
+"""Attention within groups of voxels: patches along a space-filling curve, or cubic windows.
 
-A block order names the curve or the window offset of one block. Groups depend only on the level and the order, so
-they are made once per forward and shared by all blocks (`Level.remember`).
+A block order names the curve or the window offset of one block. Groups depend only on the level and the order: they
+are computed once per forward pass and shared by all blocks (`Level.cached`).
 """
 
 from dataclasses import dataclass
@@ -18,28 +18,34 @@ from .layers import by_rows, piece_rows, rotary_table, rotate
 
 CURVE_ORDERS = ("morton_xyz", "morton_xzy", "morton_yxz", "morton_yzx", "morton_zxy", "morton_zyx")
 SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
-RANDOM_ORDER = "random"  # chunks of a random permutation; never drawn unless asked for
+RANDOM_ORDER = "random"  # patches of a random permutation; not among the default orders
 MORTON_BITS = 20
-GROUP_ROWS = {"cpu": 4096}  # whose queries, keys and values are held at a time
-MOST_GROUPS = 65_535  # at a time: the second side of a CUDA grid
-BY_ROWS_LENGTH = 256  # groups from this length on are worth a loop over heads
-BY_ROWS_LOGITS = 1 << 21  # at a time, 4 MB in bfloat16
+# Queries, keys and values are computed for about this many voxels at a time, by device type, to bound memory.
+GROUP_ROWS = {"cpu": 4096}
+GROUP_ROWS_DEFAULT = 1 << 17
+MAX_GROUPS = 65_535  # in one call: the limit of the y dimension of a CUDA grid
+MIN_BY_ROWS = 256  # voxels: for shorter groups PyTorch's kernel is faster than the loop of `attention_by_rows`
+BY_ROWS_LOGITS = 1 << 21  # logits held at a time by `attention_by_rows`: 4 MB in bfloat16, which fits a CPU's cache
 
 
 @dataclass(frozen=True)
 class Groups:
-    """A partition of a level's voxels. `order` lists rows group by group; `runs` are (length, number of groups)."""
+    """A partition of a level's voxels.
 
-    order: torch.Tensor  # [M] int64
+    order: [M] int64 rows of the voxels, group by group; runs: ((length, count), ...): `count` groups of `length` voxels
+    follow each other.
+    """
+
+    order: torch.Tensor
     runs: tuple
 
     @cached_property
     def pieces(self):
-        """The same groups, in the same order, in parts of about GROUP_ROWS voxels, one group to MOST_GROUPS each."""
-        limit = GROUP_ROWS.get(self.order.device.type, 1 << 17)
+        """The same groups in order, as a list of Groups of about GROUP_ROWS voxels, at most MAX_GROUPS groups each."""
+        limit = GROUP_ROWS.get(self.order.device.type, GROUP_ROWS_DEFAULT)
         parts, size = [[]], 0
         for length in (length for length, count in self.runs for _ in range(count)):
-            if parts[-1] and (size + length > limit or len(parts[-1]) == MOST_GROUPS):
+            if parts[-1] and (size + length > limit or len(parts[-1]) == MAX_GROUPS):
                 parts.append([])
                 size = 0
             parts[-1].append(length)
@@ -49,15 +55,16 @@ class Groups:
 
     @cached_property
     def cumulative(self):
-        """[G + 1] int32 first row of each group and the number of rows, on the device."""
+        """[G + 1] int32 on the device: the first row of each group, then M."""
         lengths = torch.tensor([0, *(length for length, count in self.runs for _ in range(count))], dtype=torch.int32)
         return lengths.cumsum(0, dtype=torch.int32).to(self.order.device)
 
     @cached_property
     def buckets(self):
-        """Groups of similar length padded to one length, rows (index [G, L] into `order`, padding [G, L] bool).
+        """Groups of similar length, padded to one length L.
 
-        Few shapes instead of one per group: on a CPU every new shape of a matrix product costs a compilation.
+        Returns a list of (index [G, L] into `order`, padding [G, L] bool). This leaves few shapes instead of one per
+        group length: on a CPU every new shape of a matrix product is compiled first.
         """
         lengths = torch.tensor([length for length, count in self.runs for _ in range(count)])
         starts = lengths.cumsum(0) - lengths
@@ -83,7 +90,7 @@ def morton_code(coords, axes):
 
 
 def _spread_bits(v):
-    """Insert two zero bits between the low 21 bits of v (the usual magic-number bit spreader)."""
+    """Insert two zero bits between the low 21 bits of v (by magic numbers, as in every Morton code)."""
     for shift, mask in (
         (32, 0x1F00000000FFFF),
         (16, 0x1F0000FF0000FF),
@@ -96,16 +103,16 @@ def _spread_bits(v):
 
 
 def curve_groups(level, order, patch_size, generator=None):
-    """Consecutive patches of `patch_size` voxels along a curve, scene by scene; the last patch of a scene is shorter.
+    """Consecutive patches of `patch_size` voxels along a curve, cloud by cloud; a cloud's last patch may be shorter.
 
-    order: one of CURVE_ORDERS, or "random" with a CPU torch.Generator.
+    order: one of CURVE_ORDERS, or RANDOM_ORDER; generator: CPU torch.Generator for RANDOM_ORDER.
     """
     if order == RANDOM_ORDER:
         code = torch.randperm(len(level), generator=generator).to(level.key.device)
     else:
         code = morton_code(level.local_coords, order.removeprefix("morton_"))
     parts, lengths, start = [], [], 0
-    for size in level.scene_sizes:
+    for size in level.cloud_sizes:
         parts.append(start + torch.argsort(code[start : start + size]))
         full, rest = divmod(size, patch_size)
         lengths += [patch_size] * full + [rest] * (rest > 0)
@@ -114,13 +121,13 @@ def curve_groups(level, order, patch_size, generator=None):
 
 
 def space_groups(level, order, window_size):
-    """Cubic windows of `window_size` voxels anchored at the scene's minimum, shifted by half on the axes in `order`."""
+    """Cubic windows of `window_size` voxels from the cloud's minimum, shifted by half their side on the axes in `order`."""
     half = round(0.5 * window_size)
     offset = torch.tensor([half if axis in order and order != "zero" else 0 for axis in "xyz"])
     window = torch.div(level.local_coords + offset.to(level.key.device), window_size, rounding_mode="floor")
-    code = level.scene << 54 | window[:, 0] << 36 | window[:, 1] << 18 | window[:, 2]
+    code = level.cloud_index << 54 | window[:, 0] << 36 | window[:, 1] << 18 | window[:, 2]
     _, group, sizes = torch.unique(code, return_inverse=True, return_counts=True)
-    # groups in ascending size, so that equal sizes lie next to each other and run as one batch
+    # groups by ascending size, so that groups of one size are adjacent and run as one batch
     rank = torch.empty_like(sizes)
     by_size = torch.argsort(sizes, stable=True)
     rank[by_size] = torch.arange(len(sizes), device=sizes.device)
@@ -132,12 +139,12 @@ def _runs(lengths):
 
 
 def grouped_attention(q, k, v, groups, out=None):
-    """Softmax attention inside groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D].
+    """Softmax attention within groups. q, k, v: [M, H, D], rows group by group as in `groups.order` -> [M, H, D].
 
-    out: memory that the result may take where gradients are off, such as that of q.
+    out: a tensor that may be overwritten by the result where gradients are off, such as q.
     """
     if q.device.type == "cpu" and torch.is_grad_enabled():
-        return padded_attention(q, k, v, groups.buckets)  # the flash kernel's backward pass is slow on CPUs
+        return padded_attention(q, k, v, groups.buckets)  # on CPUs the backward pass of the fused kernel is slow
     if has_flash_kernel(q):
         return varlen_attention(q, k, v, groups)
     out = torch.empty_like(q) if out is None else out
@@ -150,16 +157,16 @@ def grouped_attention(q, k, v, groups, out=None):
 
 def attention(q, k, v, out):
     """Softmax attention into `out`, which may be q. q: [..., H, Q, D]; k, v: [..., H, N, D]."""
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= BY_ROWS_LENGTH:
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[-2] >= MIN_BY_ROWS:
         return attention_by_rows(q, k, v, out)
     return out.copy_(F.scaled_dot_product_attention(q, k, v))
 
 
 def attention_by_rows(q, k, v, out):
-    """As `attention`: large plain products of some queries at a time with all their keys, whose logits stay in cache.
+    """As `attention`, in matrix products of blocks of queries with all keys; the logits of a block fit the cache.
 
-    For bfloat16 on CPUs, where PyTorch's own kernel stays far below the rate of matrix products (docs/performance.md).
-    The softmax is taken in float32, of logits rounded to bfloat16.
+    For bfloat16 on CPUs, where PyTorch's fused kernel is far slower than its matrix products (docs/performance.md).
+    The softmax is computed in float32 on logits rounded to bfloat16.
     """
     rows = max(64, BY_ROWS_LOGITS // k.shape[-2])
     for head in np.ndindex(q.shape[:-2]):
@@ -171,11 +178,10 @@ def attention_by_rows(q, k, v, out):
 
 
 def has_flash_kernel(q):
-    """Whether PyTorch's flash attention can run: half precision, CUDA, Ampere or newer, a width of heads that it has, a
-    build with it. q: [..., D]."""
+    """Whether PyTorch's flash attention supports q [..., D]: half precision, CUDA on Ampere or newer, head width D."""
     if q.device.type != "cuda" or q.dtype not in (torch.float16, torch.bfloat16):
         return False
-    fits = q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+    fits = q.shape[-1] % 8 == 0 and q.shape[-1] <= 256  # head widths the kernel is compiled for
     built = torch.backends.cuda.is_flash_attention_available()
     return fits and built and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
@@ -187,7 +193,7 @@ def varlen_attention(q, k, v, groups):
 
 
 def padded_attention(q, k, v, buckets):
-    """As `grouped_attention`, in plain products over padded groups of similar length."""
+    """As `grouped_attention`, in matrix products over padded groups of similar length (`Groups.buckets`)."""
     rows, outputs = [], []
     for index, padding in buckets:
         # [M, H, D] -> [G, H, L, D]
@@ -201,7 +207,7 @@ def padded_attention(q, k, v, buckets):
 
 
 class BatchedLinear(nn.Module):
-    """Query, key and value projections in one parameter, weight [3, C_in, C_out] (in, out: not nn.Linear's order)."""
+    """Query, key and value projections in one parameter, weight [3, C_in, C_out] (nn.Linear has [out, in])."""
 
     def __init__(self, channels):
         super().__init__()
@@ -226,12 +232,12 @@ class GroupedAttention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def groups(self, level, order, generator):
-        """Groups of this block's kind for a block order, remembered by the level."""
+        """Groups of this block's kind for a block order, cached by the level."""
         if self.kind == "space":
-            return level.remember(("space", order, self.size), lambda: space_groups(level, order, self.size))
-        if order == RANDOM_ORDER:  # a new permutation for every block that asks for one
+            return level.cached(("space", order, self.size), lambda: space_groups(level, order, self.size))
+        if order == RANDOM_ORDER:  # a new permutation for every block
             return curve_groups(level, order, self.size, generator)
-        return level.remember(("curve", order, self.size), lambda: curve_groups(level, order, self.size))
+        return level.cached(("curve", order, self.size), lambda: curve_groups(level, order, self.size))
 
     def forward(self, x, level, order, core_dtype=None, generator=None):
         """x + attention of x, in place where gradients are off. x: [M, C].
@@ -241,32 +247,35 @@ class GroupedAttention(nn.Module):
         """
         groups = self.groups(level, order, generator)
         head_dim = x.shape[1] // self.heads
-        table = level.remember(
+        table = level.cached(
             ("rotary", head_dim, self.rope_base),
             lambda: rotary_table(torch.arange(1, level.extent + 1, device=x.device)[:, None], head_dim, self.rope_base),
         )
         if torch.is_grad_enabled():
             parts = [self.project_back(self.attend(x, level, table, piece, core_dtype)) for piece in groups.pieces]
             return torch.empty_like(x).index_copy(0, groups.order, torch.cat(parts)) + x
-        for piece in groups.pieces:  # no piece reads what another one writes
+        for piece in groups.pieces:  # pieces share no voxels, so x can be updated in place
             self.add_back(x, piece.order, self.attend(x, level, table, piece, core_dtype))
         return x
 
     def attend(self, x, level, table, groups, core_dtype):
-        """Attention of the voxels in `groups.order`, in that order, [M, H, D]. x: [M, C]; table: angles by place."""
+        """Attention of the voxels in `groups.order`, in that order, [M, H, D].
+
+        x: [M, C]; table: `rotary_table` of the coordinates 1, 2, ...; groups: Groups; core_dtype: as in `forward`.
+        """
 
         def project(rows):
-            place = level.local_coords.index_select(0, rows).flatten()
-            turns = [angles.index_select(0, place).view(len(rows), -1) for angles in table]
+            coords = level.local_coords.index_select(0, rows).flatten()
+            angles = [part.index_select(0, coords).view(len(rows), -1) for part in table]
             qkv = self.qkv(x.index_select(0, rows)).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
-            q, k = rotate(qkv[:, :2], turns).unbind(1)
+            q, k = rotate(qkv[:, :2], angles).unbind(1)
             return torch.stack([round_to(t, core_dtype) for t in (q, k, qkv[:, 2])], dim=1)
 
         q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
         return round_to(grouped_attention(q, k, v, groups, out=q), core_dtype)
 
     def add_back(self, x, order, attended):
-        """Add to the rows of x in `order` what was attended there, [M, H, D], projected."""
+        """Add the projected attention to x in place. order: [M] int64 rows of x; attended: [M, H, D]."""
         for rows, part in zip(order.split(piece_rows(x)), attended.split(piece_rows(x))):
             x.index_add_(0, rows, self.project_back(part))
 
@@ -284,4 +293,6 @@ def check_order(order, kind):
     """Raise SpaceformerError unless `order` names a block order of this kind."""
     valid = SPACE_ORDERS if kind == "space" else (*CURVE_ORDERS, RANDOM_ORDER)
     if order not in valid:
-        raise SpaceformerError(f"block order {order!r} is not valid for a {kind} block: choose of {', '.join(valid)}")
+        raise SpaceformerError(
+            f"block order {order!r} is not valid for a {kind} block: choose one of {', '.join(valid)}"
+        )

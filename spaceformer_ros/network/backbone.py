@@ -33,18 +33,18 @@ class Block(nn.Module):
         return by_rows(self.finish, x, out=x)
 
     def mix(self, convolved, x):
-        """What follows the convolution. convolved, x: [M, C] -> [M, C]."""
+        """The steps after the convolution. convolved, x: [M, C] -> [M, C]."""
         _, linear, norm = self.conv
         return self.norm1(norm(linear(convolved)) + x)
 
     def finish(self, x):
-        """What follows the attention. x: [M, C] -> [M, C]."""
+        """The steps after the attention. x: [M, C] -> [M, C]."""
         x = self.norm2(x)
         return self.mlp(x) + x
 
 
 class Down(nn.ModuleList):
-    """Linear at the fine level, 2x2x2 max pool, batch norm, GELU. Index 1 stands for the pool, which has no weights."""
+    """Linear at the fine level, 2x2x2 max pool, batch norm, GELU. Index 1 is a placeholder for the pool."""
 
     def __init__(self, in_channels, out_channels):
         super().__init__([nn.Linear(in_channels, out_channels), nn.Identity(), nn.BatchNorm1d(out_channels), nn.GELU()])
@@ -55,7 +55,7 @@ class Down(nn.ModuleList):
 
 
 class Up(nn.ModuleList):
-    """Linear at the coarse level, copy to the children, join [skip, up], linear, batch norm, GELU."""
+    """Linear at the coarse level, copy to the children, concatenate [skip, up], linear, batch norm, GELU."""
 
     def __init__(self, in_channels, skip_channels, out_channels):
         super().__init__(
@@ -71,7 +71,7 @@ class Up(nn.ModuleList):
     def forward(self, x, skip, level):
         reduce, _, merge, norm, activation = self
         x = reduce(x)
-        # merge(cat([skip, up])) without the joined copy: the weight is split instead
+        # merge(cat([skip, up])) without the concatenated copy: the weight is split instead
         left, right = merge.weight.split([skip.shape[1], x.shape[1]], dim=1)
 
         def join(skip, parent):
@@ -82,7 +82,7 @@ class Up(nn.ModuleList):
 
 
 class Final(nn.Module):
-    """The last projection, under the checkpoint's name `final.block`."""
+    """The last projection; its name in the checkpoint is `final.block`."""
 
     def __init__(self, in_channels, out_channels):
         super().__init__()
@@ -105,21 +105,25 @@ class Stem(nn.ModuleList):
         return activation(norm(conv(x, level)))
 
 
+def make_blocks(stage, config):
+    """The Blocks of one StageConfig."""
+    return nn.ModuleList(
+        Block(stage.channels, stage.heads, stage.kind, stage.size, config.mlp_ratio, config.rope_base)
+        for _ in range(stage.depth)
+    )
+
+
 class UNet(nn.Module):
     """Encoder and decoder blocks; decoder lists run from the coarsest level to the finest, as in the checkpoint."""
 
     def __init__(self, config):
         super().__init__()
         encoder, decoder = config.encoder, config.decoder
-        make = lambda stage: nn.ModuleList(  # noqa: E731 - one expression, used twice below
-            Block(stage.channels, stage.heads, stage.kind, stage.size, config.mlp_ratio, config.rope_base)
-            for _ in range(stage.depth)
-        )
         self.conv = Stem(config.in_channels, encoder[0].channels, config.stem_kernel_size)
-        self.encs = nn.ModuleList(make(stage) for stage in encoder)
+        self.encs = nn.ModuleList(make_blocks(stage, config) for stage in encoder)
         self.down_convs = nn.ModuleList(Down(fine.channels, coarse.channels) for fine, coarse in pairwise(encoder))
-        self.decs = nn.ModuleList(make(stage) for stage in decoder)
-        below = (encoder[-1], *decoder)  # what each up step starts from
+        self.decs = nn.ModuleList(make_blocks(stage, config) for stage in decoder)
+        below = (encoder[-1], *decoder)  # the input of each up step
         self.up_convs = nn.ModuleList(
             Up(source.channels, skip.channels, stage.channels)
             for source, skip, stage in zip(below, reversed(encoder[:-1]), decoder)
@@ -131,7 +135,7 @@ class UNet(nn.Module):
 
         orders: one block order per block, encoder first, finest level first, then the decoder from coarse to fine.
         """
-        orders, level = iter(orders), Level(level.key)  # tables live as long as this call
+        orders, level = iter(orders), Level(level.key)  # a new Level: its cached tables are freed with this call
         x, skips = self.conv(features, level), []
         for stage, blocks in enumerate((*self.encs, *self.decs)):
             if stage >= len(self.encs):
@@ -140,13 +144,13 @@ class UNet(nn.Module):
             elif stage:
                 skips.append((x, level))
                 x, level = self.down_convs[stage - 1](x, level), level.coarser
-            for block in blocks:  # no other name may hold x, so that what a block has read is freed
+            for block in blocks:  # no other name refers to x, so that a block's input is freed
                 x = block(x, level, next(orders), core_dtype, generator)
         return x
 
 
 class Backbone(nn.Module):
-    """Holds the U-Net under the checkpoint's name `inner_module`."""
+    """Holds the U-Net; its name in the checkpoint is `inner_module`."""
 
     def __init__(self, config):
         super().__init__()

@@ -1,8 +1,8 @@
-"""The query decoder: queries look at the voxels and come back as masks, objectness and CLIP features.
+"""The query decoder: queries attend to voxels and are decoded into masks, objectness and CLIP features.
 
-Memory-lean, and exact up to rounding: the backbone's final projection is folded into the two projections behind it,
-so that no [M, 1152] tensor exists; masks stay on voxels; keys and values are made once, because the iterations share
-their weights; the softmax over the keys runs in chunks.
+It needs less memory than the published code and agrees with it up to rounding: the backbone's final projection is
+folded into the two projections that follow it, so that no [M, 1152] tensor exists; masks stay on voxels; keys and
+values are computed once, as the iterations share their weights; the softmax over the keys is computed in chunks.
 """
 
 import functools
@@ -19,10 +19,12 @@ from .seeds import QuerySeeds, Seeds
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the decoder says about one scene after one iteration; Q in query order.
+    """The decoder's output for one cloud after one iteration; Q in query order.
 
-    mask_logits: [M, Q] on voxels, > 0 is inside; objectness_logits: [Q, 2], softmax index 0 is "object";
-    clip_features: [Q, C_text], not normalised; seeds: where the queries started, None for learned queries.
+    mask_logits: [M, Q] on voxels, > 0 is inside;
+    objectness_logits: [Q, 2], softmax index 0 is "object", 1 is "no object";
+    clip_features: [Q, C_text], not normalised;
+    seeds: Seeds of the queries, None for learned queries.
     """
 
     mask_logits: torch.Tensor
@@ -33,9 +35,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Keys:
-    """What the queries attend to: rows of a scene's voxels or, on the exact point-level path, its points.
+    """Keys and values of the cross attention: one per voxel or, on the exact path, one per point.
 
-    row: [N] int64 voxel of each key, or None where keys are the voxels themselves; key, value: [H, N, D].
+    row: [N] int64 voxel of each key, or None if the keys are the voxels; key, value: [H, N, D].
     """
 
     row: torch.Tensor | None
@@ -58,7 +60,7 @@ class CrossAttention(nn.Module):
         return F.linear(x, weight, bias).unflatten(1, (attention.num_heads, -1)).transpose(0, 1)
 
     def forward(self, query, keys, blocked, chunk_size):
-        """query: [Q, C]; blocked: [N_voxels, Q] bool, True where a key may not be seen."""
+        """query: [Q, C] -> [Q, C]; blocked: [M, Q] bool by voxel, True where attention is masked out."""
         attended = masked_attention(self.project(0, query), keys, blocked, chunk_size)
         return self.norm(query + self.multihead_attn.out_proj(attended.transpose(0, 1).flatten(1)))
 
@@ -89,7 +91,7 @@ class FeedForward(nn.Module):
 
 
 class QueryProjection(nn.Module):
-    """Two linear layers, each followed by ReLU, under the checkpoint's name `layers`."""
+    """Two linear layers, each followed by ReLU; their name in the checkpoint is `layers`."""
 
     def __init__(self, channels):
         super().__init__()
@@ -100,7 +102,7 @@ class QueryProjection(nn.Module):
 
 
 class UnusedPositionEncoding(nn.Module):
-    """A buffer that the released checkpoint carries and nothing reads."""
+    """A buffer of the released checkpoint that is not used."""
 
     def __init__(self, channels):
         super().__init__()
@@ -108,16 +110,16 @@ class UnusedPositionEncoding(nn.Module):
 
 
 class QueryDecoder(nn.Module):
-    """Iterations of masked cross attention, self attention and feed-forward, all sharing their weights.
+    """Iterations of masked cross attention, self attention and feed-forward, which share their weights.
 
-    Its modules sit at the top level of the released checkpoint; `SpaCeFormer` adds the backbone by inheritance.
+    Its modules are at the top level of the released checkpoint; `SpaCeFormer` adds the backbone by inheritance.
     """
 
     def __init__(self, config):
         super().__init__()
         channels = config.decoder_channels
-        self.decoder_proj = nn.Linear(config.feature_channels, channels)  # what masks are made from
-        self.linear = nn.Linear(config.feature_channels, channels)  # what queries attend to
+        self.decoder_proj = nn.Linear(config.feature_channels, channels)  # features that masks are computed from
+        self.linear = nn.Linear(config.feature_channels, channels)  # input of keys and values
         self.query_proj = QueryProjection(channels)
         self.pos_enc = UnusedPositionEncoding(channels)
         self.decoder_norm = nn.LayerNorm(channels)
@@ -134,16 +136,19 @@ class QueryDecoder(nn.Module):
         self.learned_pos = nn.Embedding(learned, channels)
 
     def decode(self, features, final, positions, points=None, num_queries=None, chunk_size=4096):
-        """All predictions for one scene, the last iteration's last (the ones before it are for training).
+        """Yields a Prediction before each iteration and one after the last, which is the result; training uses all.
 
-        features: [M, C] of the backbone before its `final` layer; positions: [M, 3] float32 metres of the voxels;
-        points: (positions [N, 3], voxel of each [N] int64) makes points the keys, None the voxels. Yields a
-        Prediction before every iteration and one after the last, so a caller that wants the result takes the last.
+        features: [M, C] of the backbone before its `final` layer;
+        final: that layer, nn.Linear;
+        positions: [M, 3] float32 metres of the voxels;
+        points: (positions [N, 3], voxel of each [N] int64) to use points as keys, None to use the voxels;
+        num_queries: Q, None for that of the configuration;
+        chunk_size: keys per chunk of the softmax.
         """
         mask_features = folded_linear(features, final, self.decoder_proj)  # [M, C_d]
         keys = self.make_keys(features, final, *(points or (positions, None)))
         query, theta, seeds = self.initial_queries(features, positions, num_queries or self.num_queries)
-        del features  # the largest tensor that is not needed any more
+        del features  # large, and no longer needed
         for _ in range(self.iterations):
             prediction = self.predict(query, mask_features, seeds)
             yield prediction
@@ -154,10 +159,10 @@ class QueryDecoder(nn.Module):
         yield self.predict(query, mask_features, seeds)
 
     def initial_queries(self, features, positions, count):
-        """Content plus projected position of each query [Q, C], the rotation of their positions, and their Seeds.
+        """Content plus projected position of each query [Q, C], the rotary encoding of its position, and its Seeds.
 
-        Learned queries have no seeds. They sit at the scene's minimum (their rotary position is 1 on every axis), and
-        more queries than were learned repeat them (index modulo), as in the published code.
+        Learned queries have no Seeds. As in the published code, their position is the cloud's minimum (1 on every axis
+        of the rotary encoding), and beyond the number of learned queries they repeat (index modulo).
         """
         index = torch.arange(count, device=positions.device) % len(self.learned_content.weight)
         query = self.learned_content(index) + self.query_proj(self.learned_pos(index))
@@ -168,11 +173,12 @@ class QueryDecoder(nn.Module):
         return query, self.rotary(positions[seeds.row] - positions.amin(dim=0) + 1), seeds
 
     def rotary(self, positions):
+        """Number of heads and `rotary_table` of positions [N, 3] metres, for `rotate_rows`."""
         channels, heads = self.learned_content.weight.shape[1], self.cross_attention.multihead_attn.num_heads
         return heads, rotary_table(positions, channels // heads, self.rope_base)
 
     def make_keys(self, features, final, positions, row=None):
-        """Keys and values of the cross attention; rotated by the position relative to the scene's minimum, plus 1."""
+        """Keys of the cross attention, rotated by their position relative to the cloud's minimum, plus 1."""
         memory = fold(final, self.linear, features.dtype)
         origin = positions.amin(dim=0) - 1
 
@@ -186,7 +192,7 @@ class QueryDecoder(nn.Module):
         return Keys(row, *projected.permute(1, 2, 0, 3))
 
     def predict(self, query, mask_features, seeds=None):
-        """Heads on the normalised queries. query: [Q, C]; mask_features: [M, C]."""
+        """Prediction of the current queries. query: [Q, C]; mask_features: [M, C]."""
         query = self.decoder_norm(query)
         return Prediction(
             mask_logits=self.mask_logits(query, mask_features, seeds),
@@ -196,11 +202,11 @@ class QueryDecoder(nn.Module):
         )
 
     def mask_logits(self, query, mask_features, seeds=None):
-        """[M, Q], in memory query by query, as they are read. query: [Q, C] normalised; mask_features: [M, C]."""
-        wanted = self.mask_head(query)
+        """[M, Q], stored column by column, as they are read later. query: [Q, C] normalised; mask_features: [M, C]."""
+        mask_query = self.mask_head(query)
 
         def masks(features, votes):
-            logits = wanted @ features.t()
+            logits = mask_query @ features.t()
             return (logits if seeds is None else logits + self.seeds.place_logits(query, seeds.centre, votes)).t()
 
         dtype = compute_dtype(query) if seeds is None else torch.float32
@@ -210,12 +216,12 @@ class QueryDecoder(nn.Module):
 
 
 def folded_linear(x, first, second):
-    """second(first(x)) for two nn.Linear, with their product formed once instead of first(x)."""
+    """second(first(x)) for two nn.Linear, without computing first(x)."""
     return fold(first, second, x.dtype)(x)
 
 
 def fold(first, second, dtype):
-    """Two nn.Linear in a row as one function of rows, their product formed in float32."""
+    """second(first(x)) for two nn.Linear as one linear function of x, whose weight is computed in float32."""
     with torch.autocast(first.weight.device.type, enabled=False):
         weight = second.weight.float() @ first.weight.float()
         bias = second.weight.float() @ first.bias.float() + second.bias.float()
@@ -229,7 +235,7 @@ def rotate_rows(x, heads_and_table):
 
 
 def blocked_voxels(mask_logits):
-    """[M, Q] bool, True where a query may not look: outside its mask, unless its mask is empty in the whole scene."""
+    """[M, Q] bool, True where attention is masked out: outside the query's mask, unless its mask is empty."""
     blocked = mask_logits < 0
     return blocked.logical_and_(~blocked.all(dim=0))
 
@@ -237,13 +243,13 @@ def blocked_voxels(mask_logits):
 def masked_attention(query, keys, blocked, chunk_size):
     """Softmax attention over keys, [H, Q, D] in the query's type.
 
-    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel. Where PyTorch has no fast kernel for it,
-    the keys are taken in chunks, each with a softmax of its own, that count by the sums of their exponentials (as in
-    Milakov and Gimelshein 2018, arXiv 1805.02867).
+    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel; chunk_size: keys per chunk. Without a fast
+    kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of their exponentials
+    (Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
-    indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # by the kernel, in 32 bits
+    indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # the kernel has 32-bit indices
     if has_flash_kernel(query) and indexed and not torch.is_grad_enabled():
-        q, key, value = query[None], keys.key[None], keys.value[None]  # without a batch it takes no fast kernel
+        q, key, value = query[None], keys.key[None], keys.value[None]  # the fast kernel needs a batch dimension
         return F.scaled_dot_product_attention(q, key, value, attn_mask=_bias(keys, blocked, query.dtype))[0]
     chunks = [slice(start, start + chunk_size) for start in range(0, keys.key.shape[1], chunk_size)]
     attended, log_sums = zip(*(_attend(query, keys, blocked, chunk) for chunk in chunks))
@@ -254,8 +260,7 @@ def masked_attention(query, keys, blocked, chunk_size):
 
 
 def _attend(query, keys, blocked, chunk):
-    """As `masked_attention`, to the keys in `chunk` alone: [H, Q, D], and the logarithm of the sum of the exponentials
-    of the logits, [H, Q, 1] float32."""
+    """`masked_attention` to the keys in `chunk`, [H, Q, D], and the log-sum-exp of the logits, [H, Q, 1] float32."""
     bias, attended, log_sums = _bias(keys, blocked, query.dtype, chunk), [], []
     for q, key, value in zip(query * query.shape[-1] ** -0.5, keys.key[:, chunk], keys.value[:, chunk]):
         logits = torch.addmm(bias, q, key.t())
@@ -267,7 +272,9 @@ def _attend(query, keys, blocked, chunk):
 
 
 def _bias(keys, blocked, dtype, chunk=slice(None)):
-    """What to add to the logits of a chunk, [Q, N]: 0 where a query may look at a key, else a number so low that its
-    weight is 0, but finite, since a chunk may hold no visible key at all. blocked: [M, Q]."""
+    """Addend of the logits of a chunk, [Q, N]: 0 where a query may attend to a key, else so low that its weight is 0.
+
+    Finite, as a chunk may have no key to attend to. blocked: [M, Q].
+    """
     hidden = (blocked[chunk] if keys.row is None else blocked.index_select(0, keys.row[chunk])).t()
     return hidden.to(dtype, memory_format=torch.contiguous_format).mul_(torch.finfo(dtype).min / 2)

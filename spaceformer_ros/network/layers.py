@@ -7,21 +7,26 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-PIECE_VALUES = {"cpu": 1 << 19}  # of rows that are worked on at a time: 1 MB in bfloat16 stays in a CPU's cache
-CONVOLUTION_SUMS = {"cpu": 1 << 21}  # float32 sums of a convolution at a time: 8 MB stay in a CPU's cache
+# Values processed at a time, by device type: on a CPU they must fit the cache, on a GPU they only bound memory.
+PIECE_VALUES = {"cpu": 1 << 19}  # of rows, see `by_rows`: 1 MB in bfloat16
+PIECE_VALUES_DEFAULT = 1 << 26
+CONVOLUTION_SUMS = {"cpu": 1 << 21}  # float32 sums of a convolution: 8 MB
+CONVOLUTION_SUMS_DEFAULT = 1 << 27
 
 
 def piece_rows(x):
-    """Rows of x to work on at a time: few enough for the cache of a CPU, enough to fill a GPU."""
-    return max(1, PIECE_VALUES.get(x.device.type, 1 << 26) // x[0].numel())
+    """Number of rows of x to process at a time: few enough for a CPU's cache, enough to fill a GPU."""
+    return max(1, PIECE_VALUES.get(x.device.type, PIECE_VALUES_DEFAULT) // x[0].numel())
 
 
 def by_rows(function, *tensors, out=None, rows=None):
-    """function(*tensors) of a function that treats every row by itself, some rows at a time, so that what lies between
-    two steps does not grow with the map. Where gradients are on, which keep it all anyway, all rows at once.
+    """function(*tensors) for a function that is independent per row, computed in blocks of rows.
 
-    out: a tensor that the result may overwrite, such as one of `tensors`; rows: how many at a time, None for
-    `piece_rows` of the first tensor.
+    This keeps the size of intermediate results independent of the map. With gradients on, which keep them anyway, all
+    rows are computed in one call.
+
+    tensors: [M, ...] each; out: a tensor that the result may overwrite, such as one of `tensors`; rows: block size,
+    None for `piece_rows` of the first tensor.
     """
     if torch.is_grad_enabled():
         return function(*tensors)
@@ -38,9 +43,9 @@ def by_rows(function, *tensors, out=None, rows=None):
 class SparseConvFunction(torch.autograd.Function):
     """out[q] = bias + sum_k x[row of q + offset_k] @ weight[k], one gathered product per kernel offset and piece.
 
-    Sums are float32 whatever the type of the operands. Pairs may name the output behind the last one of a piece: what
-    is added to it is dropped. The targets of one offset are unique, so the scattered sum is race-free and
-    deterministic on every device. Nothing gathered is kept for the backward pass.
+    Sums are float32 for operands of any type. Padded pairs have the output after the last one of a piece; its sum is
+    dropped. The targets of one offset are unique, so the scattered sum is free of races and deterministic on every
+    device. Gathered rows are not kept for the backward pass.
     """
 
     @staticmethod
@@ -62,7 +67,7 @@ class SparseConvFunction(torch.autograd.Function):
         grad_weight = torch.zeros(weight.shape, device=x.device)
         grad_x = torch.zeros(x.shape, device=x.device) if ctx.needs_input_grad[0] else None
         for piece in ctx.pieces:
-            part = F.pad(grad[piece.rows].to(x.dtype), (0, 0, 0, 1))  # zero for the output behind the last one
+            part = F.pad(grad[piece.rows].to(x.dtype), (0, 0, 0, 1))  # zero for the output of padded pairs
             for k, (source, target) in enumerate(zip(piece.inputs, piece.outputs)):
                 gathered = part.index_select(0, target)
                 grad_weight[k] += x.index_select(0, source).t() @ gathered
@@ -73,17 +78,17 @@ class SparseConvFunction(torch.autograd.Function):
 
 
 def plain_convolution(x, weight, bias, level, kernel_size):
-    """SparseConvFunction on the voxels of a Level: the reference for every other way to compute it."""
-    rows = CONVOLUTION_SUMS.get(x.device.type, 1 << 27) // weight.shape[2]
+    """SparseConvFunction on the voxels of a Level: the reference for other kernels."""
+    rows = CONVOLUTION_SUMS.get(x.device.type, CONVOLUTION_SUMS_DEFAULT) // weight.shape[2]
     return SparseConvFunction.apply(x, weight, bias, level.neighbour_pieces(kernel_size, rows))
 
 
 class SparseConv3d(nn.Module):
-    """Submanifold sparse convolution of stride 1: outputs live where inputs live.
+    """Submanifold sparse convolution of stride 1: outputs exist at the input voxels only.
 
     weight: [kernel_size**3, C_in, C_out]; equals `torch.nn.functional.conv3d` with the weight permuted to
     [C_out, C_in, kx, ky, kz] and evaluated at the occupied voxels. kernel: a function of (x, weight, bias, neighbour
-    table) that is used instead of the plain path where gradients are off, set by `kernels.use_triton`; None for none.
+    table) used instead of `plain_convolution` where gradients are off, set by `kernels.use_triton`; None by default.
     """
 
     kernel = None
@@ -105,7 +110,7 @@ class SparseConv3d(nn.Module):
 
 
 def compute_dtype(x):
-    """The type in which matrix products of x are to run: autocast's where it is on, else that of x."""
+    """The type of matrix products of x: autocast's where it is on, else that of x."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
@@ -145,27 +150,29 @@ class SwiGLU(nn.Module):
 def rotary_table(positions, head_dim, base):
     """Cosines and sines of the 3D rotary encoding.
 
-    positions: [M, 3] float, counted so that the smallest is 1 on each axis (voxels in the backbone, metres in the
-    query decoder). Returns two [M, rope_dim / 2] float32 tensors; rope_dim = head_dim // 6 * 6: the first third of
-    the pairs turns with x, then y, then z; frequencies base**-(2t / (rope_dim / 3)).
+    positions: [M, 3] float, shifted so that the minimum is 1 on each axis (voxels in the backbone, metres in the query
+    decoder). Returns two [M, rope_dim / 2] float32 tensors; rope_dim = head_dim // 6 * 6: the first third of the pairs
+    rotates with x, then y, then z; frequencies base**-(2t / (rope_dim / 3)).
     """
     rope_dim = head_dim // 6 * 6
     exponents = torch.arange(0, rope_dim // 3, 2, dtype=torch.float32, device=positions.device) / (rope_dim // 3)
-    theta = torch.pow(base, -exponents)  # a number, as a tensor it would be copied to a GPU, which waits
+    theta = torch.pow(
+        base, -exponents
+    )  # base stays a number: as a tensor it would be copied to the GPU, and the host would wait
     angles = (positions.float()[:, :, None] * theta).flatten(1)
     return angles.cos(), angles.sin()
 
 
 def rotate(x, table):
-    """Turn the interleaved pairs (2r, 2r + 1) of each head by the table's angles; channels beyond pass through.
+    """Rotate the interleaved pairs (2r, 2r + 1) of each head by the table's angles; other channels are unchanged.
 
-    x: [M, ..., D]; computed in float32 as products of complex numbers, returned in the type of x.
+    x: [M, ..., D]; table: of `rotary_table`. Computed in float32 as complex products, returned in the type of x.
     """
-    turn = torch.complex(*table)
-    turn = turn.view(len(turn), *[1] * (x.dim() - 2), -1)
-    rope_dim = 2 * turn.shape[-1]
+    rotation = torch.complex(*table)
+    rotation = rotation.view(len(rotation), *[1] * (x.dim() - 2), -1)
+    rope_dim = 2 * rotation.shape[-1]
     pairs = torch.view_as_complex(x[..., :rope_dim].float().unflatten(-1, (-1, 2)))
     out = torch.empty_like(x)
-    out[..., :rope_dim] = torch.view_as_real(pairs * turn).flatten(-2)
+    out[..., :rope_dim] = torch.view_as_real(pairs * rotation).flatten(-2)
     out[..., rope_dim:] = x[..., rope_dim:]
     return out

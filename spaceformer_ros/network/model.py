@@ -1,4 +1,4 @@
-"""SpaCeFormer: configuration and the whole network, from a voxel grid to predictions per scene."""
+"""SpaCeFormer: configuration and the whole network, from a voxel grid to one prediction per cloud."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -24,16 +24,21 @@ class StageConfig:
 
 @dataclass(frozen=True)
 class SpaCeFormerConfig:
-    """Everything that decides the shapes and the arithmetic of a network; stored in every checkpoint.
+    """The shapes and the arithmetic of a network; stored in every checkpoint.
 
-    encoder: finest level first; decoder: from the second coarsest level to the finest. voxel_size: metres, fixed by
-    training. position_octaves: 0 for the published input, colours alone; n > 0 adds each voxel's position in the
-    shifted cloud with n sines and cosines of it. voxel_offsets: adds where in its voxel the mean point lies, which
-    shows what is flatter than a voxel. seeded_queries: False for the published queries, learned constants; True starts
-    them at voxels of the scene (`seeds.py`). feature_channels: width of the backbone's output; text_channels: width of
-    the text embeddings. nms_iou: mask IoU above which two predictions are the same object; fuse_iou: above which the
-    worse one has a say in the better one's mask and feature, 1 for never. along_walls: maps are turned along their
-    walls before they are voxelised, as in training (`heading.py`). looks: 2 for also at the mirror image (`mirror.py`).
+    encoder: StageConfigs, finest level first;
+    decoder: StageConfigs from the second coarsest level to the finest;
+    voxel_size: metres, fixed by training;
+    feature_channels: width of the backbone's output;
+    text_channels: width of the text embeddings;
+    position_octaves: 0 for the published input, colours only; n > 0 adds each voxel's position and n octaves of its
+        sines and cosines (`network_input`);
+    voxel_offsets: adds the mean point's offset from the voxel's centre, which shows details smaller than a voxel;
+    seeded_queries: False for the published queries, learned constants; True to start them at voxels (`seeds.py`);
+    nms_iou: mask IoU above which two predictions are the same object;
+    fuse_iou: mask IoU above which a worse prediction is averaged into the better one; 1 disables this, as published;
+    along_walls: maps are rotated to align their walls with the axes before voxelisation, as in training.
+    looks: 2 for also at the mirror image (`mirror.py`).
     """
 
     encoder: tuple
@@ -109,14 +114,14 @@ class SpaCeFormerConfig:
             voxel_offsets=True,
             seeded_queries=True,
             along_walls=True,
-            nms_iou=0.3,  # several queries start on one object
+            nms_iou=0.3,  # several queries have their seed on one object
             fuse_iou=0.5,
             stem_kernel_size=3,
         )
 
     @property
     def in_channels(self):
-        """Width of the stem's input: three colours, and what `network_input` adds to them."""
+        """Width of the stem's input, see `network_input`."""
         return 3 + (3 + 6 * self.position_octaves if self.position_octaves else 0) + 3 * self.voxel_offsets
 
     @property
@@ -125,7 +130,7 @@ class SpaCeFormerConfig:
         return tuple(stage.kind for stage in (*self.encoder, *self.decoder) for _ in range(stage.depth))
 
     def to_dict(self):
-        """Plain values, for a checkpoint."""
+        """Plain values for a checkpoint; the inverse of `from_dict`."""
         return asdict(self)
 
     @classmethod
@@ -141,7 +146,7 @@ class SpaCeFormerConfig:
 
 
 def fixed_orders(config):
-    """The default block orders: deterministic, every curve and window offset in turn."""
+    """The default block orders: deterministic, all curves and window offsets in turn."""
     return tuple(
         SPACE_ORDERS[i % len(SPACE_ORDERS)] if kind == "space" else CURVE_ORDERS[i % len(CURVE_ORDERS)]
         for i, kind in enumerate(config.block_kinds)
@@ -149,7 +154,7 @@ def fixed_orders(config):
 
 
 def drawn_orders(config, seed):
-    """The block orders that the published inference draws after `torch.manual_seed(seed)`, "random" among them."""
+    """The block orders, RANDOM_ORDER among them, that the published inference draws after `torch.manual_seed(seed)`."""
     generator = torch.Generator().manual_seed(seed)
     lists = {"space": SPACE_ORDERS, "curve": (RANDOM_ORDER, *CURVE_ORDERS)}
     return tuple(
@@ -158,8 +163,11 @@ def drawn_orders(config, seed):
 
 
 def network_input(grid, config):
-    """What the stem sees, [M, C_in] float32: colours, and where the SpaCeFormerConfig asks for them positions (period
-    of octave i: 16 / 2**i m) and the mean point's offset from the middle of its voxel, in voxels, -0.5 to 0.5."""
+    """The stem's input, [M, C_in] float32.
+
+    Colours and, as set in the SpaCeFormerConfig, positions (period of octave i: 16 / 2**i m) and the mean point's
+    offset from the centre of its voxel, -0.5 to 0.5 voxels.
+    """
     parts = [grid.features]
     if config.position_octaves:
         octaves = torch.arange(config.position_octaves, device=grid.positions.device)
@@ -187,8 +195,8 @@ class SpaCeFormer(QueryDecoder):
     def backbone_features(self, grid, orders=None, core_dtype=None, permutation_seed=0):
         """Features of the voxels before `final`, [M, C].
 
-        orders: one block order per block (default: `fixed_orders`); permutation_seed: seeds the permutations of
-        blocks whose order is "random", from a generator of their own.
+        orders: one block order per block, None for `fixed_orders`; permutation_seed: of the permutations of blocks
+        with RANDOM_ORDER, drawn from a separate generator. Raises SpaceformerError for orders that do not fit.
         """
         orders = fixed_orders(self.config) if orders is None else tuple(orders)
         kinds = self.config.block_kinds
@@ -201,25 +209,27 @@ class SpaCeFormer(QueryDecoder):
         return self.backbone.inner_module(grid.level, features, orders, core_dtype, generator)
 
     def forward(self, grid, orders=None, core_dtype=None, points=None, num_queries=None, chunk_size=4096):
-        """One Prediction per scene of the grid.
+        """One Prediction per cloud of the grid, as a list.
 
-        points: [N, 3] float32 metres of the points behind `grid.point_to_voxel` (one scene only) makes every point a
-        key of the cross attention, exactly as published; by default the voxels are the keys, at their mean position,
-        which is the same for clouds with one point per voxel.
+        points: [N, 3] float32 metres of the points of `grid.point_to_voxel` (one cloud only) to use every point as a
+        key of the cross attention, exactly as published. By default the keys are the voxels at their mean position,
+        which is equivalent for clouds with one point per voxel.
         """
         features = self.backbone_features(grid, orders, core_dtype)
-        scenes = self.scene_predictions(features, grid, points, num_queries, chunk_size)
-        del features  # `decode` holds them as long as it needs them
-        return [deque(iterations, maxlen=1)[0] for iterations in scenes]
+        clouds = self.predictions_per_cloud(features, grid, points, num_queries, chunk_size)
+        del features  # the generators release them after use
+        return [deque(iterations, maxlen=1)[0] for iterations in clouds]
 
-    def scene_predictions(self, features, grid, points=None, num_queries=None, chunk_size=4096):
-        """One iterator over the predictions of all decoder iterations per scene."""
-        sizes = grid.level.scene_sizes
+    def predictions_per_cloud(self, features, grid, points=None, num_queries=None, chunk_size=4096):
+        """For each cloud, an iterator over the Predictions of all decoder iterations; arguments as in `forward`."""
+        sizes = grid.level.cloud_sizes
         if points is not None:
             if len(sizes) != 1:
-                raise SpaceformerError(f"points as keys work for one scene at a time, the grid holds {len(sizes)}")
+                raise SpaceformerError(
+                    f"points as keys need a grid of one cloud, this one has {len(sizes)}: pass points=None"
+                )
             points = (points, grid.point_to_voxel)
         return [
-            self.decode(scene_features, self.final, positions, points, num_queries, chunk_size)
-            for scene_features, positions in zip(features.split(sizes), grid.positions.split(sizes))
+            self.decode(cloud_features, self.final, positions, points, num_queries, chunk_size)
+            for cloud_features, positions in zip(features.split(sizes), grid.positions.split(sizes))
         ]

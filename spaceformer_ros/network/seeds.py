@@ -1,6 +1,6 @@
-"""Seeded queries: every query starts at a voxel and expects its object around the centre that this voxel votes for.
+"""Seeded queries: each query starts at a voxel and expects its object around the centre that this voxel votes for.
 
-Not part of the published network, whose queries are learned constants and take hundreds of GPU hours to specialise.
+Not part of the published network, whose queries are learned constants and need hundreds of GPU hours of training.
 Votes are those of VoteNet (Qi et al. 2019, arXiv 1904.09664), sampled farthest first as in Mask3D (Schult et al. 2023,
 arXiv 2210.03105). The demo configuration uses them; the released one does not.
 """
@@ -16,7 +16,11 @@ from .. import SpaceformerError
 
 @dataclass(frozen=True)
 class Seeds:
-    """Q starting places in one scene. row: [Q] int64 voxel; centre: [Q, 3] and votes: [M, 3], float32 metres."""
+    """Seeds of the Q queries of one cloud.
+
+    row: [Q] int64 the query's voxel; centre: [Q, 3] float32 metres, the vote of that voxel; votes: [M, 3] float32
+    metres, of all voxels.
+    """
 
     row: torch.Tensor
     centre: torch.Tensor
@@ -24,24 +28,24 @@ class Seeds:
 
 
 class QuerySeeds(nn.Module):
-    """Picks the starting voxels and says how much the place of a voxel speaks for a query's mask."""
+    """Picks the seed voxels, and adds the distance to the expected centre to the mask logits."""
 
     def __init__(self, in_channels, channels):
         super().__init__()
         self.foreground = nn.Linear(in_channels, 1)
         self.offset = nn.Linear(in_channels, 3)
         self.content = nn.Linear(in_channels, channels)
-        self.place = nn.Linear(channels, 5)  # shift of the centre (3), sharpness, bias
+        self.place = nn.Linear(channels, 5)  # offset of the centre (3), sharpness, bias
         nn.init.zeros_(self.place.weight)
         with torch.no_grad():
-            self.place.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 4.0, 1.0]))  # a ball of half a metre
+            self.place.bias.copy_(torch.tensor([0.0, 0.0, 0.0, 4.0, 1.0]))  # logit 0 at a distance of half a metre
 
     def vote(self, features, positions):
-        """Place of the object's centre as each voxel sees it. features: [M, C]; positions: [M, 3] metres."""
+        """Predicted object centre of each voxel, [M, 3] float32 metres. features: [M, C]; positions: [M, 3] metres."""
         return positions.float() + self.offset(features).float()
 
     def pick(self, features, positions, count):
-        """Seeds of a scene: voxels that look like part of an object, their votes as far apart as possible."""
+        """Seeds of a cloud: up to `count` foreground voxels whose votes are as far apart as possible."""
         votes = self.vote(features, positions)
         with torch.no_grad():
             foreground = self.foreground(features)[:, 0].float()
@@ -50,36 +54,40 @@ class QuerySeeds(nn.Module):
             candidates = torch.nonzero(foreground >= threshold)[:, 0]
             if not len(candidates):
                 raise SpaceformerError(
-                    f"the network's values are not finite in {str(features.dtype)[6:]}: set precision to auto"
+                    f"the network's features are not finite in {str(features.dtype)[6:]}: set precision to auto"
                 )
             row = candidates[farthest_points(votes[candidates], count)]
         return Seeds(row, votes[row], votes)
 
     def place_logits(self, query, centre, votes):
-        """What distance to the expected centre adds to the mask logits, [Q, M] float32.
+        """Addend of the mask logits, [Q, M] float32: bias - sharpness * |vote - centre|^2, learned per query.
 
-        query: [Q, C]; centre: [Q, 3] and votes: [M, 3] of its Seeds.
+        query: [Q, C]; centre: [Q, 3] and votes: [M, 3] metres, of Seeds.
         """
-        shift, sharpness, bias = self.place(query).float().split([3, 1, 1], dim=1)
-        centre, sharpness = centre + shift, F.softplus(sharpness)
-        square = lambda x: (x * x).sum(dim=1, keepdim=True)  # noqa: E731
+        offset, sharpness, bias = self.place(query).float().split([3, 1, 1], dim=1)
+        centre, sharpness = centre + offset, F.softplus(sharpness)
         with torch.autocast(query.device.type, enabled=False):
-            # bias - sharpness * |vote - centre|^2 as one product
-            ours = torch.cat([2 * sharpness * centre, -sharpness, bias - sharpness * square(centre)], dim=1)
-            return ours @ torch.cat([votes, square(votes), torch.ones_like(votes[:, :1])], dim=1).t()
+            # the square expanded, as one matrix product
+            left = torch.cat([2 * sharpness * centre, -sharpness, bias - sharpness * square_norm(centre)], dim=1)
+            return left @ torch.cat([votes, square_norm(votes), torch.ones_like(votes[:, :1])], dim=1).t()
+
+
+def square_norm(x):
+    """Squared length of each row, [N, 1]. x: [N, C]."""
+    return (x * x).sum(dim=1, keepdim=True)
 
 
 def farthest_points(points, count):
-    """Indices [count] of points, each the farthest from those before it; the first is the one farthest from the mean.
+    """Farthest point sampling: [count] int64 indices; the first is the point farthest from the mean.
 
-    points: [K, 3] float, K >= 1; indices repeat once all points are taken.
+    points: [K, 3] float, K >= 1; indices repeat after all points were taken.
     """
     chosen = torch.empty(count, dtype=torch.int64, device=points.device)
     pick = (points - points.mean(dim=0)).square().sum(dim=1).argmax()
     distance = torch.full((len(points),), torch.inf, device=points.device)
     for i in range(count):
         chosen[i] = pick
-        nearest = points.index_select(0, pick[None])  # not points[pick], which would wait for a GPU
+        nearest = points.index_select(0, pick[None])  # points[pick] would wait for the GPU
         distance = torch.minimum(distance, (points - nearest).square().sum(dim=1))
         pick = distance.argmax()
     return chosen

@@ -1,13 +1,13 @@
-"""The submanifold sparse convolution as one Triton kernel, for CUDA devices: nothing gathered or scattered is stored.
+"""The submanifold sparse convolution as one Triton kernel, for CUDA devices: gathered rows are never stored.
 
-Import it only where it is used (`kernels.py`): Triton comes with torch's CUDA builds and is not there otherwise.
+Imported only by `kernels.use_triton`: Triton comes with torch's CUDA builds and is missing otherwise.
 """
 
 import torch
 import triton
 import triton.language as tl
 
-ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, steps of the product that are loaded ahead
+ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, pipeline stages of the product
 
 
 def convolve(x, weight, bias, table):
@@ -29,11 +29,16 @@ def convolve(x, weight, bias, table):
 
 def block_sizes(in_channels, out_channels):
     """The kernel's compile-time constants for these widths; a product needs at least 16 on every side."""
-    size = lambda width, most: min(max(triton.next_power_of_2(width), 16), most)  # noqa: E731
-    return {"row_block": ROWS, "column_block": size(out_channels, 128), "channel_block": size(in_channels, 32)}
+    column_block, channel_block = block_size(out_channels, 128), block_size(in_channels, 32)
+    return {"row_block": ROWS, "column_block": column_block, "channel_block": channel_block}
 
 
-@triton.jit(do_not_specialize=["num_rows", "table_stride"])  # they change with every map
+def block_size(width, maximum):
+    """The power of 2 from 16 to `maximum` that holds `width`, as far as possible."""
+    return min(max(triton.next_power_of_2(width), 16), maximum)
+
+
+@triton.jit(do_not_specialize=["num_rows", "table_stride"])  # they differ between maps
 def kernel(
     x,
     weight,
@@ -57,8 +62,8 @@ def kernel(
     for k in range(num_offsets):
         source = tl.load(neighbours, mask=row < num_rows, other=-1)
         neighbours += table_stride
-        if tl.max(source, axis=0) >= 0:  # else none of these rows has a neighbour there
-            start = source.to(tl.int64)[:, None] * in_channels  # beyond 32 bits on large maps
+        if tl.max(source, axis=0) >= 0:  # at least one of these rows has a neighbour at this offset
+            start = source.to(tl.int64)[:, None] * in_channels  # exceeds 32 bits on large maps
             for c in range(0, in_channels, channel_block):
                 channel = c + tl.arange(0, channel_block)
                 there = (source >= 0)[:, None] & (channel < in_channels)[None, :]

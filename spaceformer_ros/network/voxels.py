@@ -1,7 +1,7 @@
 """Voxels of a cloud and the coarser levels above them: packed keys, parents, neighbours.
 
 Coordinates are integers (a voxel's index along each axis), counted from the world origin; level l has voxels of
-`voxel_size * 2**l` metres. Every row belongs to a scene, so that several clouds can go through the network at once.
+`voxel_size * 2**l` metres. Several clouds can share one grid: each voxel has the index of its cloud.
 """
 
 import math
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 
 from .. import SpaceformerError
 
-AXIS_BITS = 18  # per axis in a packed key, as in the published implementation
+AXIS_BITS = 18  # of each axis in a packed key, as in the published implementation
 AXIS_LIMIT = 1 << (AXIS_BITS - 1)
-MAX_INDEX = AXIS_LIMIT - 8  # voxel indices stay below it (+-2.6 km at 2 cm), so that kernels never leave the range
-MAX_SCENES = 512
+MAX_INDEX = AXIS_LIMIT - 8  # of voxels (+-2.6 km at 2 cm): the offsets of a kernel stay within AXIS_LIMIT
+MAX_CLOUDS = 512
 
 
 def voxel_coords(xyz, voxel_size):
@@ -39,15 +39,15 @@ def voxel_coords(xyz, voxel_size):
     return coords.long()
 
 
-def pack(coords, scene):
-    """One int64 key per voxel, ascending in (scene, x, y, z). coords: [M, 3] int64; scene: [M] int64 < 512."""
+def pack(coords, cloud_index):
+    """[M] int64 keys, ascending in (cloud, x, y, z). coords: [M, 3] int64; cloud_index: [M] int64 < MAX_CLOUDS."""
     shifted = coords + AXIS_LIMIT
-    key = scene << (3 * AXIS_BITS)
+    key = cloud_index << (3 * AXIS_BITS)
     return key | (shifted[:, 0] << (2 * AXIS_BITS)) | (shifted[:, 1] << AXIS_BITS) | shifted[:, 2]
 
 
 def unpack(key):
-    """Inverse of `pack`: coords [M, 3] int64 and scene [M] int64."""
+    """Inverse of `pack`: coords [M, 3] int64 and cloud_index [M] int64."""
     mask = (1 << AXIS_BITS) - 1
     axes = [((key >> (shift * AXIS_BITS)) & mask) - AXIS_LIMIT for shift in (2, 1, 0)]
     return torch.stack(axes, dim=1), key >> (3 * AXIS_BITS)
@@ -69,11 +69,11 @@ class NeighbourPairs:
         return sum(len(rows) for rows in self.inputs)
 
     def pieces(self, size, padded):
-        """The pairs by output, NeighbourPieces of `size` consecutive rows. Needs outputs in ascending order.
+        """The pairs split into NeighbourPieces of `size` consecutive output rows. Needs ascending outputs.
 
-        padded: fill each list up to one of a few lengths with pairs (0, row behind the piece's last).
+        padded: whether pieces are padded to a few lengths (see `NeighbourPiece.padded`).
         """
-        count = len(self.inputs[len(self.inputs) // 2])  # at the centre every voxel meets itself
+        count = len(self.inputs[len(self.inputs) // 2])  # at the centre offset every voxel is its own neighbour
         starts = range(0, count, size)
         bounds = torch.tensor([*starts, count], device=self.outputs[0].device)
         cuts = torch.stack([torch.searchsorted(rows, bounds) for rows in self.outputs]).tolist()
@@ -91,7 +91,7 @@ class NeighbourPairs:
 
 @dataclass(frozen=True)
 class NeighbourPiece:
-    """The NeighbourPairs whose outputs lie in the slice `rows` of a level; outputs are counted from its start."""
+    """The NeighbourPairs with outputs in the slice `rows` of a level; outputs are relative to its start."""
 
     rows: slice
     inputs: list  # K tensors [P_k] int64: int32 is half as large, but makes narrow convolutions twice as slow on a CPU
@@ -101,13 +101,18 @@ class NeighbourPiece:
         return self.rows.stop - self.rows.start
 
     def padded(self):
-        """The same pairs and some of input 0 with the output behind the last, so that few lengths occur.
+        """The pairs of each offset padded to one of a few lengths by pairs (input 0, the output after the last).
 
         On a CPU every new shape of a matrix product is compiled first, which takes longer than a small product.
         """
-        fill = lambda rows, row: F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=row)  # noqa: E731
-        inputs, outputs = [fill(rows, 0) for rows in self.inputs], [fill(rows, len(self)) for rows in self.outputs]
+        inputs = [pad_rows(rows, 0) for rows in self.inputs]
+        outputs = [pad_rows(rows, len(self)) for rows in self.outputs]
         return NeighbourPiece(self.rows, inputs, outputs)
+
+
+def pad_rows(rows, value):
+    """rows [P], extended with `value` to `padded_length`."""
+    return F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=value)
 
 
 def padded_length(length, steps=4):
@@ -119,16 +124,15 @@ def padded_length(length, steps=4):
 
 
 class Level:
-    """The voxels of one resolution step, rows sorted by packed key, with everything that depends on them only.
+    """The voxels of one resolution step, rows sorted by packed key, and the tables computed from them.
 
-    All blocks of a level share these tables: neighbour pairs, attention groups and rotary angles are computed once
-    (see `remember`) and reused by the encoder and the decoder.
+    The blocks of a level, in the encoder and in the decoder, share these tables: neighbour lists, attention groups and
+    rotary angles (see `cached`).
     """
 
     def __init__(self, key):
         self.key = key  # [M] int64, ascending and unique
-        self._memory = {}
-        self._last = None, None  # see `_keep_last`
+        self._tables = {}  # name -> (variant, table), see `cached`
 
     def __len__(self):
         return len(self.key)
@@ -139,13 +143,16 @@ class Level:
         return unpack(self.key)[0]
 
     @cached_property
-    def scene(self):
-        """[M] int64, the scene of each voxel."""
+    def cloud_index(self):
+        """[M] int64, which cloud of the batch each voxel belongs to."""
         return self.key >> (3 * AXIS_BITS)
 
     def piles(self):
-        """Voxels of one scene that stand one above the other, P piles: the rows that they start at, and M, [P + 1];
-        their coordinates along x and y [P, 2]; and those of all voxels along z [M]. int64."""
+        """The P vertical columns of voxels (same cloud, x and y).
+
+        Returns the first row of each column, followed by M, [P + 1] int64; x and y of each column [P, 2] int64; and z
+        of every voxel [M] int64.
+        """
         pile = self.key >> AXIS_BITS
         new = torch.nonzero(torch.diff(pile))[:, 0] + 1
         start = F.pad(new, (1, 1))
@@ -154,23 +161,23 @@ class Level:
         return start, unpack(self.key[start[:-1]])[0][:, :2], height
 
     @cached_property
-    def scene_sizes(self):
-        """Number of voxels of each scene, list of int."""
-        return torch.bincount(self.scene).tolist()
+    def cloud_sizes(self):
+        """Number of voxels of each cloud, list of int."""
+        return torch.bincount(self.cloud_index).tolist()
 
     @cached_property
     def local_coords(self):
-        """Coordinates counted from the minimum of the voxel's own scene, [M, 3] int64 >= 0.
+        """Coordinates relative to the minimum of the voxel's cloud, [M, 3] int64 >= 0.
 
-        The published code takes the minimum over the whole batch; with one cloud per call, its only tested use, the
-        two agree, and taking it per scene makes a scene's result independent of its batch mates.
+        The published code takes the minimum over the whole batch. For one cloud per call, its only tested use, the two
+        agree; the minimum per cloud makes a cloud's result independent of the rest of the batch.
         """
-        parts = self.coords.split(self.scene_sizes)
+        parts = self.coords.split(self.cloud_sizes)
         return torch.cat([part - part.amin(dim=0) for part in parts])
 
     @cached_property
     def extent(self):
-        """Voxels along the longest axis of the largest scene."""
+        """Number of voxels along the longest axis of the largest cloud."""
         return int(self.local_coords.max()) + 1
 
     @cached_property
@@ -186,35 +193,36 @@ class Level:
     @cached_property
     def _coarser_and_parent(self):
         halved = torch.div(self.coords, 2, rounding_mode="floor")
-        key, parent = torch.unique(pack(halved, self.scene), return_inverse=True)
+        key, parent = torch.unique(pack(halved, self.cloud_index), return_inverse=True)
         return Level(key), parent
 
-    def remember(self, name, make):
-        """The value stored under `name`, made by `make()` on first use."""
-        if name not in self._memory:
-            self._memory[name] = make()
-        return self._memory[name]
+    def cached(self, name, make, variant=None):
+        """The table `name`, computed by `make()` on first use.
+
+        variant: what the table also depends on. A name keeps its last variant only: neighbour lists are large, and the
+        blocks that share one follow each other.
+        """
+        if name in self._tables and self._tables[name][0] == variant:
+            return self._tables[name][1]
+        self._tables.pop(name, None)  # frees the old variant before the new one is computed
+        table = make()
+        self._tables[name] = variant, table
+        return table
 
     def neighbour_pairs(self, kernel_size):
-        """NeighbourPairs of an odd cubic kernel; not remembered: found in less time than one convolution takes."""
+        """NeighbourPairs of an odd cubic kernel; not cached, as one convolution takes longer than the search."""
         return find_neighbour_pairs(self.key, kernel_size)
 
     def neighbour_pieces(self, kernel_size, size):
-        """The same as NeighbourPieces of `size` rows, padded on a CPU; the last that were asked for are remembered."""
+        """The same as NeighbourPieces of `size` rows, padded on a CPU."""
         size, padded = min(size, len(self)), self.key.device.type == "cpu"
-        return self._keep_last((kernel_size, size), lambda: self.neighbour_pairs(kernel_size).pieces(size, padded))
+        return self.cached(
+            "neighbours", lambda: self.neighbour_pairs(kernel_size).pieces(size, padded), (kernel_size, size)
+        )
 
     def neighbour_table(self, kernel_size):
-        """[K, M] int32, see `find_neighbour_table`; the last that was asked for is remembered."""
-        return self._keep_last(kernel_size, lambda: find_neighbour_table(self.key, kernel_size))
-
-    def _keep_last(self, name, make):
-        """As `remember`, but only until another name is asked for: neighbour lists are large, and the blocks that share
-        them follow one another."""
-        if self._last[0] != name:
-            self._last = None, None  # free before the next are made
-            self._last = name, make()
-        return self._last[1]
+        """[K, M] int32, see `find_neighbour_table`."""
+        return self.cached("neighbours", lambda: find_neighbour_table(self.key, kernel_size), kernel_size)
 
 
 def find_neighbour_pairs(key, kernel_size):
@@ -229,11 +237,13 @@ def find_neighbour_pairs(key, kernel_size):
 
 
 def find_neighbour_table(key, kernel_size):
-    """The pairs for sorted packed keys [M] as a table [K, M] int32: row of the voxel at q + offset_k, -1 where there is
-    none. Nothing here waits for a GPU, because no size depends on what is found."""
+    """The pairs for sorted packed keys [M] as a table [K, M] int32: row of the voxel at q + offset_k, -1 for none.
+
+    The host does not wait for a GPU here: no tensor's size depends on what is found.
+    """
     last, count = kernel_size**3 - 1, len(key)
     rows = torch.arange(count, dtype=torch.int32, device=key.device)
-    # the last column takes what is dropped
+    # the last column collects what is dropped
     table = torch.full((last + 1, count + 1), -1, dtype=torch.int32, device=key.device)
     table[last // 2, :count] = rows
     for k, candidate, hit in _search(key, kernel_size):
@@ -243,11 +253,11 @@ def find_neighbour_table(key, kernel_size):
 
 
 def _search(key, kernel_size):
-    """Rows (k, candidate [M] int64, hit [M] bool) for the offsets before the centre: where `hit`, `candidate` is the
-    row of the voxel at q + offset_k. Offset K-1-k is the mirror of offset k, so the other half follows from these.
+    """Yields (k, candidate [M] int64, hit [M] bool) for the offsets before the centre.
 
-    Along z neighbours have consecutive keys: one search per (dx, dy) column finds the first candidate, and walking
-    up from it finds the rest.
+    Where `hit`, `candidate` is the row of the voxel at q + offset_k. Offset K-1-k mirrors offset k, so the other half
+    follows from these. Neighbours along z have consecutive keys: one search per (dx, dy) column finds the first
+    candidate, and counting up from it finds the rest.
     """
     radius, centre = kernel_size // 2, kernel_size**3 // 2
     padded = torch.cat([key, key.new_full((1,), torch.iinfo(torch.int64).max)])
@@ -265,8 +275,11 @@ def _search(key, kernel_size):
 class VoxelGrid:
     """One mean point per occupied voxel of one or more clouds.
 
-    level: rows of the finest level; positions: [M, 3] float32 metres, mean of the member points;
-    features: [M, C] float32, mean of the member features; point_to_voxel: [N] int32; counts: [M] int64 member points;
+    level: the finest Level, M voxels;
+    positions: [M, 3] float32 metres, mean of the voxel's points;
+    features: [M, C] float32, mean of their features;
+    point_to_voxel: [N] int32 row of each point's voxel;
+    counts: [M] int64 points per voxel;
     voxel_size: metres.
     """
 
@@ -281,20 +294,22 @@ class VoxelGrid:
         return len(self.level)
 
     @classmethod
-    def from_points(cls, xyz, features, voxel_size, scene=None):
+    def from_points(cls, xyz, features, voxel_size, cloud_index=None):
         """Mean-pool points into voxels.
 
-        xyz: [N, 3] float32 metres; features: [N, C] float32; scene: [N] int64 ascending from 0, or None for one
-        cloud. Sums are taken in float64, so that the order of the points does not show in the means.
+        xyz: [N, 3] float32 metres; features: [N, C] float32; cloud_index: [N] int64 ascending from 0, or None for one
+        cloud. Sums are float64, so that the order of the points does not change the means. Raises SpaceformerError
+        without points, for too many clouds, and for coordinates out of range (see `voxel_coords`).
         """
         if len(xyz) == 0:
             raise SpaceformerError("the cloud has no points: nothing to voxelise")
-        if scene is None:
-            scene = torch.zeros(len(xyz), dtype=torch.int64, device=xyz.device)
-        elif int(scene.max()) >= MAX_SCENES:
-            raise SpaceformerError(f"{int(scene.max()) + 1} scenes in one batch; at most {MAX_SCENES} are supported")
+        if cloud_index is None:
+            cloud_index = torch.zeros(len(xyz), dtype=torch.int64, device=xyz.device)
+        elif int(cloud_index.max()) >= MAX_CLOUDS:
+            count = int(cloud_index.max()) + 1
+            raise SpaceformerError(f"{count} clouds in one batch; at most {MAX_CLOUDS} are supported: split the batch")
         key, inverse, counts = torch.unique(
-            pack(voxel_coords(xyz, voxel_size), scene), return_inverse=True, return_counts=True
+            pack(voxel_coords(xyz, voxel_size), cloud_index), return_inverse=True, return_counts=True
         )
         positions, pooled = _group_mean(xyz, inverse, counts), _group_mean(features, inverse, counts)
         return cls(Level(key), positions, pooled, inverse.int(), counts, voxel_size)

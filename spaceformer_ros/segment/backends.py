@@ -8,7 +8,7 @@ import torch
 
 from .. import Cancelled, SpaceformerError
 from ..network.backbone import Block
-from ..network.kernels import use_triton
+from ..network.kernels import KernelUnavailable, use_triton
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +44,11 @@ class TorchBackend:
 def choose_convolution(model, device):
     """On CUDA, use the Triton kernel if it proves itself; what was chosen, and why, is said in the log."""
     if device.type == "cuda":
-        reason = use_triton(model)
-        if reason:
-            logger.warning("convolutions run in plain PyTorch, because %s", reason)
-        else:
+        try:
+            use_triton(model)
             logger.info("convolutions run in a Triton kernel, which agrees with plain PyTorch")
+        except KernelUnavailable as error:
+            logger.warning("convolutions run in plain PyTorch: %s", error)
 
 
 def convert(model, dtype):

@@ -29,7 +29,7 @@ def mirrored(grid):
     coords, positions = grid.level.coords.clone(), grid.positions.clone()
     coords[:, 0] = -1 - coords[:, 0]
     positions[:, 0] = -positions[:, 0]
-    key = pack(coords, grid.level.scene)
+    key = pack(coords, grid.level.cloud_index)
     order = torch.argsort(key)
     row = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
     columns = positions[order], grid.features[order], row[grid.point_to_voxel].int(), grid.counts[order]

@@ -5,7 +5,7 @@ import numpy as np
 from .shapes import BLOCK, CUP, PIPE, RING, ROUND, SHEET, SOLID
 
 GOLDEN_ANGLE = 2.39996323
-LEAST_KEPT = 0.35  # a surface far thinner than the spacing keeps this part of its one row of points, to stay visible
+MIN_KEPT = 0.35  # a surface far thinner than the spacing keeps this part of its one row of points, to stay visible
 
 
 def sample(table, spacing, rng):
@@ -34,7 +34,7 @@ def _cells(length_u, length_v, spacing, rng):
     column = index - row * np.repeat(count_v, count)
     u = (row + rng.random(len(patch), dtype=np.float32)) * np.repeat((1 / count_u).astype(np.float32), count)
     v = (column + rng.random(len(patch), dtype=np.float32)) * np.repeat((1 / count_v).astype(np.float32), count)
-    kept = np.clip(length_u / spacing, LEAST_KEPT, 1) * np.clip(length_v / spacing, LEAST_KEPT, 1)
+    kept = np.clip(length_u / spacing, MIN_KEPT, 1) * np.clip(length_v / spacing, MIN_KEPT, 1)
     if (kept < 1).any():
         chosen = rng.random(len(patch), dtype=np.float32) < kept[patch]
         patch, u, v = patch[chosen], u[chosen], v[chosen]
@@ -45,7 +45,7 @@ def _discs(area, spacing, rng):
     """A sunflower pattern on each of K unit discs. Returns patch [n], x [n], y [n]."""
     expected = area / spacing**2
     count = np.maximum(1, np.rint(expected)).astype(np.int64)
-    count = np.where(rng.random(len(count)) < np.maximum(expected, LEAST_KEPT), count, 0)
+    count = np.where(rng.random(len(count)) < np.maximum(expected, MIN_KEPT), count, 0)
     patch = np.repeat(np.arange(len(count)), count)
     index = np.arange(len(patch)) - np.repeat(np.cumsum(count) - count, count)
     radius = np.sqrt((index + rng.random(len(patch))) / count[patch])

@@ -158,9 +158,9 @@ class Trainer:
         orders = drawn_orders(self.model.config, self.config.seed + self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             features = self.model.backbone_features(grid, orders, permutation_seed=self.step)
-            scenes = self.model.scene_predictions(features, grid, chunk_size=1 << 20)
+            scenes = self.model.predictions_per_cloud(features, grid, chunk_size=1 << 20)
             loss, parts = self.dense_loss(features, grid, instance, kind)
-            for sample, predictions, rows in zip(samples, scenes, instance.split(grid.level.scene_sizes)):
+            for sample, predictions, rows in zip(samples, scenes, instance.split(grid.level.cloud_sizes)):
                 target = self.target(sample, rows)
                 if target is not None:
                     scene_loss, scene_parts = self.criterion(predictions, target)
@@ -213,7 +213,7 @@ class Trainer:
         inside = instance >= 0
         if not inside.any():
             return features.sum() * 0
-        owner = instance[inside] + 100_000 * grid.level.scene[inside]
+        owner = instance[inside] + 100_000 * grid.level.cloud_index[inside]
         _, group, counts = torch.unique(owner, return_inverse=True, return_counts=True)
         positions = grid.positions[inside]
         centres = torch.zeros(len(counts), 3, device=positions.device).index_add_(0, group, positions) / counts[:, None]

@@ -6,8 +6,8 @@ from ..config import Config
 from ..evaluation import (
     MIN_REGION_POINTS,
     GroundTruth,
-    Prediction,
-    evaluate_scene,
+    SamplePrediction,
+    evaluate_sample,
     first_right_rank,
     make_report,
     overlap,
@@ -44,7 +44,7 @@ def validate(pipeline, rooms):
         scene = pipeline.process(room.cloud, watch).scene
         seconds.append(sum(watch.seconds.values()))
         truth = truth_of(room)
-        results.append(evaluate_scene(str(room.seed), prediction_of(scene), truth, len(OBJECT_KINDS)))
+        results.append(evaluate_sample(str(room.seed), prediction_of(scene), truth, len(OBJECT_KINDS)))
         iou = overlap(prediction_of(scene, background=True), truth).iou
         for kind, asked in questions(room, MIN_REGION_POINTS).items():
             ranks[kind] += [first_right_rank(iou, ranking(pipeline, scene, text), wanted) for text, wanted in asked]
@@ -57,11 +57,11 @@ def validate(pipeline, rooms):
 
 
 def prediction_of(scene, background=False):
-    """All objects of a scene as an evaluation Prediction on points, without those of background unless wanted."""
+    """All objects of a scene as an evaluation SamplePrediction on points, without those of background unless wanted."""
     kept = [item for item in scene.objects if background or not item.background]
     masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
     labels = np.array([item.label_index for item in kept], dtype=np.int64)
-    return Prediction(masks, np.array([item.score for item in kept]), labels, tuple(item.box for item in kept))
+    return SamplePrediction(masks, np.array([item.score for item in kept]), labels, tuple(item.box for item in kept))
 
 
 def truth_of(room):

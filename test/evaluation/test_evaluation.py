@@ -4,9 +4,9 @@ import pytest
 from spaceformer_ros.evaluation import (
     AP_THRESHOLDS,
     GroundTruth,
-    Prediction,
+    SamplePrediction,
     average_precision,
-    evaluate_scene,
+    evaluate_sample,
     integrate,
     make_report,
     overlap,
@@ -17,8 +17,8 @@ POINTS = 1000
 
 
 def summarise(scenes, names, **options):
-    """The summary figures of a list of (Prediction, GroundTruth)."""
-    results = [evaluate_scene(str(i), *scene, len(names)) for i, scene in enumerate(scenes)]
+    """The summary figures of a list of (SamplePrediction, GroundTruth)."""
+    results = [evaluate_sample(str(i), *scene, len(names)) for i, scene in enumerate(scenes)]
     return make_report(results, names, **options).summary
 
 
@@ -37,7 +37,7 @@ def truth(*ranges, labels=None, ignored=None):
 def found(*ranges, scores=None, labels=None):
     masks = tuple(np.arange(start, stop) for start, stop in ranges)
     scores = np.array(scores if scores is not None else np.linspace(0.9, 0.5, len(ranges)))
-    return Prediction(masks, scores, np.array(labels if labels is not None else [0] * len(ranges)))
+    return SamplePrediction(masks, scores, np.array(labels if labels is not None else [0] * len(ranges)))
 
 
 def ap(prediction, ground_truth, threshold=0.5, min_region=100, **arguments):

@@ -10,13 +10,13 @@ import pytest
 from spaceformer_ros.evaluation import (
     NONE,
     GroundTruth,
-    Prediction,
-    evaluate_scene,
+    SamplePrediction,
+    evaluate_sample,
     first_right_rank,
     make_report,
     success,
 )
-from spaceformer_ros.evaluation.boxes import box_iou, class_f1, f1, scene_f1
+from spaceformer_ros.evaluation.boxes import box_iou, class_f1, f1, sample_f1
 from spaceformer_ros.evaluation.retrieval import summary
 from spaceformer_ros.evaluation.semantic import PointCounts, harmonic_mean
 from spaceformer_ros.geometry.boxes import OrientedBox
@@ -27,9 +27,9 @@ def box(x=0.0, y=0.0, size=(1.0, 1.0, 1.0), yaw=0.0):
 
 
 def boxed(*boxes, labels=None):
-    """A Prediction of boxes alone."""
+    """A SamplePrediction of boxes alone."""
     labels = np.zeros(len(boxes), int) if labels is None else np.array(labels)
-    return Prediction((np.empty(0, int),) * len(boxes), np.ones(len(boxes)), labels, boxes)
+    return SamplePrediction((np.empty(0, int),) * len(boxes), np.ones(len(boxes)), labels, boxes)
 
 
 def truly(*boxes, labels=None):
@@ -68,11 +68,11 @@ def test_boxes_are_paired_so_that_most_fit():
 
 def test_box_f1_is_the_mean_over_the_scenes_that_have_the_class():
     scenes = [
-        scene_f1(boxed(box(x=0.5)), truly(box())),  # IoU 1/3: F1 1 at 0.25, 0 at 0.5
-        scene_f1(boxed(box()), truly(box())),  # 1, 1
-        scene_f1(boxed(box()), truly(box(), labels=[1])),  # predicted, not there: 0, 0; class 1 not found: 0, 0
-        scene_f1(boxed(), truly()),  # has it in neither
-        scene_f1(boxed(box(), labels=[NONE]), truly()),  # of a class that is not evaluated
+        sample_f1(boxed(box(x=0.5)), truly(box())),  # IoU 1/3: F1 1 at 0.25, 0 at 0.5
+        sample_f1(boxed(box()), truly(box())),  # 1, 1
+        sample_f1(boxed(box()), truly(box(), labels=[1])),  # predicted, not there: 0, 0; class 1 not found: 0, 0
+        sample_f1(boxed(), truly()),  # has it in neither
+        sample_f1(boxed(box(), labels=[NONE]), truly()),  # of a class that is not evaluated
     ]
     assert class_f1(scenes, 0) == pytest.approx([2 / 3, 1 / 3])
     assert class_f1(scenes, 1) == pytest.approx([0.0, 0.0])
@@ -80,14 +80,14 @@ def test_box_f1_is_the_mean_over_the_scenes_that_have_the_class():
 
 
 def test_without_boxes_there_is_no_box_figure():
-    assert scene_f1(Prediction((), np.zeros(0), np.zeros(0, int)), truly(box())) is None
+    assert sample_f1(SamplePrediction((), np.zeros(0), np.zeros(0, int)), truly(box())) is None
 
 
 def ten_points():
     """Class 0 on points 0-3, class 1 on 4-6, background on 7 and 8, nothing annotated on 9."""
     instance = np.array([0, 0, 0, 0, 1, 1, 1, -1, -1, -1])
     truth = GroundTruth(instance, np.array([0, 1]), np.arange(10) == 9)
-    return Prediction((np.arange(3), np.arange(3, 10)), np.array([0.9, 0.5]), np.array([0, 1])), truth
+    return SamplePrediction((np.arange(3), np.arange(3, 10)), np.array([0.9, 0.5]), np.array([0, 1])), truth
 
 
 def test_point_iou_and_accuracy():
@@ -101,7 +101,7 @@ def test_point_iou_and_accuracy():
 def test_points_of_scenes_are_pooled_before_dividing():
     # a second scene that knows class 0 alone and misses its 4 points: class 0 is then 3 / 8
     missed = PointCounts.of(
-        Prediction((), np.zeros(0), np.zeros(0, int)), GroundTruth(np.zeros(4, int), np.zeros(1, int)), 1
+        SamplePrediction((), np.zeros(0), np.zeros(0, int)), GroundTruth(np.zeros(4, int), np.zeros(1, int)), 1
     )
     counts = PointCounts.total([PointCounts.of(*ten_points(), 3), missed], 3)
     assert counts.iou[0] == pytest.approx(3 / 8)
@@ -111,13 +111,13 @@ def test_a_point_has_the_class_of_its_surest_mask():
     truth = GroundTruth(np.zeros(4, int), np.zeros(1, int))
     masks = (np.arange(4), np.arange(2))
     for scores, right in (([0.9, 0.5], 4), ([0.5, 0.9], 2)):
-        prediction = Prediction(masks, np.array(scores), np.array([0, 1]))
+        prediction = SamplePrediction(masks, np.array(scores), np.array([0, 1]))
         assert PointCounts.of(prediction, truth, 2).right[0] == right
 
 
 def test_classes_of_points_may_be_given():
     prediction, truth = ten_points()
-    prediction = Prediction(prediction.masks, prediction.scores, prediction.labels, None, np.zeros(10, int))
+    prediction = SamplePrediction(prediction.masks, prediction.scores, prediction.labels, None, np.zeros(10, int))
     truth = GroundTruth(truth.instance, truth.labels, truth.ignored, None, np.ones(10, int))
     counts = PointCounts.of(prediction, truth, 2)
     assert (counts.right.tolist(), counts.predicted.tolist(), counts.true.tolist()) == ([0, 0], [9, 0], [0, 9])
@@ -149,8 +149,8 @@ def test_success_counts_the_first_answers():
 def three_classes():
     """Classes a (found), b (missed), c (IoU 0.6) and d (absent), 200 points each."""
     instance = np.repeat([0, 1, 2, -1], 200)
-    prediction = Prediction((np.arange(200), np.arange(400, 520)), np.array([0.9, 0.8]), np.array([0, 2]))
-    return evaluate_scene("hall", prediction, GroundTruth(instance, np.array([0, 1, 2])), 4, {"a chair": 2.0})
+    prediction = SamplePrediction((np.arange(200), np.arange(400, 520)), np.array([0.9, 0.8]), np.array([0, 2]))
+    return evaluate_sample("hall", prediction, GroundTruth(instance, np.array([0, 1, 2])), 4, {"a chair": 2.0})
 
 
 def test_report_averages_over_classes_and_groups():
@@ -171,7 +171,7 @@ def test_report_averages_over_classes_and_groups():
 
 
 def test_classes_without_ground_truth_do_not_enter_the_mean_of_boxes():
-    results = [evaluate_scene("a", boxed(box(), box(x=3.0), labels=[0, 1]), truly(box()), 2)]
+    results = [evaluate_sample("a", boxed(box(), box(x=3.0), labels=[0, 1]), truly(box()), 2)]
     report = make_report(results, ["a", "b"])
     assert report.summary["box F1@0.50"] == 1.0
     assert list(report.classes) == ["a"]

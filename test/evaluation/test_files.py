@@ -11,7 +11,7 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import write_cloud
 from spaceformer_ros.evaluation import evaluate_files
 from spaceformer_ros.evaluation.classes import ONE_CLASS, Classes, read_classes
-from spaceformer_ros.evaluation.files import read_scene
+from spaceformer_ros.evaluation.files import read_sample
 from spaceformer_ros.evaluation.scannet import read_numbers, read_prediction, read_truth
 
 N = 600  # points: a chair (0-199), a table (200-399), a wall (400-499), nothing annotated (500-599)
@@ -119,7 +119,7 @@ def test_a_prediction_compared_with_itself_is_perfect_in_every_format(tmp_path, 
         assert sorted(report.classes) == ["1", "5", "7"]  # the wall has labelled points, but no instance
         assert np.isnan(report.classes["1"]["AP"])
         assert report.classes["1"]["IoU"] == report.summary["mAcc"] == 1.0
-        scene = read_scene(tmp_path / f"scene{suffix}")
+        scene = read_sample(tmp_path / f"scene{suffix}")
         assert scene.ids.tolist() == [5001, 7001]
         assert scene.scores.tolist() == [0.5, 0.5]
 
@@ -130,7 +130,7 @@ def test_json_beside_a_cloud_names_its_instances(tmp_path, cloud):
     box = {"center": [0, 0, 0], "size": [1, 1, 1], "yaw": 0.5}
     rows = [{"id": i, "label": name, "score": 0.5, **box} for i, name in ((2, "chair"), (4, "sofa"), (9, "cup"))]
     (tmp_path / "map.json").write_text(json.dumps(rows))
-    scene = read_scene(tmp_path / "map_labeled.ply")
+    scene = read_sample(tmp_path / "map_labeled.ply")
     assert scene.ids.tolist() == [2, 4, 9]
     assert scene.classes == ("chair", "sofa", "cup")
     assert [len(mask) for mask in scene.masks] == [200, 200, 0]
@@ -138,14 +138,14 @@ def test_json_beside_a_cloud_names_its_instances(tmp_path, cloud):
     rows.pop(0)
     (tmp_path / "map.json").write_text(json.dumps(rows))
     with pytest.raises(SpaceformerError, match="instance 2 is not among the objects"):
-        read_scene(tmp_path / "map_labeled.ply")
+        read_sample(tmp_path / "map_labeled.ply")
 
 
 def test_generated_rooms_are_their_own_best_prediction(tmp_path):
     from spaceformer_ros.synthetic import make_room, write_room
 
     write_room(make_room(3), tmp_path, "room_3")
-    room, scene = make_room(3), read_scene(tmp_path / "room_3.ply")
+    room, scene = make_room(3), read_sample(tmp_path / "room_3.ply")
     assert np.array_equal(scene.ignored, (room.instance < 0) & ~room.is_structure)
     assert 0 < np.count_nonzero(scene.ignored) < np.count_nonzero(room.instance < 0)
     report = evaluate_files(tmp_path, tmp_path, min_region=20)

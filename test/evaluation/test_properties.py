@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaceformer_ros.evaluation import GroundTruth, Prediction, average_precision, evaluate_scene, make_report, overlap
+from spaceformer_ros.evaluation import (
+    GroundTruth,
+    SamplePrediction,
+    average_precision,
+    evaluate_sample,
+    make_report,
+    overlap,
+)
 from spaceformer_ros.geometry.boxes import OrientedBox
 
 POINTS, LABELS, LEAST = 240, 3, 4
@@ -36,11 +43,11 @@ def random_prediction(rng):
     ends = np.sort(rng.integers(0, POINTS, (count, 2)), axis=1)
     scores = rng.permutation(np.linspace(0.1, 0.9, count)) if count else np.zeros(0)
     masks = tuple(np.arange(start, stop) for start, stop in ends)
-    return Prediction(masks, scores, rng.integers(-1, LABELS, count), boxes(rng, count))
+    return SamplePrediction(masks, scores, rng.integers(-1, LABELS, count), boxes(rng, count))
 
 
 def figures(prediction, truth):
-    report = make_report([evaluate_scene("a", prediction, truth, LABELS)], NAMES, min_region=LEAST)
+    report = make_report([evaluate_sample("a", prediction, truth, LABELS)], NAMES, min_region=LEAST)
     return {(scope, figure): value for scope, figure, value in report.rows()}
 
 
@@ -50,7 +57,7 @@ def test_perfect_predictions_score_one(seed):
     rng = np.random.default_rng(seed)
     truth = random_truth(rng)
     masks = tuple(np.flatnonzero(truth.instance == g) for g in range(len(truth.labels)))
-    perfect = Prediction(masks, rng.random(len(masks)), truth.labels, truth.boxes)
+    perfect = SamplePrediction(masks, rng.random(len(masks)), truth.labels, truth.boxes)
     values = [value for (_, figure), value in figures(perfect, truth).items() if figure not in ("scenes",)]
     assert all(np.isnan(value) or value == pytest.approx(1.0) for value in values)
     if (np.bincount(truth.instance + 1)[1:] >= LEAST).any():
@@ -71,7 +78,7 @@ def test_order_of_instances_and_points_changes_nothing(seed):
         truth.ignored[points],
         tuple(truth.boxes[i] for i in instances),
     )
-    shuffled = Prediction(
+    shuffled = SamplePrediction(
         tuple(np.sort(where[prediction.masks[k]]) for k in rows),
         prediction.scores[rows],
         prediction.labels[rows],
@@ -94,7 +101,9 @@ def test_a_duplicate_costs_exactly_what_the_rule_says(n, data):
     scores = list(np.linspace(1.0, 0.5, n, endpoint=False))
     twin = (masks[j][:-2], scores[m - 1] - 0.01)
     order = [(twin, *zip(masks, scores)), (*zip(masks, scores), twin)][not swapped]
-    prediction = Prediction(tuple(mask for mask, _ in order), np.array([s for _, s in order]), np.zeros(n + 1, int))
+    prediction = SamplePrediction(
+        tuple(mask for mask, _ in order), np.array([s for _, s in order]), np.zeros(n + 1, int)
+    )
     scene = overlap(prediction, GroundTruth(instance, np.zeros(n, int)))
     cost = 0.0
     if m < n:
@@ -151,7 +160,7 @@ def near(rng, truth):
     ends = [np.flatnonzero(truth.instance == g)[[0, -1]] + rng.integers(-12, 12, 2) for g in rows]
     masks = tuple(np.arange(max(start, 0), min(max(stop, 0), POINTS)) for start, stop in ends)
     labels = np.where(rng.random(len(rows)) < 0.7, truth.labels[rows], 0)
-    return Prediction(masks, rng.integers(1, 9, len(rows)) / 10, labels)
+    return SamplePrediction(masks, rng.integers(1, 9, len(rows)) / 10, labels)
 
 
 @quick

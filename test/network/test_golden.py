@@ -87,7 +87,7 @@ def test_outputs_agree(network, golden, decide, name, core_dtype, limits):
     grid = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
     assert len(grid) == 2960
     features = network.backbone_features(grid, golden["orders"], core_dtype)
-    (iterations,) = network.scene_predictions(features, grid, points=golden["coord"])
+    (iterations,) = network.predictions_per_cloud(features, grid, points=golden["coord"])
     prediction = list(iterations)[-1]
     difference = {
         "features": network.final(features)[grid.point_to_voxel][:256] - expected["point_features_first256"],
@@ -104,10 +104,10 @@ def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, golden, de
     first = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
     grid = VoxelGrid.from_points(first.positions, first.features, 0.02)
     features = network.backbone_features(grid, golden["orders"])
-    (exact,) = network.scene_predictions(features, grid, points=first.positions)
+    (exact,) = network.predictions_per_cloud(features, grid, points=first.positions)
     exact = list(exact)
     decide([edges_of(prediction.mask_logits) for prediction in exact])
-    (lean,) = network.scene_predictions(features, grid)
+    (lean,) = network.predictions_per_cloud(features, grid)
     for a, b in zip(lean, exact, strict=True):
         torch.testing.assert_close(a.mask_logits, b.mask_logits, atol=1e-3, rtol=1e-4)
         torch.testing.assert_close(a.clip_features, b.clip_features, atol=1e-4, rtol=1e-4)

@@ -59,7 +59,7 @@ def test_patches_never_cross_scenes():
     level = level_of(torch.cat([coords, coords]), torch.arange(2).repeat_interleave(100))
     groups = curve_groups(level, "morton_xyz", 64)
     assert groups.runs == ((64, 1), (36, 1), (64, 1), (36, 1))
-    assert level.scene[groups.order].tolist() == [0] * 100 + [1] * 100
+    assert level.cloud_index[groups.order].tolist() == [0] * 100 + [1] * 100
 
 
 @pytest.mark.parametrize("order", ["zero", "xy", "xyz"])
@@ -103,7 +103,7 @@ def split_attention(q, k, v, lengths):
 
 
 def test_attention_by_rows_equals_plain_attention(monkeypatch):
-    monkeypatch.setattr(attention, "BY_ROWS_LENGTH", 20)
+    monkeypatch.setattr(attention, "MIN_BY_ROWS", 20)
     monkeypatch.setattr(attention, "BY_ROWS_LOGITS", 1)  # the smallest steps, 64 queries
     torch.manual_seed(0)
     lengths = [10, 10, 30, 150, 150]
@@ -140,7 +140,7 @@ def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
     groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
     assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
     assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
-    monkeypatch.setattr(attention, "MOST_GROUPS", 2)
+    monkeypatch.setattr(attention, "MAX_GROUPS", 2)
     groups = Groups(torch.randperm(9), ((1, 5), (4, 1)))
     assert [piece.runs for piece in groups.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
 
@@ -285,7 +285,7 @@ def test_scenes_of_a_batch_do_not_touch_each_other(tiny_model):
     model, both = tiny_model(), made_grid(scenes=2)
     together = model(both)
     for scene, prediction in enumerate(together):
-        rows = both.level.scene == scene
+        rows = both.level.cloud_index == scene
         alone = VoxelGrid.from_points(both.positions[rows], both.features[rows], both.voxel_size)
         (expected,) = model(alone)
         torch.testing.assert_close(prediction.mask_logits, expected.mask_logits, atol=1e-4, rtol=1e-4)
@@ -413,7 +413,7 @@ def test_every_parameter_receives_a_gradient():
     torch.manual_seed(0)
     model, grid = SpaCeFormer(tiny_config()).train(), made_grid(points=3000)
     features = model.backbone_features(grid)
-    (iterations,) = model.scene_predictions(features, grid)
+    (iterations,) = model.predictions_per_cloud(features, grid)
     loss = sum(p.mask_logits.square().mean() + p.clip_features.square().mean() for p in iterations)
     (loss + p_objectness(model, grid)).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []

@@ -140,6 +140,6 @@ def test_max_pool_takes_existing_children_only_also_at_negative_coordinates():
 
 def test_local_coordinates_start_at_zero_in_every_scene():
     level = level_of([[-5, 3, 2], [-4, 3, 9], [7, 7, 7], [9, 8, 7]], [0, 0, 1, 1])
-    first, second = level.local_coords.split(level.scene_sizes)
+    first, second = level.local_coords.split(level.cloud_sizes)
     assert first.amin(dim=0).tolist() == [0, 0, 0]
     assert second.tolist() == [[0, 0, 0], [2, 1, 0]]

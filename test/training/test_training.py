@@ -71,7 +71,7 @@ def test_voxels_take_the_labels_of_their_points(room, rng):
     rows = torch.cat([sample.instance for sample in samples])
     agreement = (instance[grid.point_to_voxel] == rows).float().mean()
     assert agreement > 0.9
-    assert grid.level.scene_sizes[0] + grid.level.scene_sizes[1] == len(instance) == len(kind)
+    assert grid.level.cloud_sizes[0] + grid.level.cloud_sizes[1] == len(instance) == len(kind)
 
 
 def test_a_few_steps_on_one_room_show_learning(room, rng):
