@@ -121,7 +121,7 @@ def curve_groups(level, order, patch_size, generator=None):
 
 
 def space_groups(level, order, window_size):
-    """Cubic windows of `window_size` voxels from the cloud's minimum, shifted by half their side on the axes in `order`."""
+    """Cubic windows of `window_size` voxels from the cloud's minimum; axes in `order` are shifted by half a window."""
     half = round(0.5 * window_size)
     offset = torch.tensor([half if axis in order and order != "zero" else 0 for axis in "xyz"])
     window = torch.div(level.local_coords + offset.to(level.key.device), window_size, rounding_mode="floor")
