@@ -1,18 +1,20 @@
 # One word per job. Everything is set up on first use inside this repository (.venv/, build/).
-PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3,11),(3,12),(3,13)))' \
+# A Python with ROS wheels if there is one; 3.14 has the library and the command alone.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$p && break; done || true)
+SETUP = "$(or $(PYTHON),python3)" tools/setup_env.py
 RUN = tools/env.sh
 CLOUD ?=
 OUT ?= out
 MINUTES ?= 120
 
-.PHONY: demo test evaluate bench soak lint format setup clean
+.PHONY: demo test evaluate bench soak lint format setup setup-ros setup-tests clean
 
-demo: setup ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
+demo: setup-ros ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
 	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
 
-test: setup lint ## all tests, over real DDS on this machine only
+test: setup-tests lint ## all tests, over real DDS on this machine only
 	$(RUN) python -m pytest -q test
 
 evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
@@ -21,7 +23,7 @@ evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that
 bench: setup ## every stage beside what its arithmetic needs, on this machine (docs/benchmarks.md)
 	$(RUN) python -m benchmarks.bench
 
-soak: setup ## the node on a growing, looping map for MINUTES (120), with queries: does it stay as it is?
+soak: setup-ros ## the node on a growing, looping map for MINUTES (120), with queries: does it stay as it is?
 	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
 lint: setup ## style of code, as ruff sees it
@@ -32,8 +34,14 @@ format: setup ## let ruff write the style
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-setup: ## everything the other jobs need
-	@$(or $(PYTHON),python3) tools/setup_env.py
+setup: ## the command spaceformer and its packages; ROS where there are wheels for this Python
+	@$(SETUP)
+
+setup-ros: ## the same, and a sentence where ROS wheels are missing
+	@$(SETUP) --ros
+
+setup-tests: ## also the large packages that only tests need
+	@$(SETUP) --ros --tests
 
 clean: ## remove what setup and the demo made
 	rm -rf .venv build out

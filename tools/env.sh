@@ -1,13 +1,25 @@
 #!/usr/bin/env bash
 # Run a command in the environment made by tools/setup_env.py: tools/env.sh COMMAND [ARGUMENT ...]
-# ROS from anywhere else is left out, and nothing that is started here is seen beyond this machine.
+# The Python code of this checkout is used as it is now. ROS from anywhere else is left out, and nothing that is started
+# here is seen beyond this machine.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ ! -x "$root/.venv/bin/python" ]; then
+  echo "env.sh: nothing is set up yet: make setup" >&2
+  exit 2
+fi
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH ROS_LOCALHOST_ONLY
+export PATH="$root/.venv/bin:$PATH"
 set +u
-. "$root/.venv/setup.bash"
-. "$root/build/ws/install/setup.bash"
+for script in "$root/.venv/setup.bash" "$root/build/ws/install/setup.bash"; do
+  if [ -f "$script" ]; then . "$script"; fi
+done
 set -u
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+if [ ! -w "${HOME:-/}" ]; then # caches and logs of ROS, matplotlib and others
+  export HOME="$root/build/home"
+  mkdir -p "$HOME"
+fi
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 export FASTRTPS_DEFAULT_PROFILES_FILE="$root/config/fastdds_large_clouds.xml"
 export HF_HUB_OFFLINE=1

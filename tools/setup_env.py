@@ -1,62 +1,110 @@
 #!/usr/bin/env python3
-"""Make everything that the demo and the tests need, inside this repository. Safe and quick to run again.
+"""Make everything that the demo, the tests and the command need, inside this repository. Safe and quick to run again.
 
-    .venv/       Python packages, among them ROS 2 Jazzy as wheels (locked by hash)
-    build/ws/    a colcon workspace that builds this package; src/ holds one link, to this repository
+    .venv/       Python packages and the command `spaceformer`; ROS 2 Jazzy as wheels where they exist
+    build/uv/    uv, which installs the locks of requirements/ without resolving anything
+    build/ws/    a colcon workspace that builds the messages of this package; src/ holds one link, to this repository
 
-A step runs again only when what it depends on changed (stamps in .venv/stamps). Standard library only.
+A step runs again only when what it depends on changed. A run that was interrupted is repaired by the next one; a
+second run at the same time waits for the first. Standard library only.
+
+    --ros     fail where there are no ROS wheels, instead of setting up the library and the command alone
+    --tests   also the large packages that only the tests need
+    TORCH     environment variable: `cpu` or `cuda`; without it CUDA is taken where there is an NVIDIA GPU
 """
 
+import argparse
+import ast
+import collections
+import fcntl
 import hashlib
 import os
 import pathlib
+import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VENV, WORKSPACE = ROOT / ".venv", ROOT / "build" / "ws"
+VENV, BUILD = ROOT / ".venv", ROOT / "build"
+UV, WORKSPACE = BUILD / "uv" / "bin" / "uv", BUILD / "ws"
 REQUIREMENTS = ROOT / "requirements"
-PYTHONS = ((3, 11), (3, 12), (3, 13))
-INTERFACES = ("package.xml", "CMakeLists.txt", "msg", "srv", "scripts", "launch", "config", "spaceformer_ros")
-SHELLS = ("sh", "bash", "zsh")
+PYTHON = "{}.{}".format(*sys.version_info[:2])
+PYTHONS, ROS_PYTHONS = ("3.11", "3.12", "3.13", "3.14"), ("3.11", "3.12", "3.13")
+TORCH_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
+WITHOUT_WHEEL = "empy"  # built with the locked setuptools
+CONTENTS = ("package.xml", "CMakeLists.txt", "msg", "srv")  # what the colcon build depends on; of the others,
+NAMES = ("scripts", "launch", "config")  # which are installed as links, names alone count
 # What a sourced ROS or another venv would mix into this one.
 PREFIXES = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", *PREFIXES)
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", *PREFIXES)
+OFFLINE = re.compile(
+    r"dns error|name resolution|Name or service not known|unreachable|[Cc]onnection refused|timed out"
+    r"|error sending request|Failed to establish a new connection|[Cc]ould not connect|tcp connect|Connection reset"
+)
+GPU_FILES = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")
+
+Entry = collections.namedtuple("Entry", "name version size")  # one package of a lock; size in bytes
 
 
 def main():
-    check_machine()
-    step("virtual environment", [sys.version], make_venv)
-    lock = REQUIREMENTS / "ros-jazzy-py{}{}.txt".format(*sys.version_info[:2])
-    step("ROS 2 Jazzy as wheels (about 120 MB)", [lock], lambda: pip("--require-hashes", "-r", lock))
-    python, extra = REQUIREMENTS / "python.txt", REQUIREMENTS / "no-deps.txt"
-    step("Python packages (torch is the large one)", [lock, python], lambda: pip("-r", python))
-    step("text model (84 MB)", [extra], lambda: pip("--no-deps", "--require-hashes", "-r", extra))
-    step("ROS environment", [lock, pathlib.Path(__file__)], make_underlay)
-    step("colcon build", [lock, *map(ROOT.joinpath, INTERFACES)], build)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ros", action="store_true", help="fail where there are no ROS wheels")
+    parser.add_argument("--tests", action="store_true", help="also what only the tests need")
+    options = parser.parse_args()
+    check_machine(options.ros)
+    move_home_if_read_only()
+    with wait_for_other_runs():
+        step("uv", BUILD / "uv", [REQUIREMENTS / "uv.txt", sys.version], make_uv)
+        variant = wanted_torch()
+        locks = [REQUIREMENTS / f"py{PYTHON.replace('.', '')}.txt", REQUIREMENTS / f"torch-{variant}.txt"]
+        inputs = [sys.version, str(ROOT), *locks, pathlib.Path(__file__)]
+        step("Python packages", VENV, inputs, lambda: make_venv(locks[0], variant))
+        if options.tests:
+            tests = REQUIREMENTS / "tests.txt"
+            step("packages of the tests", VENV, [tests], lambda: add(tests))
+        if has_ros(PYTHON):
+            step("ROS messages", VENV, [*map(ROOT.joinpath, CONTENTS), *listed(NAMES)], lambda: build(inputs))
 
 
-def check_machine():
+def has_ros(python):
+    """Whether ROS wheels exist for a Python such as "3.12"."""
+    return python in ROS_PYTHONS
+
+
+def check_machine(ros):
     """Exit with one sentence where something is missing that only the user can install."""
-    version = "{}.{}".format(*sys.version_info[:2])
-    if sys.version_info[:2] not in PYTHONS:
-        wanted = ", ".join("{}.{}".format(*p) for p in PYTHONS)
-        stop(f"Python {version} runs this, but ROS wheels are locked for {wanted}: make PYTHON=python3.12 ...")
-    if shutil.which(os.environ.get("CXX", "c++")) is None and shutil.which("g++") is None:
-        stop("there is no C++ compiler, which the ROS messages need: sudo apt install g++")
-    if not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
-        stop(f"the headers of Python {version} are missing, which the ROS messages need: sudo apt install python3-dev")
+    machine = platform.machine()
+    if sys.platform != "linux" or machine != "x86_64":
+        stop(f"the locked packages are for Linux on x86_64, not {sys.platform} on {machine}: see 'On a robot'")
+    if PYTHON not in PYTHONS:
+        stop(f"Python {PYTHON} runs this, but packages are locked for {', '.join(PYTHONS)}: make PYTHON=python3.12 ...")
+    if not has_ros(PYTHON):
+        if ros:
+            stop(
+                f"ROS wheels exist for Python {ROS_PYTHONS[0]} to {ROS_PYTHONS[-1]}, not for {PYTHON}: "
+                "make PYTHON=python3.12 ..., or take ROS from apt as in 'On a robot'"
+            )
+        print(f"setup: no ROS wheels for Python {PYTHON}: the library and the command alone", flush=True)
+    if os.pathsep in str(ROOT):
+        stop(f"a colon in the path {ROOT} cannot be written in PATH: move this folder")
+    if not os.access(ROOT, os.W_OK):
+        stop(f"{ROOT} cannot be written by this user: everything is set up inside it")
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        stop(f"Python {version} has no venv module: sudo apt install python{version}-venv")
-    if sys.platform != "linux" or os.uname().machine != "x86_64":
-        stop(f"ROS wheels exist for Linux on x86_64 only, not {sys.platform} on {os.uname().machine}: see 'On a robot'")
+        stop(f"Python {PYTHON} has no venv module: sudo apt install python{PYTHON}-venv")
+    if has_ros(PYTHON):
+        if shutil.which(os.environ.get("CXX", "c++")) is None and shutil.which("g++") is None:
+            stop("there is no C++ compiler, which the ROS messages need: sudo apt install g++")
+        if not (pathlib.Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+            stop(f"the headers of Python {PYTHON} are missing: sudo apt install python{PYTHON}-dev")
 
 
 def stop(sentence):
@@ -64,63 +112,299 @@ def stop(sentence):
     sys.exit(2)
 
 
-def step(title, inputs, run):
-    """Run a step unless its stamp says that it ran on the same inputs."""
-    stamp = VENV / "stamps" / re.sub(r"\W+", "-", title.split("(")[0].strip())
+def move_home_if_read_only():
+    """Caches and logs go below build/ where the home cannot be written; tools/env.sh does the same."""
+    home = os.environ.get("HOME", "")
+    if not home or not os.access(home, os.W_OK):
+        os.environ["HOME"] = str(BUILD / "home")
+        (BUILD / "home").mkdir(parents=True, exist_ok=True)
+    for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR"):
+        folder = pathlib.Path(os.environ.get(name) or "/")
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            os.environ.pop(name, None)
+
+
+def wait_for_other_runs():
+    """Hold a lock on build/setup.lock. Children inherit it, so that it lasts until the last of them has ended."""
+    BUILD.mkdir(exist_ok=True)
+    lock = open(BUILD / "setup.lock", "w")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("setup: waiting for another set-up in this folder", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock.fileno(), True)
+    return lock
+
+
+def step(title, folder, inputs, run):
+    """Run a step unless its stamp, inside the folder that it makes or fills, says that it ran on the same inputs."""
+    stamp = folder / "stamps" / re.sub(r"\W+", "-", title)
     digest = hash_inputs(inputs)
     if stamp.is_file() and stamp.read_text() == digest:
         return
+    stamp.unlink(missing_ok=True)
     print(f"setup: {title} ...", flush=True)
     start = time.monotonic()
     run()
     stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(digest)
+    stamp.with_suffix(".new").write_text(digest)
+    stamp.with_suffix(".new").replace(stamp)
     print(f"setup: {title} done in {time.monotonic() - start:.0f} s", flush=True)
 
 
 def hash_inputs(inputs):
-    """SHA-256 of strings and of the names and contents of files and folders. For our own Python package the names
-    alone count: it is installed as links, so edits are live."""
+    """SHA-256 of strings and of the names and contents of files and folders."""
     digest = hashlib.sha256()
     for item in inputs:
         if isinstance(item, str):
             digest.update(item.encode())
             continue
-        for path in [item] if item.is_file() else sorted(p for p in item.rglob("*") if "__pycache__" not in p.parts):
+        for path in [item] if item.is_file() else sorted(item.rglob("*")):
             digest.update(str(path.relative_to(ROOT)).encode())
-            if path.is_file() and item.name != "spaceformer_ros":
+            if path.is_file():
                 digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def run(*command, env=None, cwd=ROOT):
-    """Run a command without foreign environment; on failure show its output and exit."""
-    clean = {key: value for key, value in os.environ.items() if key not in FOREIGN}
+def listed(folders):
+    """Names of the files in some folders of this repository."""
+    paths = (path for folder in folders for path in (ROOT / folder).rglob("*"))
+    return sorted(str(path.relative_to(ROOT)) for path in paths if "__pycache__" not in path.parts)
+
+
+def environment(**variables):
+    """The environment of a command: this one without what would be mixed in."""
+    return {**{key: value for key, value in os.environ.items() if key not in FOREIGN}, **variables}
+
+
+def attempt(*command, env=None, cwd=ROOT):
+    """Run a command: exit code and output."""
     result = subprocess.run(
         [str(part) for part in command],
-        env={**clean, **(env or {})},
+        env=env or environment(),
         cwd=cwd,
+        close_fds=False,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if result.returncode:
-        print(result.stdout[-8000:], file=sys.stderr)
-        stop(f"`{' '.join(str(part) for part in command)}` failed with exit code {result.returncode}, see above")
-    return result.stdout
+    return result.returncode, result.stdout
 
 
-def make_venv():
+def run(*command, env=None, cwd=ROOT):
+    """Run a command; on failure show its output and exit."""
+    code, output = attempt(*command, env=env, cwd=cwd)
+    if code:
+        fail(command, code, output)
+    return output
+
+
+def fail(command, code, output):
+    print(output[-8000:], file=sys.stderr)
+    if OFFLINE.search(output):
+        stop("offline, or the package index cannot be reached, see above: run this again with a network")
+    stop(f"`{' '.join(str(part) for part in command)}` failed with exit code {code}, see above")
+
+
+# --- packages ---
+
+
+def make_uv():
+    """uv in a venv of its own, fetched by pip and checked by hash."""
+    shutil.rmtree(BUILD / "uv", ignore_errors=True)
+    run(sys.executable, "-m", "venv", BUILD / "uv")
+    lock = REQUIREMENTS / "uv.txt"
+    print(f"setup: fetching {sizes([lock])}", flush=True)
+    options = ["--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    run(BUILD / "uv" / "bin" / "python", "-m", "pip", "install", *options, "-r", lock)
+
+
+def wanted_torch():
+    """Which build of torch this machine is to have: "cpu" or "cuda"."""
+    wanted = os.environ.get("TORCH", "").lower()
+    if wanted not in ("", "cpu", "cuda"):
+        stop(f"TORCH={wanted}: expected cpu or cuda")
+    return wanted or ("cuda" if any(map(os.path.exists, GPU_FILES)) else "cpu")
+
+
+def make_venv(lock, variant):
+    """.venv, always from nothing: uv would take the inner egg-info folders of ROS wheels for packages to remove."""
     shutil.rmtree(VENV, ignore_errors=True)
-    run(sys.executable, "-m", "venv", VENV)
+    run(sys.executable, "-m", "venv", "--without-pip", VENV)
+    settings = index_settings()
+    if not install([lock, REQUIREMENTS / f"torch-{variant}.txt"], settings, variant):
+        print(
+            f"setup: {urllib.parse.urlsplit(TORCH_PAGE).netloc}, which has torch without CUDA, cannot be reached: "
+            "torch with CUDA instead (to avoid that: UV_FIND_LINKS=<folder with the wheel of torch for CPU>)",
+            flush=True,
+        )
+        install([lock, REQUIREMENTS / "torch-cuda.txt"], settings, "cuda")
+    if has_ros(PYTHON):
+        make_underlay()
+    make_command()
 
 
-def pip(*arguments):
-    run(VENV / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", *arguments)
+def install(locks, settings, variant):
+    """Install complete locks: from the cache where it holds all of them, else from the index. Nothing is resolved.
+
+    Returns False where torch without CUDA cannot be had.
+    """
+    command = sync_command(locks, settings, variant)
+    if attempt(*command, "--offline", env=settings.env)[0] == 0:
+        return True
+    if variant == "cpu" and not torch_page_answers(locks, settings):
+        return False
+    print(f"setup: fetching {sizes(locks)}", flush=True)
+    show(*command, env=settings.env)
+    return True
+
+
+def sync_command(locks, settings, variant):
+    command = [UV, "pip", "sync", "--require-hashes", "--python", VENV / "bin" / "python"]
+    command += ["--only-binary", ":all:", "--no-binary", WITHOUT_WHEEL]
+    command += ["--build-constraints", locks[0], "--require-build-hashes"]
+    command += ["--preview-features", "build-dependency-hashes"]
+    command += ["--index-strategy", "unsafe-best-match", *settings.options]
+    return command + torch_source(variant, settings) + [str(lock) for lock in locks]
+
+
+def torch_source(variant, settings):
+    """Where uv finds torch without CUDA: the user's own folders, else the page of its makers."""
+    if variant != "cpu":
+        return []
+    (version,) = {entry.version for entry in read_lock(REQUIREMENTS / "torch-cpu.txt")}
+    wheel = f"torch-{version}-cp{PYTHON.replace('.', '')}-*.whl"
+    folders = [pathlib.Path(re.sub("^file://", "", link)) for link in settings.find_links if "http" not in link[:4]]
+    if any(list(folder.glob(wheel)) for folder in folders if folder.is_dir()):
+        return []
+    return ["--find-links", TORCH_PAGE]
+
+
+def show(*command, env):
+    """Run uv with its progress on the terminal; without a terminal one line for each large download."""
+    command = [str(part) for part in command]
+    if sys.stderr.isatty():
+        code = subprocess.run(command, env=env, cwd=ROOT, close_fds=False).returncode
+        output = ""
+    else:
+        process = subprocess.Popen(
+            command, env=env, cwd=ROOT, close_fds=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if re.match(r"\s*Downloading ", line):
+                print(f"setup: {line.strip()}", flush=True)
+        code, output = process.wait(), "".join(lines)
+    if code:
+        fail(command[:3], code, output)
+
+
+def sizes(locks):
+    """How many packages some locks name, how large they are, and which are the largest."""
+    entries = [entry for lock in locks for entry in read_lock(lock)]
+    largest = sorted(entries, key=lambda entry: -entry.size)[:6]
+    named = ", ".join(f"{entry.name} {entry.size / 1e6:.0f}" for entry in largest)
+    total = sum(entry.size for entry in entries) / 1e6
+    return f"{len(entries)} packages, {total:.0f} MB ({named} MB, ...)" if len(entries) > 1 else f"{named} MB"
+
+
+def read_lock(lock):
+    """The entries of a lock; none where there is no file."""
+    text = lock.read_text() if lock.is_file() else ""
+    pattern = r"^([A-Za-z0-9._-]+)==(\S+)((?:[ \t]*\\\n\s+--hash=\S+)+)(?:\n\s+# (\d+) bytes)?"
+    return [Entry(name, version, int(size or 0)) for name, version, _, size in re.findall(pattern, text, re.M)]
+
+
+def add(lock):
+    """Install one more lock into .venv, touching nothing else."""
+    settings = index_settings()
+    command = [UV, "pip", "install", "--no-deps", "--require-hashes", "--python", VENV / "bin" / "python"]
+    command += ["--only-binary", ":all:", "--index-strategy", "unsafe-best-match", *settings.options, "-r", lock]
+    if attempt(*command, "--offline", env=settings.env)[0]:
+        print(f"setup: fetching {sizes([lock])}", flush=True)
+        show(*command, env=settings.env)
+
+
+Settings = collections.namedtuple("Settings", "options find_links env")  # for uv: arguments, folders, environment
+
+
+def index_settings():
+    """pip's settings of index, proxy and certificates, as uv takes them. What is set for uv itself goes before."""
+    pip, env = pip_settings(), environment(UV_PYTHON_DOWNLOADS="never")
+    env.setdefault("UV_HTTP_TIMEOUT", "120")
+    options = []
+    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & set(env) and "index-url" in pip:
+        options += ["--default-index", pip["index-url"]]
+    if not {"UV_INDEX", "UV_EXTRA_INDEX_URL"} & set(env):
+        for index in pip.get("extra-index-url", "").split():
+            options += ["--index", index]
+    find_links = [link for link in env.pop("UV_FIND_LINKS", "").split(",") if link] or split_links(pip)
+    for link in find_links:
+        options += ["--find-links", link]
+    for host in pip.get("trusted-host", "").split():
+        options += ["--allow-insecure-host", host]
+    if pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+        options += ["--no-index"]
+    if "cert" in pip:
+        env.setdefault("SSL_CERT_FILE", pip["cert"])
+    if "proxy" in pip:
+        env.setdefault("ALL_PROXY", pip["proxy"])
+    return Settings(options, find_links, env)
+
+
+def split_links(pip):
+    """pip separates find-links by blanks; a single folder with blanks in its name is taken as such."""
+    links = pip.get("find-links", "")
+    return [links] if pathlib.Path(links).is_dir() else links.split()
+
+
+def pip_settings():
+    """What pip reads from its files and from PIP_* variables: {"index-url": ...}; variables win."""
+    code, output = attempt(BUILD / "uv" / "bin" / "python", "-m", "pip", "config", "list")
+    found = {}
+    for rank in ("global", "install", ":env:"):
+        for name, value in re.findall(rf"^{rank}\.(\S+?)=(.*)$", output if code == 0 else "", re.M):
+            found[name.replace("_", "-")] = ast.literal_eval(value)
+    return found
+
+
+def torch_page_answers(locks, settings):
+    """Whether torch without CUDA can be had, as uv sees it."""
+    source = torch_source("cpu", settings)
+    if not source:
+        return True
+    command = [UV, "pip", "install", "--dry-run", "--no-deps", "--no-index", "--require-hashes"]
+    command += ["--python", VENV / "bin" / "python", *settings.options, *source, "-r", locks[1]]
+    env = {**settings.env, "UV_HTTP_TIMEOUT": "30", "UV_HTTP_RETRIES": "1"}
+    return attempt(*[part for part in command if part not in ("--default-index", "--index")], env=env)[0] == 0
+
+
+# --- ROS and the command ---
 
 
 def site_packages():
-    return VENV / "lib" / "python{}.{}".format(*sys.version_info[:2]) / "site-packages"
+    return VENV / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def make_command():
+    """The command `spaceformer` of this checkout, and its package for every Python program in the environment."""
+    (site_packages() / "spaceformer_ros_checkout.pth").write_text(f"{ROOT}\n")
+    command = shlex.join([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "spaceformer")])
+    # the guard keeps the ROS wheels from starting Python a second time: the command does not use ROS
+    write_new(VENV / "bin" / "spaceformer", f'#!/bin/sh\n_ROS_WHEELS_BOOTSTRAP_COMPLETE=1 exec {command} "$@"\n')
+    (VENV / "bin" / "spaceformer").chmod(0o755)
+
+
+def write_new(path, text):
+    """Write a file as a new one: the old one may be a hard link into uv's cache, which others install from."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    new.replace(path)
 
 
 def make_underlay():
@@ -132,12 +416,12 @@ def make_underlay():
     for file in (VENV / "share").rglob("*.cmake"):
         text = fixed = file.read_text()
         for pattern, path in replaced:
-            fixed = re.sub(pattern, path, fixed)
+            fixed = re.sub(pattern, lambda _, path=path: path, fixed)
         if fixed != text:
-            file.write_text(fixed)
+            write_new(file, fixed)
     for stem in ("setup", "local_setup"):
-        for shell in SHELLS:
-            (VENV / f"{stem}.{shell}").write_text(setup_script())
+        for shell in ("sh", "bash", "zsh"):
+            write_new(VENV / f"{stem}.{shell}", setup_script())
 
 
 def setup_script():
@@ -151,21 +435,29 @@ def setup_script():
         "LD_LIBRARY_PATH": libraries,
     }
     lines = [
-        f'case ":${{{name}-}}:" in *":{path}:"*) ;; *) export {name}="{path}${{{name}:+:${name}}}" ;; esac'
+        f"_path={shlex.quote(str(path))}\n"
+        f'case ":${{{name}-}}:" in *":$_path:"*) ;; *) export {name}="$_path${{{name}:+:${name}}}" ;; esac'
         for name, path in paths.items()
     ]
     exports = "export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=jazzy"
-    return "\n".join(["# generated by tools/setup_env.py: ROS 2 Jazzy from wheels", *lines, exports, ""])
+    return "\n".join(["# generated by tools/setup_env.py: ROS 2 Jazzy from wheels", *lines, "unset _path", exports, ""])
 
 
-def build():
-    """colcon build in a workspace beside the sources: CMake refuses packages inside the source folder it builds."""
+def build(environment_inputs):
+    """colcon build in a workspace beside the sources: CMake refuses packages inside the source folder it builds.
+
+    What an interrupted build or another environment left is removed first."""
+    done, digest = WORKSPACE / "built-with", hash_inputs(environment_inputs)
+    if not done.is_file() or done.read_text() != digest:
+        shutil.rmtree(WORKSPACE, ignore_errors=True)
+    done.unlink(missing_ok=True)
     link = WORKSPACE / "src" / "spaceformer_ros"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         link.symlink_to(os.path.relpath(ROOT, link.parent))
     command = "colcon build --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF"
-    run("bash", "-c", f". {VENV}/setup.bash && {command}", cwd=WORKSPACE)
+    run("bash", "-c", f". {shlex.quote(str(VENV / 'setup.bash'))} && {command}", cwd=WORKSPACE)
+    done.write_text(digest)
 
 
 if __name__ == "__main__":
