@@ -10,11 +10,13 @@ if [ ! -x "$root/.venv/bin/python" ]; then
 fi
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH ROS_LOCALHOST_ONLY
 export PATH="$root/.venv/bin:$PATH"
-set +u
-for script in "$root/.venv/setup.bash" "$root/build/ws/install/setup.bash"; do
-  if [ -f "$script" ]; then . "$script"; fi
-done
-set -u
+if [ -f "$root/.venv/setup.bash" ]; then
+  . "$root/.venv/setup.bash"
+  built="$root/build/ws/install/spaceformer_ros" # not by colcon's own script, which fails in a path with blanks
+  export AMENT_PREFIX_PATH="$built:$AMENT_PREFIX_PATH" CMAKE_PREFIX_PATH="$built:$CMAKE_PREFIX_PATH"
+  export LD_LIBRARY_PATH="$built/lib:$LD_LIBRARY_PATH"
+  PYTHONPATH=$(echo "$built"/lib/python3.*/site-packages)
+fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 if [ ! -w "${HOME:-/}" ]; then # caches and logs of ROS, matplotlib and others
   export HOME="$root/build/home"
