@@ -16,7 +16,7 @@ import time
 import numpy as np
 import yaml
 
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, ModelConfig
 from spaceformer_ros.disk.paths import cache_folder

@@ -15,7 +15,7 @@ import pathlib
 
 from tqdm import tqdm
 
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import make_room
 from spaceformer_ros.training.validate import all_kinds_config, validate

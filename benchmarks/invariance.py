@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.segment.alignment import turn
 from spaceformer_ros.synthetic import make_room

@@ -15,7 +15,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
 from benchmarks.live_node import NodeState, live_node
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.synthetic import RoomConfig, make_room
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.live_node import PATIENCE, Client, NodeState, live_node, to_message
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.ros import interfaces
 from spaceformer_ros.synthetic import RoomConfig, make_room
 

@@ -21,7 +21,7 @@ import time
 from tqdm import tqdm
 
 from benchmarks.sequences import Tally, TruthPipeline, by_overlap, make_sequence, play
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.training.validate import all_kinds_config

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.live_node import NodeState, live_node, resident_mib
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.ros import interfaces
 from spaceformer_ros.synthetic import RoomConfig, make_room

@@ -20,7 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import torch
 
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.config import Config
 from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.network.model import SpaCeFormerConfig, StageConfig

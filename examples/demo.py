@@ -25,7 +25,7 @@ from ament_index_python.packages import get_package_prefix
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.cli import print_table
+from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.pointcloud2 import decode
 from spaceformer_ros.geometry.boxes import OrientedBox

@@ -1,8 +1,12 @@
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from helpers.paths import ROOT
 from PIL import Image
 
 from spaceformer_ros.cli import main
@@ -133,9 +137,73 @@ def test_mistakes_of_evaluate_end_with_one_sentence(capsys):
     assert "spaceformer: nowhere: does not exist" in capsys.readouterr().err
 
 
+def ended(arguments):
+    """Exit code of a command that does not return."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    return stopped.value.code
+
+
 def test_help_lists_commands_and_version(capsys):
     for argument in ("--help", "--version"):
-        with pytest.raises(SystemExit) as stopped:
-            main([argument])
-        assert stopped.value.code == 0
+        assert ended([argument]) == 0
     assert "segment" in capsys.readouterr().out
+
+
+def test_help_explains_common_settings_and_help_all_every_setting_of_files(capsys):
+    assert ended(["find", "--help"]) == 0
+    short = capsys.readouterr().out
+    assert "score_threshold (default: 0.05)" in short
+    assert "nms_iou (default" not in short
+    for arguments in (["find", "--help-all"], ["--help-all"]):
+        assert ended(arguments) == 0
+        text = capsys.readouterr().out
+        assert all(f"  {name} (default: " in text for name in ("score_threshold", "nms_iou", "tile_margin"))
+        assert "input_qos" not in text
+
+
+def test_unknown_options_print_the_usage_of_the_command(capsys):
+    assert ended(["find", "map.ply", "chair", "--up", "y", "--nonsense"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("usage: spaceformer find ")
+    assert "unrecognized arguments: --nonsense" in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rooms", "--out", "x", "-n", "-1"],
+        ["rooms", "--out", "x", "--seed", "-1"],
+        ["segment", "a.ply", "--jobs", "0"],
+        ["evaluate", "a", "b", "--min-points", "-5"],
+    ],
+)
+def test_counts_below_their_limit_are_refused(arguments, capsys):
+    assert ended(arguments) == 2
+    assert f"{arguments[-1]} is below" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_path, settings, cloud_file, capsys):
+    (tmp_path / "file").write_text("")
+    missing = "checkpoint=nowhere.ckpt"  # whose error would come first if the network were loaded
+    assert ended(["segment", cloud_file, "--out", str(tmp_path / "file" / "out"), "--set", missing]) == 1
+    assert f"--out {tmp_path}/file/out cannot be written to: Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["--help-all"], ["evaluate", "room_5.ply", "room_5.ply"]])
+def test_a_closed_pipe_is_no_traceback(tmp_path, command):
+    main(["rooms", "--out", str(tmp_path), "--seed", "5"])
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    run = subprocess.run(
+        [sys.executable, "-m", "spaceformer_ros.cli", *command],
+        cwd=tmp_path,
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert run.returncode == 1
+    assert "Error" not in run.stderr

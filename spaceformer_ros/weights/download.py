@@ -24,11 +24,11 @@ This package itself and its demo weights are Apache-2.0.
 
 
 def released_file(cache):
-    """Where the released weights lie after `prepare_released`, below a cache folder."""
+    """Where the released weights lie after `download_released`, below a cache folder."""
     return pathlib.Path(cache) / "released" / FILE
 
 
-def prepare_released(cache, agreed, accepted_sha256="", endpoint=None):
+def download_released(cache, agreed, accepted_sha256="", endpoint=None):
     """Download and check the released weights. Returns their path; at once where they lie there already.
 
     agreed: whether the user accepted LICENCE; accepted_sha256: a SHA-256 to accept in place of the recorded one;

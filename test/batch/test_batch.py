@@ -242,7 +242,6 @@ def test_threads_are_divided(monkeypatch):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--jobs", "0"], "need at least 1"),
         (["{maps}/../a.ply"], "would be written under the same name"),
         (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
         (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),

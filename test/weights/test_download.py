@@ -62,20 +62,20 @@ def hub(monkeypatch):
 
 def test_nothing_is_downloaded_without_consent(tmp_path, hub):
     with pytest.raises(SpaceformerError, match="only after you accept their licence"):
-        prepare.prepare_released(tmp_path, agreed=False, endpoint=hub)
+        prepare.download_released(tmp_path, agreed=False, endpoint=hub)
     assert Hub.ranges == []
 
 
 def test_a_checked_file_is_put_in_place_and_works_offline_afterwards(tmp_path, hub):
-    path = prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)
+    path = prepare.download_released(tmp_path, agreed=True, endpoint=hub)
     assert path == prepare.released_file(tmp_path)
     assert path.read_bytes() == CONTENT
-    assert prepare.prepare_released(tmp_path, agreed=False, endpoint="http://127.0.0.1:1") == path
+    assert prepare.download_released(tmp_path, agreed=False, endpoint="http://127.0.0.1:1") == path
 
 
 def test_a_broken_download_goes_on_where_it_stopped(tmp_path, hub):
     Hub.break_after = 15_000_000
-    prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)  # the client resumes by itself
+    prepare.download_released(tmp_path, agreed=True, endpoint=hub)  # the client resumes by itself
     assert prepare.released_file(tmp_path).read_bytes() == CONTENT
     assert Hub.ranges[0] == 0
     assert Hub.ranges[-1] > 0
@@ -84,7 +84,7 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, hub):
 def test_a_wrong_file_never_gets_into_place(tmp_path, hub, monkeypatch):
     monkeypatch.setattr(prepare, "MD5", "0" * 32)
     with pytest.raises(SpaceformerError, match=r"has MD5 [0-9a-f]{32}, expected 0{32}"):
-        prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)
+        prepare.download_released(tmp_path, agreed=True, endpoint=hub)
     assert not prepare.released_file(tmp_path).exists()
 
 
@@ -92,14 +92,14 @@ def test_a_lone_sha256_mismatch_names_both_and_can_be_accepted(tmp_path, hub, mo
     actual = hashlib.sha256(CONTENT).hexdigest()
     monkeypatch.setattr(prepare, "SHA256", "1" * 64)
     with pytest.raises(SpaceformerError, match=rf"SHA-256 {actual} where 1{{64}} .* --accept-sha256 {actual}"):
-        prepare.prepare_released(tmp_path, agreed=True, endpoint=hub)
-    assert prepare.prepare_released(tmp_path, True, accepted_sha256=actual, endpoint=hub).is_file()
+        prepare.download_released(tmp_path, agreed=True, endpoint=hub)
+    assert prepare.download_released(tmp_path, True, accepted_sha256=actual, endpoint=hub).is_file()
 
 
 def test_no_network_is_one_sentence(tmp_path, hub, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits between its five attempts
     with pytest.raises(SpaceformerError, match=r"could not be downloaded .* check the network"):
-        prepare.prepare_released(tmp_path, agreed=True, endpoint="http://127.0.0.1:1")
+        prepare.download_released(tmp_path, agreed=True, endpoint="http://127.0.0.1:1")
 
 
 def test_the_command_shows_the_licence_first(tmp_path, capsys, monkeypatch):

@@ -1,0 +1,5 @@
+"""The command `spaceformer`: the library on files, without ROS. One module per command."""
+
+from .main import main
+
+__all__ = ["main"]

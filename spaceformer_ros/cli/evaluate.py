@@ -1,0 +1,49 @@
+"""`spaceformer evaluate`: metrics of predictions in files."""
+
+from .options import count, results_folder
+from .tables import figure_text, print_table
+
+FILES = "a .ply, .pcd, .npz or ScanNet .txt file, or a folder of them, matched by scene name"
+
+
+def add_arguments(parser):
+    """Add the arguments of this command to an argparse parser."""
+    parser.add_argument("predictions", help=FILES)
+    parser.add_argument("ground_truth", help=f"the same points with the truth: {FILES}")
+    parser.add_argument(
+        "--labels", metavar="FILE", help="classes: yaml, scannet, or scannet200_constants.py (default: all names)"
+    )
+    parser.add_argument("--class-agnostic", action="store_true", help="ignore classes")
+    parser.add_argument(
+        "--min-points", type=count(0), default=100, help="ignore smaller instances (default: %(default)s)"
+    )
+    parser.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+
+
+def run(options):
+    """Score predictions against ground truth.
+
+    Prints the figures as tables; writes evaluation.json and evaluation.csv.
+    """
+    from tqdm import tqdm
+
+    from ..evaluation import evaluate_files
+
+    folder = results_folder(options.out)
+    report = evaluate_files(
+        options.predictions,
+        options.ground_truth,
+        labels=options.labels,
+        class_agnostic=options.class_agnostic,
+        min_region=options.min_points,
+        progress=lambda scenes: tqdm(scenes, unit="scene", disable=None),
+    )
+    report.write_json(folder / "evaluation.json")
+    report.write_csv(folder / "evaluation.csv")
+    for title, table in (("class", report.classes), ("group", report.groups)):
+        header = (title, *next(iter(table.values()), ()))
+        if table:
+            print_table([(name, *map(figure_text, row.values())) for name, row in table.items()], header)
+            print()
+    print_table([(name, figure_text(value)) for name, value in report.summary.items()], ("figure", "value"))
+    print(f"results in {folder}/")

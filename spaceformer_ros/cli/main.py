@@ -1,0 +1,69 @@
+"""The parser of all commands. A command's heavy imports wait until it runs."""
+
+import argparse
+import inspect
+import logging
+import os
+import sys
+
+from .. import SpaceformerError, __version__
+from . import evaluate, find, prepare, rooms, segment, train
+from .options import HelpAll
+
+# Name, module with `add_arguments(parser)` and `run(options)`, help.
+COMMANDS = (
+    ("segment", segment, "find and label the objects in cloud files"),
+    ("find", find, "locate objects in a cloud file by text"),
+    ("evaluate", evaluate, "score predictions against ground truth"),
+    ("prepare", prepare, "download the released weights, after consent, and their text model"),
+    ("rooms", rooms, "write generated rooms with known contents"),
+    ("train", train, "train a checkpoint on generated rooms"),
+)
+
+
+def main(arguments=None):
+    """Run a command. Exits with 1 after an error that is printed as one sentence, with 2 for wrong arguments."""
+    try:
+        try:
+            run_command(arguments)
+        finally:
+            sys.stdout.flush()
+    except SpaceformerError as error:
+        print(f"spaceformer: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing fails again at exit
+        sys.exit(1)
+
+
+def run_command(arguments=None):
+    """Parse arguments (default: those of the process) and run their command. Raises SpaceformerError, SystemExit."""
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of the command
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    options.run(options)
+
+
+def build_parser():
+    """The argument parser with all commands."""
+    parser = argparse.ArgumentParser(
+        prog="spaceformer",
+        description="Open-vocabulary 3D instance segmentation of coloured point clouds in files.",
+        epilog="Run `spaceformer COMMAND --help` for the options of a command.",
+    )
+    parser.add_argument("--help-all", action=HelpAll)
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--verbose", action="store_true", help="print what is being done")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module, text in COMMANDS:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=inspect.cleandoc(module.run.__doc__),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run, parser=command)
+    return parser

@@ -1,0 +1,140 @@
+"""Options that several commands share: the cloud, settings, counts, the folder of the results."""
+
+import argparse
+import pathlib
+import tempfile
+import textwrap
+
+from .. import SpaceformerError
+from ..clouds.cloud import UPRIGHT
+from ..config import Config, all_settings
+
+GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # whose settings matter for files
+NODE_ONLY = (  # settings of these groups that matter for the node only
+    *("input_qos", "input_mode", "fixed_frame", "input_timeout", "min_update_interval", "change_threshold", "warm_up"),
+    *("accumulate_voxel_size", "accumulate_max_voxels", "publish_partial", "approach_standoff", "robot_radius"),
+    *("track_iou", "track_distance", "fade_views"),
+)
+COMMON = (
+    "checkpoint",
+    "device",
+    "vocabulary",
+    "vocabulary_file",
+    "score_threshold",
+    "allow_gray",
+    "roi",
+    "max_memory_gb",
+    "offline",
+)
+WIDTH = 100  # characters of a help line
+
+
+class HelpAll(argparse.Action):
+    """Print the help with every setting and exit."""
+
+    def __init__(self, option_strings, dest, **_):
+        super().__init__(option_strings, dest, nargs=0, help="show this help with all settings and exit")
+
+    def __call__(self, parser, *_):
+        parser.epilog = describe_settings(_file_settings(), "settings for --set NAME=VALUE, by group:")
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.print_help()
+        parser.exit()
+
+
+def add_cloud(parser, nargs=None, text=""):
+    """Arguments `cloud` and `--up`."""
+    parser.add_argument("cloud", nargs=nargs, help=f".ply, .pcd or .npz file with colour, in metres{text}")
+    parser.add_argument(
+        "--up",
+        choices=UPRIGHT,
+        default="z",
+        help="axis of the file that points up; use --up=-y for camera frames (default: %(default)s)",
+    )
+
+
+def add_settings(parser):
+    """Arguments `--set` and `--help-all`, and the common settings in the help."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a setting, as yaml, such as nms_iou=0.5; may be given several times",
+    )
+    parser.add_argument("--help-all", action=HelpAll)
+    rows = [(group, info) for group, info in _file_settings() if info.name in COMMON]
+    parser.epilog = describe_settings(rows, "common settings for --set NAME=VALUE (--help-all shows all):")
+
+
+def config_of(options):
+    """The Config with the values of --set. Raises SpaceformerError."""
+    import yaml
+
+    values = {}
+    for entry in options.set:
+        name, separator, text = entry.partition("=")
+        if not separator:
+            raise SpaceformerError(f"--set {entry}: write NAME=VALUE")
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SpaceformerError(f"--set {entry}: the value is not yaml") from error
+    return Config().with_values({"warm_up": False, **values})
+
+
+def count(low):
+    """An argparse type: a whole number of at least `low`."""
+
+    def parse(text):
+        value = int(text)
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{value} is below {low}")
+        return value
+
+    parse.__name__ = "whole number"  # in argparse's message
+    return parse
+
+
+def results_folder(path):
+    """The folder for results, made and tried. Raises SpaceformerError where nothing can be written into it."""
+    path = pathlib.Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise SpaceformerError(f"--out {path} cannot be written to: {error.strerror}") from error
+
+
+def describe_settings(rows, title):
+    """Help text: name, default, meaning and range of settings, rows of `all_settings`, under their groups."""
+    lines, last = [title], None
+    for group, info in rows:
+        if group != last:
+            lines, last = [*lines, "", f"{group}:"], group
+        lines.append(f"  {info.name} (default: {_default(info)})")
+        lines += textwrap.wrap(_meaning(info), WIDTH, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _file_settings():
+    return [row for row in all_settings() if row[0] in GROUPS and row[1].name not in NODE_ONLY]
+
+
+def _default(info):
+    """The default as yaml."""
+    import yaml
+
+    value = list(info.default) if isinstance(info.default, tuple) else info.default
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+
+
+def _meaning(info):
+    unit, low, high, choices = (info.metadata[key] for key in ("unit", "low", "high", "choices"))
+    text = info.metadata["text"]
+    if choices:
+        text += f"; one of {', '.join(choices)}"
+    elif low is not None:
+        text += f"; {low:g} to {high:g}{' ' if unit else ''}{unit}"
+    return text

@@ -1,0 +1,92 @@
+"""`spaceformer segment`: one cloud file, or many as a batch."""
+
+import functools
+import pathlib
+
+from .. import SpaceformerError
+from .options import add_cloud, add_settings, config_of, count, results_folder
+from .scene_of_file import scene_of_file
+from .tables import meters, print_table
+
+
+def add_arguments(parser):
+    """Add the arguments of this command to an argparse parser."""
+    add_cloud(parser, nargs="+", text="; several, or a folder of them, are a batch that can be interrupted")
+    parser.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+    parser.add_argument("--no-pictures", action="store_true", help="write no PNG files")
+    parser.add_argument(
+        "--texts", metavar="FILE", help="JSON file whose keys are texts: also write <stem>_answers.json for evaluate"
+    )
+    batch = parser.add_argument_group("batch")
+    batch.add_argument("--jobs", type=count(1), default=1, help="files processed in parallel (default: %(default)s)")
+    batch.add_argument(
+        "--ray", metavar="ADDRESS", help='use a Ray cluster: host:port, "auto", or "local" for one on this machine'
+    )
+    batch.add_argument("--ray-cpus", type=count(1), default=1, help="CPUs of each job on Ray (default: %(default)s)")
+    batch.add_argument("--ray-gpus", type=float, default=0.0, help="GPUs of each job on Ray (default: %(default)s)")
+    add_settings(parser)
+
+
+def run(options):
+    """Find and label the objects in cloud files.
+
+    Writes <stem>.json (objects), <stem>_labeled.ply and pictures per file; finished files of a batch are skipped.
+    """
+    if len(options.cloud) > 1 or options.ray or pathlib.Path(options.cloud[0]).is_dir():
+        segment_batch(options)
+    else:
+        segment_file(options)
+
+
+def segment_file(options):
+    """Write the results of one file and print its objects as a table."""
+    from ..batch.results import write_results
+
+    config, out = config_of(options), results_folder(options.out)
+    (path,) = options.cloud
+    pipeline, outcome = scene_of_file(path, config, options.up)
+    shown = outcome.scene.published(config.postprocess.score_threshold)
+    stem = pathlib.Path(path).stem
+    write_results(out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
+    rows = [(i.id, i.label, f"{i.score:.2f}", meters(i.box.center), meters(i.box.size)) for i in shown]
+    print_table(rows, ("id", "label", "score", "position [m]", "size [m]"))
+    seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
+    print(f"{len(shown)} objects; seconds: {seconds}; results in {out}/")
+
+
+def segment_batch(options):
+    """Segment many files, finished ones left out; failures are listed at the end."""
+    from tqdm import tqdm
+
+    from ..batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
+
+    paths, out = cloud_files(options.cloud), results_folder(options.out)
+    task = Task(config_of(options), out, options.up, not options.no_pictures, options.texts or "").absolute()
+    reports = []
+    with tqdm(total=len(paths), unit="map", disable=None) as bar:
+        for report in segment_files(paths, task, make_workers(task, options, len(paths))):
+            reports.append(report)
+            bar.set_postfix_str(f"{report.status} {pathlib.Path(report.path).name}", refresh=False)
+            bar.update()
+    counts = ", ".join(
+        f"{sum(report.status == status for report in reports)} {status}" for status in (SEGMENTED, UNCHANGED, FAILED)
+    )
+    print(f"{counts} of {len(paths)} maps; results in {out}/")
+    failed = [f"  {report.path}: {report.reason}" for report in reports if report.status == FAILED]
+    if failed:
+        raise SpaceformerError("\n".join([f"{len(failed)} of {len(paths)} maps failed:", *sorted(failed)]))
+
+
+def make_workers(task, options, num_files):
+    """As many workers as are asked for and useful: local processes, or actors on Ray."""
+    from ..batch.batch import MapSegmenter, divide_threads
+    from ..batch.workers import ProcessWorker, RayWorker, connect_ray
+
+    if options.ray_gpus < 0:
+        raise SpaceformerError(f"--ray-gpus {options.ray_gpus}: expected 0 or more")
+    jobs, cpus = min(options.jobs, num_files), options.ray_cpus
+    if options.ray:
+        connect_ray(options.ray, jobs * cpus)
+        make_worker = functools.partial(MapSegmenter, task, cpus)
+        return [RayWorker(make_worker, cpus, options.ray_gpus) for _ in range(jobs)]
+    return [ProcessWorker(functools.partial(MapSegmenter, task, threads)) for threads in divide_threads(jobs)]
