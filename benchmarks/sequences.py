@@ -12,7 +12,7 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
-from spaceformer_ros.scene.scene import SceneStore
+from spaceformer_ros.scene.store import SceneStore
 from spaceformer_ros.synthetic.config import RoomConfig
 from spaceformer_ros.synthetic.kinds import KINDS, OBJECT_KINDS, STRUCTURE
 from spaceformer_ros.synthetic.path import draw_path

@@ -15,9 +15,11 @@ from . import Cancelled, StorageError
 from .clouds.cloud import select_points
 from .config import Config
 from .disk.paths import cache_folder
-from .scene.file import ModelIdentity, check_expected, read_scene, write_scene
+from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
-from .scene.scene import Scene, SceneStore
+from .scene.objects import Scene
+from .scene.saved_scene import ModelIdentity
+from .scene.store import SceneStore
 from .show.relevancy import point_relevancy
 from .words.label_space import LabelSpace
 from .words.similarity import CosineBaseline

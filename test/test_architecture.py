@@ -23,7 +23,7 @@ RULES = {
     "segment": "config timing geometry instances grids clouds network",
     "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
-    "synthetic": "geometry clouds words",
+    "synthetic": "geometry grids clouds words",
     "evaluation": "geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
@@ -103,7 +103,7 @@ def test_every_folder_is_a_package():
 
 
 @pytest.mark.parametrize(
-    "module", ["spaceformer_ros", "spaceformer_ros.pipeline", "spaceformer_ros.cli", "spaceformer_ros.scene.scene"]
+    "module", ["spaceformer_ros", "spaceformer_ros.pipeline", "spaceformer_ros.cli", "spaceformer_ros.scene.store"]
 )
 def test_light_imports(module):
     code = f"import sys, {module}; sys.exit(' '.join({{'torch', 'transformers', 'rclpy'}} & set(sys.modules)) or 0)"

@@ -10,7 +10,7 @@ from ..clouds.files import READERS, read_cloud
 from ..config import Config
 from ..disk.hashing import file_sha256
 from ..pipeline import build_pipeline
-from ..scene.scene import SceneStore
+from ..scene.store import SceneStore
 from ..timing import Stopwatch
 from .records import is_done, published_together, sole_writer, task_digest
 from .results import write_results

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
+from ..grids.keys import AXIS_LIMIT, pack, unpack
 from .cloud import Cloud, inside_roi
 
-AXIS_BITS = 21  # per axis in a key: +-2**20 voxels from the map's origin (+-20 km at 2 cm), 63 bits in all
-AXIS_LIMIT = 1 << (AXIS_BITS - 1)
 SMALL_RUN = 1 << 17  # keys in the index's small run; merging the runs costs about as much as four inserts into it
 LATE = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
 CHUNK = 1 << 16  # voxels that a snapshot works on at a time: they stay in the cache
@@ -264,18 +263,6 @@ def pool(key, offset, rgb):
         sums[:, RED + i] = np.bincount(voxel, weights=rgb[:, i], minlength=len(keys))
     sums[:, COUNT] = np.bincount(voxel, minlength=len(keys))
     return keys, sums
-
-
-def pack(coords):
-    """[P] int64 keys >= 0, ascending in (x, y, z). coords: [P, 3] int64 in (-AXIS_LIMIT, AXIS_LIMIT)."""
-    x, y, z = (coords + AXIS_LIMIT).T
-    return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
-
-
-def unpack(keys):
-    """The coords [P, 3] int64 of `pack`."""
-    mask = (1 << AXIS_BITS) - 1
-    return np.stack([keys >> 2 * AXIS_BITS, (keys >> AXIS_BITS) & mask, keys & mask], axis=1) - AXIS_LIMIT
 
 
 def check_scan(xyz, rgb, stamp):

@@ -6,6 +6,8 @@ import numpy as np
 
 from ..grids.keys import occupied_cells
 
+CELL = 0.1  # metres; clouds are compared by the cells of this size that they occupy
+
 
 class ChangeDetector:
     """Remembers the last cloud that was segmented."""
@@ -21,7 +23,7 @@ class ChangeDetector:
             return True
         if threshold <= 0:
             return False
-        cells, before = occupied_cells(cloud.xyz), occupied_cells(self._cloud.xyz)
+        cells, before = occupied_cells(cloud.xyz, CELL), occupied_cells(self._cloud.xyz, CELL)
         common = len(np.intersect1d(cells, before, assume_unique=True))
         return 1 - common / (len(cells) + len(before) - common) <= threshold
 

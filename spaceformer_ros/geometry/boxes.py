@@ -49,6 +49,10 @@ class OrientedBox:
         union = float(np.prod(self.size) + np.prod(other.size)) - shared
         return float(shared / union) if union > 0 else 0.0
 
+    def moved(self, transform):
+        """This box after a RigidTransform that rotates about z only."""
+        return OrientedBox(transform.apply(self.center), self.size, wrap_half_turn(self.yaw + transform.yaw))
+
     @classmethod
     def fit(cls, xyz):
         """The upright box of least ground area around points: xyz [N, 3], N >= 1.

@@ -1,69 +1,79 @@
-"""Keys of grid cells: one integer per cell, their neighbours, and searches among sorted keys."""
+"""Cells of an unbounded grid as integer keys: packing, neighbours, and lookups among sorted keys.
+
+A key packs the indices of a cell, AXIS_BITS per axis. The network packs its voxels by a function of its own
+(`network/voxels.py`, 18 bits and a batch index, as published), because that folder imports nothing of this package.
+"""
 
 import numpy as np
 
 from .groups import ranges
 
-TRACK_CELL = 0.1  # metres; identity is judged on cells of this size, anchored at the frame's origin
-FINE_CELL = 0.05  # metres; presence and absence are judged on cells of this size
-SLACK = FINE_CELL / 2  # metres on each axis by which surfaces may lie off and still be found in their place
-_AXIS = 1 << 21  # cells along one axis of a key
+AXIS_BITS = 21  # per axis: three of them fill the 63 bits of a positive int64
+AXIS_LIMIT = 1 << (AXIS_BITS - 1)  # indices lie in [-AXIS_LIMIT, AXIS_LIMIT)
+_AXIS = 1 << AXIS_BITS
+
+
+def pack(cells):
+    """[N] int64 keys >= 0, ascending in (x, y, z). cells: [N, D] indices in [-AXIS_LIMIT, AXIS_LIMIT), D <= 3."""
+    return pack_axes(*np.asarray(cells).T)
+
+
+def pack_axes(first, *others):
+    """`pack` of one array of indices per axis, broadcast against each other."""
+    key = first.astype(np.int64) + AXIS_LIMIT
+    for index in others:
+        key = key * _AXIS + (index + AXIS_LIMIT)
+    return key
+
+
+def unpack(keys, dimensions=3):
+    """[N, D] int64 cells of the keys that `pack` made of them."""
+    bits = AXIS_BITS * np.arange(dimensions - 1, -1, -1)
+    return (keys[:, None] >> bits & (_AXIS - 1)) - AXIS_LIMIT
 
 
 def cell_keys(xyz, size):
-    """[N] int64 key of the cell of `size` metres that each point lies in. xyz: [N, 3] metres."""
-    x, y, z = np.floor(np.asarray(xyz) / size).astype(np.int32).T + np.int32(_AXIS // 2)
-    return _key(x.astype(np.int64), y, z)
+    """[N] int64 key of the cell that holds each point. xyz: [N, 3] metres; size: side of a cell, metres."""
+    return pack(np.floor(np.asarray(xyz) / size).astype(np.int32))
 
 
-def _key(x, y, z):
-    return (x * _AXIS + y) * _AXIS + z
+def occupied_cells(xyz, size):
+    """Sorted unique int64 keys of the cells that hold points. xyz: [N, 3] metres; size: side of a cell, metres."""
+    return np.unique(cell_keys(xyz, size))
 
 
-def fine_keys_near(xyz):
-    """[N, 8] int64 keys of the fine cells (repeated, if fewer) within SLACK of each point, z fastest. xyz: [N, 3]
-    metres."""
-    low, high = (np.asarray(xyz, dtype=np.float64).T + slack for slack in (-SLACK, SLACK))
-    near = np.floor(np.stack([low, high], axis=2) / FINE_CELL).astype(np.int64) + _AXIS // 2
-    x, y, z = near[0, :, :, None, None], near[1, :, None, :, None], near[2, :, None, None, :]
-    return _key(x, y, z).reshape(-1, 8)
+def neighbour_offsets(reach):
+    """[(2 reach + 1)^3] int64 differences between the key of a cell and the keys of all cells at most `reach` away on
+    each axis, itself included; ascending, z fastest."""
+    steps = range(-reach, reach + 1)
+    return np.array([(x * _AXIS + y) * _AXIS + z for x in steps for y in steps for z in steps])
 
 
-def neighbours(reach):
-    """Numbers that, added to a key, give the keys of the cell itself and of all up to `reach` cells away."""
-    step = range(-reach, reach + 1)
-    return np.array([_key(x, y, z) for x in step for y in step for z in step])
-
-
-def occupied_cells(xyz):
-    """Sorted unique int64 keys of the TRACK_CELL cells that hold points. xyz: [N, 3] metres."""
-    return np.unique(cell_keys(xyz, TRACK_CELL))
-
-
-def among(keys, wanted):
-    """[...] bool: which keys stand in `wanted`, sorted."""
+def isin_sorted(keys, wanted):
+    """[...] bool: which keys are in `wanted` [W], sorted."""
     if not len(wanted):
         return np.zeros(np.shape(keys), dtype=bool)
     return wanted[np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)] == keys
 
 
-def touching(keys, wanted):
-    """[N] bool: which keys are those of cells that touch, at corners too, or are a cell in `wanted`, sorted."""
+def isin_dilated(keys, wanted):
+    """[N] bool: which keys are in `wanted` [W], sorted, or belong to one of the 26 neighbours of such a cell."""
     if not len(wanted):
         return np.zeros(len(keys), dtype=bool)
-    lowest = keys[:, None] + neighbours(1)[::3]  # three in a row along z have keys in a row
+    lowest = keys[:, None] + neighbour_offsets(1)[::3]  # three cells in a row along z have consecutive keys
     first = wanted[np.minimum(np.searchsorted(wanted, lowest), len(wanted) - 1)]
     return ((first >= lowest) & (first <= lowest + 2)).any(axis=1)
 
 
-class KeyIndex:
-    """Finds the rows of integer keys."""
+class RowsByKey:
+    """All rows of each key in a fixed array of keys, which may repeat."""
 
     def __init__(self, keys):
+        """keys: [N] int64."""
         self._order = np.argsort(keys, kind="stable")
         self._keys = np.asarray(keys)[self._order]
 
     def rows(self, wanted):
-        """Rows whose key is among `wanted` (unique keys), in the order of wanted."""
+        """[R] int64: rows with the keys `wanted` (unique), in the order of `wanted`, ascending for each."""
         starts, stops = (np.searchsorted(self._keys, wanted, side) for side in ("left", "right"))
         return self._order[ranges(starts, stops - starts)]

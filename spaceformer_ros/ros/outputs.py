@@ -12,7 +12,7 @@ from visualization_msgs.msg import MarkerArray
 from .. import SpaceformerError
 from ..config import OutputConfig
 from ..geometry.transform import IDENTITY, RigidTransform
-from ..scene.scene import Scene
+from ..scene.objects import Scene
 from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ..geometry.floor import floor_height
+
 CELL = 0.05  # metres; side of the grid's cells
 FLOOR_BAND = 0.10  # metres above and below the floor that still count as floor
 ROBOT_HEIGHT = 1.5  # metres; what hangs higher does not block
 KNOWN_SHARE = 0.5  # of the robot's footprint that must be seen as floor
 REACH = (1.0, 1.5, 2.0, 3.0)  # factors on the standoff that are tried in turn: furniture may stand in front
+FLOOR_SHARE = 0.02  # of the points, which lie below the floor at most
 FLOOR_RADIUS = 2.0  # metres around the box in which the floor's height is looked for
 
 
@@ -66,7 +69,7 @@ class _Ground:
         corners = box.corners[:4, :2]
         low, high = corners.min(axis=0) - margin, corners.max(axis=0) + margin
         near = xyz[((xyz[:, :2] >= low) & (xyz[:, :2] < high)).all(axis=1)]
-        floor = floor_height(xyz, box)
+        floor = floor_below(xyz, box)
         shape = tuple(np.ceil((high - low) / CELL).astype(int))
         height = near[:, 2] - floor
         index = np.minimum(((near[:, :2] - low) / CELL).astype(int), np.array(shape) - 1)
@@ -105,9 +108,11 @@ class _Ground:
         return not self.hiding[self._cells(line[outside])].any()
 
 
-def floor_height(xyz, box):
-    """Height of the floor below a box, metres: where the points within FLOOR_RADIUS of it begin (2nd percentile)."""
+def floor_below(xyz, box):
+    """Height of the floor below a box, metres, judged by the points within FLOOR_RADIUS of it."""
     corners = box.corners[:4, :2]
     low, high = corners.min(axis=0) - FLOOR_RADIUS, corners.max(axis=0) + FLOOR_RADIUS
     inside = ((xyz[:, :2] >= low) & (xyz[:, :2] <= high)).all(axis=1)
-    return float(np.percentile(xyz[inside, 2], 2)) if inside.any() else float(box.center[2] - box.size[2] / 2)
+    if not inside.any():
+        return float(box.center[2] - box.size[2] / 2)
+    return float(floor_height(xyz[inside, 2], FLOOR_SHARE))

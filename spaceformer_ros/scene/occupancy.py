@@ -1,36 +1,28 @@
-"""Where objects are: the cells that they fill, what stands around them, and what another cloud shows there."""
+"""Where objects are: the cells that they occupy, what surrounds them, and what another cloud contains there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..grids.groups import Members
-from ..grids.keys import (
-    FINE_CELL,
-    TRACK_CELL,
-    KeyIndex,
-    among,
-    cell_keys,
-    fine_keys_near,
-    neighbours,
-    occupied_cells,
-    touching,
-)
+from ..grids.keys import RowsByKey, cell_keys, isin_dilated, isin_sorted, neighbour_offsets, occupied_cells, pack_axes
 
-ENOUGH_AROUND = 50  # fine cells that tell where an object stood
-ALONE, SHARED, AROUND = (
-    0,
-    1,
-    2,
-)  # kinds of a Place's points: of the object, nothing else near; something near; of others
+TRACK_CELL = 0.1  # metres; overlap of objects is measured in cells of this size, aligned to the frame's origin
+FINE_CELL = 0.05  # metres; presence and absence are judged in cells of this size
+SLACK = FINE_CELL / 2  # metres on each axis by which a surface may be displaced and still count as the same
+MIN_SURROUNDINGS = 50  # fine cells that describe where an object was
+MAX_REACHES = (1, 2, 4)  # cells of TRACK_CELL in which they are looked for, in turn
+# Kinds of the points of an Occupancy: in cells of the object with nothing else near; with something else near; in
+# cells of the surroundings.
+ISOLATED, CONTACT, SURROUNDINGS = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Place:
+class Occupancy:
     """What was seen of an object and its surroundings, one point per FINE_CELL, so that it can move with the map.
 
-    xyz: [P, 3] float32 metres; kind: [P] uint8, ALONE, SHARED or AROUND.
+    xyz: [P, 3] float32 metres; kind: [P] uint8, ISOLATED, CONTACT or SURROUNDINGS.
     """
 
     xyz: np.ndarray
@@ -41,65 +33,64 @@ class Place:
 
     @property
     def own(self):
-        """[n, 3] points in the cells that the object fills."""
-        return self.xyz[self.kind != AROUND]
+        """[n, 3] points in the cells that the object occupies."""
+        return self.xyz[self.kind != SURROUNDINGS]
 
     @cached_property
     def cells(self):
-        """Sorted int64 keys of the TRACK_CELL cells that the object fills."""
-        return occupied_cells(self.own)
+        """Sorted int64 keys of the TRACK_CELL cells that the object occupies."""
+        return occupied_cells(self.own, TRACK_CELL)
+
+    def moved(self, transform):
+        """The same after a RigidTransform of the map."""
+        return replace(self, xyz=transform.apply(self.xyz).astype(np.float32))
 
 
-class CloudCells:
-    """The cells of a segmented cloud: makes the Places of its objects and says whether those of others are filled."""
+class CloudOccupancy:
+    """The occupied cells of a segmented cloud: makes the Occupancy of its objects, and tells whether cells that other
+    objects occupied are filled."""
 
     def __init__(self, cloud, voxels):
         """cloud: Cloud of N points; voxels: the VoxelMap that its masks refer to."""
         keys = cell_keys(cloud.xyz, FINE_CELL)
         self.keys, self._cell_of_point, self._counts = np.unique(keys, return_inverse=True, return_counts=True)
         self._xyz, self._voxels = cloud.xyz, voxels
-        self._means = self._mean(self._cell_of_point, cloud.xyz, self._counts)
+        self._means = _cell_means(self._cell_of_point, cloud.xyz, self._counts)
         self._points = Members(voxels.point_to_voxel, len(voxels))
-        self._blocks = KeyIndex(cell_keys(self._means, TRACK_CELL))
+        self._blocks = RowsByKey(cell_keys(self._means, TRACK_CELL))
 
-    @staticmethod
-    def _mean(cell, xyz, counts):
-        """[U, 3] float32, mean of the points of each cell. cell: [n] of each point; counts: [U]."""
-        sums = [np.bincount(cell, xyz[:, axis], len(counts)) for axis in range(3)]
-        return (np.stack(sums, axis=1) / counts[:, None]).astype(np.float32)
-
-    def place(self, mask):
-        """The Place of a mask (array of voxel rows)."""
+    def of_mask(self, mask):
+        """The Occupancy of a mask (array of voxel rows)."""
         points = self._points.of(mask)
         cells, inverse, counts = np.unique(self._cell_of_point[points], return_inverse=True, return_counts=True)
-        own = self._mean(inverse, self._xyz.take(points, axis=0), counts)
+        own = _cell_means(inverse, self._xyz.take(points, axis=0), counts)
         around = self._around(own, cells)
-        kind = np.where(self._others_near(own, cells[counts == self._counts[cells]]), SHARED, ALONE)
-        kind = np.concatenate([kind, np.full(len(around), AROUND)]).astype(np.uint8)
-        return Place(np.concatenate([own, self._means[around]]), kind)
+        kind = np.where(self._others_near(own, cells[counts == self._counts[cells]]), CONTACT, ISOLATED)
+        kind = np.concatenate([kind, np.full(len(around), SURROUNDINGS)]).astype(np.uint8)
+        return Occupancy(np.concatenate([own, self._means[around]]), kind)
 
     def _around(self, own, cells):
-        """Sorted indices of fine cells around an object's points `own`, but not next to its `cells`.
+        """Sorted rows of the fine cells around an object's points `own`, without its `cells` and their neighbours.
 
         Within one TRACK_CELL, or up to four where that gives few: a chair whose legs were not seen has no neighbours.
         Cells next to its own may be the object's too, where its mask has a hole.
         """
-        for reach in (1, 2, 4):
-            near = self._blocks.rows(np.unique(occupied_cells(own)[:, None] + neighbours(reach)))
-            around = near[~touching(self.keys[near], self.keys[cells])]
-            if len(around) >= ENOUGH_AROUND:
+        for reach in MAX_REACHES:
+            near = self._blocks.rows(np.unique(occupied_cells(own, TRACK_CELL)[:, None] + neighbour_offsets(reach)))
+            around = near[~isin_dilated(self.keys[near], self.keys[cells])]
+            if len(around) >= MIN_SURROUNDINGS:
                 break
         return np.sort(around)
 
     def _others_near(self, xyz, exclusive):
-        """[N] bool: whether something lies within SLACK of these points in other cells than the `exclusive` ones."""
+        """[N] bool: whether cells other than the `exclusive` ones have points within SLACK of these points."""
         cell, filled = self._lookup(xyz)
-        return (filled & ~among(cell, exclusive)).any(axis=1)
+        return (filled & ~isin_sorted(cell, exclusive)).any(axis=1)
 
     def _lookup(self, xyz):
-        """For the fine cells near N points: [N, 8] index into self.keys, and bool whether that is the cell."""
+        """For the fine cells near N points: [N, 8] row in self.keys, and bool whether that row is the cell."""
         wanted, last = fine_keys_near(xyz), len(self.keys) - 1
-        low, high = wanted[:, ::2], wanted[:, 1::2]  # high is the cell above low: searched for once
+        low, high = wanted[:, ::2], wanted[:, 1::2]  # high is the cell above low: one search for both
         below = np.searchsorted(self.keys, low)
         above = below.copy()
         for step in range(2):  # rounding may put a cell between them
@@ -108,14 +99,31 @@ class CloudCells:
         return cell, self.keys[cell] == wanted
 
     def filled(self, xyz):
-        """[N] bool: whether the cloud has points where these points are, give or take SLACK."""
+        """[N] bool: whether the cloud has points within SLACK of these points."""
         return self._lookup(xyz)[1].any(axis=1)
 
     @cached_property
     def _voxel_index(self):
-        return KeyIndex(cell_keys(self._voxels.positions, FINE_CELL))
+        return RowsByKey(cell_keys(self._voxels.positions, FINE_CELL))
 
-    def mask(self, place):
-        """Sorted int32 rows of the voxels that lie in a Place's own cells now."""
-        keys = np.unique(cell_keys(place.own, FINE_CELL))
+    def mask_of(self, occupancy):
+        """Sorted int32 rows of the voxels that are now in the object's own cells."""
+        keys = np.unique(cell_keys(occupancy.own, FINE_CELL))
         return np.sort(self._voxel_index.rows(keys)).astype(np.int32)
+
+
+def fine_keys_near(xyz):
+    """[N, 8] int64 keys of the fine cells within SLACK of each point, z fastest; repeated where they are fewer.
+
+    xyz: [N, 3] metres.
+    """
+    low, high = (np.asarray(xyz, dtype=np.float64).T + slack for slack in (-SLACK, SLACK))
+    near = np.floor(np.stack([low, high], axis=2) / FINE_CELL).astype(np.int64)
+    x, y, z = near[0, :, :, None, None], near[1, :, None, :, None], near[2, :, None, None, :]
+    return pack_axes(x, y, z).reshape(-1, 8)
+
+
+def _cell_means(cell, xyz, counts):
+    """[U, 3] float32: mean of the points of each cell. cell: [n] of each point; counts: [U] points of each cell."""
+    sums = [np.bincount(cell, xyz[:, axis], len(counts)) for axis in range(3)]
+    return (np.stack(sums, axis=1) / counts[:, None]).astype(np.float32)

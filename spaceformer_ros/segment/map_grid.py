@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..clouds.cloud import Cloud
-from ..grids.keys import among
+from ..grids.keys import isin_sorted
 from ..network.transfer import to_device
 from ..network.voxels import Level, VoxelGrid, pack, voxel_coords
 from .alignment import View
@@ -89,7 +89,7 @@ def update_grid(grid, before, cloud, view):
 def joined_keys(old, new):
     """The keys of both, sorted; int32 row of each old one; row of each new one. old: sorted unique keys; new: keys."""
     unique, which = np.unique(new, return_inverse=True)
-    added = unique[~among(unique, old)]
+    added = unique[~isin_sorted(unique, old)]
     keys = np.sort(np.concatenate([old, added]), kind="stable")
     row = (np.arange(len(old)) + np.searchsorted(added, old)).astype(np.int32)
     return keys, row, np.searchsorted(keys, unique)[which]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..grids.groups import row_numbers
+
 
 def fuse(xyz, rgb, weight, label, cell, least_hits=1):
     """Weighted means per cell of `cell` metres.
@@ -12,10 +14,8 @@ def fuse(xyz, rgb, weight, label, cell, least_hits=1):
     if not len(xyz):
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), np.zeros(0, np.int64)
     index = np.floor(xyz * np.float32(1 / cell)).astype(np.int64)
-    index -= index.min(axis=0)
-    size = index.max(axis=0) + 1
     labels = int(label.max()) + 1
-    key = ((index[:, 0] * size[1] + index[:, 1]) * size[2] + index[:, 2]) * labels + label
+    key = row_numbers(index)[0] * labels + label
     order = np.argsort(key)
     key = key[order]
     runs = np.flatnonzero(np.diff(key, prepend=-1))  # equal cell and label

@@ -19,7 +19,8 @@ import numpy as np
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
-from spaceformer_ros.scene.file import ModelIdentity, SavedScene, read_scene, write_scene
+from spaceformer_ros.scene.file import read_scene, write_scene
+from spaceformer_ros.scene.saved_scene import ModelIdentity, SavedScene
 
 POINTS = 40_000  # 0.8 MB: long enough in the writing to be hit there
 STARTED, DONE = 0, 1

@@ -12,7 +12,8 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
-from spaceformer_ros.scene.file import KEY, read_scene
+from spaceformer_ros.scene.file import read_scene
+from spaceformer_ros.scene.format import KEY
 from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
 
 from .test_node import transition

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros.geometry.boxes import OrientedBox
-from spaceformer_ros.scene.approach import find_approach, floor_height, ring
+from spaceformer_ros.scene.approach import find_approach, floor_below, ring
 
 RADIUS, STANDOFF = 0.25, 0.6
 CHAIR = OrientedBox(np.array([0.0, 0.0, 0.5]), np.array([0.6, 0.6, 1.0]), 0.3)
@@ -92,6 +92,6 @@ def test_the_ring_keeps_its_distance():
     assert sum(grown) < 0.5 * len(grown)  # a rounded rectangle lies inside the square one at its corners only
 
 
-def test_floor_height_is_where_the_points_begin(floor):
-    assert floor_height(floor + (0, 0, 1.5), CHAIR) == pytest.approx(1.5)
-    assert floor_height(np.zeros((0, 3)), CHAIR) == pytest.approx(0.0)
+def test_floor_below_is_where_the_points_begin(floor):
+    assert floor_below(floor + (0, 0, 1.5), CHAIR) == pytest.approx(1.5)
+    assert floor_below(np.zeros((0, 3)), CHAIR) == pytest.approx(0.0)

@@ -22,9 +22,11 @@ from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene import tensor_file
 from spaceformer_ros.scene.data_dir import scene_path
-from spaceformer_ros.scene.file import ARRAYS, FIELDS, KEY, ModelIdentity, SavedScene, read_scene, write_scene
+from spaceformer_ros.scene.file import read_scene, write_scene
 from spaceformer_ros.scene.find import ObjectQuery
+from spaceformer_ros.scene.format import ARRAYS, KEY
 from spaceformer_ros.scene.occupancy import Place
+from spaceformer_ros.scene.saved_scene import ModelIdentity, SavedScene
 from spaceformer_ros.scene.tensor_file import DIGEST, read_tensors, write_tensors
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary

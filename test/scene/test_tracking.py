@@ -14,22 +14,15 @@ from benchmarks.sequences import DIM, Tally, TruthPipeline, make_sequence, name_
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.geometry.boxes import OrientedBox
-from spaceformer_ros.grids.groups import Members
-from spaceformer_ros.grids.keys import FINE_CELL, cell_keys, fine_keys_near, neighbours, touching
+from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
+from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.instances import Instances, VoxelMap
-from spaceformer_ros.scene.occupancy import ALONE, AROUND, CloudCells, Place
-from spaceformer_ros.scene.scene import SceneStore, to_tracks
-from spaceformer_ros.scene.tracking import (
-    CLEAR_VIEW,
-    FILLED_VIEW,
-    NO_VIEW,
-    Shift,
-    Tracks,
-    find_shifts,
-    fit_shift,
-    follow,
-    judge,
-)
+from spaceformer_ros.scene.absence import CLEAR_VIEW, FILLED_VIEW, NO_VIEW, missed_view_weights
+from spaceformer_ros.scene.map_shift import find_transforms, fit_transform
+from spaceformer_ros.scene.matching import associate
+from spaceformer_ros.scene.occupancy import FINE_CELL, ISOLATED, SURROUNDINGS, CloudOccupancy, Occupancy, fine_keys_near
+from spaceformer_ros.scene.store import SceneStore, to_tracks
+from spaceformer_ros.scene.tracks import Tracks
 from spaceformer_ros.words.label_space import LabelSpace
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.vocabulary import Vocabulary
@@ -75,8 +68,8 @@ things = st.lists(
 )
 
 
-def see(there, found=None, shift=Shift(), number=1, floor=floor):  # noqa: B008 (frozen)
-    """(Cloud, Instances) of things on a floor, moved by a Shift, of which `found` (default all) are instances."""
+def see(there, found=None, shift=IDENTITY, number=1, floor=floor):
+    """(Cloud, Instances) of things on a floor, moved by a RigidTransform, of which `found` (default all) are instances."""
     found = there if found is None else found
     parts = [floor(), *(thing.xyz for thing in there)]
     xyz = shift.apply(np.concatenate(parts)).astype(np.float32)
@@ -160,7 +153,7 @@ def test_a_shift_of_the_whole_map_keeps_all_ids(there, x, y, z, yaw):
     there = [dataclasses.replace(thing, name=k % 5, size=SIDES[k // 5]) for k, thing in enumerate(there)]
     store = SceneStore()
     first = update(store, there)
-    second = update(store, there, shift=Shift(yaw, (x, y, z)))
+    second = update(store, there, shift=RigidTransform.about_z(yaw, (x, y, z)))
     if len(there) >= 3:
         assert ids(second, there) == ids(first, there)
         assert len(second.objects) == len(there)
@@ -172,7 +165,7 @@ CHAIR, SOFA, TABLE, LAMP = Thing(0, 0, 0.5), Thing(1, 1, 0.8), Thing(5, 2, 0.5),
 
 
 def test_what_was_carried_over_moves_with_the_map_and_is_met_again():
-    store, shift = SceneStore(), Shift(0.2, (3.0, -2.0, 0.1))
+    store, shift = SceneStore(), RigidTransform.about_z(0.2, (3.0, -2.0, 0.1))
     before = ids(update(store, [CHAIR, SOFA, TABLE, LAMP]), [CHAIR, SOFA, TABLE, LAMP])
     scene = update(store, [CHAIR, SOFA, TABLE, LAMP], [CHAIR, SOFA, TABLE], shift=shift)
     lamp = scene.find_id(before[LAMP])
@@ -191,7 +184,7 @@ def test_a_jump_that_nothing_explains_is_said_and_known_objects_stay(caplog):
     nowhere = lambda: np.zeros((1, 3)) + 50.0  # noqa: E731
     with caplog.at_level(logging.INFO):
         scene = update(store, others, floor=nowhere)
-    assert "only 0 of 3 known objects overlap what was found, and no shift of the whole map explains it" in caplog.text
+    assert "only 0 of 3 known objects match the new result, and no shift of the whole map explains it" in caplog.text
     assert before < {item.id for item in scene.objects}
     assert len(scene.objects) == 6
 
@@ -202,35 +195,33 @@ def test_what_stood_on_a_thing_that_is_gone_goes_with_it():
     table, ground = block(0.5), floor()
     cells = cells_of(ground, table, cup)
     places = [
-        cells.place(np.arange(len(ground), len(ground) + len(table))),
-        cells.place(np.arange(len(ground) + len(table), len(ground) + len(table) + len(cup))),
+        cells.of_mask(np.arange(len(ground), len(ground) + len(table))),
+        cells.of_mask(np.arange(len(ground) + len(table), len(ground) + len(table) + len(cup))),
     ]
     empty, filled, elsewhere = cells_of(ground), cells, cells_of(ground + (50, 0, 0))
     free, held = (np.full(len(ground) + len(table) + len(cup), value) for value in (False, True))
-    assert judge(places, [], empty, free).tolist() == [CLEAR_VIEW, CLEAR_VIEW]
-    assert judge(places, [], filled, free).tolist() == [FILLED_VIEW, FILLED_VIEW]
-    assert judge(places, [], elsewhere, free).tolist() == [NO_VIEW, NO_VIEW]
-    assert judge(places, places[:1], filled, free).tolist() == [math.inf, FILLED_VIEW]  # a cup is not a table
-    assert judge(places[1:], [], filled, held).tolist() == [CLEAR_VIEW]  # seen as a part of something else
+    assert missed_view_weights(places, [], empty, free).tolist() == [CLEAR_VIEW, CLEAR_VIEW]
+    assert missed_view_weights(places, [], filled, free).tolist() == [FILLED_VIEW, FILLED_VIEW]
+    assert missed_view_weights(places, [], elsewhere, free).tolist() == [NO_VIEW, NO_VIEW]
+    assert missed_view_weights(places, places[:1], filled, free).tolist() == [
+        math.inf,
+        FILLED_VIEW,
+    ]  # a cup is not a table
+    assert missed_view_weights(places[1:], [], filled, held).tolist() == [
+        CLEAR_VIEW
+    ]  # seen as a part of something else
 
 
 def cells_of(*parts):
     xyz = np.concatenate(parts).astype(np.float32)
     voxels = VoxelMap(xyz, np.arange(len(xyz), dtype=np.int32), 0.02)
-    return CloudCells(Cloud(xyz, np.zeros(xyz.shape, np.uint8), "map"), voxels)
-
-
-@pytest.mark.parametrize("count", [0, 30, 400])
-def test_touching_cells_are_the_neighbours_on_all_sides(rng, count):
-    keys = cell_keys(rng.uniform(-1, 1, (2000, 3)), FINE_CELL)
-    wanted = np.unique(cell_keys(rng.uniform(-1, 1, (count, 3)), FINE_CELL))
-    assert np.array_equal(touching(keys, wanted), np.isin(keys, wanted[:, None] + neighbours(1)))
+    return CloudOccupancy(Cloud(xyz, np.zeros(xyz.shape, np.uint8), "map"), voxels)
 
 
 def test_what_is_filled_is_asked_of_all_cells_within_the_slack(rng):
     xyz = (rng.integers(-40, 40, (3000, 3)) * FINE_CELL / 4).astype(np.float32)  # on the borders of cells, too
     cloud = Cloud(xyz, np.zeros((3000, 3), np.uint8), "map")
-    cells = CloudCells(cloud, VoxelMap(xyz, np.arange(3000, dtype=np.int32), 0.02))
+    cells = CloudOccupancy(cloud, VoxelMap(xyz, np.arange(3000, dtype=np.int32), 0.02))
     asked = (rng.integers(-60, 60, (2000, 3)) * FINE_CELL / 4).astype(np.float32)
     corners = [
         asked.astype(np.float64) + FINE_CELL / 2 * np.array(signs) for signs in itertools.product((-1, 1), repeat=3)
@@ -242,46 +233,38 @@ def test_what_is_filled_is_asked_of_all_cells_within_the_slack(rng):
     np.testing.assert_array_equal(cells.filled(asked), filled)
 
 
-def test_members_of_groups(rng):
-    group = rng.integers(0, 50, 300)
-    group[group == 7] = 8  # a group without any
-    wanted = np.array([8, 3, 7, 49])
-    expected = np.concatenate([np.flatnonzero(group == number) for number in wanted])
-    np.testing.assert_array_equal(Members(group, 51).of(wanted), expected)
-
-
 def test_a_place_knows_what_is_alone_and_what_is_around():
     table, ground = block(0.5), floor()
     cells = cells_of(ground, table)
-    place = cells.place(np.arange(len(ground), len(ground) + len(table)))
-    assert (place.xyz[place.kind == AROUND][:, 2] < FINE_CELL).all()
-    assert (place.xyz[place.kind == ALONE][:, 2] > FINE_CELL).all()
+    place = cells.of_mask(np.arange(len(ground), len(ground) + len(table)))
+    assert (place.xyz[place.kind == SURROUNDINGS][:, 2] < FINE_CELL).all()
+    assert (place.xyz[place.kind == ISOLATED][:, 2] > FINE_CELL).all()
     assert len(np.unique(np.floor(place.own / FINE_CELL), axis=0)) == len(place.own)
     assert cells.filled(place.xyz).all()
-    assert np.isin(cells.mask(place), np.arange(len(ground), len(ground) + len(table))).mean() > 0.8
+    assert np.isin(cells.mask_of(place), np.arange(len(ground), len(ground) + len(table))).mean() > 0.8
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32), st.floats(-3, 3), st.floats(-100, 100))
 def test_a_shift_is_fitted_exactly(seed, yaw, length):
     rng = np.random.default_rng(seed)
-    points, shift = rng.normal(size=(5, 3)) * 4, Shift(yaw, tuple(rng.normal(size=3) * length))
-    found = fit_shift(shift.apply(points), points, turn=True)
+    points, shift = rng.normal(size=(5, 3)) * 4, RigidTransform.about_z(yaw, rng.normal(size=3) * length)
+    found = fit_transform(shift.apply(points), points, rotate=True)
     assert np.allclose(found.apply(points), shift.apply(points), atol=1e-6)
     box = OrientedBox(points[0], np.ones(3), 0.3)
-    assert np.allclose(shift.box(box).center, shift.apply(points)[0])
+    assert np.allclose(box.moved(shift).center, shift.apply(points)[0])
 
 
 def test_no_shift_is_proposed_for_things_that_share_nothing():
     store = SceneStore()
     first, second = (update(store, there) for there in ([CHAIR, SOFA], [TABLE, LAMP]))
     tracks = [to_tracks(scene.objects, scene.instances.features) for scene in (first, second)]
-    assert find_shifts(tracks[0], tracks[0]) == []  # two pairs do not prove a shift
-    assert find_shifts(*tracks) == []
+    assert find_transforms(tracks[0], tracks[0]) == []  # two pairs do not prove a shift
+    assert find_transforms(*tracks) == []
 
 
 def test_the_number_of_carried_objects_is_bounded(monkeypatch):
-    monkeypatch.setattr("spaceformer_ros.scene.scene.MAX_CARRIED", 2)
+    monkeypatch.setattr("spaceformer_ros.scene.store.MAX_CARRIED", 2)
     store = SceneStore()
     given = [
         ids(update(store, [thing], number=k), [thing])[thing] for k, thing in enumerate((CHAIR, SOFA, TABLE, LAMP))
@@ -292,15 +275,15 @@ def test_the_number_of_carried_objects_is_bounded(monkeypatch):
 
 
 def test_places_move_exactly():
-    place = Place(np.array([[1.0, 2.0, 3.0]], np.float32), np.zeros(1, np.uint8))
-    assert np.allclose(Shift(math.pi / 2, (1, 0, 0)).place(place).xyz, [[-1.0, 1.0, 3.0]], atol=1e-6)
+    place = Occupancy(np.array([[1.0, 2.0, 3.0]], np.float32), np.zeros(1, np.uint8))
+    assert np.allclose(place.moved(RigidTransform.about_z(math.pi / 2, (1, 0, 0))).xyz, [[-1.0, 1.0, 3.0]], atol=1e-6)
 
 
 def test_the_best_total_overlap_wins_and_a_better_pair_is_not_given_up_for_two_poor_ones():
     def place(low, high):
         x = np.arange(low, high) / 10 + 0.05
         xyz = np.stack([x, np.full_like(x, 0.05), np.full_like(x, 0.05)], axis=1).astype(np.float32)
-        return Place(xyz, np.zeros(len(x), np.uint8))
+        return Occupancy(xyz, np.zeros(len(x), np.uint8))
 
     def tracks(*places):
         centers = np.array([p.xyz.mean(axis=0) for p in places])
@@ -309,9 +292,9 @@ def test_the_best_total_overlap_wins_and_a_better_pair_is_not_given_up_for_two_p
     cells = cells_of(floor())
     known = tracks(place(0, 10), place(9, 24))
     fresh = tracks(place(0, 4), place(0, 10))  # the second is known; the first lies in it, both look alike
-    assert follow(fresh, known, cells, 0.2, 0.0).partner[1] == 0
+    assert associate(fresh, known, cells, 0.2, 0.0).partner[1] == 0
     fresh = tracks(place(8, 22), place(1, 9))
-    assert follow(fresh, known, cells, 0.2, 0.0).partner == [1, 0]
+    assert associate(fresh, known, cells, 0.2, 0.0).partner.tolist() == [1, 0]
 
 
 # --- sequences --------------------------------------------------------------------------------------------------------

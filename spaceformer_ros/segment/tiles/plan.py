@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ...geometry.floor import floor_height
 from ...grids.groups import ranges, touching_components
+from ...grids.keys import pack, unpack
 from .rooms import segment_rooms
 
 SQUARE = 0.05  # metres, about: a whole number of voxels; columns are two by two of them
@@ -22,7 +24,6 @@ WALL_FILL = 0.5  # share of the levels of BODY that are occupied in a column of 
 OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
 NEIGHBOUR = 3  # columns; squares of this side that touch hold columns that lie together
 SMALL = 1 / 32  # of the budget: fewer voxels are no tile of their own
-_OFFSET = 1 << 20  # makes column indices positive in a key
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +60,10 @@ class Columns:
     def of(cls, start, place, height, voxel_size):
         """Columns of the piles of a map, as `Level.piles` gives them; voxel_size: metres."""
         step = max(round(SQUARE / voxel_size), 1)
-        squares, square = np.unique(_keys(place // step), return_inverse=True)
-        squares = _places(squares)
-        keys, column = np.unique(_keys(squares // 2), return_inverse=True)
-        pile, place = column[square], _places(keys)
+        squares, square = np.unique(pack(place // step), return_inverse=True)
+        squares = unpack(squares, 2)
+        keys, column = np.unique(pack(squares // 2), return_inverse=True)
+        pile, place = column[square], unpack(keys, 2)
         of_voxel = np.repeat(pile, np.diff(start))
         cost = _costs(of_voxel, height, len(keys), voxel_size)
         room = segment_rooms(squares, place, cost == WALL_COST, step * voxel_size)
@@ -107,22 +108,10 @@ class Columns:
         return int(self.counts[self.near(rows, reach)].sum())
 
 
-def _keys(place):
-    """One int64 per place, ascending in (x, y). place: [N, 2] int."""
-    place = place.astype(np.int64) + _OFFSET
-    return place[:, 0] << 32 | place[:, 1]
-
-
-def _places(keys):
-    """Inverse of `_keys`."""
-    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1) - _OFFSET
-
-
 def _costs(column, height, count, voxel_size):
     """[count] cost of cutting through each column. column: [M]; height: [M] voxel index along z."""
     low, high = (round(bound / voxel_size) for bound in BODY)
-    lowest = height.min()
-    floor = np.searchsorted(np.cumsum(np.bincount(height - lowest)), FLOOR * len(height)) + lowest
+    floor = floor_height(height, FLOOR)
     level = (height - (floor + low - 1)).clip(0, high - low + 1)  # the first and the last hold all below and above
     filled = np.zeros((high - low + 2, count), dtype=bool)
     filled.ravel()[level * count + column] = True

@@ -1,0 +1,169 @@
+"""The scene format: which arrays and header fields a scene file has, and the checks of their contents.
+
+docs/scene_format.md describes it; the tables there are written from ARRAYS and HEADER.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns import MAX_COUNT, MAX_METRES, MAX_NS, Column, columns_of
+from .objects import SceneObject
+from .occupancy import SURROUNDINGS
+
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 3
+MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
+MAX_TEXT = 10_000  # characters of a text in the header
+MAX_SIZE = 1000.0  # metres of a side of a box
+METRES, SHARE, COUNT = (-MAX_METRES, MAX_METRES), (0, 1), (0, MAX_COUNT)
+
+# Sizes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks, P points of all occupancies.
+ARRAYS = {
+    "points.xyz": Column(np.float32, ("N", 3), "positions of the points that the network segmented", METRES),
+    "points.rgb": Column(np.uint8, ("N", 3), "their colours"),
+    "points.voxel": Column(np.int32, ("N",), "the voxel that contains each point, a row of `voxels.xyz`"),
+    "voxels.xyz": Column(np.float32, ("M", 3), "mean position of each voxel's points", METRES),
+    "masks.voxels": Column(np.int32, ("V",), "voxels inside the masks, mask after mask, sorted within each"),
+    "masks.ends": Column(
+        np.int64, ("K",), "where each mask ends in `masks.voxels`; it begins where the previous one ends", COUNT
+    ),
+    "instances.objectness": Column(np.float32, ("K",), "0..1, confidence of the network that this is an object", SHARE),
+    "instances.mask_score": Column(np.float32, ("K",), "0..1, mean confidence inside the mask", SHARE),
+    "instances.features": Column(
+        np.float32,
+        ("K", "C"),
+        "vectors in the space of the text embeddings, not normalised; means over all observations",
+    ),
+    "instances.num_points": Column(np.int64, ("K",), "points inside the mask", COUNT),
+    "instances.centroids": Column(np.float32, ("K", 3), "mean of those points", METRES),
+    "boxes.center": Column(np.float64, ("K", 3), "centre of the upright box", METRES),
+    "boxes.size": Column(np.float64, ("K", 3), "its full extents along its own axes", (0, MAX_SIZE)),
+    "boxes.yaw": Column(np.float64, ("K",), "its rotation about z", (-10, 10)),
+    **{f"objects.{name}": column for name, column in columns_of(SceneObject).items()},
+    "occupancies.xyz": Column(
+        np.float32,
+        ("P", 3),
+        "where objects were last found and their surroundings, one point per 5 cm cell, object after object",
+        METRES,
+    ),
+    "occupancies.kind": Column(
+        np.uint8,
+        ("P",),
+        "0: of the object, nothing else near; 1: of the object, something else near; 2: of its surroundings",
+        (0, SURROUNDINGS),
+    ),
+    "occupancies.ends": Column(
+        np.int64,
+        ("O",),
+        "where each object's part of `occupancies.xyz` ends; it begins where the previous one ends",
+        COUNT,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class HeaderField:
+    """A field of the JSON header. kind: its Python type; limits: lowest and highest value of a number."""
+
+    kind: type
+    text: str
+    limits: tuple = ()
+
+
+HEADER = {
+    "format": HeaderField(str, f"`{FORMAT}`"),
+    "version": HeaderField(int, f"{VERSION}; any other is refused"),
+    "written_by": HeaderField(str, "name and version of the program"),
+    "map_id": HeaderField(str, "name of the map, empty if it has none"),
+    "frame_id": HeaderField(str, "frame of all positions"),
+    "stamp_ns": HeaderField(int, "stamp of the cloud", (-MAX_NS, MAX_NS)),
+    "map_revision": HeaderField(int, "number of results, from 1", (1, MAX_COUNT)),
+    "next_id": HeaderField(int, "all ids ever given are lower, also those of removed objects", (1, MAX_COUNT)),
+    "voxel_size": HeaderField(float, "metres", (1e-6, 1e3)),
+    "labels": HeaderField(list, "O texts: the label of each object when it was saved, in the order of `objects.id`"),
+    "vocabulary": HeaderField(dict, "lists `labels` and `background` of that time, synonyms joined by `|`"),
+    "model": HeaderField(dict, "`name` and `sha256` of the checkpoint, `text_model` as name@revision"),
+}
+
+
+def check_header(header, max_count=MAX_COUNT):
+    """Raise ValueError, KeyError or TypeError unless every field is there, of its type and in its range.
+
+    max_count: highest id, revision and count.
+    """
+    for name, field in HEADER.items():
+        value = header.get(name)
+        _require(type(value) is field.kind, f"{name} is missing or not of type {field.kind.__name__}")
+        if field.limits:
+            low, high = _limits(field.limits, max_count)
+            _require(low <= value <= high, f"{name} is {value}, expected {low} to {high}")
+    texts = {name: header[name] for name in ("written_by", "map_id", "frame_id")}
+    texts |= {f"model.{name}": header["model"][name] for name in ("name", "sha256", "text_model")}
+    labels = (*header["labels"], *header["vocabulary"]["labels"], *header["vocabulary"]["background"])
+    for name, text in (*texts.items(), *(("a label", label) for label in labels)):
+        _check_text(name, text)
+
+
+def _check_text(name, text):
+    _require(type(text) is str, f"{name} is not a string")
+    _require(len(text) <= MAX_TEXT, f"{name} has {len(text)} characters, the limit is {MAX_TEXT}")
+    _require(text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text), f"{name} is not valid Unicode")
+
+
+def check_arrays(header, arrays, max_count=MAX_COUNT):
+    """Raise ValueError unless all arrays are there, in range, of consistent sizes, and all indices in them are valid.
+
+    header: a header that passed `check_header`; max_count: as there.
+    """
+    sizes = {"O": len(header["labels"])}
+    for name, column in ARRAYS.items():
+        array = arrays.get(name)
+        _require(array is not None and array.dtype == column.dtype, f"{name} is missing or not {column.dtype.__name__}")
+        _check_shape(name, array, column.shape, sizes)
+        _require(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"{name} has a number that is not finite")
+        low, high = _limits(column.limits, max_count)
+        _require(bool(((array >= low) & (array <= high)).all()), f"{name} has a number outside [{low}, {high}]")
+    _check_indices(arrays, sizes)
+    ids = arrays["objects.id"]
+    _require(len(np.unique(ids)) == len(ids), "objects.id has an id twice")
+    _require(
+        bool((ids < header["next_id"]).all()), f"objects.id has an id that is not below next_id {header['next_id']}"
+    )
+
+
+def _limits(limits, max_count):
+    """The limits of a number, with `max_count` where they are those of a count."""
+    low, high = limits
+    return low, max_count if high == MAX_COUNT else high
+
+
+def _check_shape(name, array, shape, sizes):
+    """Compare a shape with the sizes known so far, a dict letter -> size, and add those that are new."""
+    _require(array.ndim == len(shape), f"{name} has shape {list(array.shape)}, expected {list(shape)}")
+    for size, expected in zip(array.shape, shape):
+        wanted = sizes.setdefault(expected, size) if isinstance(expected, str) else expected
+        _require(size == wanted, f"{name} has shape {list(array.shape)}, expected {list(shape)} with {sizes}")
+
+
+def _check_indices(arrays, sizes):
+    for name, size in (("points.voxel", "M"), ("objects.row", "K"), ("masks.voxels", "M")):
+        inside = (arrays[name] >= 0) & (arrays[name] < sizes[size])
+        _require(bool(inside.all()), f"{name} has an index outside its {sizes[size]} rows")
+    _require(bool((arrays["instances.num_points"] <= sizes["N"]).all()), "instances.num_points exceeds the points")
+    _check_ends(arrays, "masks.ends", "masks.voxels")
+    _check_ends(arrays, "occupancies.ends", "occupancies.xyz")
+    voxels, ends = arrays["masks.voxels"], arrays["masks.ends"]
+    inside = np.ones(max(len(voxels) - 1, 0), dtype=bool)  # pairs of consecutive voxels of the same mask
+    inside[ends[(ends > 0) & (ends < len(voxels))] - 1] = False
+    _require(bool((np.diff(voxels)[inside] > 0).all()), "masks.voxels has a mask that is not sorted")
+
+
+def _check_ends(arrays, ends, parts):
+    starts = np.concatenate([[0], arrays[ends]])
+    divided = bool((np.diff(starts) >= 0).all()) and starts[-1] == len(arrays[parts])
+    _require(divided, f"{ends} does not divide {parts}")
+
+
+def _require(condition, words):
+    if not condition:
+        raise ValueError(words)

@@ -1,0 +1,147 @@
+"""The scene: an immutable snapshot of the labelled objects of one map, made anew by every inference."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..clouds.cloud import Cloud
+from ..geometry.boxes import OrientedBox
+from ..instances import Instances
+from ..words.color_words import color_shares
+from ..words.label_space import LabelSpace
+from .columns import MAX_COUNT, MAX_NS, saved
+from .occupancy import Occupancy
+
+MAX_WEIGHT = 20.0  # of a mean feature, in certain observations: with a bound, new ones can still change the label
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """One object of the map. Positions in the scene's frame; scores in [0, 1].
+
+    The fields made by `saved` are stored in scene files as well, and described there.
+    """
+
+    id: int = saved(np.int64, "stable id, unique, never 0, never reused; below `next_id`", (1, MAX_COUNT))
+    row: int = saved(np.int64, "the instance that shows the object, a row of the arrays with K", (0, MAX_COUNT))
+    label: str
+    label_index: int  # into the vocabulary's names, background last
+    label_score: float = saved(np.float32, "0..1, softmax probability of the label over the vocabulary", (0, 1))
+    runners_up: tuple  # (label, score), best first, the label itself first
+    background: bool
+    objectness: float
+    mask_score: float
+    box: OrientedBox
+    centroid: np.ndarray  # [3] metres, mean of the points
+    num_points: int
+    first_seen_ns: int = saved(np.int64, "stamp of the first cloud in which it was found", (-MAX_NS, MAX_NS))
+    last_seen_ns: int = saved(np.int64, "stamp of the latest", (-MAX_NS, MAX_NS))
+    occupancy: Occupancy  # where it was when it was last found, moved with the map since
+    num_observations: int = saved(np.int64, "inferences that found it", (1, MAX_COUNT), default=1)
+    weight: float = saved(
+        np.float64, "of its mean feature: sum of objectness x mask score, bounded", (0, MAX_WEIGHT), default=0.0
+    )
+    missed_views: float = saved(
+        np.float64, "missed views since it was last found (see `fade_views`); 0 if found", (0, 1e9), default=0.0
+    )
+    found: bool = True  # by the last inference
+
+    @property
+    def score(self):
+        """objectness x mask score x label score."""
+        return self.objectness * self.mask_score * self.label_score
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Result of an inference: the cloud, its instances and the objects, labelled by one vocabulary.
+
+    objects: tuple of SceneObject; those that this inference did not find come last
+    map_revision: + 1 at every result, partial ones included
+    partial: tiles of the map are still being segmented
+    """
+
+    cloud: Cloud
+    instances: Instances
+    objects: tuple
+    space: LabelSpace
+    map_revision: int
+    map_id: str = ""
+    partial: bool = False
+
+    @property
+    def frame_id(self):
+        """Frame of all positions."""
+        return self.cloud.frame_id
+
+    def published(self, score_threshold):
+        """Objects that are not background and reach the threshold, sorted by objectness x mask score, highest first."""
+        shown = [item for item in self.objects if not item.background and item.score >= score_threshold]
+        return sorted(shown, key=lambda item: -item.objectness * item.mask_score)
+
+    def find_id(self, object_id):
+        """The object with this id, or None."""
+        return next((item for item in self.objects if item.id == object_id), None)
+
+    @cached_property
+    def color_shares(self):
+        """[K, W] float32: share of each instance's points that have each of COLOR_WORDS; 0 where it has no points."""
+        voxels, masks = self.instances.voxels, self.instances.masks
+        shares = color_shares(self.cloud.rgb, voxels.point_to_voxel, len(voxels)) * voxels.point_counts[:, None]
+        points = np.array([voxels.point_counts[rows].sum() for rows in masks])
+        return np.stack([shares[rows].sum(axis=0) for rows in masks]) / np.maximum(points, 1)[:, None]
+
+    def relabelled(self, space):
+        """The same objects with the labels of another LabelSpace. Needs no network: features are kept."""
+        return replace(self, objects=label_objects(self.objects, self.instances.features, space), space=space)
+
+    def point_owner(self, shown):
+        """[N] int32 index into `shown` of the best object whose mask contains each point of the cloud; -1: none."""
+        rows = np.array([item.row for item in shown], dtype=np.int64)
+        owner = self.instances[rows].voxel_owner([item.score for item in shown])
+        return owner[self.instances.voxels.point_to_voxel]
+
+
+def label_objects(objects, features, space):
+    """The objects with the labels that a LabelSpace assigns to their features [K, C], by row."""
+    if not objects:
+        return ()
+    labels = space.classify(features[[item.row for item in objects]])
+    names, first_background = space.vocabulary.names, len(space.vocabulary.labels)
+    return tuple(
+        replace(
+            item,
+            label=names[labels.index[i]],
+            label_index=int(labels.index[i]),
+            label_score=float(labels.score[i]),
+            runners_up=tuple((names[r], float(s)) for r, s in zip(labels.runners_up[i], labels.runner_up_scores[i])),
+            background=bool(labels.index[i] >= first_background),
+        )
+        for i, item in enumerate(objects)
+    )
+
+
+def new_objects(cloud, instances, cloud_occupancy):
+    """Objects without identity or label, one per instance. cloud_occupancy: CloudOccupancy of the cloud."""
+    return tuple(
+        SceneObject(
+            id=0,
+            row=k,
+            label="",
+            label_index=-1,
+            label_score=0.0,
+            runners_up=(),
+            background=False,
+            objectness=float(instances.objectness[k]),
+            mask_score=float(instances.mask_score[k]),
+            box=instances.boxes[k],
+            centroid=instances.centroids[k],
+            num_points=int(instances.num_points[k]),
+            first_seen_ns=cloud.stamp_ns,
+            last_seen_ns=cloud.stamp_ns,
+            occupancy=cloud_occupancy.of_mask(instances.masks[k]),
+            weight=float(instances.confidence[k]),
+        )
+        for k in range(len(instances))
+    )
