@@ -72,7 +72,7 @@ class CellOverlaps(Pairs):
 
 
 def shared_cells(first, second):
-    """Number of TRACK_CELL cells that A and B Occupancies share: a COO matrix [A, B]; and of cells of each, [A], [B]."""
+    """Numbers of TRACK_CELL cells: shared by A and B Occupancies, a COO matrix [A, B]; of each of them, [A] and [B]."""
     groups = [[occupancy.cells for occupancy in occupancies] for occupancies in (first, second)]
     keys = np.unique(np.concatenate([*groups[0], *groups[1]]))
     a, b = (incidence([np.searchsorted(keys, cells) for cells in group], len(keys)) for group in groups)

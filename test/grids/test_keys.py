@@ -18,7 +18,7 @@ CELL = 0.05  # metres
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_keys_are_unpacked_exactly_and_ascend_with_the_cells(rng, dimensions):
     cells = rng.integers(-AXIS_LIMIT, AXIS_LIMIT, (2000, dimensions))
-    cells[:2] = -AXIS_LIMIT, AXIS_LIMIT - 1
+    cells[0], cells[1] = -AXIS_LIMIT, AXIS_LIMIT - 1
     keys = pack(cells)
     assert keys.min() >= 0
     assert np.array_equal(unpack(keys, dimensions), cells)

@@ -19,7 +19,9 @@ import numpy as np
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
+from spaceformer_ros.scene.columns import columns_of
 from spaceformer_ros.scene.file import read_scene, write_scene
+from spaceformer_ros.scene.objects import SceneObject
 from spaceformer_ros.scene.saved_scene import ModelIdentity, SavedScene
 
 POINTS = 40_000  # 0.8 MB: long enough in the writing to be hit there
@@ -34,33 +36,26 @@ def make_scene(number):
     box = OrientedBox(np.full(3, float(number)), np.ones(3), 0.0)
     size, features = np.array([POINTS]), np.full((1, 8), number, np.float32)
     instances = Instances(voxels, (np.zeros(1, np.int32),), one, one, features, size, xyz[:1], (box,))
-    column, cloud = np.array([number]), Cloud(xyz, np.zeros((POINTS, 3), np.uint8), "map", number)
-    identity = ModelIdentity("none", "0" * 64, "none")
+    cloud = Cloud(xyz, np.zeros((POINTS, 3), np.uint8), "map", number)
+    numbered = {"id", "first_seen_ns", "last_seen_ns", "num_observations"}
     return SavedScene(
         cloud,
         instances,
-        column,
-        column * 0,
-        column,
-        column,
-        column,
-        one.astype(np.float64),
-        one.astype(np.float64),
-        (None,),
-        ("chair",),
-        one,
-        ((), ()),
-        identity,
-        "",
-        number,
-        number + 1,
+        objects={name: np.full(1, number if name in numbered else 0) for name in columns_of(SceneObject)},
+        occupancies=(None,),
+        labels=("chair",),
+        vocabulary=((), ()),
+        model=ModelIdentity("none", "0" * 64, "none"),
+        map_id="",
+        map_revision=number,
+        next_id=number + 1,
     )
 
 
 def number_of(scene):
     """The number of a scene; fails unless all its parts agree."""
     number = scene.map_revision
-    numbers = {number, *scene.ids.tolist(), scene.cloud.stamp_ns, *np.unique(scene.cloud.xyz).tolist()}
+    numbers = {number, *scene.objects["id"].tolist(), scene.cloud.stamp_ns, *np.unique(scene.cloud.xyz).tolist()}
     numbers |= {*np.unique(scene.instances.features).tolist(), *scene.instances.boxes[0].center.tolist()}
     assert numbers == {number}, numbers
     return number

@@ -69,7 +69,7 @@ things = st.lists(
 
 
 def see(there, found=None, shift=IDENTITY, number=1, floor=floor):
-    """(Cloud, Instances) of things on a floor, moved by a RigidTransform, of which `found` (default all) are instances."""
+    """(Cloud, Instances) of things on a floor, moved by a RigidTransform; instances: `found`, or all."""
     found = there if found is None else found
     parts = [floor(), *(thing.xyz for thing in there)]
     xyz = shift.apply(np.concatenate(parts)).astype(np.float32)
@@ -206,10 +206,8 @@ def test_what_stood_on_a_thing_that_is_gone_goes_with_it():
     assert missed_view_weights(places, places[:1], filled, free).tolist() == [
         math.inf,
         FILLED_VIEW,
-    ]  # a cup is not a table
-    assert missed_view_weights(places[1:], [], filled, held).tolist() == [
-        CLEAR_VIEW
-    ]  # seen as a part of something else
+    ]  # not a table
+    assert missed_view_weights(places[1:], [], filled, held).tolist() == [CLEAR_VIEW]  # part of another
 
 
 def cells_of(*parts):
