@@ -1,11 +1,12 @@
 """The rules of CONTRIBUTING.md about folders, read from the code itself."""
 
 import ast
+import pathlib
 import subprocess
 import sys
 
 import pytest
-from helpers.paths import ROOT
+from helpers.paths import ROOT, TEST
 
 PACKAGE = ROOT / "spaceformer_ros"
 # What each folder, or single module, of the package may import of the others. Written again in CONTRIBUTING.md.
@@ -108,6 +109,35 @@ def test_every_folder_is_a_package():
 def test_light_imports(module):
     code = f"import sys, {module}; sys.exit(' '.join({{'torch', 'transformers', 'rclpy'}} & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_test_modules_import_helpers_and_not_each_other():
+    modules = {path.stem for path in TEST.rglob("test_*.py")}
+    for path in TEST.rglob("*.py"):
+        own = {name.rpartition(".")[2] for name in absolute_imports(path)} & modules
+        assert not own, f"{path.relative_to(ROOT)} imports {own}: move what both need to test/helpers/"
+
+
+def test_nothing_but_tests_imports_tests():
+    for folder in ("spaceformer_ros", "benchmarks", "examples", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            tops = {name.split(".")[0] for name in absolute_imports(path)}
+            assert not tops & {"test", "helpers", "conftest"}, path.relative_to(ROOT)
+
+
+def test_nothing_changes_the_search_path_of_modules():
+    for folder in ("spaceformer_ros", "benchmarks", "examples", "test"):
+        changes = [path for path in (ROOT / folder).rglob("*.py") if "sys.path." in path.read_text()]
+        assert [path.name for path in changes] in ([], [pathlib.Path(__file__).name])
+
+
+def absolute_imports(path):
+    """Full names of the modules that a file imports, and of what it imports from them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
 def test_functions_fit_on_a_screen():

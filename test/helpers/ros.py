@@ -7,12 +7,13 @@ import threading
 import time
 
 import rclpy
+from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from spaceformer_ros.ros import messages, qos
 
 PATIENCE = 40.0  # seconds that a test waits before it fails
-SETTLE = 0.2  # seconds between the discovery of a service and the first request
+SETTLE = 0.3  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
 
 
 def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
@@ -30,7 +31,10 @@ def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
 class Spinner:
     """A context with one executor on a thread; closes in the order that never hangs."""
 
+    running = []  # all that have not been closed
+
     def __init__(self, domain):
+        self.running.append(self)
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.executor = SingleThreadedExecutor(context=self.context)
@@ -48,6 +52,7 @@ class Spinner:
         return node
 
     def close(self):
+        self.running.remove(self)
         self.executor.shutdown(timeout_sec=5)
         self.thread.join(5)
         for node in self.nodes:
@@ -102,7 +107,7 @@ class Client:
         """Send a request; returns a function that waits for the response."""
         if name not in self._clients:
             self._clients[name] = self._connect(kind, f"/spaceformer/{name}")
-            time.sleep(SETTLE)  # Fast DDS loses the first response if the server has not discovered this client yet
+            self._wait_for_server(f"/spaceformer/{name}")
         future = self._clients[name].call_async(kind.Request(**fields))
         return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
 
@@ -114,3 +119,20 @@ class Client:
                 return made
             self.node.destroy_client(made)
         raise AssertionError(f"no service {service} in {PATIENCE} s, four clients tried")
+
+    def _wait_for_server(self, service):
+        """Wait until the server has discovered this client too: Fast DDS drops a response to a client that its server
+        has not discovered within 0.1 s after the request."""
+        nodes = [node for spinner in Spinner.running for node in spinner.nodes]
+        servers = [node for node in nodes if any(one.srv_name == service for one in node.services)]
+        for server in servers:
+            wait_until(lambda server=server: self._is_known_to(server, service), f"{service} to discover its client")
+        if not servers:
+            time.sleep(SETTLE)
+
+    def _is_known_to(self, server, service):
+        try:
+            clients = server.get_client_names_and_types_by_node(self.node.get_name(), self.node.get_namespace())
+        except NodeNameNonExistentError:
+            return False
+        return service in dict(clients)

@@ -18,17 +18,31 @@ class Bench:
 
     def __init__(self, interval=0.0, load=lambda: None):
         self.handled, self.urgent, self.errors = [], [], []
+        self.interval, self.decisions = interval, 0
         self.gate, self.entered = threading.Semaphore(0), threading.Semaphore(0)
-        self.worker = Worker(load, self.handle, self.errors.append, lambda: interval)
+        self.worker = Worker(load, self.handle, self.errors.append, self.min_interval)
         self.worker.start()
         self.worker.resume()
+
+    def min_interval(self):
+        self.decisions += 1  # the worker asks whenever it decides whether to handle an item
+        return self.interval
+
+    def submit_and_let_it_decide(self, item):
+        """Submit an item and wait until the worker has decided whether to handle it."""
+        before, end = self.decisions, time.monotonic() + PATIENCE
+        future = self.worker.submit(item)
+        while self.decisions == before:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        return future
 
     def handle(self, item, urgent):
         self.entered.release()
         assert self.gate.acquire(timeout=PATIENCE)
         if isinstance(item, Exception):
             raise item
-        self.handled.append((item, time.monotonic()))
+        self.handled.append(item)
         self.urgent.append(urgent)
         return f"done {item}"
 
@@ -55,7 +69,7 @@ def test_the_newest_item_wins_and_shares_its_result(bench):
     made.gate.release(2)
     assert first.result(PATIENCE) == "done 1"
     assert [future.result(PATIENCE) for future in futures] == ["done 4"] * 3
-    assert [item for item, _ in made.handled] == [1, 4]
+    assert made.handled == [1, 4]
     assert made.worker.dropped == 2
 
 
@@ -111,13 +125,13 @@ def test_memory_goes_back_to_the_system_after_every_item():
 def test_a_paused_worker_keeps_the_newest_item(bench):
     made = bench()
     made.worker.pause(RuntimeError("paused"))
-    future = made.worker.submit(1)
-    newer = made.worker.submit(2)
-    time.sleep(0.05)
-    assert made.handled == []
+    future = made.submit_and_let_it_decide(1)
+    newer = made.submit_and_let_it_decide(2)
+    assert made.worker.dropped == 1  # the first item was still waiting
     made.worker.resume()
     made.gate.release()
     assert future.result(PATIENCE) == newer.result(PATIENCE) == "done 2"
+    assert made.handled == [2]
 
 
 def test_a_pause_keeps_the_waiting_item_but_lets_nobody_wait_for_it(bench):
@@ -133,18 +147,24 @@ def test_a_pause_keeps_the_waiting_item_but_lets_nobody_wait_for_it(bench):
     made.worker.resume()
     assert made.entered.acquire(timeout=PATIENCE)
     assert made.worker.stop(PATIENCE)
-    assert [item for item, _ in made.handled] == [1, 2]
+    assert made.handled == [1, 2]
 
 
 def test_the_interval_holds_between_starts_but_not_for_urgent_items(bench):
-    made = bench(interval=0.3)
+    made = bench(interval=3600.0)
     made.gate.release(10)
     made.worker.submit(1).result(PATIENCE)
-    made.worker.submit(2).result(PATIENCE)
-    begun = time.monotonic()
-    made.worker.submit(3, urgent=True).result(PATIENCE)
-    assert made.handled[1][1] - made.handled[0][1] > 0.25
-    assert time.monotonic() - begun < 0.2
+    waiting = made.submit_and_let_it_decide(2)
+    assert made.worker.submit(3, urgent=True).result(PATIENCE) == waiting.result(PATIENCE) == "done 3"
+    assert made.worker.dropped == 1  # item 2 was still waiting
+    assert made.handled == [1, 3]
+
+
+def test_an_item_is_handled_when_the_interval_is_over(bench):
+    made = bench(interval=0.05)
+    made.gate.release(10)
+    made.worker.submit(1).result(PATIENCE)
+    assert made.worker.submit(2).result(PATIENCE) == "done 2"
 
 
 def test_an_item_that_replaces_an_urgent_one_is_urgent(bench):
@@ -169,4 +189,4 @@ def test_stopping_while_busy_waits_and_drops_the_rest(bench):
     assert waiting.cancelled()
     made.gate.release()
     assert made.worker.stop(PATIENCE)
-    assert [item for item, _ in made.handled] == [1]
+    assert made.handled == [1]
