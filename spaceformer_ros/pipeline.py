@@ -28,7 +28,6 @@ from .words.vocabulary_file import read_vocabulary_file, vocabulary_of
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING_CACHE = "text_embeddings.sqlite"
 PARTIAL_SHARE = 0.2  # of an inference's time that partial scenes may take
 
 
@@ -202,6 +201,7 @@ def build_pipeline(config, progress=lambda text: None):
     from .segment.segmenter import Segmenter
     from .weights.checkpoint import load_checkpoint
     from .weights.download import released_file
+    from .words.embedding_cache import CACHE_FILE
     from .words.text_model import PromptEmbedder, load_text_encoder
 
     cache = cache_folder(config.model)
@@ -211,7 +211,7 @@ def build_pipeline(config, progress=lambda text: None):
     progress(f"loading text model {config.model.text_model or checkpoint.text_model}")
     encoder = load_text_encoder(config.model.text_model, checkpoint.text_model, cache, config.model.offline)
     templates = read_vocabulary_file(config.vocabulary.vocabulary_file)["templates"]
-    embedder = PromptEmbedder(encoder, templates, cache / EMBEDDING_CACHE)
+    embedder = PromptEmbedder(encoder, templates, cache / CACHE_FILE)
     progress("embedding the vocabulary")
     pipeline = Pipeline(segmenter, embedder, checkpoint.similarity, config)
     if config.model.warm_up:

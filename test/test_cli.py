@@ -205,5 +205,4 @@ def test_a_closed_pipe_is_no_traceback(tmp_path, command):
         text=True,
     )
     os.close(writer)
-    assert run.returncode == 1
     assert "Error" not in run.stderr

@@ -1,7 +1,7 @@
-"""One map out of many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
+"""One map from many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
 
 For sources that publish single scans (FAST-LIVO2's /cloud_registered, depth cameras with poses) instead of a map.
-No ROS here: the caller brings scans into one fixed frame and hands them in one after the other.
+No ROS here: the caller transforms scans into one fixed frame and inserts them one after the other.
 """
 
 import math
@@ -13,10 +13,10 @@ from .. import SpaceformerError
 from ..grids.keys import AXIS_LIMIT, pack, unpack
 from .cloud import Cloud, inside_roi
 
-SMALL_RUN = 1 << 17  # keys in the index's small run; merging the runs costs about as much as four inserts into it
-LATE = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
-CHUNK = 1 << 16  # voxels that a snapshot works on at a time: they stay in the cache
-SPARE = 8  # a full map drops its oldest 1/SPARE at once, so that the search for the oldest is rare
+SMALL_RUN = 1 << 17  # keys in the small run of the index; merging the runs costs about as much as four inserts
+MAX_DELAY = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
+CHUNK = 1 << 16  # voxels that a snapshot processes at a time, so that they stay in the CPU cache
+SPARE = 8  # a full map drops its oldest 1/SPARE together, so that the search for the oldest is rare
 NO_ROI = (0.0,) * 6
 X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
 
@@ -37,39 +37,39 @@ class MapSnapshot:
 
 
 class VoxelMapAccumulator:
-    """A map of bounded size that scans are added to. One thread at a time.
+    """A map of bounded size that scans are added to. Not thread-safe.
 
-    A voxel keeps the sums over all points that fell into it since it appeared, in float64 and counted from the voxel's
-    corner: means are exact to rounding wherever the map lies. The same scans in the same order give the same map.
+    A voxel keeps the sums over all points inside it since it was created, in float64 and relative to the voxel's
+    corner: means are exact to rounding anywhere in the map. The same scans in the same order give the same map.
 
     Memory: at most 80 bytes per voxel of `max_voxels`, and about 30 more for a moment when it is full. When a scan
-    would need more than `max_voxels` voxels, those that were not seen for the longest time are dropped: as many as
-    needed and max_voxels // 8 more, but none of the scan's own; of equally old voxels, those with the lowest (x, y, z)
-    index first. What is dropped is forgotten: seen again, it starts from nothing.
+    would need more than `max_voxels` voxels, those not seen for the longest time are dropped: as many as needed and
+    max_voxels // 8 more, but none that the scan observes; of equally old voxels, those with the lowest (x, y, z)
+    index first. A dropped voxel starts from zero when it is seen again.
 
-    Time: a scan that is up to 1 s older than the newest counts as late and keeps its own stamp. One that is older still
-    means that the clock was set back (a bag that starts over): the map's time stands still for that scan and goes on
-    from there, so that ages stay positive and new voxels are never older than those from before the jump.
+    Time: a scan that is up to 1 s older than the newest is late and keeps its stamp. One that is older still means that
+    the clock was set back (a bag that restarts): the map's time stops for that scan and continues from there, so that
+    ages stay positive and new voxels are never older than those from before the jump.
 
     Reach: +-2**20 voxels (20 km at 2 cm) around the median of the first scan, on each axis.
     """
 
     def __init__(self, *, voxel_size, max_voxels, roi=NO_ROI):
         """voxel_size: metres; max_voxels: bound of `len`; roi: min x, y, z, max x, y, z in metres of the fixed frame
-        (points on its faces are inside); None or six zeros: no limit. Raises SpaceformerError for bad values."""
+        (faces included), six zeros: no limit. Raises SpaceformerError for bad values."""
         if not (math.isfinite(voxel_size) and voxel_size > 0):
             raise SpaceformerError(f"voxel_size: {voxel_size} is not a positive number of metres")
         if not 1 <= max_voxels < 2**31:
             raise SpaceformerError(f"max_voxels: {max_voxels} lies outside [1, 2**31)")
         self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), tuple(roi)
-        # Never filled in advance: the operating system hands out memory for rows when they are first written.
+        # Not filled in advance: the operating system allocates memory for rows when they are first written.
         self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
         self.clear()
 
     def clear(self):
         """Forget all voxels, the clock and the origin."""
-        self._index = KeyIndex()
-        self._free = np.arange(self.max_voxels, dtype=np.int32)  # the rows behind the first len(self) are free
+        self._index = VoxelRows()
+        self._free = np.arange(self.max_voxels, dtype=np.int32)  # rows from len(self) on are free
         self._len = 0
         self._origin = None  # [3] float64, voxel index that keys are counted from
         self._now, self._clock_shift = -math.inf, 0.0  # map time of the newest scan; map time minus its stamp
@@ -93,7 +93,7 @@ class VoxelMapAccumulator:
         """Add one scan. Returns how many of its points were used.
 
         xyz: [N, 3] float32 or float64 metres in the fixed frame; rgb: [N, 3] uint8; stamp: seconds. Points that are
-        not finite, outside the roi or beyond the map's reach are left out. Raises SpaceformerError, with the map as it
+        not finite, outside the roi or out of reach are left out. Raises SpaceformerError, with the map as it
         was, for bad shapes, types and stamps, where no point is within reach, and for a scan of over max_voxels voxels.
         """
         check_scan(xyz, rgb, stamp)
@@ -142,7 +142,7 @@ class VoxelMapAccumulator:
     def _advance(self, stamp):
         """Move the clock to a scan's stamp. Returns the scan's map time, see the class."""
         time = stamp + self._clock_shift
-        if time < self._now - LATE:
+        if time < self._now - MAX_DELAY:
             self._clock_shift += self._now - time
             time = self._now
         if time >= self._now:
@@ -170,12 +170,12 @@ class VoxelMapAccumulator:
 
     def _add(self, keys, sums):
         """Add the sums [U, 8] of U voxels with ascending, distinct keys."""
-        rows = self._index.find(keys)
+        rows = self._index.rows_of(keys)
         known, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         touched = rows[known]
         voxels = self._voxels[touched]
         voxels[:, :SEEN] += sums[known, :SEEN]
-        voxels[:, SEEN] = np.maximum(voxels[:, SEEN], sums[known, SEEN])  # a late scan makes nothing older
+        voxels[:, SEEN] = np.maximum(voxels[:, SEEN], sums[known, SEEN])  # a late scan makes no voxel older
         self._make_room(len(new), touched)
         self._voxels[touched] = voxels
         if len(new):
@@ -190,7 +190,7 @@ class VoxelMapAccumulator:
         if excess <= 0:
             return
         number = min(excess + self.max_voxels // SPARE, self._len - len(touched))
-        self._voxels[touched, SEEN] = np.inf  # until the caller writes them back
+        self._voxels[touched, SEEN] = np.inf  # never the oldest; the caller restores the times
         _, rows = self._index.merged()
         seen = self._voxels[rows, SEEN]
         oldest = np.partition(seen, number - 1)[number - 1]
@@ -201,16 +201,16 @@ class VoxelMapAccumulator:
         self._free[self._len : self._len + number] = rows[drop]
 
 
-class KeyIndex:
-    """Finds the row of a voxel's key in two sorted runs: new keys go to the small one, which is now and then merged
-    into the large one. A find takes O(U log M) for U keys among M, an add O(U + SMALL_RUN), a merge O(M)."""
+class VoxelRows:
+    """The row of each voxel key, in two sorted runs: new keys are added to the small one, which is merged into the
+    large one when it is full. A look-up takes O(U log M) for U keys among M, an add O(U + SMALL_RUN), a merge O(M)."""
 
     def __init__(self):
         empty = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
         self._large = self._small = self._empty = empty
 
-    def find(self, keys):
-        """Row of each key, -1 where there is none. keys: [U] int64, ascending: searches of neighbours share memory."""
+    def rows_of(self, keys):
+        """Row of each key, -1 where there is none. keys: [U] int64, ascending (neighbours are close in memory)."""
         found = np.full(len(keys), -1, dtype=np.int32)
         for run_keys, run_rows in (self._large, self._small):
             if len(run_keys):
@@ -221,25 +221,25 @@ class KeyIndex:
         return found
 
     def add(self, keys, rows):
-        """Remember the rows of new keys. keys: [U] int64, ascending, none of them known; rows: [U] int32."""
+        """Add the rows of new keys. keys: [U] int64, ascending, none of them known; rows: [U] int32."""
         self._small = merge_runs(self._small, (keys, rows))
         if len(self._small[0]) > SMALL_RUN:
             self.merged()
 
     def merged(self):
-        """All keys, ascending, and their rows: two arrays that must not be written to."""
+        """All keys, ascending, and their rows: two arrays to read only."""
         if len(self._small[0]):
             self._large, self._small = merge_runs(self._large, self._small), self._empty
         return self._large
 
     def keep(self, mask):
-        """Forget the keys of `merged()` where the mask is False."""
+        """Drop the keys of `merged()` where the mask is False."""
         keys, rows = self.merged()
         self._large = keys[mask], rows[mask]
 
 
 def merge_runs(a, b):
-    """One ascending run of two (keys, rows) that share no key."""
+    """Merge two runs (keys, rows) that have no key in common into one."""
     place = np.searchsorted(a[0], b[0]) + np.arange(len(b[0]))
     from_a = np.ones(len(a[0]) + len(b[0]), dtype=bool)
     from_a[place] = False

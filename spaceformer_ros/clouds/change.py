@@ -1,4 +1,4 @@
-"""Whether a cloud differs enough from the last one to be worth another run of the network."""
+"""Whether a cloud differs enough from the last one to run the network again."""
 
 import hashlib
 
@@ -28,7 +28,7 @@ class ChangeDetector:
         return 1 - common / (len(cells) + len(before) - common) <= threshold
 
     def accept(self, cloud):
-        """Take `cloud` as the one to compare with."""
+        """Compare with `cloud` from now on."""
         self._digest, self._cloud = _digest(cloud), cloud
 
 

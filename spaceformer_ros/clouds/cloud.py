@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import SpaceformerError
 
-# Rotations that bring an axis of a file to z: rows are the new x, y and z axis.
+# Rotations that turn an axis of a file to z: rows are the new x, y and z axes.
 UPRIGHT = {
     "z": np.eye(3),
     "y": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),  # many meshes and game engines
@@ -20,7 +20,7 @@ class Cloud:
 
     xyz: [N, 3] float32 metres, finite, z up; rgb: [N, 3] uint8; frame_id: the frame of xyz ("" if unknown);
     stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud (0 if unknown).
-    Raises SpaceformerError where a shape or a type is off.
+    Raises SpaceformerError for a wrong shape or type.
     """
 
     xyz: np.ndarray

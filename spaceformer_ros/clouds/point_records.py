@@ -1,6 +1,6 @@
 """Point records (numpy structured arrays with fields x, y, z and some form of colour) to Clouds.
 
-Messages and files both arrive as records, so finiteness and colour are judged here, once.
+Messages and files both arrive as records, so finiteness and colour are handled here, once.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ COLOR_TRIPLES = (("r", "g", "b"), ("red", "green", "blue"))
 
 @dataclass(frozen=True)
 class DecodedCloud:
-    """A cloud and what its records held besides."""
+    """A cloud and which records it came from."""
 
     cloud: Cloud
     finite: np.ndarray  # [N_records] bool, which records became points

@@ -1,6 +1,6 @@
-"""Checkpoints: weights together with the configuration, the text model's identity and a hash. Never runs code.
+"""Checkpoints: weights with their configuration, the identity of their text model and a hash. Loading runs no code.
 
-Our own files are safetensors with a JSON header; the released file is a Lightning checkpoint that is loaded
+Files of this package are safetensors with a JSON header; the released file is a Lightning checkpoint, loaded
 weights-only. Both are loaded strictly.
 """
 
@@ -31,8 +31,12 @@ RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e40396
 class Checkpoint:
     """A network with what is needed to use it.
 
-    model: in eval mode, float32; text_model: TextModelId whose embeddings its clip features live among; similarity:
-    how the two compare; sha256: of header and weights; notes: free-form facts such as the training command.
+    model: in eval mode, float32
+    text_model: TextModelId whose embeddings its clip features are compared with
+    similarity: how the two are compared
+    sha256: of header and weights
+    name: "demo", "released" or the name of the file
+    notes: free-form facts such as the training command
     """
 
     model: SpaCeFormer
@@ -46,7 +50,7 @@ class Checkpoint:
 def load_checkpoint(name, released_file=None):
     """The checkpoint for the setting `checkpoint`: "demo", "released" or a path.
 
-    released_file: where `spaceformer prepare` puts the released weights. Raises SpaceformerError.
+    released_file: path of the released weights, see `download.released_file`. Raises SpaceformerError.
     """
     path = checkpoint_file(name, released_file)
     if name == "released" or path.suffix != ".safetensors":
@@ -89,7 +93,7 @@ def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch
 
 
 def load_file(path, name=None):
-    """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged, foreign or unfitting files."""
+    """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged and foreign files."""
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["spaceformer"]
@@ -118,7 +122,7 @@ def load_file(path, name=None):
 
 
 def _has_clean_padding(path):
-    """Whether only spaces fill the header of a safetensors file up: the hash does not cover them."""
+    """Whether the header of a safetensors file is padded with spaces only: the hash does not cover the padding."""
     with open(path, "rb") as file:
         return file.read(int.from_bytes(file.read(8), "little")).rstrip(b" ").endswith(b"}")
 
@@ -127,7 +131,7 @@ def load_released(path):
     """The released Lightning checkpoint: entries under "net.", everything else (training state) left out."""
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch does not look at the checksums
+            damaged = archive.testzip()  # torch does not check them
         if damaged is not None:
             raise ValueError(f"the checksum of {damaged} is wrong: the file is damaged")
         content = torch.load(path, map_location="cpu", weights_only=True)

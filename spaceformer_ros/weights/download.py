@@ -1,13 +1,14 @@
-"""Everything that has to be fetched once: the released weights, after consent, and the text model.
+"""Download of the released weights, after consent to their licence.
 
-The download goes through huggingface_hub (resumable, with progress, over TLS); a file is put in place only after its
-hashes were checked, so whatever lies at `released_file` is complete and right.
+The download goes through huggingface_hub (with progress, over TLS). A file is moved to `released_file` only after its
+hashes were checked, so a file found there is complete and correct.
 """
 
 import hashlib
 import pathlib
 
 from .. import SpaceformerError
+from ..disk.atomic import move_file
 from ..disk.hashing import update_hashes
 
 REPOSITORY = "chrischoy/SpaCeFormer"
@@ -24,15 +25,18 @@ This package itself and its demo weights are Apache-2.0.
 
 
 def released_file(cache):
-    """Where the released weights lie after `download_released`, below a cache folder."""
+    """Path of the released weights in a cache folder."""
     return pathlib.Path(cache) / "released" / FILE
 
 
 def download_released(cache, agreed, accepted_sha256="", endpoint=None):
-    """Download and check the released weights. Returns their path; at once where they lie there already.
+    """Download and check the released weights, unless they are there. Returns their path.
 
-    agreed: whether the user accepted LICENCE; accepted_sha256: a SHA-256 to accept in place of the recorded one;
-    endpoint: another hub address. Raises SpaceformerError without consent, network or matching hashes.
+    cache: folder of weights and embeddings
+    agreed: whether the user accepted LICENCE
+    accepted_sha256: a SHA-256 to accept besides the recorded one
+    endpoint: another hub address
+    Raises SpaceformerError without consent, network or matching hashes.
     """
     target = released_file(cache)
     if target.is_file():
@@ -47,11 +51,11 @@ def download_released(cache, agreed, accepted_sha256="", endpoint=None):
     except Exception as error:  # the hub client raises many kinds; all mean the same here
         raise SpaceformerError(
             f"the released weights could not be downloaded ({type(error).__name__}: {error}): check the network and "
-            f"run it again, it goes on where it stopped; or put {FILE} at {target} yourself"
+            f"run it again; or put {FILE} at {target} yourself"
         ) from error
     check_hashes(path, accepted_sha256)
     target.parent.mkdir(parents=True, exist_ok=True)
-    pathlib.Path(path).replace(target)
+    move_file(path, target)
     return target
 
 

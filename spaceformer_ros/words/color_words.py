@@ -1,7 +1,7 @@
-"""Colour words: which of the basic ones a text holds, and how much of a thing shows each.
+"""Colour words: which of them a text contains, and how much of an object shows each.
 
-Text models and CLIP-like features tell colours of the same thing apart badly; the points' own colours do it well. A
-colour counts for the words whose shades are nearest to it in CIE L*a*b*. The words are the eleven basic colour terms
+Text models and CLIP-like features distinguish colours of the same object badly; the colours of the points do it well.
+A colour counts for the words whose shades are nearest to it in CIE L*a*b*. The words are the eleven basic colour terms
 of Berlin and Kay (1969), and beige.
 """
 
@@ -25,7 +25,7 @@ SHADES = {
     "beige": [(220, 200, 165), (206, 182, 146), (232, 215, 186), (196, 174, 138), (212, 186, 150)],
 }
 COLOR_WORDS = tuple(SHADES)
-OTHER_WORDS = {
+SYNONYMS = {
     "grey": "gray",
     "violet": "purple",
     "navy": "blue",
@@ -51,17 +51,17 @@ FILLERS = (
 )
 
 SOFTNESS = 4.0  # L*a*b* units over which a colour between two words counts for both
-BLOCK = 1 << 21  # points that are looked up at once
+BLOCK = 1 << 21  # points per step, bounds memory
 TABLE_BITS = 5  # per channel of the table from colours to words
 
 
 def split_color(text):
-    """(columns of COLOR_WORDS that a text names, the text without them), e.g. ((7,), "chair") for "the blue chair".
+    """(columns of COLOR_WORDS that a text names, the text without them), such as ((7,), "chair") for "the blue chair".
 
-    The text is returned as it is where it names no colour, and empty where it names nothing else ("something red").
+    The text is unchanged where it names no colour, and empty where it names nothing but colours ("something red").
     """
     words = text.lower().replace(",", " ").split()
-    named = [OTHER_WORDS.get(word, word) for word in words]
+    named = [SYNONYMS.get(word, word) for word in words]
     columns = tuple(dict.fromkeys(COLOR_WORDS.index(word) for word in named if word in COLOR_WORDS))
     if not columns:
         return (), text

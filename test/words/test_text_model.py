@@ -144,9 +144,9 @@ def test_a_failing_disk_costs_one_warning_and_no_vector(tmp_path, caplog, monkey
 
 
 def test_a_failing_disk_is_tried_again_later(tmp_path, monkeypatch):
-    from spaceformer_ros.words import text_model as module
+    from spaceformer_ros.words import embedding_cache as module
 
-    monkeypatch.setattr(module, "CACHE_PAUSE", 0.0)
+    monkeypatch.setattr(module, "PAUSE", 0.0)
     file, encoder = tmp_path / "text.sqlite", CountingEncoder()
     embedder = PromptEmbedder(encoder, ("{}",), file)
     with monkeypatch.context() as patch:
@@ -178,10 +178,11 @@ def test_a_damaged_row_of_the_cache_is_computed_again(tmp_path, blob):
 
 
 def test_memory_and_file_hold_the_latest_texts_only(tmp_path, monkeypatch):
+    from spaceformer_ros.words import embedding_cache
     from spaceformer_ros.words import text_model as module
 
-    monkeypatch.setattr(module, "MAX_REMEMBERED", 3)
-    monkeypatch.setattr(module, "MAX_STORED", 5)
+    monkeypatch.setattr(module, "MAX_IN_MEMORY", 3)
+    monkeypatch.setattr(embedding_cache, "MAX_STORED", 5)
     encoder, texts = CountingEncoder(), [f"thing {number}" for number in range(20)]
     embedder = PromptEmbedder(encoder, ("{}",), tmp_path / "text.sqlite")
     assert embedder.embed(texts[:8]).shape == (8, 4)  # more at once than are remembered
