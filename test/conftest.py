@@ -17,7 +17,10 @@ from spaceformer_ros.config import Config
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.timing import Stopwatch
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# Threads of this process and of those that tests start: two, or one where pytest-xdist runs several processes.
+THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads())
+os.environ["OMP_NUM_THREADS"] = str(THREADS)
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import fcntl
 import pathlib
 import threading
 import time
+from typing import ClassVar
 
 import rclpy
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
@@ -31,7 +32,7 @@ def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
 class Spinner:
     """A context with one executor on a thread; closes in the order that never hangs."""
 
-    running = []  # all that have not been closed
+    running: ClassVar[list] = []  # all that have not been closed
 
     def __init__(self, domain):
         self.running.append(self)
