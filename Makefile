@@ -8,14 +8,19 @@ RUN = tools/env.sh
 CLOUD ?=
 OUT ?= out
 MINUTES ?= 120
+WORKERS ?= 2
+PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test evaluate bench soak lint format setup setup-ros setup-tests clean
+.PHONY: demo test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
 demo: setup-ros ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
 	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
 
-test: setup-tests lint ## all tests, over real DDS on this machine only
-	$(RUN) python -m pytest -q test
+test: setup-tests lint ## all tests, over real DDS on this machine only, in WORKERS (2) processes
+	$(PYTEST) test
+
+test-fast: setup-tests lint ## the tests that need neither processes of their own nor ROS nor more than two seconds
+	$(PYTEST) -m "not slow and not process and not ros" test
 
 evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
 	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --per-class --json $(OUT)/evaluation.json

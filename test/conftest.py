@@ -17,10 +17,11 @@ from spaceformer_ros.config import Config
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.timing import Stopwatch
 
-# Threads of this process and of those that tests start: two, or one where pytest-xdist runs several processes.
-THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads())
-os.environ["OMP_NUM_THREADS"] = str(THREADS)
-torch.set_num_threads(THREADS)
+if "PYTEST_XDIST_WORKER" in os.environ:  # other test processes run beside this one
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
+    torch.set_num_threads(1)
+else:
+    torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ from rclpy.parameter import Parameter  # noqa: E402
 from spaceformer_ros.ros import interfaces  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what talks over DDS; the rest of this folder tests functions."""
+    for item in items:
+        if "spinner" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.ros)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def domain():
     """A ROS domain that nobody else on this machine uses."""

@@ -22,6 +22,8 @@ from spaceformer_ros.words.similarity import Similarity
 
 NodeState = interfaces.NodeState
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def checkpoint(tmp_path, tiny_model):
