@@ -13,10 +13,10 @@ from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene.store import SceneStore
+from spaceformer_ros.synthetic.camera_path import draw_path
 from spaceformer_ros.synthetic.config import RoomConfig
 from spaceformer_ros.synthetic.kinds import KINDS, OBJECT_KINDS, STRUCTURE
-from spaceformer_ros.synthetic.path import draw_path
-from spaceformer_ros.synthetic.placing import collide
+from spaceformer_ros.synthetic.placement import collide
 from spaceformer_ros.synthetic.room import build
 from spaceformer_ros.synthetic.scan import Scanner, draw_sensor
 from spaceformer_ros.synthetic.surfaces import sample_surfaces

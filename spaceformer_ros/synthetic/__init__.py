@@ -1,25 +1,25 @@
-"""Furnished rooms as a robot's map shows them, made from a seed: for training, for benchmarks, for demos.
+"""Generator of furnished rooms as a robot maps them, for training, benchmarks and demos.
 
-The story, one module per step:
+One module per step:
 
-    kinds      what there is: names, synonyms (some held out from captions), materials, colours
-    things     geometry: every kind is a family of shapes, drawn from an rng, built from the primitives of `shapes`
-    floorplan  rooms, walls, doorways; `structure` gives them surfaces, doors and windows
-    themes     what belongs where: `arrangements` puts groups (a table and its chairs) into place with `placing`
-    surfaces   everything sampled as points (`sampling`), painted (`colors`, `patterns`) and lit (`light`)
-    scan       a camera on a `path` sees some of it, with noise and drift; `fuse` averages what it saw on a grid
+    kinds      kinds of things: names, synonyms (some held out from captions), materials, colours
+    things     geometry: each kind is a family of random shapes, built from the primitives of `shapes`
+    floorplan  rooms, walls, doorways; `structure` adds surfaces, doors and windows
+    themes     furniture by type of room; `arrangements` and `utility_rooms` place groups of things (`placement`)
+    surfaces   all things as points (`sampling`), with colours (`colors`, `patterns`) and light (`lighting`)
+    scan       a camera on a `camera_path` measures visible points, with noise and drift; `fusion` averages them
     room       the result: a coloured Cloud with exact instances, kinds, boxes and captions
-    questions  what could be asked there, with the right answers; `write` puts all of it on disk
+    questions  questions about a room and their right answers; `files` writes all of it
 
-For example, room = make_room(7, RoomConfig(theme="office")); room.objects[0].captions() is ["door", "red door", ...].
+For example, room = make_room(7, RoomConfig(theme="office")); room.objects[0].captions() == ["door", "red door", ...].
 """
 
 from .config import RoomConfig
+from .files import write_room
 from .kinds import KIND_NAMES, KINDS, OBJECT_KINDS, STRUCTURE, Kind
 from .questions import QUESTION_KINDS, questions
 from .room import Room, RoomObject, make_room, object_points
 from .themes import THEME_NAMES
-from .write import write_room
 
 __all__ = [
     "KINDS",

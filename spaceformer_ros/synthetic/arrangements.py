@@ -1,17 +1,17 @@
-"""Arrangements of living and working: a table and its chairs, a desk and its screen, a bed and its nightstands.
+"""Arrangements of homes and offices: a table and its chairs, a desk and its screen, a bed and its nightstands.
 
-Every arrangement takes (site, rng) and puts what fits; nothing happens where there is no space.
+Every arrangement is a function of (site, rng) that places what fits; without enough space it places nothing.
 """
 
 import math
 
 from .groups import family, hang, hang_above, in_the_middle, places_at, rug_under, seat, twin
-from .placing import make_thing
+from .placement import make_thing
 from .things.parts import between, chance, pick
 
 
 def dining_set(site, rng):
-    """A table with chairs around it that look at it; pulled out, turned or pushed under by chance."""
+    """A table with chairs around that face it, some pulled out, turned or pushed under."""
     round_top = chance(rng, 0.3)
     table = make_thing(rng, "table", round_top=round_top)
     if not in_the_middle(site, rng, table, 0.55):
@@ -60,7 +60,7 @@ def waiting_row(site, rng):
 
 
 def desk_set(site, rng):
-    """A desk at a wall with its chair, screen, keyboard and what else people need to work."""
+    """A desk at a wall with a chair, screens, a keyboard and other office equipment."""
     desk = make_thing(rng, "desk")
     if not site.against_wall(rng, desk, front=0.75):
         return
@@ -124,7 +124,7 @@ def desk_block(site, rng):
 
 def sofa_group(site, rng):
     """A sofa with a coffee table on a rug, a television opposite, armchairs and a lamp at the side."""
-    sofas = (make_thing(rng, "sofa") for _ in range(4))  # another one where the first is too long
+    sofas = (make_thing(rng, "sofa") for _ in range(4))  # a shorter one may fit where the first does not
     sofa = next((sofa for sofa in sofas if site.against_wall(rng, sofa, front=1.1)), None)
     if sofa is None:
         return
@@ -148,7 +148,7 @@ def sofa_group(site, rng):
 
 
 def _television_opposite(site, rng, sofa):
-    """A television on a stand, or on the wall, that a sofa looks at."""
+    """A television on a stand, or on the wall, that faces the sofa."""
     stand = make_thing(rng, "tv stand")
     normal = (math.sin(sofa.yaw), -math.cos(sofa.yaw))
     facing = [w for w in site.plan.walls if w.normal[0] * normal[0] + w.normal[1] * normal[1] < -0.9]
@@ -165,7 +165,7 @@ def _television_opposite(site, rng, sofa):
 
 
 def reading_corner(site, rng):
-    """An armchair in a corner, turned to the room, with a lamp and something to put the cup on."""
+    """An armchair in a corner that faces the room, with a lamp and a side table."""
     chair = make_thing(rng, "armchair")
     if not site.in_corner(rng, chair, front=0.5):
         return
@@ -179,7 +179,7 @@ def reading_corner(site, rng):
 
 
 def bed_group(site, rng):
-    """A bed with its head to a wall and nightstands with lamps; sometimes a rug, sometimes a bench at the foot."""
+    """A bed with its head at a wall, with nightstands; sometimes a rug, sometimes a bench at the foot."""
     bed = make_thing(rng, "bed")
     if not site.against_wall(rng, bed, tries=20):
         return

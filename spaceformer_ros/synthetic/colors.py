@@ -1,7 +1,6 @@
-"""Colours with names, and paints: a colour, a pattern in metres and how well a depth camera sees it.
+"""Named colours, and paints: a colour, a pattern in metres, and the loss of depth on shiny surfaces.
 
-A colour word is that of the nearest shade in CIE L*a*b* (`color_words`), so the word in a caption and the look always
-agree.
+A colour word is that of the nearest shade in CIE L*a*b* (`color_words`), so that captions and colours always agree.
 """
 
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ import numpy as np
 
 from ..words.color_words import COLOR_WORDS, SHADES, color_word
 
-# Words a palette draws from; a repeated word is likelier.
+# Colour words of each palette; a repeated word is more likely.
 PALETTES = {
     "any": COLOR_WORDS,
     "vivid": ("red", "orange", "yellow", "green", "blue", "purple", "pink"),
@@ -36,11 +35,15 @@ WOODS = [
 
 @dataclass(frozen=True)
 class Paint:
-    """What covers a part: color and second (r, g, b) in 0..255, and where each shows.
+    """The surface of a part.
 
-    pattern: a name of `patterns.PATTERNS`; frequency: cycles per metre along the object's x, y, z (0 ignores an axis);
-    phase: shifts the pattern; share: part of the area that shows `second`; gloss: 0..1, how much of the depth is lost;
-    content: True for what a piece of furniture holds or shows, which does not lend the furniture its colour word.
+    color, second: (r, g, b) in 0..255;
+    pattern: a name of `patterns.PATTERNS`, which mixes the two colours;
+    frequency: cycles per metre along the object's x, y and z (0 ignores an axis);
+    phase: shifts the pattern, cycles;
+    share: share of the area that has the second colour;
+    gloss: 0..1, share of the depth measurements that are lost;
+    content: True for the contents of furniture (books, a screen's picture), which do not decide its colour word.
     """
 
     color: tuple
@@ -53,11 +56,11 @@ class Paint:
     content: bool = False
 
     def shaded(self, factor):
-        """The same paint made darker (factor < 1) or lighter."""
+        """The same paint, darker (factor < 1) or lighter."""
         return replace(self, color=_scaled(self.color, factor), second=_scaled(self.second, factor))
 
     def as_content(self):
-        """The same paint for something inside the object, without a say in the object's colour word."""
+        """The same paint as `content`, which does not decide the object's colour word."""
         return replace(self, content=True)
 
 
@@ -66,7 +69,7 @@ def _scaled(color, factor):
 
 
 def draw_shade(rng, word, spread=7.0):
-    """A shade (r, g, b) of a colour word that still carries this word; spread: standard deviation in 0..255."""
+    """A random shade (r, g, b) whose colour word is `word`; spread: standard deviation in 0..255."""
     shades = SHADES[word]
     shade = shades[int(rng.integers(len(shades)))]
     tint = rng.normal(0, spread) + rng.normal(0, spread * 0.4, 3)  # mostly lighter or darker, a little in hue
@@ -132,21 +135,21 @@ def cloth(rng, palette="textile"):
     return Paint(color, second, pattern, tuple(frequency), rng.uniform(0, 50), share)
 
 
-def _leather(rng, palette):
+def _leather(rng, _palette):
     return plain(draw_color(rng, "hide"), gloss=0.05)
 
 
-def _stone(rng, palette):
+def _stone(rng, _palette):
     frequency = (45.0, 45.0, 45.0)
     return Paint(draw_color(rng, "neutral"), draw_color(rng, "neutral"), "speckle", frequency, rng.uniform(0, 50), 0.25)
 
 
-def _wicker(rng, palette):
+def _wicker(rng, _palette):
     color = draw_shade(rng, "beige" if rng.random() < 0.5 else "brown")
     return Paint(color, (90, 62, 40), "checks", (25.0, 25.0, 25.0), 0.0, 0.3)
 
 
-# Material word -> paint(rng, palette): what the material looks like on a thing with this palette.
+# Material word -> function(rng, palette) that draws a Paint of this material.
 FINISHES = {
     "wooden": lambda rng, palette: wood(rng, draw_color(rng, palette) if rng.random() < 0.22 else None),
     "metal": lambda rng, palette: metal(rng, palette if palette != "any" else "metal"),
@@ -166,7 +169,7 @@ FINISHES = {
 
 @dataclass(frozen=True)
 class Look:
-    """The paints of one object: `main` carries the colour word, `second` an accent, `trim` legs and handles."""
+    """The paints of one object: `main` decides the colour word, `second` is an accent, `trim` for legs and handles."""
 
     material: str
     main: Paint
@@ -184,6 +187,6 @@ def draw_look(rng, materials, palette):
 
 
 def recolored(rng, look, palette):
-    """The same look with another main colour: things of one kind that differ in colour only."""
+    """The same look with another main colour."""
     main = FINISHES[look.material](rng, palette)
     return replace(look, main=main, second=main.shaded(0.7) if look.second.pattern == "plain" else look.second)

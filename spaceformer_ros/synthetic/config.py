@@ -1,4 +1,4 @@
-"""Settings of generated rooms: every default, unit and range in one place."""
+"""Settings of generated rooms, with defaults, units and ranges."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from .. import SpaceformerError
 
 @dataclass(frozen=True)
 class RoomConfig:
-    """What `make_room` builds and how it is scanned. All ranges are (low, high), drawn anew for each room."""
+    """What `make_room` builds, and how it is scanned. Ranges are (low, high); a value is drawn for each room."""
 
     # building
     rooms: int = 1  # connected rooms, 1..8, joined by doorways
@@ -15,21 +15,21 @@ class RoomConfig:
     depth: tuple = (3.0, 7.0)  # metres, extent of a room in y, 2..15
     height: tuple = (2.3, 3.2)  # metres, floor to ceiling
     l_shape: float = 0.15  # probability that a room is L-shaped
-    turned: float = 0.6  # probability that the map's axes do not follow the walls
+    turned: float = 0.6  # probability that the map's axes are not aligned with the walls
     # furniture
     theme: str | None = None  # a name of `themes.THEMES` for every room; None draws one per room
     density: float = 1.0  # 0 (empty) .. 1 (lived in) .. 2 (crowded)
     # scan
-    scan: bool = True  # False: the clean, complete surface instead of what a camera saw
+    scan: bool = True  # False: the complete surface without noise instead of a camera's measurements
     fusion_size: tuple = (0.02, 0.025)  # metres, edge of the fusion grid's cells, 0.01..0.03
-    ceiling: float = 0.35  # probability that there is a ceiling to see (many maps have none)
+    ceiling: float = 0.35  # probability that the map has a ceiling
     tours: tuple = (0.55, 0.27, 0.18)  # probability of a complete tour, a partial one, a few frames
     views_per_area: float = 1.7  # camera poses per square metre of floor in a complete tour
     camera_height: tuple = (0.3, 1.7)  # metres above the floor
     field_of_view: tuple = (60.0, 46.0)  # degrees, horizontal and vertical
-    camera_range: tuple = (0.3, 5.0)  # metres; nearer and farther depth is lost
+    camera_range: tuple = (0.3, 5.0)  # metres; depth outside is not measured
     noise: float = 1.0  # factor on the depth noise 0.0012 + 0.0019 (z - 0.4)^2 metres
-    drift: float = 0.02  # metres, pose error that builds up along the path
+    drift: float = 0.02  # metres, pose error that accumulates along the path
     color_shift: float = 1.0  # factor on white balance, exposure and vignetting errors
     min_points: int = 30  # objects with fewer points are not in the ground truth
 

@@ -1,4 +1,4 @@
-"""Where rooms, walls and doorways are: rectangles and L-shapes, joined through the walls that they share."""
+"""Floor plans: rectangular and L-shaped rooms, connected by doorways in shared walls."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ WALL_THICKNESS = 0.14  # metres between the inner faces of neighbouring rooms
 
 @dataclass
 class Wall:
-    """An inner wall face: it starts at `start` (x, y), runs `length` metres along `direction`, seen from `normal`.
+    """The inner face of a wall.
 
-    openings: (t0, t1, z0, z1) metres along the wall and above the floor that are not wall.
+    start: (x, y) metres; direction: unit vector (x, y), with the room on its left; length, height: metres;
+    openings: list of (t0, t1, z0, z1), metres along the wall and above the floor.
     """
 
     start: tuple
@@ -28,11 +29,11 @@ class Wall:
 
     @property
     def yaw(self):
-        """Heading of a thing that stands with its back to the wall: its front (-y) looks into the room."""
+        """Yaw (radians) of a thing with its back to the wall: its front (-y) faces the room."""
         return math.atan2(self.normal[0], -self.normal[1])
 
     def point(self, along, out=0.0):
-        """World (x, y) at `along` metres from the start and `out` metres into the room."""
+        """Map (x, y) at `along` metres from the start and `out` metres into the room."""
         normal = self.normal
         return (
             self.start[0] + along * self.direction[0] + out * normal[0],
@@ -45,7 +46,7 @@ class Wall:
         return dx * self.direction[0] + dy * self.direction[1], dx * normal[0] + dy * normal[1]
 
     def is_free(self, t0, t1, z0, z1, margin=0.05):
-        """Whether no opening touches a rectangle on the wall."""
+        """Whether a rectangle on the wall is at least `margin` metres from every opening."""
         return all(
             t1 + margin <= a or t0 - margin >= b or z1 + margin <= low or z0 - margin >= high
             for a, b, low, high in self.openings
@@ -54,7 +55,10 @@ class Wall:
 
 @dataclass
 class Doorway:
-    """A passage between two rooms: the rectangle (x0, y0, x1, y1) that fills the wall's thickness, and its height."""
+    """A passage between two rooms.
+
+    area: (x0, y0, x1, y1) metres, as deep as the wall; height: metres; rooms: indices of the two FloorPlans.
+    """
 
     area: tuple
     height: float
@@ -64,7 +68,11 @@ class Doorway:
 
 @dataclass
 class FloorPlan:
-    """One room: bounds (x0, y0, x1, y1), the cut-off corner (same form) or None, and its walls in order."""
+    """One room.
+
+    bounds: (x0, y0, x1, y1) metres; notch: the corner that is cut off, in the same form, or None; walls: in order,
+    counter-clockwise; theme: a name of `themes.THEMES`.
+    """
 
     bounds: tuple
     height: float
@@ -113,14 +121,14 @@ def draw_plans(rng, config):
 
 
 def _draw_length(rng, limits):
-    """A side of a room, metres: small rooms are likelier than large ones."""
+    """A side of a room, metres; small rooms are more likely than large ones."""
     return limits[0] + (limits[1] - limits[0]) * float(rng.random()) ** 1.35
 
 
 def _attach(rng, rooms, size, height):
     """Bounds of a new room beside an existing one, and the doorway between them."""
     for attempt in range(80):
-        last = attempt == 79  # to the right of the rightmost room there is always space
+        last = attempt == 79  # there is always space to the right of the rightmost room
         base = max(range(len(rooms)), key=lambda i: rooms[i][2]) if last else int(rng.integers(len(rooms)))
         room = rooms[base]
         axis, after = (0, True) if last else (int(rng.integers(2)), chance(rng, 0.5))
@@ -154,7 +162,7 @@ def _draw_doorway(rng, shared, gap, axis, rooms, height):
 
 
 def _draw_notch(rng, plan, doorways):
-    """A corner to cut off, away from doorways; None if there is none."""
+    """A corner to cut off that is not near a doorway, as (x0, y0, x1, y1), or None."""
     x0, y0, x1, y1 = plan.bounds
     wide, deep = between(rng, 0.2, 0.45) * (x1 - x0), between(rng, 0.2, 0.45) * (y1 - y0)
     right, upper = chance(rng, 0.5), chance(rng, 0.5)
@@ -193,7 +201,7 @@ def _walls(plan):
 
 
 def _cut(plans, doorway):
-    """Open the two walls that a doorway goes through."""
+    """Add the openings of a doorway to its two walls."""
     x0, y0, x1, y1 = doorway.area
     ends = ((x0, y0), (x0, y1), (x1, y0), (x1, y1))
     for number in doorway.rooms:
@@ -208,7 +216,7 @@ def _cut(plans, doorway):
 
 
 def is_outer(wall, plans):
-    """Whether nothing but the street lies behind a wall."""
+    """Whether a wall is an outer wall: no room is behind it."""
     for along in (0.1, 0.5, 0.9):
         x, y = wall.point(along * wall.length, -0.5)
         if any(p.bounds[0] < x < p.bounds[2] and p.bounds[1] < y < p.bounds[3] for p in plans):
@@ -217,7 +225,7 @@ def is_outer(wall, plans):
 
 
 def draw_windows(rng, plan, plans):
-    """Cut windows into outer walls. Returns a list of (wall, t0, t1, z0, z1), metres as in Wall.openings."""
+    """Add windows to outer walls. Returns a list of (wall, t0, t1, z0, z1), metres as in Wall.openings."""
     windows = []
     for wall in plan.walls:
         if wall.length < 1.4 or len(windows) >= 3 or not chance(rng, 0.38) or not is_outer(wall, plans):

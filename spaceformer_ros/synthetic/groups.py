@@ -1,24 +1,28 @@
-"""What arrangements are made of: families of equal things, seats at a table, the middle of a room, lamps above things.
+"""Building blocks of arrangements: sets of equal things, seats at a table, the middle of a room, lamps above things.
 
-All take the `Site` of a room and an rng, put what fits, and return it or None.
+Functions that place something take the `Site` of a room and an rng, and return the placed thing, or None if it does not
+fit.
 """
 
 import math
 
 from .colors import recolored
 from .kinds import KINDS
-from .placing import make_thing
+from .placement import make_thing
 from .things.parts import between, chance, pick
 
 
 def twin(rng, thing, other_color=False):
-    """Another thing of the same geometry, in the same paints or in another colour."""
+    """A copy of a thing: the same geometry, in the same paints or in another colour."""
     look = recolored(rng, thing.look, KINDS[thing.kind].palette) if other_color else thing.look
     return make_thing(rng, thing.kind, look, thing.seed, **thing.fit)
 
 
 def family(rng, kind, count, mixed=0.25):
-    """`count` things of one kind: mostly all alike, else of one form in several colours, else all different."""
+    """`count` things of one kind: usually equal, else one form in several colours, else all different.
+
+    mixed: probability that they are not all equal.
+    """
     first = make_thing(rng, kind)
     style = rng.random()
     others = []
@@ -31,7 +35,7 @@ def family(rng, kind, count, mixed=0.25):
 
 
 def places_at(rng, table, around, per_side=None):
-    """Where people sit: (edge point, outwards) in the table's frame, around it or along its sides and maybe ends."""
+    """Seats as (edge point, outward unit vector) in the table's frame: around it, or along sides and perhaps ends."""
     low, high = table.shape.bounds()
     width, depth = high[0] - low[0], high[1] - low[1]
     if around:
@@ -48,9 +52,10 @@ def places_at(rng, table, around, per_side=None):
 
 
 def seat(site, rng, chair, table, edge, outwards, disorder):
-    """A chair that looks at a point on a table's edge from `outwards`: pushed under as far as it goes, or pulled out.
+    """Place a chair that faces a point on a table's edge, pushed under as far as possible, or pulled out.
 
-    edge: (x, y) metres in the table's frame; outwards: unit vector there; disorder: radians by which chairs turn.
+    edge: (x, y) metres in the table's frame; outwards: unit vector at that point; disorder: standard deviation of the
+    chair's heading, radians.
     """
     yaw = math.atan2(-outwards[0], outwards[1]) + rng.normal(0, disorder)
     reach = -chair.shape.bounds()[0][1] + between(rng, -0.22, 0.25)  # of the chair's middle from the edge
@@ -63,7 +68,7 @@ def seat(site, rng, chair, table, edge, outwards, disorder):
 
 
 def in_the_middle(site, rng, thing, margin):
-    """Somewhere away from the walls, along them or at any heading; `margin` metres around it stay usable."""
+    """Place a thing away from the walls, aligned with them or nearly so; margin: metres of free floor around it."""
     low, high = thing.shape.bounds()
     reach = math.hypot(high[0] - low[0], high[1] - low[1]) / 2
     x0, y0, x1, y1 = site.plan.bounds
@@ -77,7 +82,7 @@ def in_the_middle(site, rng, thing, margin):
 
 
 def hang(site, rng, kind, heights, wall=None, **fit):
-    """Something flat on a wall, its lower edge somewhere in `heights` metres. Returns it or None."""
+    """Hang a new flat thing on a wall, its lower edge at a height drawn from the range `heights` (metres)."""
     thing = make_thing(rng, kind, **fit)
     tall = thing.shape.bounds()[1][2]
     for _ in range(4):
@@ -88,14 +93,14 @@ def hang(site, rng, kind, heights, wall=None, **fit):
 
 
 def hang_above(site, rng, thing):
-    """A lamp from the ceiling above something."""
+    """Hang a ceiling lamp above a thing."""
     lamp = make_thing(rng, "ceiling lamp")
     height = lamp.shape.bounds()[1][2]
     return site.put(lamp, thing.x, thing.y, thing.yaw, site.plan.height - height)
 
 
 def rug_under(site, rng, thing, beyond):
-    """A rug below something, reaching `beyond` metres past it on every side."""
+    """Place a rug under a thing, `beyond` metres larger on every side."""
     low, high = thing.shape.bounds()
     size = (high[0] - low[0] + 2 * beyond, high[1] - low[1] + 2 * beyond)
     return site.put(make_thing(rng, "rug", size=size), thing.x, thing.y, thing.yaw)

@@ -1,7 +1,7 @@
-"""The kinds of things in rooms: their names, their materials and colours. Geometry lives in `things`.
+"""The kinds of things in rooms: their names, materials and colours. Their geometry is in `things`.
 
-`held_out` names are never used in captions: an evaluation asks for them to see whether the network understood words
-or memorised them.
+`held_out` names are never used in captions: evaluation asks for them, to test whether the network generalises to words
+that it was not trained on.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: canonical `name`, `synonyms` used in captions, `held_out` synonyms used in no caption.
+    """One kind of thing.
 
-    materials: words of `colors.FINISHES`; palette: name in `colors.PALETTES`; span: typical largest extent, metres
-    (an object much smaller or larger is called so); structure: True for parts of the building without instances.
+    name: canonical; synonyms: used in captions; held_out: synonyms that are in no caption;
+    materials: words of `colors.FINISHES`, one is drawn; palette: name in `colors.PALETTES`;
+    span: typical largest extent, metres (much smaller or larger objects are called small or large);
+    structure: True for parts of the building, which are no instances.
     """
 
     name: str

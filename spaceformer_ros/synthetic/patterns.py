@@ -1,15 +1,14 @@
-"""Patterns on surfaces: how much of a paint's second colour shows at each point, from the point's own coordinates.
+"""Procedural patterns: the mix of a paint's two colours at each point, from the point's coordinates.
 
-Each pattern maps phased coordinates [n, 3] (cycles: metres times the paint's frequency, plus its phase on the axes
-that it uses) to a mixing weight [n] in 0..1 and a brightness factor [n]. All are sums of sines or hashed cells: cheap
-and without tables.
+Each pattern maps coordinates [n, 3] in cycles (metres times the paint's frequency, plus its phase on the axes that it
+uses) to a mixing weight [n] in 0..1 and a brightness factor [n]. All are sums of sines or hashed cells.
 """
 
 import numpy as np
 
 
 def hashed(*columns):
-    """[n] float32 in 0..1 that looks random, from integer columns [n]."""
+    """[n] float32 pseudo-random values in 0..1, from integer columns [n]."""
     value = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
         value = (value * 1000003 + column.astype(np.int64)) * 2654435761 & 0xFFFFFFFF
@@ -98,7 +97,7 @@ PATTERN_NAMES = tuple(PATTERNS)
 
 
 def paint_table(paints):
-    """Columns of a list of Paint for `colorize`: colours [P, 6], frequencies [P, 3], phases [P], pattern ids [P]."""
+    """Paints as arrays: colours [P, 6], frequencies [P, 3], phases [P], pattern indices [P]."""
     colors = np.array([paint.color + paint.second for paint in paints], dtype=np.float32)
     frequencies = np.array([paint.frequency for paint in paints], dtype=np.float32)
     phases = np.array([paint.phase for paint in paints], dtype=np.float32)
@@ -109,8 +108,8 @@ def paint_table(paints):
 def colorize(paints, paint_index, local):
     """Albedo of points: [N, 3] float32 in 0..255.
 
-    paints: list of Paint; paint_index: [N] into it; local(mask) -> [n, 3] metres in the owning object's frame, asked
-    only for points that carry a pattern.
+    paints: list of Paint; paint_index: [N] int, paint of each point; local(rows) -> [n, 3] metres in the frame of their
+    object, called only for points with a pattern.
     """
     colors, frequencies, phases, pattern = paint_table(paints)
     rgb = colors[:, :3][paint_index]

@@ -1,4 +1,4 @@
-"""Questions about a room, with the objects that answer each: what a robot could be asked there."""
+"""Questions that a robot could be asked in a room, with the objects that answer each."""
 
 import numpy as np
 
@@ -8,8 +8,8 @@ QUESTION_KINDS = ("name", "held-out synonym", "colour and name")
 def questions(room, min_points=100):
     """Dict over QUESTION_KINDS of lists of (text, set of rows of room.objects that are right answers).
 
-    Asked by canonical name, by a synonym that no training caption contains, and by colour and name where several of
-    a kind differ in colour. Objects seen by fewer than min_points points are neither asked for nor right.
+    By canonical name, by a synonym that is in no training caption, and by colour and name where objects of one kind
+    differ in colour. Objects with fewer than min_points points are neither asked for nor right.
     """
     sizes = np.bincount(room.instance[room.instance >= 0], minlength=len(room.objects))
     by_kind = {}

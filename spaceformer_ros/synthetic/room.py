@@ -1,4 +1,4 @@
-"""One generated room: what is in it, what a robot saw of it, and the words that describe each thing."""
+"""One generated room: its objects, the map that a robot's camera made of it, and captions of each object."""
 
 import itertools
 import math
@@ -8,29 +8,32 @@ import numpy as np
 
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
+from .camera_path import draw_path
 from .config import RoomConfig
 from .floorplan import draw_plans
-from .fuse import fuse
+from .fusion import fuse
 from .kinds import KIND_NAMES, KINDS
-from .light import draw_lamps, draw_tint, illuminate
-from .path import draw_path
+from .lighting import draw_lamps, draw_tint, illuminate
 from .scan import Scanner, draw_drift, draw_sensor
 from .structure import build_passage, build_structure, fill_openings, map_yaw
 from .surfaces import sample_surfaces
 from .themes import THEMES, draw_theme, furnish
 
 _KIND_INDEX = {name: index for index, name in enumerate(KIND_NAMES)}
-# Some mapping programs drop cells that were measured only once: how likely, after a tour of each form.
+# Probability that cells with one measurement are dropped, as some mapping programs do, by the kind of tour.
 _DROP_SINGLE_HITS = {"tour": 0.45, "part": 0.15, "few frames": 0.0}
-_STRUCTURE = np.array([KINDS[name].structure for name in KIND_NAMES])
 
 
 @dataclass(frozen=True)
 class RoomObject:
-    """One thing: canonical `kind`; `names` (canonical and training synonyms); colour words; material; size word.
+    """One object of a room.
 
-    color, second_color: basic colour words (second_color None where one colour covers the thing); material: "wooden",
-    "metal", ...; size_word: "small", "large" or ""; box: the whole thing, also the part that no camera saw.
+    kind: canonical name, see `kinds`;
+    names: canonical name and training synonyms;
+    color, second_color: basic colour words; second_color is None for objects of one colour;
+    material: "wooden", "metal", ...;
+    size_word: "small", "large" or "";
+    box: OrientedBox in the map, of the whole object including parts that were not seen.
     """
 
     kind: str
@@ -43,11 +46,11 @@ class RoomObject:
 
     @property
     def held_out_names(self):
-        """Synonyms that no caption contains, for evaluation."""
+        """Synonyms that are in no caption, for evaluation."""
         return KINDS[self.kind].held_out
 
     def captions(self, rng=None):
-        """Phrases that are true of the thing, such as "red office chair": all of them, or one drawn with `rng`."""
+        """Phrases that describe the object, such as "red office chair": all of them, or one drawn with `rng`."""
         phrases = []
         for name in self.names:
             words = [(), (self.color,), (self.material,), (self.color, self.material)]
@@ -63,7 +66,7 @@ class RoomObject:
 
 
 def _is_plural(name):
-    """Whether a name stands without an article: "shoes", but not "pair of shoes"."""
+    """Whether a name has no article: "shoes", but not "pair of shoes"."""
     return name.endswith("s") and " of " not in name and " with " not in name
 
 
@@ -71,10 +74,12 @@ def _is_plural(name):
 class Room:
     """A scanned map with its ground truth.
 
-    cloud: N points, z up, floor near z = 0; instance: [N] int32 index into `objects`, -1 for walls, floor and ceiling,
-    for flying points and for things of which too little is seen; kind: [N] int16 index into KIND_NAMES (what the
-    surface belongs to, also where instance is -1, so that a training can leave such points out); objects: those with
-    points; seed: what `make_room` was given.
+    cloud: Cloud of N points, z up, floor near z = 0;
+    instance: [N] int32 index into `objects`; -1 for walls, floor and ceiling, for flying pixels, and for things with
+        too few points;
+    kind: [N] int16 index into KIND_NAMES, of the surface that was measured, also where instance is -1;
+    objects: tuple of RoomObject with at least `RoomConfig.min_points` points;
+    seed: argument of `make_room`.
     """
 
     cloud: Cloud
@@ -83,15 +88,10 @@ class Room:
     objects: tuple
     seed: int
 
-    @property
-    def is_structure(self):
-        """[N] bool: points of walls, floors and ceilings."""
-        return _STRUCTURE[self.kind]
-
 
 @dataclass
 class _Building:
-    """Everything there is before anyone looks: plans, doorways and things (furniture first, then the structure)."""
+    """A building before it is scanned: plans, doorways and things, furniture apart from the structure."""
 
     plans: list
     doorways: list
@@ -100,9 +100,9 @@ class _Building:
 
 
 def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared default is safe)
-    """A furnished room as a robot's map shows it. seed: int >= 0. Returns a Room.
+    """A furnished room as a robot maps it. seed: int >= 0. Returns a Room.
 
-    The seed and the config decide everything; the same numpy on the same kind of machine repeats every bit.
+    Deterministic in the seed and the config: bit-identical for one version of NumPy on one kind of machine.
     """
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
     building = build(streams[0], config)
@@ -121,7 +121,7 @@ def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
 
 
 def build(rng, config):
-    """The furnished building: what exists, whether or not it is seen."""
+    """The furnished building, before it is scanned."""
     plans, doorways = draw_plans(rng, config)
     furniture, structure = [], []
     for plan in plans:
@@ -137,7 +137,7 @@ def build(rng, config):
 
 
 def _scanned(surfaces, building, cell, spacing, config, rng):
-    """Fused points of a tour: xyz [N, 3] float32, rgb [N, 3] uint8, label [N] int64 (2 * thing, + 1 where flying)."""
+    """Fused points of a tour: xyz [N, 3] float32, rgb [N, 3] uint8, label [N] int64 (2 * thing, + 1 if flying)."""
     poses, form = draw_path(rng, building.plans, building.doorways, building.furniture, config)
     sensor = draw_sensor(rng, config)
     surfaces = replace(surfaces, rgb=draw_tint(rng, config.color_shift)(surfaces.rgb))
@@ -148,12 +148,12 @@ def _scanned(surfaces, building, cell, spacing, config, rng):
         np.concatenate([getattr(view, name) for view in views]) for name in ("xyz", "rgb", "weight", "source", "flying")
     )
     label = 2 * surfaces.thing[source].astype(np.int64) + flying
-    least = 2 if rng.random() < _DROP_SINGLE_HITS[form] else 1
-    return fuse(xyz, rgb, weight, label, cell, least)
+    min_hits = 2 if rng.random() < _DROP_SINGLE_HITS[form] else 1
+    return fuse(xyz, rgb, weight, label, cell, min_hits)
 
 
 def _labelled(xyz, rgb, label, things, words, seed, config, rng):
-    """Turn the map, sort out the objects that can be seen, and describe them."""
+    """Room from fused points: rotates and shifts the map, and describes the objects with enough points."""
     thing, flying = label // 2, label % 2 == 1
     kind = np.array([_KIND_INDEX[t.kind] for t in things], dtype=np.int16)[thing]
     count = np.bincount(thing[~flying], minlength=len(things))
@@ -173,7 +173,7 @@ def _labelled(xyz, rgb, label, things, words, seed, config, rng):
 
 
 def _describe(thing, words, turn, yaw, shift):
-    """The RoomObject of a thing in the turned map."""
+    """The RoomObject of a thing in the rotated map."""
     low, high = thing.shape.bounds()
     center, size = (low + high) / 2, high - low
     middle = np.array(thing.point(center[0], center[1]))

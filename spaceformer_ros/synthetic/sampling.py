@@ -1,19 +1,19 @@
-"""Points on the primitives of `shapes`: all primitives of a room at once, on jittered grids of one spacing."""
+"""Sampling of points on the primitives of `shapes`: jittered grids of one spacing, for a whole room in one call."""
 
 import numpy as np
 
 from .shapes import BLOCK, CUP, PIPE, RING, ROUND, SHEET, SOLID
 
 GOLDEN_ANGLE = 2.39996323
-MIN_KEPT = 0.35  # a surface far thinner than the spacing keeps this part of its one row of points, to stay visible
+MIN_KEPT = 0.35  # share of the points that a surface much thinner than the spacing keeps, to stay visible
 
 
 def sample(table, spacing, rng):
     """Points on the outside of primitives, about one per spacing^2.
 
-    table: [P, 18] rows in world metres (see `shapes`); spacing: metres. Returns xyz [N, 3] float32 metres,
-    normal [N, 3] float32 unit vectors outwards, primitive [N] int64 rows of the table. Faces that stand on the floor
-    (z = 0) are left out. Points of one face follow each other.
+    table: [P, 18] primitives in the map, metres (see `shapes`); spacing: metres. Returns xyz [N, 3] float32 metres,
+    normal [N, 3] float32 outward unit vectors, primitive [N] int64 rows of the table. Faces on the floor (z = 0) are
+    left out. Points of one face are adjacent.
     """
     parts = [(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), np.zeros(0, np.int64))]
     for family, sampler in ((BLOCK, _blocks), (ROUND, _rounds), (RING, _rings), (SHEET, _sheets)):
@@ -163,7 +163,7 @@ def _rounds(table, spacing, rng):
 
 
 def _caps(rows, side, facing, center, axes, length, top, spacing, rng):
-    """Discs at unit height `side` of the given rows, seen from `facing` (+1: from above)."""
+    """Points on the discs at unit height `side` of the given rows; facing: +1 for a normal along +z, else -1."""
     normal = facing * axes[rows, 2] / np.maximum(length[rows, 2:], 1e-9)
     ratio = 1 + (side + 1) / 2 * (top[rows] - 1)
     visible = (ratio > 0.02) & ~_on_floor(center[rows, 2] + side * axes[rows, 2, 2], normal[:, 2])

@@ -1,8 +1,8 @@
-"""What an RGB-D camera on a robot measures of the surfaces: visibility, noise, lost depth, colours that drift.
+"""Simulation of an RGB-D camera: visibility, depth noise, missing depth, and changing colours.
 
-A view is not a picture but a subset of the surface points: those in front of the camera that no other point hides,
-displaced along their rays like measured depth. Hidden points are found with depth buffers of several resolutions:
-near points are splatted into coarse ones, so that they leave no holes between them.
+A view is a subset of the surface points: those visible from the camera, displaced along their rays by the depth error.
+Visibility is tested with depth buffers of several resolutions: near points are splatted into coarse ones, so that there
+are no holes between them.
 """
 
 import math
@@ -11,14 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, HEIGHT, LEVELS = 128, 96, 5  # pixels of the finest depth buffer, halved at each level
-SENSOR_WIDTH = 320  # pixels across of the measured depth
-TILE = 0.5  # metres, of the blocks of points that are looked at or left out together
+SENSOR_WIDTH = 320  # pixels of a depth image along x
+TILE = 0.5  # metres, side of the tiles that are culled as a whole
 
 
 @dataclass(frozen=True)
 class Sensor:
-    """One camera's character: tangents of half the field of view, range (m), noise factor, disparity step (1/m),
-    chance of a flying pixel at an edge, and how strongly views differ in colour."""
+    """Properties of one camera.
+
+    tan: tangents of half the field of view, (x, y);
+    reach: (near, far) range of depth, metres;
+    noise: factor on the depth noise;
+    disparity_step: quantisation of the disparity, 1/m, 0 for none;
+    flying: probability of a flying pixel at an edge;
+    color_shift: factor on the colour differences between views.
+    """
 
     tan: tuple
     reach: tuple
@@ -30,8 +37,11 @@ class Sensor:
 
 @dataclass
 class Observations:
-    """M measured points: xyz [M, 3] and rgb [M, 3] float32, weight [M] float32, source [M] int64 (surface point),
-    flying [M] bool (depth between an edge and what lies behind)."""
+    """M measured points.
+
+    xyz: [M, 3] float32 metres in the map; rgb: [M, 3] float32 in 0..255; weight: [M] float32 for the fusion;
+    source: [M] int64 surface point; flying: [M] bool, depth between an edge and the surface behind it.
+    """
 
     xyz: np.ndarray
     rgb: np.ndarray
@@ -41,7 +51,7 @@ class Observations:
 
 
 def draw_sensor(rng, config):
-    """A camera within the settings: a third are old and coarse, with steps in depth, the others rather smooth."""
+    """A random Sensor within a RoomConfig: a third have noisy depth in coarse steps, the others smooth depth."""
     tan = tuple(math.tan(math.radians(angle / 2)) * float(rng.uniform(0.92, 1.1)) for angle in config.field_of_view)
     coarse = rng.random() < 0.35
     step = float(rng.uniform(0.0018, 0.0032)) if coarse else max(0.0, float(rng.uniform(-0.0012, 0.0015)))
@@ -53,16 +63,16 @@ def draw_sensor(rng, config):
 
 
 def draw_drift(rng, count, size):
-    """Pose errors along a path: offsets [count, 3] metres and yaw errors [count] radians, slowly wandering."""
+    """Pose errors along a path, as a random walk: offsets [count, 3] metres and yaw errors [count] radians."""
     decay, step = 0.95, size / math.sqrt(10)
-    wander = np.zeros((count, 4))
+    error = np.zeros((count, 4))
     for number in range(1, count):
-        wander[number] = decay * wander[number - 1] + rng.normal(0, 1, 4) * [step, step, step * 0.4, step * 0.25]
-    return wander[:, :3], wander[:, 3]
+        error[number] = decay * error[number - 1] + rng.normal(0, 1, 4) * [step, step, step * 0.4, step * 0.25]
+    return error[:, :3], error[:, 3]
 
 
 class Scanner:
-    """Surfaces sorted into tiles, ready to be looked at from many poses."""
+    """Scans surfaces from many poses; the surfaces are sorted into tiles once."""
 
     def __init__(self, surfaces, spacing, sensor, rng):
         low = surfaces.xyz[:, :2].min(axis=0)
@@ -78,7 +88,7 @@ class Scanner:
         self.lost = _lost_for_good(self.surfaces, rng)
 
     def view(self, pose, offset, yaw_error, rng):
-        """Observations of one pose, reported as if the pose were off by `offset` (metres) and yaw_error (radians)."""
+        """Observations from a Pose, transformed to the map with a pose error: offset [3] metres, yaw_error radians."""
         chosen = self._candidates(pose)
         surfaces, sensor = self.surfaces, self.sensor
         axes = pose.axes.astype(np.float32)
@@ -108,7 +118,7 @@ class Scanner:
         )
 
     def _candidates(self, pose):
-        """Indices of the points in tiles that the view may touch."""
+        """Indices of the points in tiles that may be in view."""
         offset = self.centers - pose.position[:2]
         distance = np.hypot(offset[:, 0], offset[:, 1])
         heading = np.arctan2(offset[:, 1], offset[:, 0]) - pose.yaw
@@ -121,7 +131,7 @@ class Scanner:
         return np.flatnonzero(np.repeat(seen, self.counts))
 
     def _measured(self, chosen, z, cos, rng):
-        """[n] bool: whether the sensor returns a depth: not too grazing, shiny, near, far or thinly sampled."""
+        """[n] bool: whether depth is measured; less likely at grazing angles, on gloss, and near the range limits."""
         pixel = 2 * self.sensor.tan[0] / SENSOR_WIDTH * z
         chance = 1 - np.exp(-(self.spacing**2) * cos / pixel**2)
         chance *= np.clip((cos - 0.06) / 0.15, 0, 1) * (1 - 0.6 * self.surfaces.gloss[chosen])
@@ -130,7 +140,7 @@ class Scanner:
         return (rng.random(len(z), dtype=np.float32) < chance) & ~self.lost[chosen]
 
     def _noisy(self, z, u, v, rng):
-        """Depth with white noise, smooth waves over the picture, and steps of disparity."""
+        """Depth with white noise, smooth distortion over the image, and disparity steps."""
         sigma = self.sensor.noise * (0.0012 + 0.0019 * (z - 0.4) ** 2)
         waves = np.zeros(len(z), dtype=np.float32)
         for _ in range(3):
@@ -146,10 +156,10 @@ class Scanner:
 
 
 class _Frame:
-    """Depth buffers of one view and what they tell about its points."""
+    """Depth buffers of one view: visibility of its points, and effects at depth edges."""
 
     def __init__(self, u, v, z, cos, spacing, tan):
-        near = 1.4 * spacing * WIDTH / (2 * tan)  # metres: from here on a pixel is wider than the spacing
+        near = 1.4 * spacing * WIDTH / (2 * tan)  # metres: beyond, a pixel is wider than the spacing
         level = np.clip(np.ceil(np.log2(near / z)), 0, LEVELS - 1).astype(np.int64)
         column = np.minimum(((u + 1) * (WIDTH / 2)).astype(np.int64), WIDTH - 1)
         row = np.minimum(((v + 1) * (HEIGHT / 2)).astype(np.int64), HEIGHT - 1)
@@ -172,13 +182,14 @@ class _Frame:
         self.visible = z <= threshold + np.minimum(0.02 + 0.8 * footprint * slope, 0.3)
 
     def _neighbour(self, pixel, rng, distance):
-        """A pixel at most `distance` pixels away from each."""
+        """A random pixel at most `distance` pixels away from each."""
         step = rng.integers(-distance, distance + 1, (2, len(pixel)))
         column = np.clip(pixel % WIDTH + step[0], 0, WIDTH - 1)
         return np.clip(pixel // WIDTH + step[1], 0, HEIGHT - 1) * WIDTH + column
 
     def bleed(self, rgb, chosen, pixel, z, rng):
-        """Colours [n, 3], where points beside a nearer edge often take its colour, as depth and colour never match."""
+        """Colours [n, 3] where points beside a nearer edge often have its colour: depth and colour images are never
+        aligned perfectly."""
         image = np.zeros((HEIGHT * WIDTH, 3), dtype=np.float32)
         front = z <= self.depth[pixel] + 0.02
         image[pixel[front]] = rgb[chosen[front]]
@@ -190,7 +201,7 @@ class _Frame:
         return color
 
     def fly(self, pixel, z, probability, rng):
-        """Depth [n] with some edge points floating towards what is behind them, and which ones [n] bool."""
+        """Depth [n] with flying pixels between edges and the surface behind, and which points fly, [n] bool."""
         behind = self.depth[self._neighbour(pixel, rng, 1)]
         edge = np.isfinite(behind) & (behind > z + 0.15)
         flying = edge & (rng.random(len(z), dtype=np.float32) < probability)
@@ -199,7 +210,7 @@ class _Frame:
 
 
 def _lost_for_good(surfaces, rng):
-    """[N] bool: points on shiny or very dark surfaces that never return depth, in blotches of about 10 cm."""
+    """[N] bool: points on shiny or very dark surfaces without depth in all views, in patches of about 10 cm."""
     waves = np.zeros(len(surfaces.xyz), dtype=np.float32)
     for _ in range(3):
         wave = rng.normal(0, 14, 3).astype(np.float32)
@@ -210,7 +221,7 @@ def _lost_for_good(surfaces, rng):
 
 
 def _to_map(local, pose, offset, yaw_error):
-    """Camera coordinates -> map, with the pose as the robot believes it to be."""
+    """Camera coordinates -> map, with the pose that the robot estimates."""
     c, s = math.cos(yaw_error), math.sin(yaw_error)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
     axes = (pose.axes @ turn).astype(np.float32)
@@ -218,7 +229,7 @@ def _to_map(local, pose, offset, yaw_error):
 
 
 def _as_exposed(rgb, u, v, z, strength, rng):
-    """Colours of one view: automatic exposure, white balance, vignetting, noise that grows with the distance."""
+    """Colours of one view: automatic exposure, white balance, vignetting, noise that increases with distance."""
     if not len(rgb):
         return rgb
     exposure = (118 / max(20.0, float(rgb.mean()))) ** (0.2 * strength) * math.exp(strength * rng.normal(0, 0.04))

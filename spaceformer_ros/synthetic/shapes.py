@@ -1,7 +1,7 @@
-"""Shapes of objects: a few families of primitives, kept as rows of numbers so that a whole room is sampled at once.
+"""Shapes of objects, built from primitives that are rows of a table, so that a whole room is sampled in one call.
 
 Object frame: metres, origin on the floor (or on the support) below the middle, x to the right, y to the back, z up;
-the front looks along -y. A primitive is a unit form times three half axes:
+the front faces -y. A primitive is a unit form scaled by three half axes:
 
     BLOCK  the cube [-1, 1]^3; roundness p, q makes it the ball of the mixed norm (|x|^p + |y|^p)^(q/p) + |z|^q = 1
            (2, 2: ellipsoid; 4, 6: cushion; 0, 0: sharp box); the top may be smaller (taper)
@@ -21,7 +21,7 @@ COLUMNS = 18
 
 
 def rotation(yaw=0.0, pitch=0.0, roll=0.0):
-    """Three rows: where the x, y and z axes point after roll about x, then pitch about y, then yaw about z."""
+    """The x, y and z axes after roll about x, then pitch about y, then yaw about z (radians), as three rows."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     cr, sr = math.cos(roll), math.sin(roll)
     return (
@@ -37,8 +37,8 @@ _UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 class Shape:
     """The parts, paints, solid volumes and shelves of one object, built by calling the methods below.
 
-    solids: boxes (low, high) that nothing else may enter; without any, the bounding box is taken.
-    tops: rectangles (x0, y0, x1, y1, z, headroom), metres, on which things can be put.
+    solids: boxes (low, high) for collision tests; the bounding box if there are none.
+    tops: rectangles (x0, y0, x1, y1, z, headroom), metres, on which things can be placed.
     """
 
     def __init__(self):
@@ -51,7 +51,7 @@ class Shape:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def block(self, center, size, paint, turn=None, roundness=(0.0, 0.0), taper=(1.0, 1.0)):
-        """A box of full `size`; turn: yaw or (yaw, pitch, roll); roundness and taper as in the module's text."""
+        """A box of full `size`; turn: yaw or (yaw, pitch, roll); roundness and taper: see the module."""
         half = (size[0] / 2, size[1] / 2, size[2] / 2)
         self._add(BLOCK, center, half, turn, (*roundness, *taper), paint)
 
@@ -61,7 +61,7 @@ class Shape:
         self.block(center, [b - a for a, b in zip(low, high, strict=True)], paint)
 
     def cushion(self, center, size, paint, turn=None, softness=4.0):
-        """A box with round edges: softness 2.5 (pillow) .. 10 (mattress)."""
+        """A box with round edges; softness: exponent of the norm, 2.5 (pillow) .. 10 (mattress)."""
         self.block(center, size, paint, turn, (softness, softness))
 
     def ball(self, center, size, paint, turn=None):
@@ -103,15 +103,15 @@ class Shape:
     # -- volumes -----------------------------------------------------------------------------------------------------
 
     def solid(self, low, high):
-        """Declare a box that nothing else may enter."""
+        """Add a box for collision tests."""
         self.solids.append((tuple(low), tuple(high)))
 
     def top(self, x0, y0, x1, y1, z, headroom=9.0):
-        """Declare a rectangle at height z on which things can be put, free up to z + headroom."""
+        """Add a rectangle at height z on which things can be placed, with `headroom` metres above."""
         self.tops.append((x0, y0, x1, y1, z, headroom))
 
     def add(self, other, at=(0.0, 0.0, 0.0), yaw=0.0):
-        """The parts of another shape, turned and moved (its solids and tops stay behind)."""
+        """Add the parts of another shape, rotated and moved, without its solids and tops."""
         table = other.table.copy()
         place(table, at, yaw)
         table[:, 17] += len(self.paints)
@@ -119,7 +119,7 @@ class Shape:
         self._tables.append(table)
 
     def settle(self):
-        """Move everything up or down so that the lowest surface is at z = 0."""
+        """Move the shape along z so that its lowest surface is at z = 0."""
         drop = self.bounds()[0][2]
         self.table[:, 3] -= drop
         self.solids = [((*a[:2], max(0.0, a[2] - drop)), (*b[:2], b[2] - drop)) for a, b in self.solids]
@@ -143,7 +143,7 @@ class Shape:
         return low.min(axis=0), high.max(axis=0)
 
     def volumes(self):
-        """[K, 6] low and high corners of the boxes that nothing else may enter."""
+        """[K, 6] low and high corners of the solid boxes."""
         if self.solids:
             return np.array([low + high for low, high in self.solids])
         return np.concatenate(self.bounds())[None]
@@ -179,7 +179,7 @@ def _along(start, end):
 
 
 def place(table, at, yaw):
-    """Turn rows of primitives about z by yaw radians and move them by `at` metres, in place."""
+    """Rotate rows of primitives about z by `yaw` (radians) and move them by `at` (metres), in place."""
     if yaw:
         c, s = math.cos(yaw), math.sin(yaw)
         for column in (1, 4, 7, 10):
@@ -190,13 +190,13 @@ def place(table, at, yaw):
 
 
 def extents(table):
-    """Low and high corner of each primitive, two [P, 3] arrays: exact, or a bit large for leaning tapers and pleats."""
+    """Low and high corner of each primitive, [P, 3] each; conservative for tilted tapers and pleats, else exact."""
     family = table[:, 0]
     center, axes, parameters = table[:, 1:4], np.abs(table[:, 4:13].reshape(-1, 3, 3)), table[:, 13:17]
     half = axes.sum(axis=1)  # [P, 3] sharp boxes and sheets
     low, high = center - half, center + half
     soft = np.flatnonzero((family == BLOCK) & (parameters[:, 0] > 0))
-    if len(soft):  # support function of a mixed norm: its dual norm
+    if len(soft):  # the support function of a mixed norm is its dual norm
         p, q = (parameters[soft, column, None] for column in (0, 1))
         p, q = p / (p - 1), q / (q - 1)
         flat = (axes[soft, 0] ** p + axes[soft, 1] ** p) ** (q / p)

@@ -1,15 +1,16 @@
-"""The building itself: floors, walls with their openings, ceilings, and what fills the openings."""
+"""The structure of a building: floors, walls with openings, ceilings; and doors, windows and curtains."""
 
 import itertools
 import math
 
 from .colors import Paint, draw_color, draw_pastel, draw_shade, plain
 from .floorplan import WALL_THICKNESS, draw_windows
-from .placing import RESERVED, Thing, make_thing
+from .placement import RESERVED, Thing, make_thing
 from .shapes import Shape
 from .things.parts import between, chance, pick
 
-FLOORS, WALLS = {}, {}
+FLOORS = {}  # finish -> function(rng) that draws a Paint
+WALLS = {}  # finish -> function(rng, color) that draws horizontal bands (z0, z1, Paint)
 
 
 def _finish(table, name):
@@ -94,13 +95,13 @@ def _half_tiles(rng, color):
 
 
 @_finish(WALLS, "brick")
-def _brick(rng, color):
+def _brick(rng, _color):
     stone = draw_shade(rng, pick(rng, ("red", "brown", "orange", "white")))
     return [(0.0, 9.0, Paint(stone, draw_shade(rng, "gray"), "tiles", (1 / 0.25, 1 / 0.25, 1 / 0.08), 0.4, 0.1))]
 
 
 def _upright(paint, direction):
-    """The paint for a wall along x or along y: its pattern must not change across the wall."""
+    """The paint for a wall along x or along y, with a pattern that is constant across the wall."""
     fx, fy, fz = paint.frequency
     frequency = (fx, 0.0, fz) if abs(direction[0]) > 0.5 else (0.0, fy, fz)
     return Paint(paint.color, paint.second, paint.pattern, frequency, paint.phase, paint.share, paint.gloss)
@@ -111,7 +112,10 @@ def _thing(kind, shape):
 
 
 def build_structure(rng, plan, theme, ceiling):
-    """Floor, walls and maybe a ceiling of one room, as Things. ceiling: None, or the part of the room that has one."""
+    """Floor, walls and perhaps a ceiling of one room, as Things.
+
+    theme: a Theme, for its finishes; ceiling: share of the room with a ceiling, None for no ceiling.
+    """
     floor, walls, parts = Shape(), Shape(), []
     paint = FLOORS[pick(rng, theme.floors)](rng)
     for x0, y0, x1, y1 in plan.rectangles():
@@ -138,7 +142,7 @@ def build_structure(rng, plan, theme, ceiling):
 
 
 def _level(shape, area, z, paint, up):
-    """A horizontal surface seen from above (up) or below."""
+    """A horizontal surface that is visible from above (up) or from below."""
     x0, y0, x1, y1 = area
     if x1 - x0 < 0.01:
         return
@@ -207,7 +211,7 @@ def build_passage(rng, doorway):
 
 
 def fill_openings(rng, site, plans, doorways):
-    """Closed doors in outer walls, open leaves in doorways, windows with curtains, blinds and radiators."""
+    """Add closed doors in outer walls, open doors in doorways, and windows with curtains, blinds and radiators."""
     number = next(i for i, plan in enumerate(plans) if plan is site.plan)
     for doorway in doorways:
         if number in doorway.rooms:
@@ -228,7 +232,7 @@ def _keep_passage_free(site, doorway, depth=0.8):
 
 
 def _open_leaf(rng, site, doorway):
-    """A door that stands open, in the room, beside its doorway."""
+    """An open door beside its doorway, in the room."""
     x0, y0, x1, y1 = doorway.area
     wide = (y1 - y0) if doorway.along_x else (x1 - x0)
     if wide > 1.1:
@@ -246,7 +250,7 @@ def _open_leaf(rng, site, doorway):
 
 
 def _outer_door(rng, site):
-    """A closed door in some wall, with free floor before it."""
+    """A closed door in some wall, with free floor in front of it."""
     door = make_thing(rng, "door")
     low, high = door.shape.bounds()
     wide, tall = high[0] - low[0], high[2]
@@ -265,7 +269,7 @@ def _outer_door(rng, site):
 
 
 def _window(rng, site, wall, opening):
-    """A window in its opening, and what hangs around it."""
+    """A window in its opening, and its curtain, blinds or radiator."""
     t0, t1, z0, z1 = opening
     t, wide, high = (t0 + t1) / 2, t1 - t0, z1 - z0
     window = make_thing(rng, "window", width=wide, height=high)
@@ -289,5 +293,5 @@ def _window(rng, site, wall, opening):
 
 
 def map_yaw(rng, turned):
-    """Heading of the building in the map, radians: maps begin where the robot looked first."""
+    """Yaw of the building in the map, radians: arbitrary, as a map's axes are those of the robot at its start."""
     return between(rng, 0, 2 * math.pi) if chance(rng, turned) else pick(rng, (0.0, math.pi / 2, math.pi, -math.pi / 2))

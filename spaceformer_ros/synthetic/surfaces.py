@@ -1,4 +1,4 @@
-"""The surface of a furnished building as points: position, normal, colour, owner. Also what colour things are."""
+"""The surfaces of a furnished building as points: position, normal, colour, owner; and the colour words of things."""
 
 import math
 from dataclasses import dataclass
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..words.color_words import color_word
-from .covered import covered
+from .hidden import hidden_points
 from .patterns import colorize
 from .sampling import sample
 from .shapes import place
 
-# Part of a soft pattern that shows the second colour, blended in rather than apart from it.
+# Share of the second colour in the base colour of soft patterns, which blend their two colours.
 _BLENDED = {"wood": 0.4, "weave": 0.25, "planks": 0.15, "boards": 0.15}
 
 
 @dataclass(frozen=True)
 class Surfaces:
-    """N points: xyz [N, 3] float32 m, normal [N, 3] float32, rgb [N, 3] float32 in 0..255, gloss [N] float32 in 0..1,
-    thing [N] int32 (index of the owner)."""
+    """N surface points.
+
+    xyz: [N, 3] float32 metres; normal: [N, 3] float32 unit vectors outwards; rgb: [N, 3] float32 in 0..255;
+    gloss: [N] float32 in 0..1, see `Paint`; thing: [N] int32 index of the thing.
+    """
 
     xyz: np.ndarray
     normal: np.ndarray
@@ -31,7 +34,7 @@ class Surfaces:
 
 
 def sample_surfaces(things, spacing, rng):
-    """Sample all things at about one point per spacing^2 (metres). Returns Surfaces and each thing's colour words."""
+    """Surfaces of all things, about one point per spacing^2 (metres); and (colour word, second word) of each thing."""
     tables, paints, owner = [], [], []
     for number, thing in enumerate(things):
         table = thing.shape.table.copy()
@@ -42,7 +45,7 @@ def sample_surfaces(things, spacing, rng):
         owner.append(np.full(len(table), number))
     table, owner = np.concatenate(tables), np.concatenate(owner)
     xyz, normal, primitive = sample(table, spacing, rng)
-    shown = ~covered(table, owner, xyz, normal, primitive)
+    shown = ~hidden_points(table, owner, xyz, normal, primitive)
     xyz, normal, primitive = xyz[shown], normal[shown], primitive[shown]
     paint, thing = table[:, 17].astype(np.int64)[primitive], owner[primitive]
     rgb = colorize(paints, paint, lambda chosen: _local(things, thing[chosen], xyz[chosen]))
@@ -52,7 +55,7 @@ def sample_surfaces(things, spacing, rng):
 
 
 def _local(things, owner, xyz):
-    """Points in the frames of their owners: [n, 3] metres."""
+    """Points in the frames of their things: [n, 3] metres."""
     pose = np.array([(t.x, t.y, t.z, math.cos(t.yaw), math.sin(t.yaw)) for t in things], dtype=np.float32)[owner]
     x, y = xyz[:, 0] - pose[:, 0], xyz[:, 1] - pose[:, 1]
     return np.stack([pose[:, 3] * x + pose[:, 4] * y, pose[:, 3] * y - pose[:, 4] * x, xyz[:, 2] - pose[:, 2]], axis=1)
@@ -69,11 +72,11 @@ def _color_words(things, area):
 
 
 def _dominant(paints, area):
-    """The colour word that covers most, and the next if it covers a quarter. Contents count if nothing else does."""
+    """The word of the largest area, and a second one above a quarter. Contents count if there are no other parts."""
     shares = {}
-    for lender in (False, True):
+    for content in (False, True):
         for paint, points in zip(paints, area, strict=True):
-            if paint.content == lender and points:
+            if paint.content == content and points:
                 blend = _BLENDED.get(paint.pattern, 0.0)
                 base = [a + (b - a) * blend for a, b in zip(paint.color, paint.second, strict=True)]
                 for color, share in ((base, 1 - paint.share), (paint.second, paint.share)):

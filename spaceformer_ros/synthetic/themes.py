@@ -1,22 +1,24 @@
-"""What belongs into which kind of room: a table of themes, and `furnish`, which works through one of them."""
+"""Themes: the furniture of each type of room; and `furnish`, which fills a room by its theme."""
 
 from dataclasses import dataclass
 
 from .. import SpaceformerError
 from . import arrangements as group
-from . import utility_rooms as services
+from . import utility_rooms
 from .groups import hang
-from .placing import Site, make_thing
+from .placement import Site, make_thing
+from .tabletop import clutter_on_tops
 from .things.parts import between, chance, pick
-from .tops import clutter_on_tops
 
 
 @dataclass(frozen=True)
 class Theme:
-    """steps: (arrangement, probability); the rest: kinds to choose from, by where they go; floors, walls: finishes.
+    """The furniture of one type of room.
 
-    along: furniture with its back to a wall; corners: what stands in corners; hung: what hangs on walls;
-    loose: small things on the floor.
+    steps: (arrangement, probability) pairs, see `arrangements` and `utility_rooms`;
+    along: kinds of furniture with their back to a wall; corners: kinds in corners; hung: kinds on walls;
+    loose: kinds of small things on the floor; repeated kinds are more likely;
+    floors, walls: finishes, names in `structure.FLOORS` and `structure.WALLS`.
     """
 
     steps: tuple
@@ -61,7 +63,7 @@ THEMES = {
         ("planks", "carpet", "carpet"),
     ),
     "kitchen": Theme(
-        ((services.kitchen_line, 1.0), (group.dining_set, 0.7)),
+        ((utility_rooms.kitchen_line, 1.0), (group.dining_set, 0.7)),
         ("cabinet", "refrigerator", "shelf", "washing machine"),
         ("plant", "trash can", "bucket", "water dispenser"),
         ("clock", "picture", "wall shelf", "towel"),
@@ -70,7 +72,7 @@ THEMES = {
         ("paint", "tiles", "half tiles", "paint"),
     ),
     "bathroom": Theme(
-        ((services.bath_set, 1.0),),
+        ((utility_rooms.bath_set, 1.0),),
         ("washing machine", "cabinet", "shelf", "sink"),
         ("basket", "trash can", "plant"),
         ("towel", "mirror", "picture", "towel", "wall shelf"),
@@ -97,7 +99,7 @@ THEMES = {
         ("paint", "paint", "panel"),
     ),
     "hospital room": Theme(
-        ((services.ward, 1.0), (group.waiting_row, 0.25)),
+        ((utility_rooms.ward, 1.0), (group.waiting_row, 0.25)),
         ("medical cart", "cabinet", "sink", "wheelchair", "locker", "medical cart"),
         ("iv stand", "trash can", "plant", "medical cart", "fan"),
         ("clock", "picture", "whiteboard", "air conditioner", "television"),
@@ -115,7 +117,7 @@ THEMES = {
         ("paint", "two tone", "panel"),
     ),
     "workshop": Theme(
-        ((services.bench_line, 1.0), (services.bench_line, 0.5), (services.box_pile, 0.6)),
+        ((utility_rooms.bench_line, 1.0), (utility_rooms.bench_line, 0.5), (utility_rooms.box_pile, 0.6)),
         ("shelf", "locker", "ladder", "toolbox", "bicycle", "shelf", "cabinet", "barrel"),
         ("barrel", "hand truck", "ladder", "trash can", "barrel", "fan"),
         ("fire extinguisher", "clock", "wall shelf", "whiteboard"),
@@ -124,7 +126,7 @@ THEMES = {
         ("paint", "two tone", "brick", "brick"),
     ),
     "store room": Theme(
-        ((services.box_pile, 1.0), (services.box_pile, 0.6)),
+        ((utility_rooms.box_pile, 1.0), (utility_rooms.box_pile, 0.6)),
         ("shelf", "shelf", "shelf", "locker", "ladder", "washing machine", "shopping cart", "bicycle"),
         ("barrel", "hand truck", "ladder", "shopping cart", "vacuum cleaner"),
         ("fire extinguisher", "clock"),
@@ -143,7 +145,7 @@ THEMES = {
         ("paint", "half tiles", "tiles"),
     ),
 }
-# Any furniture in any order: so that a network does not rely on company.
+# Any furniture in any combination, so that a network does not learn a kind from the things around it.
 _MIXED = (
     "chair", "office chair", "armchair", "sofa", "stool", "bench", "ottoman", "wheelchair", "table", "coffee table",
     "side table", "desk", "nightstand", "dresser", "cabinet", "filing cabinet", "bookshelf", "shelf", "tv stand",
@@ -163,7 +165,7 @@ _HUNG = (
 )
 THEMES["mixed"] = Theme(
     ((group.dining_set, 0.3), (group.desk_set, 0.3), (group.waiting_row, 0.2), (group.sofa_group, 0.2),
-     (services.box_pile, 0.2)),
+     (utility_rooms.box_pile, 0.2)),
     _MIXED,
     ("plant", "floor lamp", "coat rack", "barrel", "water dispenser", "speaker"),
     _HUNG,
@@ -172,13 +174,13 @@ THEMES["mixed"] = Theme(
     ("paint", "paper", "panel", "tiles", "brick", "two tone", "half tiles"),
 )
 THEME_NAMES = tuple(THEMES)
-# How often each theme is drawn when the config names none.
+# Relative frequency of themes if the config has none; 0.8 for the others.
 _WEIGHTS = {
     "living room": 2.6, "office": 1.6, "mixed": 4.0, "bedroom": 1.9, "kitchen": 1.7, "dining room": 1.1,
     "bathroom": 1.2,
 }
 
-# Lower edges of what hangs on walls, metres above the floor.
+# Range of the lower edge of things on walls, metres above the floor; (1.15, 1.6) for the others.
 _HEIGHTS = {
     "clock": (1.6, 2.1),
     "whiteboard": (0.8, 1.1),
@@ -190,16 +192,16 @@ _HEIGHTS = {
     "kitchen cabinet": (1.35, 1.6),
     "television": (1.2, 1.7),
 }
-# Metres of floor to keep free before furniture; 0.3 for the rest.
+# Metres of floor to keep free in front of furniture; 0.3 for the others.
 _FRONT = {
     "wardrobe": 0.5, "cabinet": 0.35, "dresser": 0.4, "bookshelf": 0.4, "washing machine": 0.5, "refrigerator": 0.6,
 }
 # fmt: on
-_TURNED = ("bicycle", "ladder")  # placed by their long side
+_ALONG_WALLS = ("bicycle", "ladder")  # always placed with their long side at a wall
 
 
 def draw_theme(rng, name=None):
-    """A theme's name: the given one, or one drawn by weight."""
+    """The name of a theme: the given one, or one drawn by weight. Raises SpaceformerError for unknown names."""
     if name is not None:
         if name not in THEMES:
             raise SpaceformerError(f"RoomConfig: theme is {name!r}, expected None or one of {', '.join(THEMES)}")
@@ -210,9 +212,9 @@ def draw_theme(rng, name=None):
 
 
 def furnish(rng, plan, things, config, openings):
-    """Fill one room with the things of its theme, the large ones first. openings: callback(site) for doors, windows.
+    """Fill one room with the things of its theme, large ones first. Returns the Site.
 
-    Appends to `things`; returns the Site.
+    plan: FloorPlan; things: list that new things are appended to; openings: function(site) that adds doors and windows.
     """
     theme, density = THEMES[plan.theme], config.density
     site = Site(plan, things)
@@ -239,7 +241,7 @@ def _repeat(rng, mean, action):
 
 
 def _along_wall(site, rng, kind):
-    """Furniture at a wall; a third of the time with a twin beside it."""
+    """Furniture at a wall; some kinds with a copy beside it, with a probability of 0.35."""
     thing = make_thing(rng, kind)
     if not site.against_wall(rng, thing, front=_FRONT.get(kind, 0.3)):
         return
@@ -251,7 +253,7 @@ def _along_wall(site, rng, kind):
 def _hang(site, rng, kind):
     fit = {"hung": True} if kind == "television" else {}
     thing = hang(site, rng, kind, _HEIGHTS.get(kind, (1.15, 1.6)), **fit)
-    if thing and kind == "picture" and chance(rng, 0.3):  # pictures hang in pairs
+    if thing and kind == "picture" and chance(rng, 0.3):  # a pair of pictures
         side = pick(rng, (-1, 1))
         other = make_thing(rng, "picture")
         high = other.shape.bounds()[1]
@@ -266,15 +268,15 @@ def _hang(site, rng, kind):
 
 
 def _scatter(site, rng, kind):
-    """A small thing on the floor: near a wall more often than in the middle."""
+    """A small thing on the floor, at a wall or anywhere."""
     thing = make_thing(rng, kind)
-    if chance(rng, 0.45) or kind in _TURNED:
+    if chance(rng, 0.45) or kind in _ALONG_WALLS:
         return site.against_wall(rng, thing, gap=between(rng, 0.02, 0.3), light=chance(rng, 0.3))
     return site.anywhere(rng, thing, light=True)
 
 
 def _ceiling_lamps(site, rng):
-    """One lamp near the middle of the room, or a regular grid of equal ones."""
+    """One ceiling lamp near the middle of the room, or four equal ones."""
     x0, y0, x1, y1 = site.plan.bounds
     lamp = make_thing(rng, "ceiling lamp")
     height = lamp.shape.bounds()[1][2]

@@ -1,17 +1,17 @@
-"""Arrangements of service rooms: a kitchen line, a bathroom, a hospital ward, a workbench, a pile of boxes.
+"""Arrangements of kitchens, bathrooms, hospital wards, workshops and store rooms.
 
-As in `arrangements`, each takes (site, rng) and puts what fits.
+As in `arrangements`, each is a function of (site, rng) that places what fits.
 """
 
 import math
 
 from .groups import family, hang
-from .placing import make_thing
+from .placement import make_thing
 from .things.parts import between, chance, pick
 
 
 def kitchen_line(site, rng):
-    """Cupboards with a sink, a stove, a refrigerator along a wall, cabinets and a hood above."""
+    """A kitchen along a wall: counters with a sink, a stove, a refrigerator; cabinets and a hood above."""
     walls = sorted(site.plan.walls, key=lambda wall: -wall.length)
     wall = pick(rng, walls[:2])
     base = make_thing(rng, "kitchen counter", width=0.6)
@@ -33,7 +33,7 @@ def kitchen_line(site, rng):
 
 
 def _kitchen_piece(site, rng, wall, along, name, base):
-    """One element of the line; returns where the next one starts, counted in metres along the wall."""
+    """Place one element of the kitchen; returns the start of the next one, metres along the wall."""
     width = between(rng, 0.8, 1.1) if name == "sink unit" else between(rng, 0.5, 1.4)
     if name == "sink unit":
         hole = (-0.28, 0.28)
@@ -56,7 +56,7 @@ def _kitchen_piece(site, rng, wall, along, name, base):
 
 
 def _wall_cabinets(site, rng, wall, base):
-    """Hanging cupboards above the counters of a wall, in the same paint."""
+    """Wall cabinets above the counters of a wall, in the same paint."""
     for counter in [thing for thing in site.own if thing.kind == "kitchen counter"]:
         low, high = counter.shape.bounds()
         above = make_thing(rng, "kitchen cabinet", base.look, width=high[0] - low[0] - 0.02)
@@ -100,7 +100,7 @@ def ward(site, rng):
 
 
 def bench_line(site, rng):
-    """A workbench at a wall with a stool before it."""
+    """A workbench at a wall, perhaps with a stool in front of it."""
     bench = make_thing(rng, "workbench")
     if site.against_wall(rng, bench, front=0.8) and chance(rng, 0.5):
         stool = make_thing(rng, pick(rng, ("stool", "office chair")))
@@ -108,7 +108,7 @@ def bench_line(site, rng):
 
 
 def box_pile(site, rng):
-    """Some boxes next to and on each other."""
+    """Boxes beside and on top of each other."""
     first = make_thing(rng, "box")
     if not site.against_wall(rng, first):
         return

@@ -1,4 +1,4 @@
-"""The geometry of every kind: importing a module registers its builders; `build` makes a Shape of a kind."""
+"""The geometry of each kind. The modules register their builders on import; `build` makes a Shape of a kind."""
 
 from . import bath, beds, climate, clutter, decor, devices, kitchen, openings, seats, storage, tables, workshop
 from .registry import BUILDERS, build

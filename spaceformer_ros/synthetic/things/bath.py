@@ -46,7 +46,7 @@ def toilet(shape, rng, look):
 
 @builds("bathtub")
 def bathtub(shape, rng, look):
-    """A tub along the wall with an apron, a broad rim and a tap; one in four stands free, as an oval."""
+    """A built-in tub with an apron, a rim and a tap; a quarter are free-standing and oval."""
     width, depth, height = between(rng, 1.45, 1.8), between(rng, 0.68, 0.82), between(rng, 0.48, 0.62)
     if chance(rng, 0.25):
         shape.round((0, 0, height / 2), (width * 0.85, depth * 0.85, height), look.main, None, 1.17, CUP)
@@ -90,7 +90,7 @@ def bathtub(shape, rng, look):
 
 
 @builds("shower")
-def shower(shape, rng, look):
+def shower(shape, rng, _look):
     """A tray with glass on two sides in a steel frame, and a shower head."""
     width, height = between(rng, 0.8, 1.0), between(rng, 1.9, 2.05)
     shape.slab(

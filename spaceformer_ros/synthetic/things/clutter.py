@@ -1,4 +1,4 @@
-"""Small things that people leave on floors, tables and shelves."""
+"""Small things on floors, tables and shelves."""
 
 import math
 
@@ -140,7 +140,7 @@ def _one_book(shape, rng, z, paint):
 
 @builds("book")
 def book(shape, rng, look):
-    """A book, a stack of books (mostly of one colour, so that the word fits) or a row between ends."""
+    """A book, a stack of books (mostly of one colour, which is its colour word) or a row between ends."""
     form = rng.random()
     if form < 0.4:
         _one_book(shape, rng, 0.0, look.main)

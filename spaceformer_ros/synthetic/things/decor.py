@@ -1,4 +1,4 @@
-"""Decoration: plants, vases, pictures, mirrors, clocks, rugs, pillows. Wall things have their back at +y."""
+"""Decoration: plants, vases, pictures, mirrors, clocks, rugs, pillows. The backs of things on walls are at +y."""
 
 import math
 from dataclasses import replace
@@ -12,7 +12,7 @@ EARTH = plain((62, 46, 36), content=True)
 
 
 def _pot(shape, rng, width, height):
-    """A flower pot; returns where the earth is."""
+    """A flower pot with earth."""
     paint = pick(rng, (plain((176, 92, 62)), plain(draw_color(rng, "any")), plain(draw_shade(rng, "white"))))
     paint = paint.as_content()
     if chance(rng, 0.25):
@@ -111,7 +111,7 @@ def _frame(shape, width, height, y, rim, paint):
 
 @builds("picture")
 def picture(shape, rng, look):
-    """A framed canvas: landscape, stripes, abstract shapes or a portrait. The canvas carries the colour word."""
+    """A framed canvas: landscape, stripes, abstract shapes or a portrait. The canvas decides the colour word."""
     width, height = between(rng, 0.3, 1.1), between(rng, 0.3, 0.85)
     rim = between(rng, 0.02, 0.06)
     frame = pick(rng, (BLACK, WHITE, wood(rng), plain((176, 142, 70)), look.trim)).as_content()
@@ -134,7 +134,7 @@ def picture(shape, rng, look):
 
 
 @builds("mirror")
-def mirror(shape, rng, look):
+def mirror(shape, rng, _look):
     """A sheet of glass, rectangular or oval, with a frame; most of its depth is lost."""
     width, height = between(rng, 0.4, 0.8), between(rng, 0.5, 1.5)
     glass = plain(pick(rng, ((172, 184, 192), (150, 160, 170), (190, 196, 200))), gloss=0.75)

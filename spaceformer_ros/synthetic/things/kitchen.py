@@ -122,7 +122,7 @@ def kitchen_counter(shape, rng, look, width=None, hole=None):
 
 @builds("kitchen cabinet")
 def kitchen_cabinet(shape, rng, look, width=None):
-    """Cupboards that hang on the wall above a counter."""
+    """Cupboards on the wall above a counter."""
     width, depth, height = width or between(rng, 0.6, 1.8), between(rng, 0.3, 0.38), between(rng, 0.5, 0.75)
     shape.slab((-width / 2, -depth / 2, 0), (width / 2, depth / 2, height), look.main.shaded(0.7))
     count = max(1, round(width / 0.45))

@@ -1,4 +1,4 @@
-"""Doors, windows and what hangs in front of them: the wall decides their size; z = 0 is the lower edge."""
+"""Doors, windows, curtains and blinds, sized to their opening; z = 0 is the lower edge."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Parts that many kinds share: legs, drawers, doors, handles, casters, wheels, rows of books."""
+"""Parts that several kinds have: legs, drawers, doors, handles, casters, wheels, rows of books."""
 
 import math
 
@@ -12,17 +12,17 @@ WHITE = plain((238, 238, 234))
 
 
 def pick(rng, options):
-    """One of a sequence."""
+    """A random element of a sequence."""
     return options[int(rng.integers(len(options)))]
 
 
 def between(rng, low, high):
-    """A float drawn from [low, high)."""
+    """A uniform random float in [low, high)."""
     return low + (high - low) * float(rng.random())
 
 
 def chance(rng, probability):
-    """True with a probability."""
+    """True with the given probability."""
     return bool(rng.random() < probability)
 
 
@@ -41,7 +41,7 @@ def round_legs(shape, rng, width, depth, height, paint):
 
 
 def tapered_legs(shape, rng, width, depth, height, paint):
-    """Four legs that spread and get thinner towards the floor."""
+    """Four splayed legs that taper towards the floor."""
     spread, radius = between(rng, 0.0, 0.06), between(rng, 0.02, 0.032)
     for x, y in corners(width - 0.1, depth - 0.1):
         foot = (x + math.copysign(spread, x), y + math.copysign(spread, y), 0)
@@ -173,7 +173,7 @@ def books(shape, rng, x0, x1, y0, y1, z, height):
 
 
 def wheel(shape, center, radius, tire, paint=BLACK, axis_x=True, spokes=0, rim=STEEL):
-    """A wheel standing on its tire; axis_x: its axle lies along x (it rolls along y)."""
+    """A wheel; axis_x: its axle is along x, so that it rolls along y."""
     turn = (0.0, math.pi / 2, 0.0) if axis_x else (0.0, 0.0, math.pi / 2)
     shape.ring(center, radius - tire, tire, paint, turn)
     size = 0.3 if spokes else 1.6

@@ -1,4 +1,4 @@
-"""Kind name -> builder of its geometry."""
+"""Registry of the builders: kind -> function that builds its geometry."""
 
 from ..shapes import Shape
 
@@ -6,7 +6,7 @@ BUILDERS = {}
 
 
 def builds(*kinds):
-    """Register a builder(shape, rng, look, **fit) that adds parts to `shape` in the object frame of `shapes`."""
+    """Decorator: register builder(shape, rng, look, **fit), which adds parts to a Shape, for some kinds."""
 
     def register(builder):
         for kind in kinds:
@@ -19,8 +19,8 @@ def builds(*kinds):
 def build(kind, rng, look, **fit):
     """A new Shape of one kind.
 
-    rng: draws every free dimension; look: its paints; fit: dimensions in metres that the surroundings dictate, for the
-    kinds that take them (window, door, curtain, blinds, rug, radiator, table, desk, kitchen counter, picture ...).
+    rng: draws all free dimensions; look: Look; fit: dimensions in metres given by the surroundings, for builders with
+    such parameters (window, door, curtain, blinds, rug, radiator, desk, kitchen counter, ...).
     """
     shape = Shape()
     BUILDERS[kind](shape, rng, look, **fit)

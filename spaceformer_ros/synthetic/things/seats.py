@@ -1,4 +1,4 @@
-"""Things to sit on. Fronts look along -y."""
+"""Seats. Fronts face -y."""
 
 import math
 
@@ -60,7 +60,7 @@ def _cushion_back(shape, rng, width, y, z0, z1, look):
     shape.cushion((0, y + 0.02, (z0 + z1) / 2), (width, 0.08, z1 - z0), look.main, (0, 0, -between(rng, 0.03, 0.15)), 6)
 
 
-def _shell_back(shape, rng, width, y, z0, z1, look):
+def _shell_back(shape, _rng, width, y, z0, z1, look):
     """A bent plastic shell: three panels around the back."""
     for turn, x in ((-0.5, width * 0.42), (0.0, 0.0), (0.5, -width * 0.42)):
         back = y + 0.02 - (0.05 if x else 0.0)
@@ -68,7 +68,7 @@ def _shell_back(shape, rng, width, y, z0, z1, look):
         shape.block((x, back, z0 + size[2] / 2), size, look.main, (turn, 0, -0.12), (5, 5))
 
 
-def _spindle_back(shape, rng, width, y, z0, z1, look):
+def _spindle_back(shape, _rng, width, y, z0, z1, look):
     """A bow over round spindles."""
     steps = 8
     points = [
@@ -278,7 +278,7 @@ def bench(shape, rng, look):
 
 @builds("ottoman")
 def ottoman(shape, rng, look):
-    """A soft block or drum to put one's feet on."""
+    """A soft block or drum, as a footrest."""
     width, high = between(rng, 0.4, 0.7), between(rng, 0.34, 0.46)
     feet = pick(rng, (0.0, 0.06))
     if chance(rng, 0.5):

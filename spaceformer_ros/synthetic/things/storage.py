@@ -1,4 +1,4 @@
-"""Things that hold things: cabinets, shelves, racks. Fronts at -y, backs to the wall."""
+"""Storage: cabinets, shelves, racks. Fronts at -y, backs to the wall."""
 
 import math
 
@@ -26,13 +26,13 @@ from .registry import builds
 
 
 def _body(shape, rng, look, width, depth, height, feet=0.0):
-    """A closed box, a little darker than its fronts so that the gaps between them show."""
+    """A closed box, slightly darker than its fronts, so that the gaps between them are visible."""
     if feet > 0.09:
         legs(shape, rng, width - 0.04, depth - 0.04, feet, look.trim, (square_legs, tapered_legs))
     elif feet:
         shape.slab((-width / 2 + 0.03, -depth / 2 + 0.04, 0), (width / 2 - 0.03, depth / 2, feet), DARK)
     shape.slab((-width / 2, -depth / 2, feet), (width / 2, depth / 2, height), look.main.shaded(0.5))
-    for x in (-1, 1):  # the sides carry the main paint
+    for x in (-1, 1):  # the sides have the main paint
         shape.block((x * (width / 2 + 0.003), 0, (feet + height) / 2), (0.006, depth, height - feet), look.main)
     shape.slab(
         (-width / 2 - 0.006, -depth / 2 - 0.012, height), (width / 2 + 0.006, depth / 2, height + 0.02), look.main
@@ -127,7 +127,7 @@ def bookshelf(shape, rng, look):
 
 
 def _shelf_content(shape, rng, room):
-    """What stands in one half of a compartment; room: (x0, x1, depth, z, height) metres."""
+    """The contents of one half of a compartment; room: (x0, x1, depth, z, height) metres."""
     x0, x1, depth, z, height = room
     form = rng.random()
     front = -depth / 2 + between(rng, 0.01, 0.06)

@@ -1,4 +1,4 @@
-"""Things to put things on. Who sits at them sits at -y."""
+"""Tables and desks. The seat is at -y."""
 
 from ..colors import plain, wood
 from .parts import (
@@ -119,7 +119,7 @@ def _desk_drawers(shape, rng, x0, x1, depth, height, look, wheels=False):
 
 @builds("desk")
 def desk(shape, rng, look, size=None):
-    """A writing desk on legs, side boards or drawer units; the sitter's knees go at -y. size: (width, depth) metres."""
+    """A writing desk on legs, side boards or drawer units; knee space at -y. size: (width, depth) metres."""
     width, depth = size or (between(rng, 1.0, 1.8), between(rng, 0.55, 0.82))
     height = between(rng, 0.7, 0.77)
     thick = _rectangle_top(shape, rng, width, depth, height, look.main)

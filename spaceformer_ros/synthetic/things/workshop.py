@@ -143,7 +143,7 @@ def traffic_cone(shape, rng, look):
 
 @builds("bicycle")
 def bicycle(shape, rng, look):
-    """Two spoked wheels, a diamond or step-through frame, saddle, handlebar, cranks; it stands along x."""
+    """Two spoked wheels, a diamond or step-through frame, saddle, handlebar, cranks; its length is along x."""
     radius, base = between(rng, 0.3, 0.35), between(rng, 0.98, 1.08)
     rear, front = (-base / 2, 0, radius), (base / 2, 0, radius)
     for center in (rear, front):

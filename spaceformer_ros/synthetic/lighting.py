@@ -1,11 +1,11 @@
-"""Light on surfaces: lamps and windows, a bounce from everywhere, soft shadows below things; and a camera's tint."""
+"""Lighting of surfaces: lamps, windows, ambient light, soft shadows below furniture; and a camera's colour errors."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-SHADOW_CELL = 0.06  # metres, of the height map that tells what lies below something
+SHADOW_CELL = 0.06  # metres, cell of the height map that shadows are computed from
 SHADOW_STEP = 0.15  # metres between its levels
 
 
@@ -34,9 +34,9 @@ def draw_lamps(rng, plans, things):
 
 
 def illuminate(surfaces, lamps, furniture, rng):
-    """The surfaces as lit: rgb is what a camera with neutral colours would see, 0..255.
+    """Surfaces with illuminated colours: rgb as measured by a camera with neutral colours, 0..255.
 
-    lamps: from `draw_lamps`; furniture: [T] bool, which things cast shadows on what is below them.
+    lamps: of `draw_lamps`; furniture: [T] bool, which things cast shadows on surfaces below them.
     """
     xyz, normal = surfaces.xyz, surfaces.normal
     light = rng.uniform(0.45, 0.85) + 0.08 * normal[:, 2]  # the bounce from ceiling and floor
@@ -52,7 +52,7 @@ def illuminate(surfaces, lamps, furniture, rng):
 
 
 def _below_something(xyz, normal, furniture):
-    """[N] float32 in 0..1: how much furniture lies above a point, seen from straight above and blurred."""
+    """[N] float32 in 0..1: share of the surroundings of a point that has furniture above it."""
     low = xyz[:, :2].min(axis=0)
     cell = ((xyz[:, :2] - low) / SHADOW_CELL).astype(np.int64)
     size = cell.max(axis=0) + 1
@@ -68,7 +68,7 @@ def _below_something(xyz, normal, furniture):
 
 
 def _mottle(xyz, rng):
-    """[N] float32 around 0: dirt and uneven light, bent waves of half a metre and more."""
+    """[N] float32 around 0: stains and uneven light, as distorted waves of half a metre and more."""
     value = np.zeros(len(xyz), dtype=np.float32)
     bend = 2 * np.sin(xyz @ rng.normal(0, 2, 3).astype(np.float32))
     for _ in range(3):
@@ -79,14 +79,14 @@ def _mottle(xyz, rng):
 
 @dataclass(frozen=True)
 class Tint:
-    """What a camera does to all its colours: gains [3] per channel, saturation and contrast (1: none)."""
+    """A camera's colour errors: gain [3] per channel, saturation and contrast; 1 is neutral."""
 
     gain: np.ndarray
     saturation: float
     contrast: float
 
     def __call__(self, rgb):
-        """rgb: [N, 3] float32 in 0..255. Returns the same, clipped."""
+        """Colours with these errors. rgb: [N, 3] float32 in 0..255; returns the same shape and range."""
         gray = rgb.mean(axis=1, keepdims=True)
         value = gray + (rgb - gray) * np.float32(self.saturation)
         value = 255 * (np.clip(value, 0, 255) / 255) ** np.float32(self.contrast)
@@ -94,10 +94,10 @@ class Tint:
 
 
 def draw_tint(rng, strength):
-    """A camera's own colours: mostly slightly off, now and then far off. strength: 0 (neutral) .. 1 .. 2."""
+    """Colour errors of a camera: usually small, sometimes large. strength: factor, 0 (neutral) .. 2."""
     far_off = rng.random() < 0.25
     spread = strength * (0.1 if far_off else 0.035)
-    warm = strength * rng.normal(0.04, 0.12 if far_off else 0.05)  # lamps are yellow, shade is blue
+    warm = strength * rng.normal(0.04, 0.12 if far_off else 0.05)  # lamps are yellow, shadows are blue
     exposure = strength * (rng.normal(-0.22, 0.3) if far_off else rng.normal(-0.02, 0.12))
     gain = np.exp(rng.normal(0, spread, 3) + warm * np.array([1.0, 0.2, -1.0]) + exposure)
     contrast = float(np.exp(strength * rng.normal(0.02, 0.14 if far_off else 0.07)))

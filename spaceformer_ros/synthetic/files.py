@@ -1,4 +1,4 @@
-"""A room on disk: the points as binary PLY, what is in it as JSON."""
+"""Files of a room: its points as binary PLY, its objects and questions as JSON."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Putting things into one room: what stands where, what is free, and the few ways to find a place.
+"""Placement of things in one room, without collisions.
 
-Nothing enters another thing: each thing has solid boxes (`Shape.volumes`), tested as turned rectangles with a range
-of heights, so that a chair slides under a table top but not into its legs.
+Each thing has solid boxes (`Shape.volumes`), tested as rotated rectangles with a range of heights: a chair can be
+pushed under a table top, but not into its legs.
 """
 
 import math
@@ -15,13 +15,16 @@ from .shapes import Shape
 from .things import build
 from .things.parts import between, pick
 
-TOUCH = 0.004  # metres by which solid boxes may overlap: things that touch do not collide
-FREE, RESERVED = -1, -2  # owners of volumes that are no things: building parts, and floor kept free of furniture
+TOUCH = 0.004  # metres that solid boxes may overlap: things in contact do not collide
+FREE, RESERVED = -1, -2  # owners of volumes without a thing: building parts, and floor kept free of furniture
 
 
 @dataclass(eq=False)
 class Thing:
-    """A shape with a pose: x, y, z metres of its origin in the map, yaw radians; seed and look rebuild it."""
+    """A shape with a pose: x, y, z (metres) of its origin in the map, yaw (radians).
+
+    kind, look, seed, fit: arguments of `make_thing` that reproduce the shape.
+    """
 
     kind: str
     shape: Shape
@@ -34,12 +37,12 @@ class Thing:
     yaw: float = 0.0
 
     def point(self, x, y):
-        """Map (x, y) of a point in the thing's own frame."""
+        """Map (x, y) of a point in the thing's frame, metres."""
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         return self.x + c * x - s * y, self.y + s * x + c * y
 
     def moved(self, x, y, z, yaw):
-        """This thing, put elsewhere."""
+        """Set the pose; returns the thing."""
         self.x, self.y, self.z, self.yaw = x, y, z, yaw
         return self
 
@@ -56,14 +59,17 @@ class Thing:
 
 
 def make_thing(rng, kind, look=None, seed=None, **fit):
-    """A thing of one kind at the origin; look and seed (of its geometry) are drawn unless given."""
+    """A new thing of one kind at the origin.
+
+    look: Look, and seed: of its geometry; drawn unless given. fit: dimensions, see `things.build`.
+    """
     look = look or draw_look(rng, KINDS[kind].materials, KINDS[kind].palette)
     seed = int(rng.integers(2**62)) if seed is None else seed
     return Thing(kind, build(kind, np.random.default_rng(seed), look, **fit), look, seed, fit)
 
 
 def collide(a, b, touch=TOUCH):
-    """[Ka, Kb] bool: which turned boxes (rows as `Thing.volumes`) share space by more than `touch` metres."""
+    """[Ka, Kb] bool: which boxes (rows of `Thing.volumes`) overlap by more than `touch` metres."""
     result = np.zeros((len(a), len(b)), dtype=bool)
     dx, dy = b[None, :, 0] - a[:, None, 0], b[None, :, 1] - a[:, None, 1]
     reach = np.hypot(a[:, 2], a[:, 3])[:, None] + np.hypot(b[:, 2], b[:, 3])[None]
@@ -87,7 +93,7 @@ class Site:
 
     def __init__(self, plan, things):
         self.plan = plan
-        self.things = things  # of the whole map; this room appends to it
+        self.things = things  # of the whole building; things of this room are appended
         self.first = len(things)
         self._volumes = np.zeros((0, 8))
         self._owners = np.zeros(0, dtype=np.int64)
@@ -96,17 +102,17 @@ class Site:
 
     @property
     def own(self):
-        """Things that were put into this room."""
+        """The things of this room."""
         return self.things[self.first :]
 
     def block(self, area, z0, z1, owner=FREE):
-        """Keep a rectangle (x0, y0, x1, y1) free from z0 to z1; RESERVED applies to furniture only."""
+        """Keep a rectangle (x0, y0, x1, y1) free from z0 to z1; owner RESERVED: free of furniture only."""
         x0, y0, x1, y1 = area
         row = [(x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2, 1.0, 0.0, z0, z1]
         self._keep(np.array([row]), owner)
 
     def reserve(self, thing, front):
-        """Keep `front` metres before a thing free of furniture."""
+        """Keep `front` metres in front of a thing free of furniture."""
         low, high = thing.shape.bounds()
         x, y = thing.point((low[0] + high[0]) / 2, low[1] - front / 2)
         row = [x, y, (high[0] - low[0]) / 2, front / 2, math.cos(thing.yaw), math.sin(thing.yaw), 0.05, 1.5]
@@ -117,7 +123,10 @@ class Site:
         self._owners = np.concatenate([self._owners, np.full(len(volumes), owner)])
 
     def fits(self, thing, light=False, on=None, indoors=True):
-        """Whether a thing can stand where it is. light: may use reserved floor; on: the thing that carries it."""
+        """Whether a thing fits at its pose.
+
+        light: it may use reserved floor; on: the thing that supports it; indoors: it must be inside the room.
+        """
         volumes = thing.volumes
         if indoors and not self._indoors(volumes):
             return False
@@ -137,31 +146,36 @@ class Site:
         return bool((inside & (volumes[:, 7] < self.plan.height + 0.02)).all())
 
     def add(self, thing):
-        """Keep a thing where it is."""
+        """Add a thing at its pose; returns it."""
         self.things.append(thing)
         self._keep(thing.volumes, len(self.things) - 1)
         return thing
 
     def put(self, thing, x, y, yaw, z=0.0, **how):
-        """Keep a thing at a pose if it fits there. Returns it or None."""
+        """Add a thing at a pose if it fits (how: options of `fits`). Returns it or None."""
         thing.moved(x, y, z, yaw)
         return self.add(thing) if self.fits(thing, **how) else None
 
     def against_wall(self, rng, thing, wall=None, along=None, gap=None, tries=10, z=0.0, front=0.0, **how):
-        """Back to a wall at height z: a given one or any, its origin `along` metres from the wall's start or anywhere.
+        """Place a thing with its back to a wall. Returns it or None.
 
-        gap: metres to the wall; front: metres of floor to keep free before it. Returns the thing or None.
+        wall: a Wall, None to draw one;
+        along: metres from the wall's start to the thing's origin, None to draw it;
+        gap: metres between them, None to draw it;
+        z: height of the thing's origin, metres;
+        front: metres of floor to reserve in front of it;
+        how: options of `fits`.
         """
         low, high = thing.shape.bounds()
         wide = high[0] - low[0]
         walls = [wall] if wall else [w for w in self.plan.walls if w.length > wide + 0.04]
         for _ in range(tries if walls else 0):
-            chosen = wall or _longest_first(rng, walls)
+            chosen = wall or _draw_wall(rng, walls)
             if chosen.length < wide + 0.02:
                 return None
             u = along if along is not None else between(rng, high[0] + 0.01, chosen.length + low[0] - 0.01)
             if not chosen.is_free(u - high[0], u - low[0], z + 0.02, z + high[2], 0.0):
-                continue  # it would stand before a door or a window
+                continue  # in front of a door or a window
             away = gap if gap is not None else between(rng, 0.008, 0.05)
             x, y = chosen.point(u, high[1] + away)
             if self.put(thing, x, y, chosen.yaw, z, **how):
@@ -171,7 +185,7 @@ class Site:
         return None
 
     def in_corner(self, rng, thing, **how):
-        """Close to two walls that meet in a corner. Returns it or None."""
+        """Place a thing in a corner of the room; how: options of `against_wall`. Returns it or None."""
         low, high = thing.shape.bounds()
         for _ in range(6):
             wall = pick(rng, self.plan.walls)
@@ -182,7 +196,7 @@ class Site:
         return None
 
     def anywhere(self, rng, thing, tries=14, **how):
-        """Somewhere on the floor, at any heading. Returns it or None."""
+        """Place a thing anywhere on the floor, at any heading. Returns it or None."""
         x0, y0, x1, y1 = self.plan.bounds
         for _ in range(tries):
             if self.put(thing, between(rng, x0, x1), between(rng, y0, y1), between(rng, -math.pi, math.pi), **how):
@@ -190,7 +204,10 @@ class Site:
         return None
 
     def beside(self, thing, anchor, side, gap=0.06, y=None, yaw=0.0, **how):
-        """At the left (side -1) or right (+1) of an anchor, backs aligned unless y is given, in the anchor's frame."""
+        """Place a thing on the left (side -1) or right (+1) of an anchor, backs aligned. Returns it or None.
+
+        gap: metres between them; y: of its origin in the anchor's frame, instead of aligned backs; yaw: relative.
+        """
         low, high = thing.shape.bounds()
         anchor_low, anchor_high = anchor.shape.bounds()
         x = anchor_high[0] + gap - low[0] if side > 0 else anchor_low[0] - gap - high[0]
@@ -198,14 +215,17 @@ class Site:
         return self.put(thing, *anchor.point(x, y), anchor.yaw + yaw, **how)
 
     def before(self, thing, anchor, x=0.0, gap=0.3, yaw=0.0, **how):
-        """In front of an anchor (towards its -y), `gap` metres away; yaw 0 looks the same way as the anchor."""
+        """Place a thing `gap` metres in front of an anchor (at its -y); yaw: relative. Returns it or None."""
         low, high = thing.shape.bounds()
         reach = max(abs(low[1]), abs(high[1])) if abs(math.cos(yaw)) > 0.5 else max(abs(low[0]), abs(high[0]))
         y = anchor.shape.bounds()[0][1] - gap - reach
         return self.put(thing, *anchor.point(x, y), anchor.yaw + yaw, **how)
 
     def on_top(self, rng, thing, anchor, at=None, yaw=None, tries=5):
-        """On one of an anchor's tops; at: (x, y) in the anchor's frame, or anywhere. Returns it or None."""
+        """Place a thing on one of an anchor's tops. Returns it or None.
+
+        at: (x, y) metres in the anchor's frame, None to draw it; yaw: relative, None to draw it.
+        """
         low, high = thing.shape.bounds()
         room = self.plan.height - anchor.z - high[2]
         tops = [top for top in anchor.shape.tops if top[5] > high[2] + 0.02 and top[4] < room]
@@ -223,8 +243,8 @@ class Site:
         return None
 
 
-def _longest_first(rng, walls):
-    """A wall, the likelier the longer."""
+def _draw_wall(rng, walls):
+    """A wall drawn with a probability proportional to its length."""
     pick_at = rng.random() * sum(wall.length for wall in walls)
     for wall in walls:
         pick_at -= wall.length

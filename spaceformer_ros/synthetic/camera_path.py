@@ -1,4 +1,4 @@
-"""Where a robot drives and looks: camera poses on free floor, a complete tour, a part of one, or a few frames."""
+"""Camera poses of a robot on free floor: a complete tour, a part of one, or a few frames."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ROBOT_RADIUS = 0.22  # metres
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera: position [3] metres; yaw (0 looks along x), pitch (positive looks up), roll, radians."""
+    """A camera pose in the map: position [3] metres; yaw (0 along x), pitch (positive is up) and roll, radians."""
 
     position: tuple
     yaw: float
@@ -21,7 +21,7 @@ class Pose:
 
     @property
     def axes(self):
-        """[3, 3] float64 rows: the camera's right, down and forward in the map."""
+        """[3, 3] float64: the camera's right, down and forward unit vectors in the map, as rows."""
         cy, sy, cp, sp = math.cos(self.yaw), math.sin(self.yaw), math.cos(self.pitch), math.sin(self.pitch)
         forward = np.array([cy * cp, sy * cp, sp])
         right, down = np.array([sy, -cy, 0.0]), np.array([cy * sp, sy * sp, -cp])
@@ -30,7 +30,7 @@ class Pose:
 
 
 def free_floor(plans, doorways, things, height):
-    """[K, 2] metres: centres of the floor cells where a robot with a camera at `height` metres can be."""
+    """[K, 2] metres: centres of the floor cells that a robot with a camera at `height` metres can reach."""
     areas = [rectangle for plan in plans for rectangle in plan.rectangles()] + [doorway.area for doorway in doorways]
     low = np.array([min(a[0] for a in areas), min(a[1] for a in areas)]) - GRID
     high = np.array([max(a[2] for a in areas), max(a[3] for a in areas)]) + GRID
@@ -52,11 +52,11 @@ def free_floor(plans, doorways, things, height):
             if len(i) > 12 or radius < 0.05:
                 return np.stack([x[i], y[j]], axis=1)
     middle = [(plans[0].bounds[0] + plans[0].bounds[2]) / 2, (plans[0].bounds[1] + plans[0].bounds[3]) / 2]
-    return np.array([middle])  # no floor is free at all: fly
+    return np.array([middle])  # no free floor: the camera is inside furniture
 
 
 def draw_path(rng, plans, doorways, things, config):
-    """Camera poses in the order of the visit, and the name of the kind of tour."""
+    """Camera poses in order, and the kind of tour: "tour", "part" or "few frames"."""
     height = float(rng.uniform(*config.camera_height))
     height = min(height, min(plan.height for plan in plans) - 0.3)
     floor = free_floor(plans, doorways, things, height)
@@ -71,7 +71,7 @@ def draw_path(rng, plans, doorways, things, config):
 
 
 def _pitch(rng, height):
-    """Look at things about 0.7 m high and 2.2 m away, give or take."""
+    """A pitch towards a height of about 0.7 m at a distance of 2.2 m, with noise; radians."""
     return math.atan2(0.7 - height, 2.2) + float(rng.normal(0.02, 0.16))
 
 
@@ -81,14 +81,14 @@ def _pose(rng, place, height, yaw):
 
 
 def _tour(rng, floor, height, views, part):
-    """Stops spread over the free floor (or a part of it), visited one after the other; some views at each."""
+    """Poses at stops spread over the free floor or a part of it, with 3 to 6 views at each."""
     per_stop = int(rng.integers(3, 7))
     stops = _spread(rng, floor, max(1, round(views / per_stop)), part)
     poses = []
     for number, stop in enumerate(stops):
         start = float(rng.uniform(-math.pi, math.pi))
         turn = 2 * math.pi / per_stop * float(rng.uniform(0.85, 1.15))
-        if number + 1 < len(stops):  # look where the robot goes first
+        if number + 1 < len(stops):  # the first view is towards the next stop
             start = math.atan2(*(stops[number + 1] - stop)[::-1])
         for view in range(per_stop):
             place = stop + rng.normal(0, 0.08, 2)
@@ -97,7 +97,10 @@ def _tour(rng, floor, height, views, part):
 
 
 def _spread(rng, floor, count, part):
-    """`count` cells far from each other, near a random one if part < 1, in the order of a short walk."""
+    """`count` cells [2] far from each other, ordered by nearest neighbour.
+
+    part: share of the free floor, around a random cell, that they are drawn from.
+    """
     home = floor[int(rng.integers(len(floor)))]
     distance = np.linalg.norm(floor - home, axis=1)
     near = floor[distance <= max(np.quantile(distance, part), 0.2)]
@@ -113,7 +116,7 @@ def _spread(rng, floor, count, part):
 
 
 def _few_frames(rng, floor, height, views):
-    """A short sweep from a place with a view: the robot turns and moves a little."""
+    """A short sweep from a random place towards the middle of the floor: the camera turns and moves slightly."""
     middle = floor.mean(axis=0)
     place = floor[int(rng.integers(len(floor)))]
     yaw = math.atan2(*(middle - place)[::-1]) + float(rng.normal(0, 0.5))

@@ -1,10 +1,10 @@
-"""Small things on whatever has a top: a table of what people leave where."""
+"""Clutter: small things on furniture, from a table of typical combinations."""
 
-from .placing import make_thing
+from .placement import make_thing
 from .things.parts import chance, pick
 
 # fmt: off
-# What lies on what, from likely to unlikely; repeated kinds are likelier.
+# Kinds of things on each kind of furniture; repeated kinds are more likely.
 ON_TOP = {
     "table": ("cup", "bottle", "bowl", "vase", "book", "laptop", "plant", "bowl", "cup"),
     "desk": ("book", "cup", "book", "bottle", "plant", "laptop", "box"),
@@ -41,28 +41,28 @@ _ANY_SMALL = (
     "vase", "bottle", "cup", "bowl", "book", "teddy bear", "ball", "toolbox", "pillow", "plant", "speaker", "shoes",
     "box",
 )
-# How many things lie there at most, and how likely each is.
-_BUSY = {
+# Maximum number of things on a piece of furniture, 2 for the others; and the probability of each, 0.5 for the others.
+_MAX_COUNT = {
     "table": 4, "desk": 5, "kitchen counter": 7, "workbench": 5, "conference table": 5, "shelf": 3, "cabinet": 3,
 }
-_SELDOM = {
+_PROBABILITY = {
     "chair": 0.06, "bed": 0.35, "wardrobe": 0.25, "sofa": 0.4, "armchair": 0.2, "refrigerator": 0.25, "locker": 0.3,
 }
 # fmt: on
 
 
 def clutter_on_tops(site, rng, density):
-    """Small things on whatever has a top in this room."""
+    """Place small things on all furniture of a room that has a top."""
     for anchor in list(site.own):
         kinds = ON_TOP.get(anchor.kind)
         if not kinds or not anchor.shape.tops:
             continue
-        for _ in range(_BUSY.get(anchor.kind, 2)):
-            if chance(rng, min(0.95, _SELDOM.get(anchor.kind, 0.5) * density)):
-                _lay(site, rng, anchor, _ANY_SMALL if chance(rng, 0.15) else kinds)
+        for _ in range(_MAX_COUNT.get(anchor.kind, 2)):
+            if chance(rng, min(0.95, _PROBABILITY.get(anchor.kind, 0.5) * density)):
+                _place_on(site, rng, anchor, _ANY_SMALL if chance(rng, 0.15) else kinds)
 
 
-def _lay(site, rng, anchor, kinds):
-    """Put one thing of some kinds on top of an anchor."""
+def _place_on(site, rng, anchor, kinds):
+    """Place a thing of one of `kinds` on an anchor."""
     kind = pick(rng, kinds)
     site.on_top(rng, make_thing(rng, kind, **({"small": True} if kind == "plant" else {})), anchor)

@@ -1,21 +1,21 @@
-"""Surface points that lie inside another part of the same thing: a drawer's front hides the body behind it.
+"""Surface points inside another part of the same thing, such as a body behind a drawer's front.
 
-Without this the colours of layers that are millimetres apart (a screen on its case, a label on a box) would mix, for
-no depth camera tells them apart.
+Without this, colours of layers that are millimetres apart (a screen on its case, a label on a box) would mix, because a
+depth camera cannot separate them.
 """
 
 import numpy as np
 
 from .shapes import BLOCK, ROUND, SOLID, extents
 
-STEP = 0.003  # metres: a point is covered where a step outwards ends inside another part
+STEP = 0.003  # metres: a point is hidden if this step along its normal ends inside another part
 
 
-def covered(table, owner, xyz, normal, primitive):
-    """[N] bool: which points are inside another primitive of the same owner.
+def hidden_points(table, owner, xyz, normal, primitive):
+    """[N] bool: whether a point is inside another primitive of the same owner.
 
-    table: [P, 18] rows in world metres; owner: [P] int, rows of one owner follow each other; xyz, normal, primitive:
-    as from `sampling.sample` (runs of points of one face are what is compared with whole primitives first).
+    table: [P, 18] primitives in the map, metres; owner: [P] int, rows of one owner are adjacent; xyz, normal,
+    primitive: of `sampling.sample`. Bounding boxes of runs of points of one face are compared with primitives first.
     """
     result = np.zeros(len(xyz), dtype=bool)
     if not len(xyz):
@@ -40,13 +40,13 @@ def covered(table, owner, xyz, normal, primitive):
 
 
 def _runs(primitive):
-    """Starts of the runs of equal primitives, cut into pieces of at most 512 points so that their boxes stay small."""
+    """Starts of the runs of equal primitives, split at 512 points so that their bounding boxes stay small."""
     change = np.flatnonzero(np.diff(primitive)) + 1
     return np.unique(np.concatenate([[0], change, np.arange(0, len(primitive), 512)]))
 
 
 def _pairs(table, owner, run_primitive, low, high):
-    """(run, primitive) index arrays of runs whose box meets the box of another solid primitive of the same owner."""
+    """(run, primitive) index arrays: runs whose box intersects that of another solid primitive of the same owner."""
     family, form = table[:, 0], table[:, 14]
     solid = (family == BLOCK) | ((family == ROUND) & (form == SOLID))
     box_low, box_high = extents(table)
@@ -88,5 +88,5 @@ def _inside(table, part, xyz):
         flat = (x[soft] ** p + y[soft] ** p) ** (1 / p)
         inside[soft] = flat**q + z[soft] ** q < 1
     tapered = np.flatnonzero(inside & ((table[part, 15:17] != 1).any(axis=1) & ~disc | disc & (table[part, 13] != 1)))
-    inside[tapered] = False  # rare: parts that get thinner cover nothing
+    inside[tapered] = False  # rare: tapered parts are taken to hide nothing
     return inside
