@@ -1,0 +1,173 @@
+import errno
+import os
+import signal
+import threading
+
+import pytest
+from helpers.fakes import full_disk
+
+from spaceformer_ros.disk.atomic import move_file, replace_file, replacing
+
+OLD, NEW = b"old " * 1000, b"new " * 1000
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "file").write_bytes(OLD)
+    return tmp_path / "file"
+
+
+def only(path):
+    """The content of a file; fails unless it is alone in its folder."""
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    return path.read_bytes()
+
+
+def write_in_place(path, content):
+    """As `replace_file`, through `replacing`."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def replace(path, content):
+    replace_file(path, [content[:7], content[7:]])
+
+
+WRITERS = [replace, write_in_place]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_the_new_content_takes_the_place_of_the_old(path, write):
+    write(path, NEW)
+    assert only(path) == NEW
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(path, write):
+    with full_disk(limit=100), pytest.raises(OSError, match="File too large"):
+        write(path, NEW)
+    assert only(path) == OLD
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(path):
+    def write_and_fail():
+        with replacing(path) as partial:
+            partial.write_bytes(NEW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    assert only(path) == OLD
+
+
+def killed_while_writing(write):
+    """Run `write(pause)` in a forked process and kill it while it is in `pause`."""
+    reader, writer = os.pipe()
+
+    def pause():
+        os.write(writer, b".")
+        signal.pause()
+
+    process = os.fork()
+    if process == 0:
+        try:
+            write(pause)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    assert os.read(reader, 1) == b"."
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    os.close(reader)
+
+
+def test_a_kill_leaves_the_old_file_and_the_next_writer_its_own(path):
+    def write(pause):
+        replace_file(path, (buffer if buffer is not None else pause() for buffer in (b"x" * 9000, None)))
+
+    killed_while_writing(write)
+    assert path.read_bytes() == OLD
+    replace_file(path, [NEW])
+    assert only(path) == NEW
+
+
+def test_a_kill_in_replacing_leaves_the_old_file(path):
+    def write(pause):
+        with replacing(path) as partial:
+            partial.write_bytes(NEW)
+            pause()
+
+    killed_while_writing(write)
+    assert path.read_bytes() == OLD
+    write_in_place(path, NEW)
+    assert path.read_bytes() == NEW
+
+
+def test_of_two_writers_one_is_refused_and_the_file_is_whole(path):
+    """Both are in the middle of it at the same time."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slowly():
+        yield NEW[:100]
+        inside.set()
+        assert go_on.wait(30)
+        yield NEW[100:]
+
+    first = threading.Thread(target=replace_file, args=(path, slowly()))
+    first.start()
+    assert inside.wait(30)
+    try:
+        with pytest.raises(OSError, match="writing it") as refused:
+            replace_file(path, [b"second"])
+        assert refused.value.errno == errno.EBUSY
+    finally:
+        go_on.set()
+        first.join()
+    assert only(path) == NEW
+
+
+def test_many_writers_leave_the_file_of_one_of_them(path):
+    refusals = set()
+
+    def write(number):
+        for _ in range(20):
+            try:
+                replace_file(path, [bytes([number]) * 5000] * 4)
+            except OSError as error:
+                refusals.add(error.errno)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refusals <= {errno.EBUSY}
+    assert only(path) in {bytes([number]) * 20_000 for number in range(4)}
+
+
+def test_a_link_in_the_place_of_the_partial_file_is_not_followed(path, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(OLD)
+    (tmp_path / ".file.part").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        replace_file(path, [NEW])
+    assert victim.read_bytes() == path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("write", [*WRITERS, lambda path, content: move_file(new_file(path, content), path)])
+def test_content_is_on_the_disk_before_its_name_changes(path, monkeypatch, write):
+    done, fsync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(kind(descriptor)) or fsync(descriptor))
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("rename") or rename(*paths))
+    write(path, NEW)
+    assert done[:2] == ["file", "rename"]
+
+
+def new_file(path, content):
+    other = path.with_name("other")
+    other.write_bytes(content)
+    return other
+
+
+def kind(descriptor):
+    return "folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file"
