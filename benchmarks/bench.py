@@ -31,7 +31,7 @@ from spaceformer_ros.clouds.pointcloud2 import decode
 from spaceformer_ros.config import Config, ModelConfig
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import Level
-from spaceformer_ros.pipeline import Pipeline, warm_up
+from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.segment.memory import peak_bytes
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.timing import Stopwatch
@@ -113,7 +113,7 @@ def make_pipeline(name, options):
         model = SpaCeFormer(SpaCeFormerConfig.released()).eval().requires_grad_(False)
         checkpoint = Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), "random", name)
     segmenter = Segmenter(checkpoint, ModelConfig(device=options.device, precision=options.dtype))
-    warm_up(segmenter)
+    segmenter.warm_up()
     return Pipeline(segmenter, RandomTexts(checkpoint.model.config.text_channels), checkpoint.similarity, config)
 
 
@@ -189,7 +189,7 @@ class Watch:
             counts.update(count_multiply_adds(model, Level(key), self._segmenter.orders))
         decoder = self._watched - sum(self._parts.values())
         return Case(
-            voxels=sum(map(len, self._keys)) // self._segmenter.looks,
+            voxels=sum(map(len, self._keys)),
             tiles=len(self._keys),
             parts={**self._parts, "query decoder": decoder},
             counts=dict(counts),

@@ -84,10 +84,10 @@ def join(clouds):
 
 
 def timed(segmenter, cloud, config):
-    """Instances, seconds in all, and seconds per stage."""
+    """Segmentation, seconds in all, and seconds per stage."""
     watch, start = Stopwatch(time.process_time), time.process_time()
-    instances = segmenter.segment(cloud, config, watch)
-    return instances, time.process_time() - start, watch.seconds
+    found = segmenter.segment(cloud, config, watch)
+    return found, time.process_time() - start, watch.seconds
 
 
 def judge(instances, truth):
@@ -117,8 +117,8 @@ def measure_alone(segmenter, clouds, truths, config):
     overlaps, seconds = [], []
     for cloud, truth in zip(clouds, truths):
         segmenter.forget()
-        instances, total, _ = timed(segmenter, cloud, config)
-        overlaps.append(judge(instances, truth))
+        found, total, _ = timed(segmenter, cloud, config)
+        overlaps.append(judge(found.instances, truth))
         seconds.append(total)
     print_table([("seconds", f"{sum(seconds):.1f}"), ("AP50", f"{ap50(overlaps):.3f}")], ("rooms alone", ""))
     return seconds
@@ -128,13 +128,12 @@ def measure_growth(segmenter, clouds, config, alone, last):
     """Segment the building without its last rooms, then add them one by one. Returns rows of figures."""
     segmenter.forget()
     count = len(clouds) - last
-    _, total, stages = timed(segmenter, join(clouds[:count]), config)
-    rows = [(f"seconds for {count} rooms", seconds_text(total, stages)), ("tiles", segmenter.report.tiles)]
+    found, total, stages = timed(segmenter, join(clouds[:count]), config)
+    rows = [(f"seconds for {count} rooms", seconds_text(total, stages)), ("tiles", found.report.tiles)]
     for number in range(count, len(clouds)):
-        _, total, stages = timed(segmenter, join(clouds[: number + 1]), config)
-        report = segmenter.report
+        found, total, stages = timed(segmenter, join(clouds[: number + 1]), config)
         rows.append((f"seconds to add room {number + 1}", seconds_text(total, stages)))
-        rows.append(("tiles run for it", f"{report.computed} of {report.tiles}"))
+        rows.append(("tiles run for it", f"{found.report.computed} of {found.report.tiles}"))
         if alone:
             rows.append(("relative to it alone", f"{total / alone[number]:.2f} of {alone[number]:.2f}"))
     return rows
@@ -144,8 +143,8 @@ def measure_building(segmenter, clouds, truths, config, alone, last):
     """Segment the building room by room in the end, and at once; print the figures."""
     rows = measure_growth(segmenter, clouds, config, alone, last)
     segmenter.forget()
-    instances, total, stages = timed(segmenter, join(clouds), config)
-    report = segmenter.report
+    found, total, stages = timed(segmenter, join(clouds), config)
+    instances, report = found.instances, found.report
     rows += [("seconds at once", seconds_text(total, stages)), ("tiles at once", report.tiles)]
     rows += [("voxels", len(instances.voxels)), ("instances", len(instances))]
     rows.append(("bytes per voxel", f"{segmenter.meter.bytes_per_voxel:.0f}"))

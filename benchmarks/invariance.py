@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.segment.alignment import turn
+from spaceformer_ros.segment.alignment import rotate_z
 from spaceformer_ros.synthetic import make_room
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.training.validate import all_kinds_config
@@ -31,8 +31,8 @@ def changes(rng):
         "the same again": lambda xyz: (np.arange(len(xyz)), xyz),
         "points shuffled": lambda xyz: (rng.permutation(len(xyz)), xyz),
         "shifted": lambda xyz: (np.arange(len(xyz)), shifted(xyz)),
-        "turned by any angle": lambda xyz: (np.arange(len(xyz)), turn(xyz, some_angle())),
-        "all of it": lambda xyz: (rng.permutation(len(xyz)), shifted(turn(xyz, some_angle()))),
+        "turned by any angle": lambda xyz: (np.arange(len(xyz)), rotate_z(xyz, some_angle())),
+        "all of it": lambda xyz: (rng.permutation(len(xyz)), shifted(rotate_z(xyz, some_angle()))),
     }
 
 

@@ -22,43 +22,28 @@ def fixed(default, text, **info):
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network runs, where and how."""
+    """The network: weights, device and precision."""
 
     checkpoint: str = fixed(
         "demo", 'weights: "demo" (shipped), "released" (after `spaceformer prepare`) or the path of a checkpoint file'
     )
-    text_model: str = fixed(
-        "", "folder or hub name of the text model; empty: the one that the checkpoint was trained with"
-    )
-    device: str = fixed("auto", 'torch device, such as "cpu" or "cuda:0"; "auto": the first CUDA device, else the CPU')
+    text_model: str = fixed("", "folder or hub name of the text model; empty: the one the checkpoint was trained with")
+    device: str = fixed("auto", 'torch device, such as "cpu" or "cuda:0"; auto: the first CUDA device, else the CPU')
     precision: str = fixed(
         "auto",
-        "arithmetic of the network; auto: bfloat16 on GPUs from compute capability 8.0 on and on CPUs that have it, "
-        "else float32; the range of float16 is too small for the demo weights",
+        "arithmetic of the network; auto: bfloat16 on GPUs with compute capability 8.0 or higher and on CPUs that "
+        "support it, else float32; the demo weights overflow in float16",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     backend: str = fixed(
         "auto",
-        "torch: plain PyTorch, on CUDA with a Triton kernel where that works; warpconvnet: the official module; auto: "
-        "torch, said in the log with the reason",
+        "torch: plain PyTorch, on CUDA with a Triton kernel if it works; warpconvnet: the official module; auto: torch "
+        "(logged)",
         choices=("auto", "torch", "warpconvnet"),
     )
-    order_seed: int = fixed(
-        -1,
-        "-1: fixed block orders, the same cloud gives the same instances; >= 0: orders drawn as published, by seed",
-        low=-1,
-        high=2**31 - 1,
-    )
-    looks: int = fixed(
-        0,
-        "how often the network looks at a map: 1: once; 2: also at its mirror image, which finds and names more and "
-        "takes twice the time; 0: as the checkpoint says (demo and released: 1)",
-        low=0,
-        high=2,
-    )
     cache_dir: str = fixed("", "folder of weights and text embeddings; empty: $XDG_CACHE_HOME/spaceformer_ros")
-    offline: bool = fixed(False, "never use the network; what is missing is an error that says how to get it")
-    warm_up: bool = fixed(True, "run the network once on a made-up room before the state becomes READY")
+    offline: bool = fixed(False, "never download; a missing file is an error that says how to get it")
+    warm_up: bool = fixed(True, "run the network once on generated data before the state becomes READY")
 
 
 @dataclass(frozen=True)
@@ -115,30 +100,34 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class TilingConfig:
-    """How a map that is too large for one run of the network is cut into overlapping tiles."""
+    """Maps that are too large for one run of the network are processed in overlapping tiles."""
 
     tile_voxels: int = setting(
         0,
-        "voxels of a tile, fewer where memory is short; maps of up to twice as many run in one piece; 0: as many as "
-        "the network's queries cover (1 square metre each)",
+        "voxels per tile, fewer if memory is short; maps of up to twice as many voxels are processed in one run; 0: "
+        "the area that the network's queries cover (1 m^2 each)",
         low=0,
         high=10**8,
     )
     tile_margin: float = setting(
-        0.75, "how far a tile sees over its border, so that objects there are whole in one", unit="m", low=0.2, high=5.0
+        0.75,
+        "overlap of a tile with its neighbours; objects up to about this size are complete in one tile",
+        unit="m",
+        low=0.2,
+        high=5.0,
     )
     max_memory_gb: float = setting(
         0.0,
-        "memory of this process (on a CUDA device: of its tensors there) up to which tiles are made large; 0: half of "
-        "what is free",
+        "memory limit of this process (on a CUDA device: of its tensors there), which limits the size of tiles; 0: "
+        "half of the free memory",
         unit="GB",
         low=0.0,
         high=10_000.0,
     )
     publish_partial: bool = setting(
         False,
-        "publish what is found in a large map while its tiles are looked at, not only when all are done; ~/instances "
-        "says then that it is partial",
+        "publish objects of a large map after each tile, marked as partial in ~/instances, instead of only when all "
+        "tiles are done",
     )
 
 
@@ -146,21 +135,21 @@ class TilingConfig:
 class PostprocessConfig:
     """From masks to instances. Defaults: the settings of the published release."""
 
-    objectness_threshold: float = setting(0.0, "queries below this objectness are dropped", low=0.0, high=1.0)
-    mask_threshold: float = setting(0.0, "a voxel is inside where its mask logit is above this", low=-20.0, high=20.0)
+    objectness_threshold: float = setting(0.0, "queries with a lower objectness are dropped", low=0.0, high=1.0)
+    mask_threshold: float = setting(0.0, "a voxel is inside a mask if its mask logit is higher", low=-20.0, high=20.0)
     min_points: int = setting(20, "masks with fewer points are dropped", low=1, high=10**7)
     nms_iou: float = setting(
         -1.0,
-        "of two masks that overlap more than this IoU, the better one stays (1: keep all; negative: the checkpoint's "
-        "own value, 0.7 for the released one)",
+        "of two masks with a higher IoU only the better one is kept; 1: keep all; negative: the value of the "
+        "checkpoint, 0.7 for the released one",
         low=-1.0,
         high=1.0,
     )
-    split_components: bool = setting(False, "split masks into parts that lie apart (DBSCAN with min points 1)")
-    split_distance: float = setting(0.95, "gap from which two parts lie apart", unit="m", low=0.01, high=100.0)
-    max_instances: int = setting(10_000, "the best so many instances of the whole map are kept", low=1, high=100_000)
+    split_components: bool = setting(False, "split masks into spatially separate parts (DBSCAN with min_points 1)")
+    split_distance: float = setting(0.95, "smallest gap between separate parts", unit="m", low=0.01, high=100.0)
+    max_instances: int = setting(10_000, "maximum number of instances of the map, best first", low=1, high=100_000)
     score_threshold: float = setting(
-        0.05, "instances below this score (objectness x mask score x label score) are not published", low=0.0, high=1.0
+        0.05, "objects with a lower score (objectness x mask score x label score) are not published", low=0.0, high=1.0
     )
 
 

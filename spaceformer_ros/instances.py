@@ -1,5 +1,6 @@
-"""What one inference found: masks on voxels, scores and features as columns, and the way back to every input point."""
+"""Result of one inference: masks on voxels, their scores, features and boxes, and the voxel of every input point."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,12 @@ from .geometry.boxes import OrientedBox
 
 @dataclass(frozen=True)
 class VoxelMap:
-    """The voxels that masks refer to.
+    """The M voxels that masks refer to.
 
-    positions: [M, 3] float32 metres, mean of the member points, in the cloud's own frame (not shifted);
-    point_to_voxel: [N] int32, voxel of every input point; voxel_size: metres; point_counts: [M] int64 input points of
-    each voxel, counted where they are not given.
+    positions: [M, 3] float32 metres, mean of the points in each voxel, in the frame of the cloud;
+    point_to_voxel: [N] int32, voxel of every input point;
+    voxel_size: edge in metres;
+    point_counts: [M] int64, input points in each voxel; computed from point_to_voxel if not given.
     """
 
     positions: np.ndarray
@@ -32,16 +34,23 @@ class VoxelMap:
 
 @dataclass(frozen=True)
 class Masks:
-    """K masks that nobody has measured yet; every column has K rows, `masks[keep]` selects them together.
+    """K masks without sizes, centroids and boxes; `masks[keep]` selects rows of all columns together.
 
-    rows: tuple of K sorted int arrays of voxel rows; objectness, mask_score: [K] float32 in [0, 1]; features: [K, C]
-    float32.
+    rows: tuple of K sorted int arrays of voxel rows;
+    objectness, mask_score: [K] float32 in [0, 1];
+    features: [K, C] float32.
     """
 
     rows: tuple
     objectness: np.ndarray
     mask_score: np.ndarray
     features: np.ndarray
+
+    @classmethod
+    def empty(cls, channels):
+        """No masks. channels: C of the features."""
+        scores = np.zeros(0, dtype=np.float32)
+        return cls((), scores, scores, np.zeros((0, channels), dtype=np.float32))
 
     def __len__(self):
         return len(self.rows)
@@ -53,6 +62,11 @@ class Masks:
         return Masks(rows, self.objectness[chosen], self.mask_score[chosen], self.features[chosen])
 
     @property
+    def columns(self):
+        """The columns besides `rows`, in the order of the constructor."""
+        return self.objectness, self.mask_score, self.features
+
+    @property
     def confidence(self):
         """[K] objectness x mask score."""
         return self.objectness * self.mask_score
@@ -60,11 +74,14 @@ class Masks:
 
 @dataclass(frozen=True)
 class Instances:
-    """K masks with their scores; every column has K rows, `instances[keep]` selects them together.
+    """K masks with scores, sizes and boxes in the frame of the cloud; `instances[keep]` selects rows of all columns.
 
-    masks: tuple of K sorted int32 arrays of voxel rows; objectness, mask_score: [K] float32 in [0, 1];
-    features: [K, C] float32, in the space of the text embeddings, not normalised; num_points: [K] int64 input points;
-    centroids: [K, 3] float32 metres, mean of the points; boxes: tuple of K OrientedBox. Frame: that of the cloud.
+    masks: tuple of K sorted int32 arrays of voxel rows;
+    objectness, mask_score: [K] float32 in [0, 1];
+    features: [K, C] float32 in the space of the text embeddings, not normalised;
+    num_points: [K] int64, input points inside;
+    centroids: [K, 3] float32 metres, mean of the input points;
+    boxes: tuple of K OrientedBox.
     """
 
     voxels: VoxelMap
@@ -99,7 +116,7 @@ class Instances:
         )
 
     def with_rows(self, other, masks):
-        """These instances and the rows of `other` behind them, with `masks` on these voxels in the place of its own."""
+        """These instances, followed by those of `other` with `masks`, which refer to these voxels, as their masks."""
         columns = ("objectness", "mask_score", "features", "centroids")
         joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns}
         counts = self.voxels.point_counts
@@ -114,21 +131,61 @@ class Instances:
 
     @property
     def confidence(self):
-        """[K] objectness x mask score: how sure the network is that this is one object, whatever its name."""
+        """[K] objectness x mask score: confidence that the mask is one object, independent of its label."""
         return self.objectness * self.mask_score
 
     def point_mask(self, k):
-        """[N] bool over the input points: those inside mask k."""
+        """[N] bool: whether each input point is inside mask k."""
         inside = np.zeros(len(self.voxels), dtype=bool)
         inside[self.masks[k]] = True
         return inside[self.voxels.point_to_voxel]
 
     def voxel_owner(self, priority):
-        """[M] int32: for each voxel the instance of highest priority whose mask holds it, -1 for none.
+        """[M] int32: for each voxel the instance of highest priority whose mask contains it, -1 for none.
 
-        priority: [K] float, such as the final scores; ties go to the instance that comes first.
+        priority: [K] float, such as the final scores; the first instance wins a tie.
         """
         owner = np.full(len(self.voxels), -1, dtype=np.int32)
         for k in np.argsort(-np.asarray(priority), kind="stable")[::-1]:
             owner[self.masks[k]] = k
         return owner
+
+
+@dataclass(frozen=True)
+class SegmentationReport:
+    """How a cloud was segmented.
+
+    tiles: number of tiles, 1 for a map in one run; computed: tiles that ran, the others kept their masks;
+    remarks: sentences for the user.
+    """
+
+    tiles: int = 1
+    computed: int = 1
+    remarks: tuple = ()
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The Instances of a cloud, complete."""
+
+    instances: Instances
+    report: SegmentationReport = SegmentationReport()
+    next_tile = 0
+
+
+class PartialSegmentation:
+    """The Instances of a large map that its next tiles cannot change, computed when they are first read.
+
+    report: SegmentationReport of the tiles so far; next_tile: number of the tile that runs next, from 1.
+    """
+
+    def __init__(self, compute_instances, report, next_tile):
+        """compute_instances: function without arguments."""
+        self._compute_instances = compute_instances
+        self.report = report
+        self.next_tile = next_tile
+
+    @functools.cached_property
+    def instances(self):
+        """Instances in rows that stay the first ones of the complete result."""
+        return self._compute_instances()

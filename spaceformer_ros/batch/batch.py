@@ -10,8 +10,6 @@ from ..clouds.files import READERS, read_cloud
 from ..config import Config
 from ..disk.hashing import file_sha256
 from ..pipeline import build_pipeline
-from ..scene.store import SceneStore
-from ..timing import Stopwatch
 from .records import is_done, published_together, sole_writer, task_digest
 from .results import write_results
 from .workers import distribute
@@ -143,9 +141,8 @@ class MapSegmenter:
             return FileReport(path, UNCHANGED)
         cloud = read_cloud(path, config.input.allow_gray).cloud.upright(self.task.up)
         pipeline = self._pipeline
-        pipeline.clear()  # this is another map
-        pipeline.store = SceneStore()  # its ids begin again
-        scene = pipeline.process(cloud, Stopwatch()).scene
+        pipeline.reset()  # every file is a map of its own
+        scene = pipeline.process(cloud).scene
         shown = scene.published(config.postprocess.score_threshold)
         with published_together(self.task.out, stem, digests) as folder:
             write_results(folder, stem, pipeline, scene, shown, self.task.pictures, self.task.texts)

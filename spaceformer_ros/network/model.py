@@ -38,7 +38,6 @@ class SpaCeFormerConfig:
     nms_iou: mask IoU above which two predictions are the same object;
     fuse_iou: mask IoU above which a worse prediction is averaged into the better one; 1 disables this, as published;
     along_walls: maps are rotated to align their walls with the axes before voxelisation, as in training.
-    looks: 2 for also at the mirror image (`mirror.py`).
     """
 
     encoder: tuple
@@ -58,7 +57,6 @@ class SpaCeFormerConfig:
     nms_iou: float = 0.7
     fuse_iou: float = 1.0
     along_walls: bool = False
-    looks: int = 1
     mlp_ratio: float = 2.0
     rope_base: float = 2000.0
 

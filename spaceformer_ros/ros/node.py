@@ -5,7 +5,6 @@ that may have to wait for the text model or a transform.
 """
 
 import contextlib
-import functools
 import gc
 import logging
 import os
@@ -35,6 +34,7 @@ from .device_thread import Worker, trim_heap
 from .logs import forward_logging, log_failure
 from .messages import decode_bytes
 from .outputs import Outputs
+from .progress import ProgressPublisher
 from .scans import Scans
 from .services import Refusal, Services
 from .storage import Storage
@@ -180,7 +180,7 @@ class SpaceformerNode(LifecycleNode):
 
         job: see `_job`.
         """
-        take, arrival, clears = job
+        take, arrival, scene_epoch = job
         watch, change = Stopwatch(), self.change  # a clear meanwhile brings another, which must not know this cloud
         watch.add("wait", time.monotonic() - arrival)
         with watch.stage("total"):
@@ -194,9 +194,8 @@ class SpaceformerNode(LifecycleNode):
                 self.counters.last_error = ""
                 self._rest()
                 return self.pipeline.scene
-            say = functools.partial(self.set_state, NodeState.RUNNING)
-            show = lambda scene: self.outputs.publish_partial(scene, self.config)  # noqa: E731 - by present settings
-            outcome = self.pipeline.process(decoded.cloud, watch, say, clears, show)
+            progress = ProgressPublisher(self)
+            outcome = self.pipeline.process(decoded.cloud, watch, scene_epoch, progress)
             with watch.stage("publish"):
                 shown = self.publish_scene(outcome.scene)
         change.accept(decoded.cloud)
@@ -273,7 +272,7 @@ class SpaceformerNode(LifecycleNode):
 
     def _job(self, take):
         """What the worker handles: `take`, the monotonic time, and how often the scene has been cleared by now."""
-        return take, time.monotonic(), self.pipeline and self.pipeline.clears
+        return take, time.monotonic(), self.pipeline and self.pipeline.scene_epoch
 
     def _on_incompatible_qos(self, event):
         self.get_logger().warning(

@@ -33,16 +33,16 @@ class TorchBackend:
         return self.model(grid, orders)[0]
 
     def cancel(self):
-        """Break off the running prediction at its next block, and every later one. Any thread may call."""
+        """Stop the running prediction at its next block, and every later one. May be called from any thread."""
         self._cancelled.set()
 
     def _check_cancelled(self, *_):
         if self._cancelled.is_set():
-            raise Cancelled("the inference was broken off by a shutdown")
+            raise Cancelled("the inference was stopped by a shutdown")
 
 
 def choose_convolution(model, device):
-    """On CUDA, use the Triton kernel if it proves itself; what was chosen, and why, is said in the log."""
+    """On CUDA, use the Triton kernel if it agrees with plain PyTorch; the choice and its reason are logged."""
     if device.type == "cuda":
         try:
             use_triton(model)
@@ -52,7 +52,7 @@ def choose_convolution(model, device):
 
 
 def convert(model, dtype):
-    """The model with floating-point weights of `dtype`; batch norms stay float32, as their statistics need it."""
+    """The model with weights of `dtype`; batch norms stay float32, as their statistics need it."""
     model = model.to(dtype)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
@@ -61,7 +61,7 @@ def convert(model, dtype):
 
 
 def make_backend(name, model, device, dtype):
-    """The backend for the setting `backend`; what was chosen, and why, is said in the log."""
+    """The backend for the setting `backend`; the choice and its reason are logged."""
     if name == "warpconvnet":
         from .warp_backend import WarpConvNetBackend
 
@@ -72,7 +72,7 @@ def make_backend(name, model, device, dtype):
 
 
 def choose_device(name):
-    """torch.device for the setting `device`. Raises SpaceformerError where it cannot be used."""
+    """torch.device for the setting `device`. Raises SpaceformerError if it cannot be used."""
     if name == "auto":
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     try:
@@ -85,7 +85,7 @@ def choose_device(name):
 
 
 def choose_precision(name, device):
-    """torch.dtype for the setting `precision`. Raises SpaceformerError where the device cannot do it."""
+    """torch.dtype for the setting `precision`. Raises SpaceformerError if the device does not support it."""
     if name == "auto":
         fast = cpu_has_bfloat16() if device.type == "cpu" else torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if fast else torch.float32  # float16 overflows: values of the demo network reach 94,000

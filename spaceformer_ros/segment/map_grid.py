@@ -1,6 +1,6 @@
-"""Voxels of a map that comes again and again, seen from one place: only points that changed are sorted anew.
+"""Incremental voxelisation of a map that is published repeatedly: only points that changed are voxelised again.
 
-A map keeps the order of its points, as nearly all do: points that are where they were need not be looked at.
+It relies on the order of points: publishers keep it and append new points, as nearly all do.
 """
 
 import numpy as np
@@ -10,55 +10,64 @@ from ..clouds.cloud import Cloud
 from ..grids.keys import isin_sorted
 from ..network.transfer import to_device
 from ..network.voxels import Level, VoxelGrid, pack, voxel_coords
-from .alignment import View
+from .alignment import Alignment
 
 CPU = torch.device("cpu")
-BLOCK = 1 << 16  # points that are compared at once
+BLOCK = 1 << 16  # points compared at a time
 
 
 class MapGrid:
-    """The voxels of the map that was seen last. A map too large for one piece is seen from one place ever after."""
+    """Voxels of the last map. A map that is too large for one run keeps its Alignment from call to call."""
 
     def __init__(self, voxel_size, device, along_walls=False):
-        """voxel_size: metres; device: torch.device that the grids live on; along_walls: see `View.of`."""
-        self.voxel_size, self.device, self.along_walls = voxel_size, device, along_walls
-        self._cloud, self._view, self._grid = None, None, None
+        """voxel_size: metres; device: torch.device of the grids; along_walls: see `Alignment.of`."""
+        self.voxel_size = voxel_size
+        self.device = device
+        self.along_walls = along_walls
+        self._cloud = None
+        self._alignment = None
+        self._grid = None
 
-    def see(self, cloud, one_piece):
-        """VoxelGrid of a Cloud, the View of it, and whether the last map was seen in the same view.
+    def update(self, cloud, max_voxels):
+        """VoxelGrid of a Cloud, its Alignment, and whether this is the last map with the same Alignment.
 
-        That is so if it was in this frame and both have more than `one_piece` voxels; else the cloud's own view is
-        taken.
+        It is if both are in the same frame and have more than `max_voxels` voxels; otherwise the cloud gets an
+        Alignment of its own.
         """
-        known = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
-        if known and self.device.type == "cpu":
-            grid = update_grid(self._grid, self._cloud, cloud, self._view)
-        elif known:
-            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
-        if not known or len(grid) <= one_piece:
-            known, self._view = False, View.of(cloud, self.along_walls)
-            grid = make_grid(cloud, self._view, self.voxel_size, self.device)
-        large = len(grid) > one_piece
+        same_map = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
+        if same_map:
+            grid = self._regrid(cloud)
+        if not same_map or len(grid) <= max_voxels:
+            same_map = False
+            self._alignment = Alignment.of(cloud, self.along_walls)
+            grid = make_grid(cloud, self._alignment, self.voxel_size, self.device)
+        large = len(grid) > max_voxels
         self._cloud = cloud if large else None
         self._grid = grid if large and self.device.type == "cpu" else None
-        return grid, self._view, known
+        return grid, self._alignment, same_map
+
+    def _regrid(self, cloud):
+        """VoxelGrid of a Cloud in the Alignment of the last map."""
+        if self.device.type == "cpu":
+            return update_grid(self._grid, self._cloud, cloud, self._alignment)
+        return make_grid(cloud, self._alignment, self.voxel_size, self.device)
 
 
-def make_grid(cloud, view, voxel_size, device=CPU):
-    """VoxelGrid of a Cloud in a View, on a torch.device."""
-    xyz = to_device(np.ascontiguousarray(view.from_map(cloud.xyz)), device)
+def make_grid(cloud, alignment, voxel_size, device=CPU):
+    """VoxelGrid of a Cloud in an Alignment, on a torch.device."""
+    xyz = to_device(np.ascontiguousarray(alignment.from_map(cloud.xyz)), device)
     return VoxelGrid.from_points(xyz, to_device(cloud.colors, device), voxel_size)
 
 
-def update_grid(grid, before, cloud, view):
+def update_grid(grid, before, cloud, alignment):
     """The VoxelGrid of `cloud`, equal to that of `make_grid`, made from the one of an earlier cloud on the CPU.
 
-    before: the earlier Cloud; both are seen in the same View. Clouds that have little in common take the long way.
+    before: the earlier Cloud, in the same Alignment. If more than half of the points changed, the grid is made anew.
     """
     changed = changed_points(before, cloud)
     if len(changed) > len(cloud) / 2:
-        return make_grid(cloud, view, grid.voxel_size)
-    new_key = _keys(view.from_map(cloud.xyz[changed]), grid.voxel_size)
+        return make_grid(cloud, alignment, grid.voxel_size)
+    new_key = _keys(alignment.from_map(cloud.xyz[changed]), grid.voxel_size)
     old_key, old_voxel = grid.level.key.numpy(), grid.point_to_voxel.numpy()
     key, row, new_voxel = joined_keys(old_key, new_key)
     voxel = np.empty(len(cloud), dtype=np.int32)
@@ -73,7 +82,7 @@ def update_grid(grid, before, cloud, view):
     columns = [values.numpy().take(source, axis=0) for values in (grid.positions, grid.features, grid.counts)]
     members = points_of(touched, voxel)
     if len(members):
-        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), view, grid.voxel_size)
+        fresh = make_grid(Cloud(cloud.xyz[members], cloud.rgb[members]), alignment, grid.voxel_size)
         rows = np.searchsorted(key, fresh.level.key.numpy())
         for column, values in zip(columns, (fresh.positions, fresh.features, fresh.counts)):
             column[rows] = values.numpy()
@@ -87,7 +96,10 @@ def update_grid(grid, before, cloud, view):
 
 
 def joined_keys(old, new):
-    """The keys of both, sorted; int32 row of each old one; row of each new one. old: sorted unique keys; new: keys."""
+    """The keys of both, sorted; the int32 row of each old key; the row of each new key.
+
+    old: [M] sorted unique int64; new: [n] int64.
+    """
     unique, which = np.unique(new, return_inverse=True)
     added = unique[~isin_sorted(unique, old)]
     keys = np.sort(np.concatenate([old, added]), kind="stable")
@@ -96,10 +108,7 @@ def joined_keys(old, new):
 
 
 def take(values, rows, out=None):
-    """values[rows], in `out` if given, by PyTorch: NumPy makes rows of 32 bits ones of 64 first.
-
-    values: [M]; rows, out: [N].
-    """
+    """values[rows] by PyTorch, as NumPy converts 32-bit rows to 64 bits first. values: [M]; rows, out: [N]."""
     out = np.empty(len(rows), dtype=values.dtype) if out is None else out  # NumPy asks for huge pages
     torch.index_select(torch.from_numpy(values), 0, torch.from_numpy(rows), out=torch.from_numpy(out))
     return out
@@ -116,7 +125,7 @@ def points_of(chosen, voxel):
 
 
 def changed_points(before, cloud):
-    """Sorted rows of the points of `cloud` that the Cloud `before` does not have under the same number."""
+    """Sorted rows of `cloud` that differ from the same row of the Cloud `before`, or that it does not have."""
     shared = min(len(before), len(cloud))
 
     def differ(block):
@@ -129,7 +138,7 @@ def changed_points(before, cloud):
 
 
 def _in_blocks(count, test):
-    """Sorted rows below `count` that pass. test: function of a slice that gives a bool for each of its rows."""
+    """Sorted rows below `count` that pass. test: function of a slice that returns a bool for each of its rows."""
     starts = range(0, count, BLOCK)
     found = [start + np.flatnonzero(test(slice(start, min(start + BLOCK, count)))) for start in starts]
     return np.concatenate([np.zeros(0, dtype=np.int64), *found])

@@ -1,4 +1,4 @@
-"""Memory of the network: how much a voxel takes, measured; how much there is; and what running out of it looks like."""
+"""Memory of the network: bytes per voxel, measured; bytes available; detection of out-of-memory errors."""
 
 import contextlib
 import gc
@@ -9,10 +9,10 @@ import torch
 
 from .. import SpaceformerError
 
-AUTOMATIC_SHARE = 0.5  # of the free memory is used where the setting leaves it open
-FIRST_RUN_BYTES = 16384  # per voxel, compiled products and freed memory on a CPU: maps of 10,000 voxels take less
-LEAST_SHARE = 6  # no measurement is believed that lies more than this factor below the estimate
-LEAST_MEASURED = 5000  # voxels; on smaller grids fixed costs would be taken for costs per voxel
+FREE_SHARE = 0.5  # share of free memory used if max_memory_gb is 0
+FIRST_RUN_BYTES = 16384  # per voxel on a CPU, for one-time allocations; measured on maps of 10,000 voxels
+MAX_OVERESTIMATE = 6  # a measurement lower than the estimate by a larger factor is raised to it
+MIN_MEASURED = 5000  # voxels; on smaller grids fixed costs dominate
 MESSAGES = (
     "out of memory",
     "not enough memory",
@@ -23,69 +23,69 @@ MESSAGES = (
 
 
 class OutOfMemory(SpaceformerError):
-    """The device or the host has too little memory for what was asked."""
+    """The device or the host has too little memory."""
 
 
 class MemoryMeter:
-    """Bytes per voxel of one network on one device: an estimate first, then the most that was measured."""
+    """Bytes per voxel of one network on one device: an estimate first, then the highest measurement."""
 
-    def __init__(self, network, device, dtype, looks=1):
-        """network: SpaCeFormerConfig; dtype: torch.dtype of its arithmetic; looks: see `mirror.look`."""
+    def __init__(self, network, device, dtype):
+        """network: SpaCeFormerConfig; dtype: torch.dtype of its arithmetic."""
         self.device = device
-        self.bytes_per_voxel = estimated_bytes(network, dtype.itemsize, looks, on_cpu=device.type == "cpu")
-        self._least = self.bytes_per_voxel / LEAST_SHARE  # memory that was freed before and is used again is not seen
+        self.bytes_per_voxel = estimated_bytes(network, dtype.itemsize, on_cpu=device.type == "cpu")
+        self._min = self.bytes_per_voxel / MAX_OVERESTIMATE  # reuse of freed memory is not measured
         self._measured = False
 
     @contextlib.contextmanager
     def measure(self, voxels):
-        """Watch a block that runs the network on a grid of so many voxels."""
+        """Measure a block that runs the network on a grid of this many voxels."""
         before = reset_peak(self.device)
         yield
         rate = (peak_bytes(self.device) - before) / voxels
-        if voxels >= LEAST_MEASURED:
-            self.bytes_per_voxel = max(rate, self.bytes_per_voxel if self._measured else self._least)
+        if voxels >= MIN_MEASURED:
+            self.bytes_per_voxel = max(rate, self.bytes_per_voxel if self._measured else self._min)
             self._measured = True
 
     def failed(self, voxels, max_memory_gb):
-        """Learn from a run out of memory: so many voxels do not fit into what is free now, half of them should."""
+        """Record that this many voxels did not fit into the memory that is free now; half of them should."""
         self.bytes_per_voxel = max(self.bytes_per_voxel, 2 * self.budget(max_memory_gb) / voxels)
         self._measured = True
 
     def budget(self, max_memory_gb):
-        """Bytes that a run may take now. max_memory_gb: for everything that this process holds; 0: a share of what is
-        free."""
+        """Bytes that a run may use now. max_memory_gb: limit of the whole process; 0: FREE_SHARE of the free memory."""
         if max_memory_gb:
             return max(max_memory_gb * 1e9 - used_bytes(self.device), 0.0)
-        return AUTOMATIC_SHARE * free_bytes(self.device)
+        return FREE_SHARE * free_bytes(self.device)
 
     def voxels(self, max_memory_gb):
         """Voxels of the largest grid that fits now."""
         return int(self.budget(max_memory_gb) / self.bytes_per_voxel)
 
 
-def estimated_bytes(network, itemsize, looks=1, on_cpu=False):
-    """A bound from above for bytes per voxel before anything was measured. network: SpaCeFormerConfig.
+def estimated_bytes(network, itemsize, on_cpu=False):
+    """Upper bound of the bytes per voxel, before the first measurement.
 
-    On a CPU most of the work is done in pieces, and little beyond the features grows with the map.
+    On a CPU most of the work is done in pieces, so that little besides the features grows with the map. network:
+    SpaCeFormerConfig; itemsize: bytes of a value.
     """
     widest = max(network.encoder[0].channels, network.decoder[-1].channels)
     if on_cpu:
-        features = (4 * max(widest, network.decoder_channels) + looks * network.num_queries) * itemsize
+        features = (4 * max(widest, network.decoder_channels) + network.num_queries) * itemsize
         return 2 * features + FIRST_RUN_BYTES
-    tensors = 18 * widest + 9 * network.decoder_channels + 12 * looks * network.num_queries
-    pairs = 16 * network.stem_kernel_size**3 / 2  # two int64 rows for each neighbour; half of the places are empty
+    tensors = 18 * widest + 9 * network.decoder_channels + 12 * network.num_queries
+    pairs = 16 * network.stem_kernel_size**3 / 2  # two int64 rows per neighbour; half of the kernel is empty
     return tensors * max(itemsize, 4) + pairs
 
 
 def used_bytes(device):
-    """Memory that this process holds: its tensors on a CUDA device, its resident set on the host."""
+    """Bytes in use by this process: its tensors on a CUDA device, its resident set on the host."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return resource.getpagesize() * int(_read("/proc/self/statm", "0 0").split()[1])
 
 
 def free_bytes(device):
-    """Memory that can still be had."""
+    """Bytes that are still available."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
@@ -98,17 +98,17 @@ def free_bytes(device):
 
 
 def reset_peak(device):
-    """Begin to watch for the highest use of memory. Returns the bytes in use now."""
+    """Reset the peak of memory use. Returns the bytes in use now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
-        with contextlib.suppress(OSError):  # without it the peak is that of the whole run so far: too high, so safe
+        with contextlib.suppress(OSError):  # otherwise the peak is that of the whole process: an upper bound
             pathlib.Path("/proc/self/clear_refs").write_text("5")
     return used_bytes(device)
 
 
 def peak_bytes(device):
-    """Highest use of memory since `reset_peak`."""
+    """Peak of memory use since `reset_peak`, in bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     for line in _read("/proc/self/status", "").splitlines():
@@ -125,7 +125,7 @@ def _read(path, default):
 
 
 def is_out_of_memory(error):
-    """Whether an exception says that memory ran out, on the host or a device."""
+    """Whether an exception means that the host or a device is out of memory."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in MESSAGES)
@@ -133,7 +133,7 @@ def is_out_of_memory(error):
 
 @contextlib.contextmanager
 def explained(advice):
-    """Turn what running out of memory raises into OutOfMemory with this sentence."""
+    """Raise OutOfMemory with this advice instead of the errors of torch and Python."""
     try:
         yield
     except Exception as error:
@@ -143,7 +143,7 @@ def explained(advice):
 
 
 def release_memory(device):
-    """Give back what caches hold."""
+    """Release cached memory."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

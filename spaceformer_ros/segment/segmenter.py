@@ -1,184 +1,202 @@
-"""From a cloud to instances: shift, voxelise, run the network on its device, extract."""
+"""From a cloud to instances: align, voxelise, run the network on its device, extract masks."""
 
+import functools
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
 
 import numpy as np
 import torch
 
 from .. import SpaceformerError
+from ..clouds.cloud import Cloud
 from ..config import Config
-from ..instances import VoxelMap
-from ..network.model import drawn_orders, fixed_orders
+from ..instances import PartialSegmentation, Segmentation, SegmentationReport, VoxelMap
+from ..network.model import fixed_orders
 from ..network.transfer import to_device, to_host
 from ..network.voxels import Level, VoxelGrid, pack
 from ..timing import Stopwatch
 from .backends import choose_device, choose_precision, make_backend
-from .flip_tta import look
 from .map_grid import BLOCK, MapGrid
+from .mask_boxes import BoxCache
+from .measure import measure
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
-from .postprocess import BoxMemory, find_masks, measure
-from .tiles.cache import TileMemory, VoxelRows
-from .tiles.merge import merge_tiles
+from .postprocess import find_masks
+from .tiles.cache import TileCache, VoxelRows
 from .tiles.plan import Columns, plan_tiles
+from .tiles.tiled_map import TiledMap
 
 logger = logging.getLogger(__name__)
 
-SURFACE_PER_QUERY = 1.0  # square metres that a query of the network is good for: in larger tiles it finds less
-LEAST_TILE = 1000  # voxels; smaller tiles show the network too little
+AREA_PER_QUERY = 1.0  # square metres that one query of the network covers; larger tiles lose recall
+MIN_TILE_VOXELS = 1000  # smaller tiles give the network too little context
 ADVICE = "memory ran out: set max_memory_gb to what may be used, lower tile_voxels or max_points, or set roi"
 
 
-@dataclass(frozen=True)
-class RunReport:
-    """How a cloud was segmented: in how many tiles (1: in one piece), how many of them ran, and what to remark."""
-
-    tiles: int = 1
-    computed: int = 1
-    remarks: tuple = ()
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What goes with one call of `segment`."""
-
-    config: Config
-    stopwatch: Stopwatch
-    progress: Callable
-    show: Callable | None
-
-
 class Segmenter:
-    """Owns a checkpoint on a device, and what it knows of a map that is cut into tiles. One thread at a time."""
+    """Runs a checkpoint on a device; keeps the voxels and tiles of the last map. For one thread at a time."""
 
     def __init__(self, checkpoint, config):
-        """config: ModelConfig. Raises SpaceformerError where the device, precision or backend cannot be had."""
+        """config: ModelConfig. Raises SpaceformerError if the device, precision or backend is not available."""
+        self.model_name = checkpoint.name
+        self.model_sha256 = checkpoint.sha256
         self.device = choose_device(config.device)
         self.dtype = choose_precision(config.precision, self.device)
-        network = checkpoint.model.config
-        self.voxel_size, self.along_walls = network.voxel_size, network.along_walls
-        self.nms_iou, self.fuse_iou = network.nms_iou, network.fuse_iou
-        self.looks = config.looks or network.looks
-        self.model_name, self.model_sha256 = checkpoint.name, checkpoint.sha256
-        self.orders = fixed_orders(network) if config.order_seed < 0 else drawn_orders(network, config.order_seed)
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
-        self.scope = int(network.num_queries * SURFACE_PER_QUERY / network.voxel_size**2)
-        self.meter = MemoryMeter(network, self.device, self.dtype, self.looks)
-        self.report = RunReport()
+        self.network = checkpoint.model.config
+        self.orders = fixed_orders(self.network)
+        self.meter = MemoryMeter(self.network, self.device, self.dtype)
         self.forget()
 
+    @property
+    def voxel_size(self):
+        """Edge of a voxel in metres, fixed by the checkpoint."""
+        return self.network.voxel_size
+
+    def segment(self, cloud, config, stopwatch=None):
+        """The complete Segmentation of a Cloud: the last one of `segment_in_parts`."""
+        *_, complete = self.segment_in_parts(cloud, config, stopwatch)
+        return complete
+
     @torch.inference_mode()
-    def segment(self, cloud, config, stopwatch=None, progress=None, show=None):
-        """Instances of a Cloud, in its frame. config: Config; progress: called with (number, count) before a tile runs.
+    def segment_in_parts(self, cloud, config, stopwatch=None):
+        """Yield a PartialSegmentation of a Cloud before each tile runs, then the complete Segmentation.
 
-        The same cloud gives the same instances; the order of its points does not matter. A map that is too large for
-        one run goes through the network in tiles; those that have not changed since the last call are not run again.
-        show: called after every tile that ran but the last, with a function that gives the Instances that are settled
-        so far: those of the result that no later tile sees, which are its first rows (unless max_instances cuts it).
-        `report` says afterwards how it went. Raises SpaceformerError.
+        A map that is too large for one run of the network is processed in tiles; tiles that have not changed since the
+        last call keep their masks. The instances of a partial result are the first ones of the next (unless
+        max_instances cuts them off). If memory runs out, the map is processed once more in smaller tiles.
+
+        The same cloud gives the same instances, in any order of its points. config: Config; stopwatch: Stopwatch that
+        receives the seconds per stage. Raises SpaceformerError.
         """
-        run = _Run(config, stopwatch or Stopwatch(), progress or (lambda number, count: None), show)
-        self.report = RunReport()
-        check_reach(cloud, self.voxel_size)
-        budget = self._tile_budget(config.tiling)
-        with run.stopwatch.stage("voxelise", self._wait), explained(ADVICE):
-            grid, view, known = self._map.see(cloud, 2 * budget)
-            positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
-            voxels = VoxelMap(view.to_map(positions), point_to_voxel, self.voxel_size, counts)
-        if not known:
-            self._tiles = TileMemory()
+        stopwatch = stopwatch or Stopwatch()
+        check_range(cloud, self.voxel_size)
+        max_voxels = self._max_voxels_per_run(config.tiling)
+        with stopwatch.stage("voxelise", self._wait), explained(ADVICE):
+            grid, voxels = self._voxelise(cloud, max_voxels)
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
-        return self._measure(self._find_with_retry(grid, voxels, budget, run), voxels, run)
-
-    def _find_with_retry(self, grid, voxels, budget, run):
-        """Masks on the grid. Where memory runs out: once more, with half of the voxels at a time."""
         try:
             with explained(ADVICE):
-                return self._find(grid, voxels, budget, run)
+                yield from self._segment_grid(grid, voxels, max_voxels, config, stopwatch)
+                return
         except OutOfMemory as error:
-            failed = min(2 * budget, len(grid))
-            remark = f"out of memory with up to {failed} voxels at once; went on with at most {failed // 2}"
+            failed = min(max_voxels, len(grid))
+            remark = f"out of memory with up to {failed} voxels per run; retried with at most {failed // 2}"
             logger.warning("%s (%s)", remark, error)
-        release_memory(self.device)  # after the except clause: what its traceback held is free by now
-        self.meter.failed(failed, run.config.tiling.max_memory_gb)
+        release_memory(self.device)  # after the except clause, when its traceback no longer holds tensors
+        self.meter.failed(failed, config.tiling.max_memory_gb)
         with explained(ADVICE):
-            masks = self._find(grid, voxels, failed // 4, run)
-        self.report = replace(self.report, remarks=(remark,))
-        return masks
+            yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (remark,))
 
-    def _find(self, grid, voxels, budget, run):
-        """Masks on the grid: in one piece up to twice the budget, else in tiles of at most so many voxels."""
-        if len(grid) <= 2 * budget:
-            return self._run(grid, voxels.positions, run)
-        with run.stopwatch.stage("plan"):
+    def _voxelise(self, cloud, max_voxels):
+        """VoxelGrid of a Cloud and its VoxelMap; forgets the tiles if this is another map."""
+        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels)
+        positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
+        if not same_map:
+            self._tiles = TileCache()
+        return grid, VoxelMap(alignment.to_map(positions), point_to_voxel, self.voxel_size, counts)
+
+    def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
+        """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most half as many.
+
+        A tile of an earlier plan may grow to max_voxels before it is cut.
+        """
+        if len(grid) <= max_voxels:
+            masks = self._find_masks(grid, voxels.positions, config.postprocess, stopwatch)
+            report = SegmentationReport(remarks=remarks)
+        else:
+            tiled = self._plan(grid, max_voxels // 2, config, stopwatch)
+            pending = self._recall(tiled, grid, config.input.change_threshold, stopwatch)
+            for computed, number in enumerate(pending):
+                report = SegmentationReport(len(tiled), computed, remarks)
+                settled = functools.partial(self._settled, tiled.snapshot(), voxels, config.postprocess, stopwatch)
+                yield PartialSegmentation(settled, report, next_tile=number + 1)
+                self._run_tile(tiled, number, grid, config.postprocess, stopwatch)
+            masks = self._merge(tiled, config.postprocess, stopwatch)
+            report = SegmentationReport(len(tiled), len(pending), remarks)
+        yield Segmentation(self._measure(masks, voxels, config.postprocess, stopwatch), report)
+
+    def _plan(self, grid, tile_voxels, config, stopwatch):
+        """The TiledMap of a grid, of tiles that continue those of the last call."""
+        with stopwatch.stage("plan"):
             columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
-            plan = plan_tiles(columns, budget, run.config.tiling.tile_margin, self._tiles.plan)
-            self._tiles.keep(plan, run.config.postprocess)
-        regions, owner = [columns.voxels(tile) for tile in plan], columns.owner(plan)
-        parts = self._recall(plan, regions, grid, run)  # by tile, in the order in which they are looked at
-        self.report = RunReport(len(plan), len(plan) - len(parts))
+            plan = plan_tiles(columns, tile_voxels, config.tiling.tile_margin, self._tiles.plan)
+            self._tiles.use_plan(plan, config.postprocess)
+        return TiledMap(columns, plan, self.network.text_channels)
 
-        def merged():
-            with run.stopwatch.stage("merge"):
-                return merge_tiles(parts, regions, owner, self._nms_iou(run.config.postprocess))
-
-        for number in [number for number in range(len(plan)) if number not in parts]:
-            run.progress(number + 1, len(plan))
-            rows = regions[number]
-            now = voxel_rows(grid, rows)
-            masks = self._run(take_rows(grid, rows), now.positions, run)
-            self._tiles.store(plan[number], now, masks)
-            parts[number] = in_map(masks, rows)
-            if run.show and len(parts) < len(plan):
-                run.show(lambda: self._measure(merged(), voxels, run))
-        return merged()
-
-    def _recall(self, plan, regions, grid, run):
-        """Dict of tile -> Masks as rows of the map, for the tiles that have not changed since they ran."""
-        parts = {}
-        with run.stopwatch.stage("recall"):
-            for number, (tile, rows) in enumerate(zip(plan, regions)):
-                now = voxel_rows(grid, rows)
-                masks = self._tiles.recall(tile, now, run.config.input.change_threshold, self.voxel_size)
+    def _recall(self, tiled, grid, change_threshold, stopwatch):
+        """Reuse the masks of tiles that have not changed. Returns the numbers of the other tiles."""
+        with stopwatch.stage("recall"):
+            for number, tile in enumerate(tiled.plan):
+                now = voxel_rows(grid, tiled.regions[number])
+                masks = self._tiles.recall(tile, now, change_threshold, self.voxel_size)
                 if masks is not None:
-                    parts[number] = in_map(masks, rows)
-        return parts
+                    tiled.add(number, masks)
+        return tiled.pending()
 
-    def _measure(self, masks, voxels, run):
-        with run.stopwatch.stage("postprocess"):
-            return measure(masks, voxels, run.config.postprocess, self._boxes.fit)
+    def _run_tile(self, tiled, number, grid, config, stopwatch):
+        """Run the network on one tile and remember its masks. config: PostprocessConfig."""
+        rows = tiled.regions[number]
+        now = voxel_rows(grid, rows)
+        masks = self._find_masks(take_rows(grid, rows), now.positions, config, stopwatch)
+        self._tiles.store(tiled.plan[number], now, masks)
+        tiled.add(number, masks)
 
-    def _run(self, grid, positions, run):
-        """Masks that the network finds in one grid. positions: [M, 3] float32 metres."""
-        with run.stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
-            prediction = look(self.backend, grid, self.orders, self.looks)
-        with run.stopwatch.stage("postprocess", self._wait):
-            config = run.config.postprocess
-            return find_masks(prediction, positions, grid.counts, config, self._nms_iou(config), self.fuse_iou)
+    def _find_masks(self, grid, positions, config, stopwatch):
+        """Masks that the network finds in one grid. positions: [M, 3] float32 metres; config: PostprocessConfig."""
+        with stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
+            prediction = self.backend.predict(grid, self.orders)
+        with stopwatch.stage("postprocess", self._wait):
+            return find_masks(prediction, positions, grid.counts, config, self._nms_iou(config), self.network.fuse_iou)
+
+    def _settled(self, tiled, voxels, config, stopwatch):
+        """The Instances that no later tile can change. config: PostprocessConfig."""
+        with explained(ADVICE):
+            return self._measure(self._merge(tiled, config, stopwatch), voxels, config, stopwatch)
+
+    def _merge(self, tiled, config, stopwatch):
+        with stopwatch.stage("merge"):
+            return tiled.merged(self._nms_iou(config))
+
+    def _measure(self, masks, voxels, config, stopwatch):
+        with stopwatch.stage("postprocess"):
+            return measure(masks, voxels, config, self._boxes.fit)
 
     def _nms_iou(self, config):
-        return config.nms_iou if config.nms_iou >= 0 else self.nms_iou
+        return config.nms_iou if config.nms_iou >= 0 else self.network.nms_iou
 
-    def _tile_budget(self, config):
-        """Voxels of a tile: what the network's queries can cover, halved until memory allows twice as many."""
-        budget = config.tile_voxels or self.scope
+    def _max_voxels_per_run(self, config):
+        """Voxels up to which a map is processed in one run: twice the size of a tile, as far as memory allows.
+
+        config: TilingConfig. Tiles are halved rather than fitted to the free memory, so that a little less of it does
+        not change the plan.
+        """
+        preferred = int(self.network.num_queries * AREA_PER_QUERY / self.voxel_size**2)
+        tile_voxels = config.tile_voxels or preferred
         fits = self.meter.voxels(config.max_memory_gb)
-        while 2 * budget > fits and budget > LEAST_TILE:  # halves: a little less free memory changes no plan
-            budget //= 2
-        return budget
+        while 2 * tile_voxels > fits and tile_voxels > MIN_TILE_VOXELS:
+            tile_voxels //= 2
+        return 2 * tile_voxels
 
     def forget(self):
-        """Forget the map: the next one is looked at as if it were the first."""
-        self._map = MapGrid(self.voxel_size, self.device, self.along_walls)
-        self._tiles, self._boxes = TileMemory(), BoxMemory()
+        """Forget the map: the next cloud is processed as if it were the first."""
+        self._map_grid = MapGrid(self.voxel_size, self.device, self.network.along_walls)
+        self._tiles = TileCache()
+        self._boxes = BoxCache()
+
+    def warm_up(self):
+        """Run once on a generated wall, so that the first real cloud does not pay for one-time initialisation."""
+        start = time.perf_counter()
+        rng = np.random.default_rng(0)
+        xyz = rng.uniform((0, 0, 0), (3.0, 0.1, 2.0), (20_000, 3)).astype(np.float32)
+        self.segment(Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8)), Config())
+        logger.info("warm-up took %.1f s", time.perf_counter() - start)
 
     def cancel(self):
-        """Break off the running inference soon, and refuse later ones. Any thread may call."""
+        """Stop the running inference soon and refuse later ones. May be called from any thread."""
         self.backend.cancel()
 
     def facts(self):
-        """What runs where, for the log and the diagnostics."""
+        """Backend, device and precision, for the log and the diagnostics: dict of str."""
         return {"backend": self.backend.name, "device": str(self.device), "precision": str(self.dtype).split(".")[1]}
 
     def _wait(self):
@@ -187,9 +205,9 @@ class Segmenter:
 
 
 def take_rows(grid, rows):
-    """The VoxelGrid of some voxels, seen from the middle of their own bounds as if they were a cloud of their own.
+    """The VoxelGrid of some voxels, with its origin at their own centre and lowest voxel, as for a separate cloud.
 
-    rows: [m] sorted int array. The new origin is a whole number of voxels away, so that no voxel is cut.
+    rows: [m] sorted int array. The origin moves by whole voxels, so that voxels stay the same cells.
     """
     rows = to_device(rows, grid.positions.device)
     coords = Level(grid.level.key[rows]).coords
@@ -197,7 +215,7 @@ def take_rows(grid, rows):
     shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
     level = Level(pack(coords - shift, torch.zeros_like(rows)))
     positions = grid.positions[rows] - shift * grid.voxel_size
-    own = torch.arange(len(rows), dtype=torch.int32, device=rows.device)  # no points: each voxel stands for itself
+    own = torch.arange(len(rows), dtype=torch.int32, device=rows.device)  # the points are left out: one row per voxel
     return VoxelGrid(level, positions, grid.features[rows], own, grid.counts[rows], grid.voxel_size)
 
 
@@ -205,11 +223,6 @@ def voxel_rows(grid, rows):
     """The VoxelRows of some voxels of a VoxelGrid. rows: [m] sorted int array."""
     rows = to_device(rows, grid.positions.device)
     return VoxelRows(*to_host(*(v.index_select(0, rows) for v in (grid.level.key, grid.positions, grid.features))))
-
-
-def in_map(masks, rows):
-    """Masks of a tile as rows of the map. rows: [m] those of the tile's voxels."""
-    return replace(masks, rows=tuple(rows[mask].astype(np.int32) for mask in masks.rows))
 
 
 def check_size(voxels, max_voxels, voxel_size):
@@ -221,13 +234,13 @@ def check_size(voxels, max_voxels, voxel_size):
         )
 
 
-def check_reach(cloud, voxel_size):
-    """Raises SpaceformerError for a cloud so far from the origin of its frame that float32 cannot tell voxels apart."""
-    parts = (cloud.xyz[start : start + BLOCK] for start in range(0, len(cloud), BLOCK))
-    reach = max(max(part.max(), -part.min()) for part in parts)  # of 20 million points in half the time
+def check_range(cloud, voxel_size):
+    """Raises SpaceformerError if float32 cannot resolve voxels at the cloud's distance from its frame's origin."""
+    blocks = (cloud.xyz[start : start + BLOCK] for start in range(0, len(cloud), BLOCK))  # faster than all at a time
+    reach = max(max(block.max(), -block.min()) for block in blocks)
     if np.spacing(reach) > voxel_size:
         raise SpaceformerError(
-            f"the cloud reaches {reach:.6g} m from the origin of its frame, where float32 coordinates lie "
+            f"the cloud reaches {reach:.6g} m from the origin of its frame, where float32 coordinates are "
             f"{np.spacing(reach):.3g} m apart, more than voxel_size {voxel_size} m: crop the cloud, remove far "
             "outliers, or move the origin of the frame closer"
         )

@@ -1,8 +1,8 @@
 """The official implementation, warpconvnet, as a backend: CUDA only, the released network only.
 
-Its known traps are worked around: block orders are set (released inference draws them at random), and the global
-window cache is cleared before every run (it leaks, and returns wrong windows when an address is used again). Where
-flash-attn or torch_scatter are not installed, PyTorch's own kernels stand in for the two functions that are needed.
+Two properties are worked around: block orders are set, as released inference draws them at random, and the global
+window cache is cleared before every run, as it leaks and returns wrong windows when an address is reused. If flash-attn
+or torch_scatter is not installed, PyTorch's own kernels replace the two functions that are needed.
 """
 
 import importlib.util
@@ -30,12 +30,12 @@ class WarpConvNetBackend:
     name = "warpconvnet"
 
     def __init__(self, model, device, dtype):
-        """model: our SpaCeFormer of the released configuration. Raises SpaceformerError where it cannot run."""
+        """model: our SpaCeFormer of the released configuration. Raises SpaceformerError if it cannot run."""
         if model.config != SpaCeFormerConfig.released():
             raise SpaceformerError("backend warpconvnet runs the released network only: use backend torch")
         if device.type != "cuda":
             raise SpaceformerError(f"backend warpconvnet needs a CUDA device, not {device}: use backend torch")
-        stand_in_for_missing()
+        provide_missing_modules()
         try:
             from warpconvnet.models.spaceformer import build_spaceformer
             from warpconvnet.nn.functional.voxel_encode import clear_encode_cache
@@ -59,15 +59,15 @@ class WarpConvNetBackend:
         """Nothing to do: a run on a GPU is short."""
 
 
-def stand_in_for_missing():
-    """Make flash_attn and torch_scatter importable where they are not installed."""
+def provide_missing_modules():
+    """Make flash_attn and torch_scatter importable if they are not installed."""
     makers = {
         "flash_attn": lambda: {"flash_attn_varlen_qkvpacked_func": flash_attn_varlen_qkvpacked_func},
         "torch_scatter": lambda: {"segment_csr": segment_csr},
     }
     for name, make in makers.items():
         if name not in sys.modules and importlib.util.find_spec(name) is None:
-            logger.info("%s is not installed: PyTorch's own kernel stands in for it", name)
+            logger.info("%s is not installed: PyTorch's own kernel is used instead", name)
             module = types.ModuleType(name)
             module.__dict__.update(make())
             module.__spec__ = importlib.util.spec_from_loader(name, loader=None)

@@ -23,6 +23,9 @@ from ..words.text_model import MINILM, TextModelId
 FORMAT = "spaceformer_ros checkpoint 1"
 DEMO_TEXT_MODEL = TextModelId(MINILM)
 DEMO_FILE = pathlib.Path(__file__).parent / "demo.safetensors"
+# Fields of the configuration that were removed, with the only value that the network still supports. Files keep them,
+# as their hash covers the header.
+REMOVED_FIELDS = {"looks": 1}
 RELEASED_PREFIX = "net."  # of the network's entries in the released file
 RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
 
@@ -112,13 +115,21 @@ def load_file(path, name=None):
     if digest != recorded:
         raise SpaceformerError(f"{path} is damaged: its content has SHA-256 {digest}, it was written with {recorded}")
     return Checkpoint(
-        model=build_model(SpaCeFormerConfig.from_dict(header["model"]), state, path),
+        model=build_model(model_config(header["model"], path), state, path),
         text_model=TextModelId(**header["text_model"]),
         similarity=Similarity(**header["similarity"]),
         sha256=digest,
         name=name or pathlib.Path(path).name,
         notes=header["notes"],
     )
+
+
+def model_config(values, path):
+    """The SpaCeFormerConfig of a header. Raises SpaceformerError if it does not fit this version."""
+    for name, value in REMOVED_FIELDS.items():
+        if values.get(name, value) != value:
+            raise SpaceformerError(f"{path}: {name} {values[name]} is not supported any more, only {value}")
+    return SpaCeFormerConfig.from_dict({name: values[name] for name in values if name not in REMOVED_FIELDS})
 
 
 def _has_clean_padding(path):

@@ -6,9 +6,9 @@ import resource
 
 import numpy as np
 
-from spaceformer_ros.instances import Masks, VoxelMap
+from spaceformer_ros.instances import Masks, Segmentation, VoxelMap
 from spaceformer_ros.pipeline import Pipeline
-from spaceformer_ros.segment.postprocess import measure
+from spaceformer_ros.segment.measure import measure
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
@@ -31,22 +31,19 @@ class FakeEmbedder:
         return np.stack([text_vector({"couch": "sofa"}.get(text, text)) for text in texts])
 
 
-class NoReport:
-    """What a Segmenter says of a map in one piece."""
-
-    tiles, computed, remarks = 1, 1, ()
-
-
 class ColorSegmenter:
     """One instance per colour of the cloud, with the feature of the name that `names` gives the colour."""
 
-    voxel_size, report, forgotten = 0.05, NoReport(), False
+    voxel_size, forgotten = 0.05, False
     model_name, model_sha256 = "colors", "c0105" * 12 + "c010"
 
     def __init__(self, names, objectness=0.9):
         self.names, self.objectness, self.runs, self.cancelled = names, objectness, 0, False
 
-    def segment(self, cloud, config, stopwatch, progress=None, show=None):
+    def segment_in_parts(self, cloud, config, stopwatch):
+        yield self.segment(cloud, config, stopwatch)
+
+    def segment(self, cloud, config, stopwatch=None):
         self.runs += 1
         key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
         cells, inverse = np.unique(key, axis=0, return_inverse=True)
@@ -57,7 +54,8 @@ class ColorSegmenter:
         masks = [np.unique(inverse[(cloud.rgb == color).all(axis=1)]) for color in colors]
         features = np.array([text_vector(self.names[color]) for color in colors]).reshape(-1, DIM)
         scores = np.full(len(masks), self.objectness, dtype=np.float32)
-        return measure(Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32)), voxels)
+        found = Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32))
+        return Segmentation(measure(found, voxels))
 
     def cancel(self):
         self.cancelled = True

@@ -23,7 +23,6 @@ from helpers.reference import convolve_by_table
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config, ModelConfig
 from spaceformer_ros.grids.groups import incidence
-from spaceformer_ros.pipeline import warm_up
 from spaceformer_ros.segment import segmenter
 from spaceformer_ros.synthetic import RoomConfig, make_room
 from spaceformer_ros.weights.checkpoint import load_checkpoint
@@ -257,14 +256,15 @@ def main():
     cloud = make_room(500_000, RoomConfig(tours=(1, 0, 0), turned=0.0)).cloud
     cloud = cloud[(np.abs(cloud.xyz - cloud.floor_center)[:, :2] < 1.5).all(axis=1)]
     settings, checkpoint = Config(), lambda: load_checkpoint("demo")
-    wanted = segmenter.Segmenter(checkpoint(), ModelConfig(device="cpu", precision="float32")).segment(cloud, settings)
+    on_cpu = segmenter.Segmenter(checkpoint(), ModelConfig(device="cpu", precision="float32"))
+    wanted = on_cpu.segment(cloud, settings).instances
     report = {"voxels": len(wanted.voxels), "wanted": len(wanted)}
     install()
     with Simulation(), torch.inference_mode():
         for precision in ("float32", "auto"):
             made = segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", precision=precision))
-            warm_up(made)
-            found = made.segment(cloud, settings)
+            made.warm_up()
+            found = made.segment(cloud, settings).instances
             report[precision] = {
                 "type": str(made.dtype),
                 "found": len(found),
@@ -274,10 +274,9 @@ def main():
         tiles = []
         corner = (cloud.xyz - cloud.bounds[0])[:, :2].max(axis=1) < 0.5
         for part in (cloud, cloud, cloud[~corner]):
-            made.segment(part, small)
-            tiles.append((made.report.tiles, made.report.computed))
-        twice = segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", looks=2))
-        report |= {"tiles": tiles, "two looks": len(twice.segment(cloud, settings)), "used": dict(used)}
+            done = made.segment(part, small).report
+            tiles.append((done.tiles, done.computed))
+        report |= {"tiles": tiles, "used": dict(used)}
         try:
             segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", precision="float16")).segment(
                 cloud, settings

@@ -8,8 +8,8 @@ from helpers.ros import wait_until
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-from spaceformer_ros import SpaceformerError, pipeline
-from spaceformer_ros.ros import interfaces
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.ros import interfaces, progress
 
 NodeState, ResultCode = interfaces.NodeState, interfaces.ResultCode
 LATE = 7  # a tile after which something is known
@@ -34,7 +34,7 @@ class Door:
 @pytest.fixture
 def halfway(start, client, instances, states, monkeypatch):
     """A Door before which a node stands, in the middle of a hall; all partial results so far have arrived."""
-    monkeypatch.setattr(pipeline, "PARTIAL_SHARE", 1.0)
+    monkeypatch.setattr(progress, "PARTIAL_TIME_SHARE", 1.0)
     door = Door(LATE)
 
     def build(config, progress):
@@ -102,3 +102,12 @@ def test_a_clear_takes_the_partial_result_away(halfway, client, instances, state
     assert len(instances) == number
     client.publish(make_hall())
     wait_until(lambda: len(instances) > number and not instances[-1].partial, "the next complete result")
+
+
+def test_partial_results_take_a_share_of_the_time(monkeypatch):
+    share, now = progress.TimeShare(0.2), iter((10.0, 11.0, 14.9, 15.0))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    assert share.start()
+    share.stop()  # after one second
+    assert not share.start()
+    assert share.start()

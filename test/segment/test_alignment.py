@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros.clouds.cloud import Cloud
-from spaceformer_ros.segment.alignment import View, canonical_heading, turn
+from spaceformer_ros.segment.alignment import Alignment, manhattan_yaw, rotate_z
 from spaceformer_ros.synthetic import make_room
 
 
@@ -18,8 +18,8 @@ def room():
 @given(angle=st.floats(-np.pi, np.pi), x=st.floats(-20, 20), y=st.floats(-20, 20), seed=st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
 def test_it_turns_with_the_map_and_no_order_or_place_changes_it(room, angle, x, y, seed):
-    points = np.random.default_rng(seed).permutation(turn(room, angle) + np.array([x, y, 0], dtype=np.float32))
-    difference = canonical_heading(points) - canonical_heading(room) - angle
+    points = np.random.default_rng(seed).permutation(rotate_z(room, angle) + np.array([x, y, 0], dtype=np.float32))
+    difference = manhattan_yaw(points) - manhattan_yaw(room) - angle
     assert abs(np.angle(np.exp(1j * difference))) < np.radians(0.2)
 
 
@@ -28,36 +28,36 @@ def test_it_lies_along_the_walls(rng, degrees):
     wall = rng.uniform((0, 0, 0), (5, 0.05, 2.5), (4000, 3))
     other = rng.uniform((0, 0, 0), (0.05, 3, 2.5), (3000, 3))
     clutter = rng.uniform((0, 0, 0), (5, 3, 1), (1000, 3))
-    heading = canonical_heading(turn(np.concatenate([wall, other, clutter]), np.radians(degrees)))
+    heading = manhattan_yaw(rotate_z(np.concatenate([wall, other, clutter]), np.radians(degrees)))
     apart = np.degrees(heading) - degrees
     assert abs((apart + 45) % 90 - 45) < 0.5
 
 
 def test_points_in_one_place_have_some_heading():
-    assert np.isfinite(canonical_heading(np.ones((5, 3), dtype=np.float32)))
-    assert np.isfinite(canonical_heading(np.zeros((1, 3), dtype=np.float32)))
+    assert np.isfinite(manhattan_yaw(np.ones((5, 3), dtype=np.float32)))
+    assert np.isfinite(manhattan_yaw(np.zeros((1, 3), dtype=np.float32)))
 
 
 def test_turning_by_nothing_copies_nothing(room):
-    assert turn(room, 0) is room
-    assert np.allclose(turn(turn(room, 1.0), -1.0), room, atol=1e-5)
+    assert rotate_z(room, 0) is room
+    assert np.allclose(rotate_z(rotate_z(room, 1.0), -1.0), room, atol=1e-5)
 
 
 @pytest.mark.parametrize("along_walls", [False, True])
 def test_a_view_is_centred_and_can_be_undone(room, along_walls):
-    cloud = Cloud(turn(room, 0.4) + np.float32([30, -20, 1]), np.zeros(room.shape, dtype=np.uint8), "map")
-    view = View.of(cloud, along_walls)
-    seen = view.from_map(cloud.xyz)
+    cloud = Cloud(rotate_z(room, 0.4) + np.float32([30, -20, 1]), np.zeros(room.shape, dtype=np.uint8), "map")
+    alignment = Alignment.of(cloud, along_walls)
+    seen = alignment.from_map(cloud.xyz)
     assert np.allclose((seen.min(axis=0) + seen.max(axis=0))[:2], 0, atol=1e-4)
     assert seen[:, 2].min() == 0
-    assert np.allclose(view.to_map(seen), cloud.xyz, atol=1e-4)
-    assert (view.heading != 0) == along_walls
+    assert np.allclose(alignment.to_map(seen), cloud.xyz, atol=1e-4)
+    assert (alignment.yaw != 0) == along_walls
 
 
 def test_a_turned_map_looks_the_same(room):
     colors = np.zeros(room.shape, dtype=np.uint8)
-    clouds = [Cloud(xyz, colors, "map") for xyz in (room, turn(room, 1.0))]
-    first, second = (View.of(cloud, along_walls=True).from_map(cloud.xyz) for cloud in clouds)
+    clouds = [Cloud(xyz, colors, "map") for xyz in (room, rotate_z(room, 1.0))]
+    first, second = (Alignment.of(cloud, along_walls=True).from_map(cloud.xyz) for cloud in clouds)
     assert np.abs(first - second).max() < 0.02
 
 
@@ -67,5 +67,5 @@ def test_heights_in_steps_and_a_stray_point_do_not_matter(rng):
     hall[60_000:120_000, 1] = rng.choice([0, 4], 60_000)
     hall[:, 2] = np.round(hall[:, 2] / 0.05) * 0.05
     hall[-1, 2] = -3
-    heading = canonical_heading(turn(hall, 0.5))
+    heading = manhattan_yaw(rotate_z(hall, 0.5))
     assert abs((np.degrees(heading - 0.5) + 45) % 90 - 45) < 0.5

@@ -4,22 +4,32 @@ import numpy as np
 import pytest
 from helpers.halls import hall_pipeline, make_hall
 
-from spaceformer_ros import Cancelled, SpaceformerError, StorageError, pipeline
-from spaceformer_ros.timing import Stopwatch
+from spaceformer_ros import Cancelled, SpaceformerError, StorageError
+from spaceformer_ros.pipeline import Observer
 from spaceformer_ros.words.vocabulary import Vocabulary
 
 LEFT, RIGHT = (0, 1, 2, 3, 4), (6, 7, 9, 10, 11)  # places of boxes
 
 
-@pytest.fixture(autouse=True)
-def after_every_tile(monkeypatch):
-    monkeypatch.setattr(pipeline, "PARTIAL_SHARE", 1.0)
+class Recorder(Observer):
+    """Keeps partial scenes; on_partial may be replaced."""
+
+    def __init__(self, react=None):
+        self.partial, self.react = [], react
+
+    def wants_partial(self):
+        return True
+
+    def on_partial(self, scene):
+        self.partial.append(scene)
+        if self.react:
+            self.react(scene)
 
 
 def process(made, cloud):
-    """The result, and the partial scenes before it."""
-    shown = []
-    return made.process(cloud, Stopwatch(), show=shown.append).scene, shown
+    """The Outcome, and the partial scenes before it."""
+    recorder = Recorder()
+    return made.process(cloud, observer=recorder), recorder.partial
 
 
 def ids(scene):
@@ -31,15 +41,15 @@ def facts(scene):
 
 
 def test_partial_scenes_grow_into_the_result_and_leave_no_trace():
-    with_partial, without = hall_pipeline(), hall_pipeline(publish_partial=False)
+    with_partial, without = hall_pipeline(), hall_pipeline()
     maps = [make_hall(), make_hall(boxes=LEFT, shade=240), make_hall(shade=230), make_hall(16.0, shade=230)]
     for number, cloud in enumerate(maps):
         before = ids(with_partial.scene) if number else set()
-        scene, shown = process(with_partial, cloud)
-        other, nothing = process(without, cloud)
+        outcome, shown = process(with_partial, cloud)
+        scene, other = outcome.scene, without.process(cloud).scene
         assert facts(scene) == facts(other)
-        assert len(shown) == with_partial.segmenter.report.computed - 1 > 1
-        assert (nothing, scene.partial, {one.partial for one in shown}) == ([], False, {True})
+        assert len(shown) == outcome.tiles_computed - 1 > 1
+        assert (scene.partial, {one.partial for one in shown}) == (False, {True})
         revisions = [one.map_revision for one in (*shown, scene)]
         assert revisions == list(range(revisions[0], revisions[0] + len(revisions)))
         final = {item.id: item for item in scene.objects}
@@ -52,7 +62,8 @@ def test_partial_scenes_grow_into_the_result_and_leave_no_trace():
 
 
 def test_new_objects_appear_tile_by_tile():
-    scene, shown = process(hall_pipeline(), make_hall())
+    outcome, shown = process(hall_pipeline(), make_hall())
+    scene = outcome.scene
     counts = [len(one.objects) for one in (*shown, scene)]
     assert counts == sorted(counts)
     assert 0 < counts[2] < counts[-2] < counts[-1]
@@ -61,14 +72,14 @@ def test_new_objects_appear_tile_by_tile():
 
 def test_what_is_not_looked_at_yet_counts_as_there():
     made = hall_pipeline()
-    known = {item.id: item for item in process(made, make_hall())[0].objects}
-    scene, shown = process(made, make_hall(boxes=RIGHT, shade=240))
+    known = {item.id: item for item in process(made, make_hall())[0].scene.objects}
+    outcome, shown = process(made, make_hall(boxes=RIGHT, shade=240))
     for one in shown:
         assert set(known) <= ids(one)
         missing = [item for item in one.objects if not item.found]
         assert missing
         assert all(item.missed_views == known[item.id].missed_views == 0 for item in missing)
-    assert any(item.missed_views > 0 for item in scene.objects)
+    assert any(item.missed_views > 0 for item in outcome.scene.objects)
 
 
 def break_at(made, tile, error):
@@ -83,15 +94,16 @@ def break_at(made, tile, error):
 
 
 def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path):
-    made, shown = hall_pipeline(), []
+    made, recorder = hall_pipeline(), Recorder()
     break_at(made, 5, SpaceformerError("the fifth tile fails"))
     with pytest.raises(SpaceformerError, match="fifth"):
-        made.process(make_hall(), Stopwatch(), show=shown.append)
+        made.process(make_hall(), observer=recorder)
+    shown = recorder.partial
     assert made.scene is shown[-1]
     assert made.is_partial
     with pytest.raises(StorageError, match="no scene to save"):
         made.save(tmp_path / "scene.safetensors")
-    scene, _ = process(made, make_hall(shade=240))
+    scene = made.process(make_hall(shade=240)).scene
     assert min(ids(scene)) > max(ids(shown[-1])) > 0
     assert not made.is_partial
 
@@ -99,8 +111,9 @@ def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path
 def test_smaller_tiles_after_a_lack_of_memory_do_not_mix_up_ids():
     made = hall_pipeline()
     break_at(made, 5, MemoryError())
-    scene, shown = process(made, make_hall())
-    assert "out of memory" in made.segmenter.report.remarks[0]
+    outcome, shown = process(made, make_hall())
+    assert "out of memory" in outcome.remarks[0]
+    scene = outcome.scene
     label = {}
     for item in (item for one in (*shown, scene) for item in one.objects):
         mask = item.label, tuple(item.centroid)
@@ -119,24 +132,29 @@ def test_other_words_rename_the_partial_scene_and_the_one_behind_it():
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled, match="enough"):
-        made.process(make_hall(shade=240), Stopwatch(), show=rename)
+        made.process(make_hall(shade=240), observer=Recorder(rename))
 
 
 def test_a_clear_ends_a_running_inference_at_the_next_tile():
-    made, shown = hall_pipeline(), []
+    made = hall_pipeline()
 
     def clear(scene):
-        shown.append(scene)
         if len(scene.objects):
             made.clear()
 
+    recorder = Recorder(clear)
     with pytest.raises(Cancelled):
-        made.process(make_hall(), Stopwatch(), show=clear)
+        made.process(make_hall(), observer=recorder)
     assert made.scene is None
-    scene, _ = process(made, make_hall())
-    assert min(ids(scene)) > max(ids(shown[-1]))
+    scene = made.process(make_hall()).scene
+    assert min(ids(scene)) > max(ids(recorder.partial[-1]))
 
 
-def test_partial_scenes_take_their_share_of_the_time_only(monkeypatch):
-    monkeypatch.setattr(pipeline, "PARTIAL_SHARE", 1e-9)  # the first one is paid for in years
-    assert len(process(hall_pipeline(), make_hall())[1]) == 1
+def test_a_reset_starts_ids_and_revisions_again():
+    made = hall_pipeline()
+    first = made.process(make_hall()).scene
+    made.reset()
+    again = made.process(make_hall()).scene
+    assert (facts(again), again.map_revision) == (facts(first), first.map_revision)
+    made.clear()
+    assert min(ids(made.process(make_hall()).scene)) > max(ids(again))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.instances import extract_instances
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -10,15 +11,14 @@ from spaceformer_ros.grids.groups import touching_pairs, unique_rows
 from spaceformer_ros.instances import VoxelMap
 from spaceformer_ros.network.decoder import Prediction
 from spaceformer_ros.segment import postprocess
+from spaceformer_ros.segment.components import radius_components
+from spaceformer_ros.segment.mask_boxes import without_specks
 from spaceformer_ros.segment.postprocess import (
-    extract_instances,
     mask_iou,
     mask_overlap,
     mask_to_rows,
     non_max_suppression,
-    radius_components,
     score_masks,
-    without_specks,
 )
 
 

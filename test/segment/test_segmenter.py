@@ -3,16 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from helpers.instances import PUBLISHED_NMS_IOU
 from helpers.networks import segmenter, tiny_config
 
 from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
-from spaceformer_ros.segment.alignment import turn
+from spaceformer_ros.segment.alignment import rotate_z
 from spaceformer_ros.segment.backends import choose_device, choose_precision
 from spaceformer_ros.segment.memory import estimated_bytes
-from spaceformer_ros.segment.postprocess import extract_instances
 
 KEEP_ALL = PostprocessConfig(nms_iou=1.0, min_points=1)
 
@@ -24,7 +24,7 @@ def cloud(rng):
 
 
 def segment(cloud, config=KEEP_ALL, **changes):
-    return segmenter(**changes).segment(cloud, Config(postprocess=config))
+    return segmenter(**changes).segment(cloud, Config(postprocess=config)).instances
 
 
 def masks(instances, cloud):
@@ -48,7 +48,7 @@ def test_the_same_cloud_gives_the_same_instances_in_any_order_of_its_points(clou
 
 @pytest.mark.parametrize("along_walls", [False, True])
 def test_voxels_lie_where_their_points_are(cloud, along_walls):
-    turned = dataclasses.replace(cloud, xyz=turn(cloud.xyz, 0.6))
+    turned = dataclasses.replace(cloud, xyz=rotate_z(cloud.xyz, 0.6))
     voxels = segment(turned, along_walls=along_walls).voxels
     mean = [np.bincount(voxels.point_to_voxel, column) / voxels.point_counts for column in turned.xyz.T]
     assert np.allclose(voxels.positions, np.stack(mean, axis=1), atol=1e-5)
@@ -63,9 +63,9 @@ def test_duplicates_are_removed_as_the_checkpoint_says_unless_the_user_does(clou
     assert len(segment(cloud, dataclasses.replace(by_checkpoint, nms_iou=0.1), nms_iou=1.0)) < everything
 
 
-def test_the_published_limit_is_the_default_of_extraction():
+def test_a_network_has_the_published_limits_by_default():
     config = SpaCeFormer(tiny_config()).config
-    assert extract_instances.__defaults__ == (config.nms_iou, config.fuse_iou) == (0.7, 1.0)
+    assert (config.nms_iou, config.fuse_iou) == (PUBLISHED_NMS_IOU, 1.0)
 
 
 def test_a_cloud_that_is_too_big_is_refused_with_the_figures(cloud):

@@ -13,7 +13,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, fixed_orders
 from spaceformer_ros.network.voxels import VoxelGrid
 from spaceformer_ros.segment import warp_backend
-from spaceformer_ros.segment.warp_backend import WarpConvNetBackend, segment_csr, stand_in_for_missing
+from spaceformer_ros.segment.warp_backend import WarpConvNetBackend, provide_missing_modules, segment_csr
 
 
 class OfficialLook(torch.nn.Module):
@@ -124,7 +124,7 @@ def without_stand_ins():
 
 def test_missing_kernels_are_stood_in_for(caplog):
     caplog.set_level("INFO")
-    stand_in_for_missing()
+    provide_missing_modules()
     import flash_attn
     import torch_scatter
 

@@ -10,7 +10,7 @@ from helpers.paths import CONFIG
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormerConfig
-from spaceformer_ros.segment.alignment import canonical_heading
+from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
 from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
 from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
@@ -179,5 +179,5 @@ def test_rare_kinds_count_more():
 
 def test_rooms_are_shown_along_their_walls(room, rng):
     samples = [augment(room, rng, 40, any_heading_share=0.0) for _ in range(9)]
-    degrees = np.degrees([canonical_heading(sample.xyz.numpy()) for sample in samples])
+    degrees = np.degrees([manhattan_yaw(sample.xyz.numpy()) for sample in samples])
     assert np.median(np.abs((degrees + 45) % 90 - 45)) < 4

@@ -1,4 +1,4 @@
-"""What the tiles of a map looked like when they were last segmented, and what was found in them."""
+"""The voxels of each tile when it was last segmented, and the masks found in it."""
 
 from dataclasses import dataclass, replace
 
@@ -6,15 +6,18 @@ import numpy as np
 
 from ...grids.groups import touching_components
 
-NOISE = 1e-3  # of a voxel, or of a colour in [-1, 1]: rounding moves the mean of the same points by far less
-STRAY = 8  # changed voxels that lie together, of which fewer are no change: noise that flies about, no thing
-MOST_STRAY = 1000  # voxels; where more have changed, none is looked at
-STRAY_CELL = 2  # voxels; changed ones lie together where cells of this side touch
+TOLERANCE = 1e-3  # of a voxel, or of a colour in [-1, 1]; rounding moves the mean of the same points by far less
+MIN_CHANGED = 8  # changed voxels in one group; smaller groups are sensor noise, not an object
+MAX_NOISE = 1000  # changed voxels up to which noise is looked for
+GROUP_CELL = 2  # voxels; changed voxels are in one group if their cells of this side touch
 
 
 @dataclass(frozen=True)
 class VoxelRows:
-    """m voxels: keys [m] sorted int64; positions [m, 3] float32 metres; colors [m, 3] float32 in [-1, 1]."""
+    """m voxels of a map.
+
+    keys: [m] sorted int64; positions: [m, 3] float32 metres; colors: [m, 3] float32 in [-1, 1].
+    """
 
     keys: np.ndarray
     positions: np.ndarray
@@ -28,59 +31,65 @@ class VoxelRows:
         return self.keys, self.positions, self.colors
 
     def rows_of(self, keys):
-        """Row of each key, -1 where there is none. keys: [n] int64."""
+        """Row of each key, -1 if it is missing. keys: [n] int64."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self) - 1)
         return np.where(self.keys[rows] == keys, rows, -1)
 
     def change_since(self, before, voxel_size):
-        """Share of the voxels of both that appeared, vanished, moved or took another colour, stray ones left out."""
+        """Share of the voxels of both that appeared, vanished, moved or changed colour, noise left out."""
         if all(np.array_equal(*pair) for pair in zip(self._columns, before._columns)):
             return 0.0
         rows = self.rows_of(before.keys)
         mine, theirs = rows[rows >= 0], np.flatnonzero(rows >= 0)
-        moved = (np.abs(self.positions[mine] - before.positions[theirs]) > NOISE * voxel_size).any(axis=1)
-        moved |= (np.abs(self.colors[mine] - before.colors[theirs]) > NOISE).any(axis=1)
+        moved = (np.abs(self.positions[mine] - before.positions[theirs]) > TOLERANCE * voxel_size).any(axis=1)
+        moved |= (np.abs(self.colors[mine] - before.colors[theirs]) > TOLERANCE).any(axis=1)
         appeared = np.ones(len(self), dtype=bool)
         appeared[mine] = moved
         changed = np.concatenate([self.positions[appeared], before.positions[rows < 0]])
-        return _without_stray(changed, STRAY_CELL * voxel_size) / (len(self) + len(before) - len(mine))
+        return _count_without_noise(changed, GROUP_CELL * voxel_size) / (len(self) + len(before) - len(mine))
 
 
-def _without_stray(positions, cell):
-    """How many of some changed voxels do not lie in groups of fewer than STRAY. positions, cell: metres."""
-    if not 0 < len(positions) <= MOST_STRAY:
+def _count_without_noise(positions, cell):
+    """Number of changed voxels in groups of at least MIN_CHANGED. positions: [n, 3] metres; cell: metres."""
+    if not 0 < len(positions) <= MAX_NOISE:
         return len(positions)
     group = np.bincount(touching_components(np.floor(positions / cell).astype(np.int64)))
-    return int(group[group >= STRAY].sum())
+    return int(group[group >= MIN_CHANGED].sum())
 
 
-class TileMemory:
+class TileCache:
     """The last plan and, for each of its tiles, its voxels and Masks."""
 
     def __init__(self):
         self.plan = ()
-        self._settings, self._known = None, {}
+        self._settings = None
+        self._known = {}
 
-    def keep(self, plan, settings):
-        """Take a new plan. What belongs to none of its tiles, or was found by other settings, is forgotten."""
+    def use_plan(self, plan, settings):
+        """Replace the plan; drop the masks of tiles that are not in it, and all masks found with other settings."""
         same = settings == self._settings
         self._known = {tile.number: self._known[tile.number] for tile in plan if same and tile.number in self._known}
-        self.plan, self._settings = plan, settings
+        self.plan = plan
+        self._settings = settings
 
     def recall(self, tile, voxels, threshold, voxel_size):
-        """Masks found earlier, on the rows of `voxels` (VoxelRows of the tile now); None where there are none, or where
-        more than the share `threshold` of the voxels changed since. voxel_size: metres."""
+        """Masks found earlier, as rows of `voxels`; None if there are none or the tile has changed too much.
+
+        voxels: VoxelRows of the tile now;
+        threshold: share of the voxels that may have changed;
+        voxel_size: metres.
+        """
         before, masks = self._known.get(tile.number, (None, None))
         if before is None or voxels.change_since(before, voxel_size) > threshold:
             return None
         return masks if np.array_equal(voxels.keys, before.keys) else _moved(masks, voxels.rows_of(before.keys))
 
     def store(self, tile, voxels, masks):
-        """Remember what was found in a tile of the plan. masks: rows of `voxels`."""
+        """Keep the Masks found in a tile of the plan, as rows of its VoxelRows `voxels`."""
         self._known[tile.number] = voxels, masks
 
 
 def _moved(masks, row):
-    """Masks whose row r is now row[r], or gone (-1)."""
+    """Masks with row r replaced by row[r], -1 for a voxel that is gone; empty masks are dropped."""
     moved = tuple(row[rows][row[rows] >= 0] for rows in masks.rows)
     return replace(masks, rows=moved)[np.array([len(rows) > 0 for rows in moved], dtype=bool)] if moved else masks

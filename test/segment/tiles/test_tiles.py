@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from helpers.instances import extract_instances
 from helpers.networks import ON_CPU, segmenter
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +16,11 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.network.voxels import Level, pack
-from spaceformer_ros.segment.alignment import View
+from spaceformer_ros.segment.alignment import Alignment
 from spaceformer_ros.segment.map_grid import make_grid, update_grid
 from spaceformer_ros.segment.memory import MemoryMeter, is_out_of_memory
-from spaceformer_ros.segment.postprocess import extract_instances, mask_iou, non_max_suppression
-from spaceformer_ros.segment.tiles.merge import merge_tiles, without_duplicates
+from spaceformer_ros.segment.postprocess import mask_iou, non_max_suppression
+from spaceformer_ros.segment.tiles.merge import merge_tiles, suppress_duplicates
 from spaceformer_ros.segment.tiles.plan import Columns, plan_tiles
 
 VOXEL = 0.05
@@ -290,7 +291,7 @@ def test_duplicates_go_as_on_one_tile(rng):
     dense[:, 20:] = dense[:, :20] ^ (rng.random((80, 20)) < 0.05)
     from scipy.sparse import csr_matrix
 
-    kept = without_duplicates(csr_matrix(dense.T.astype(np.float32)), 0.6)
+    kept = suppress_duplicates(csr_matrix(dense.T.astype(np.float32)), 0.6, np.zeros(40))
     np.testing.assert_array_equal(kept, non_max_suppression(mask_iou(torch.from_numpy(dense)), 0.6).numpy())
     assert 0 < len(kept) < 40
 
@@ -337,9 +338,12 @@ def test_an_updated_grid_equals_a_new_one(data):
     moved = data.draw(st.lists(st.integers(0, number - 1), max_size=60))
     xyz[moved] = rng.uniform(-2, 2, (len(moved), 3))
     rgb[data.draw(st.lists(st.integers(0, number - 1), max_size=10))] ^= 1
-    cloud, view = Cloud(xyz, rgb, "map"), View(data.draw(st.sampled_from((0.0, 0.7))), np.float32([0.1, 0.2, -1]))
-    fast = update_grid(make_grid(before, view, 0.1), before, cloud, view)
-    slow = make_grid(cloud, view, 0.1)
+    cloud, alignment = (
+        Cloud(xyz, rgb, "map"),
+        Alignment(data.draw(st.sampled_from((0.0, 0.7))), np.float32([0.1, 0.2, -1])),
+    )
+    fast = update_grid(make_grid(before, alignment, 0.1), before, cloud, alignment)
+    slow = make_grid(cloud, alignment, 0.1)
     for a, b in zip(*((g.level.key, g.positions, g.features, g.point_to_voxel, g.counts) for g in (fast, slow))):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
@@ -374,48 +378,52 @@ def same(a, b):
 
 def test_a_map_that_fits_is_not_cut(hall):
     cut, in_one = segmenter(), config(tile_voxels=100_000)
-    view = View.of(hall, along_walls=False)
-    grid = make_grid(hall, view, VOXEL)
-    voxels = VoxelMap(view.to_map(grid.positions.numpy()), grid.point_to_voxel.int().numpy(), VOXEL)
+    alignment = Alignment.of(hall, along_walls=False)
+    grid = make_grid(hall, alignment, VOXEL)
+    voxels = VoxelMap(alignment.to_map(grid.positions.numpy()), grid.point_to_voxel.int().numpy(), VOXEL)
     with torch.inference_mode():
         wanted = extract_instances(cut.backend.predict(grid, cut.orders), voxels, in_one.postprocess)
     for _ in range(2):
-        same(cut.segment(hall, in_one), wanted)
-        assert cut.report.tiles == 1
+        found = cut.segment(hall, in_one)
+        same(found.instances, wanted)
+        assert found.report.tiles == 1
         cut.segment(hall, config())  # what is known of tiles does not matter
 
 
 def test_a_large_map_goes_in_tiles_and_says_so(hall):
-    cut, seen = segmenter(), []
-    found = cut.segment(hall, config(), progress=lambda number, count: seen.append((number, count)))
-    assert cut.report.tiles == cut.report.computed > 3
-    assert seen == [(number, cut.report.tiles) for number in range(1, cut.report.tiles + 1)]
-    assert len(found) > 10  # the network has 10 queries
-    assert all(mask.dtype == np.int32 and (np.diff(mask) > 0).all() for mask in found.masks)
+    *partial, found = segmenter().segment_in_parts(hall, config())
+    tiles = found.report.tiles
+    assert tiles == found.report.computed > 3
+    steps = [(one.next_tile, one.report.tiles, one.report.computed) for one in partial]
+    assert steps == [(number, tiles, number - 1) for number in range(1, tiles + 1)]
+    assert len(found.instances) > 10  # the network has 10 queries
+    assert all(mask.dtype == np.int32 and (np.diff(mask) > 0).all() for mask in found.instances.masks)
 
 
 def test_what_is_found_tile_by_tile_grows_into_the_result(rng):
     house = colored(np.concatenate([room(x, rng) for x in (0.0, 3.0, 6.0)]))
-    cut, partial, smaller = segmenter(), [], config(tile_voxels=8000)
-    found = cut.segment(house, smaller, show=lambda make: partial.append(make()))
-    assert len(partial) == cut.report.tiles - 1 > 1
+    smaller = config(tile_voxels=8000)
+    first, *partial, found = segmenter().segment_in_parts(house, smaller)
+    assert len(partial) == found.report.tiles - 1 > 1
+    assert len(first.instances) == 0
+    partial, found = [one.instances for one in partial], found.instances
     for one, other in zip(partial, [*partial[1:], found]):
         assert len(one) <= len(other)
         for a, b in zip(one.masks, other.masks):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(one.features, other.features[: len(one)])
     assert 0 < len(partial[0]) < len(partial[-1]) < len(found)
-    unseen = segmenter().segment(house, smaller)
+    unseen = segmenter().segment(house, smaller).instances
     assert [mask.tolist() for mask in found.masks] == [mask.tolist() for mask in unseen.masks]
 
 
 def test_nothing_runs_again_where_nothing_changed(hall):
     cut = segmenter()
-    first = cut.segment(hall, config())
-    same(first, cut.segment(hall, config()))
-    assert cut.report.computed == 0
-    cut.segment(hall, config(objectness_threshold=0.01))
-    assert cut.report.computed == cut.report.tiles
+    first, again = cut.segment(hall, config()), cut.segment(hall, config())
+    same(first.instances, again.instances)
+    assert again.report.computed == 0
+    report = cut.segment(hall, config(objectness_threshold=0.01)).report
+    assert report.computed == report.tiles
 
 
 def test_only_tiles_that_changed_run_again_and_the_result_is_that_of_a_full_run(hall, rng):
@@ -424,10 +432,11 @@ def test_only_tiles_that_changed_run_again_and_the_result_is_that_of_a_full_run(
     more = colored(box((4.5, 1.5, 0.4), (0.3, 0.3, 0.3), 300, rng), seed=1)
     grown = join(hall, more)
     part = cut.segment(grown, config())
-    assert 0 < cut.report.computed < cut.report.tiles
+    assert 0 < part.report.computed < part.report.tiles
     cut._tiles._known.clear()  # the same plan, and nothing known
-    same(part, cut.segment(grown, config()))
-    assert cut.report.computed == cut.report.tiles
+    whole = cut.segment(grown, config())
+    same(part.instances, whole.instances)
+    assert whole.report.computed == whole.report.tiles
 
 
 def test_small_changes_wait_for_the_threshold(hall):
@@ -435,10 +444,9 @@ def test_small_changes_wait_for_the_threshold(hall):
     cut.segment(hall, config())
     less = hall[~((hall.xyz[:, 0] < 0.2) & (hall.xyz[:, 1] < 0.2))]
     found = cut.segment(less, config(change_threshold=0.2))
-    assert cut.report.computed == 0
-    assert max(mask.max() for mask in found.masks) < len(found.voxels)
-    cut.segment(less, config(change_threshold=0.0))
-    assert cut.report.computed > 0
+    assert found.report.computed == 0
+    assert max(mask.max() for mask in found.instances.masks) < len(found.instances.voxels)
+    assert cut.segment(less, config(change_threshold=0.0)).report.computed > 0
 
 
 def test_a_tile_that_a_few_columns_join_waits_for_the_threshold_too(hall):
@@ -446,10 +454,8 @@ def test_a_tile_that_a_few_columns_join_waits_for_the_threshold_too(hall):
     cut.segment(hall, config())
     more = colored(floor(0.2, 0.2, x=-0.2))
     grown = join(hall, more)
-    cut.segment(grown, config(change_threshold=0.2))
-    assert cut.report.computed == 0
-    cut.segment(grown, config())
-    assert cut.report.computed == 1
+    assert cut.segment(grown, config(change_threshold=0.2)).report.computed == 0
+    assert cut.segment(grown, config()).report.computed == 1
 
 
 def test_stray_points_run_nothing_again_but_a_small_thing_does(hall):
@@ -457,10 +463,8 @@ def test_stray_points_run_nothing_again_but_a_small_thing_does(hall):
     cut.segment(hall, config())
     cube = np.stack(np.meshgrid(*[np.float32([0.01, 0.06])] * 3), axis=-1).reshape(-1, 3) + (1, 1, 2)  # 8 voxels
     apart = np.concatenate([cube[:7], cube[:7] + (0.5, 0, 0)])
-    cut.segment(join(hall, colored(apart.astype(np.float32))), config())
-    assert cut.report.computed == 0
-    cut.segment(join(hall, colored(cube.astype(np.float32))), config())
-    assert cut.report.computed > 0
+    assert cut.segment(join(hall, colored(apart.astype(np.float32))), config()).report.computed == 0
+    assert cut.segment(join(hall, colored(cube.astype(np.float32))), config()).report.computed > 0
 
 
 def test_a_change_of_many_single_voxels_runs_the_tile_again(hall):
@@ -468,21 +472,24 @@ def test_a_change_of_many_single_voxels_runs_the_tile_again(hall):
     cut.segment(hall, config())
     rgb = hall.rgb.copy()
     rgb[hall.xyz[:, 2] < 0.02] ^= 1
-    cut.segment(Cloud(hall.xyz, rgb, "map"), config())
-    assert cut.report.computed == cut.report.tiles
+    report = cut.segment(Cloud(hall.xyz, rgb, "map"), config()).report
+    assert report.computed == report.tiles
 
 
 def test_another_frame_is_another_map(hall):
     cut = segmenter()
     cut.segment(hall, config())
-    cut.segment(dataclasses.replace(hall, frame_id="odom"), config())
-    assert cut.report.computed == cut.report.tiles
+    report = cut.segment(dataclasses.replace(hall, frame_id="odom"), config()).report
+    assert report.computed == report.tiles
 
 
 def test_cancel_works_between_tiles(hall):
     cut = segmenter()
+    parts = cut.segment_in_parts(hall, config())
+    assert [next(parts).next_tile, next(parts).next_tile] == [1, 2]
+    cut.cancel()
     with pytest.raises(Cancelled):
-        cut.segment(hall, config(), progress=lambda number, count: cut.cancel() if number == 2 else None)
+        next(parts)
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
@@ -511,13 +518,13 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_out_of_memory_is_tried_once_more_in_smaller_pieces(hall, error):
     cut = segmenter()
-    whole = cut.segment(hall, config(tile_voxels=10_000))
+    whole = cut.segment(hall, config(tile_voxels=10_000)).instances
     cut.backend = SmallBackend(cut.backend, len(whole.voxels) // 2, error)
     found = cut.segment(hall, config(tile_voxels=10_000))
-    assert len(found) > 1
+    assert len(found.instances) > 1
     assert max(cut.backend.sizes[1:]) <= len(whole.voxels) // 2
-    assert cut.report.tiles > 1
-    assert "out of memory" in cut.report.remarks[0]
+    assert found.report.tiles > 1
+    assert "out of memory" in found.report.remarks[0]
 
 
 def test_out_of_memory_twice_is_an_error_with_advice_and_the_next_map_works(hall):
@@ -526,7 +533,7 @@ def test_out_of_memory_twice_is_an_error_with_advice_and_the_next_map_works(hall
     with pytest.raises(SpaceformerError, match="memory ran out: set max_memory_gb"):
         cut.segment(hall, config())
     cut.backend = real
-    assert len(cut.segment(hall, config())) > 1
+    assert len(cut.segment(hall, config()).instances) > 1
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(hall):
@@ -554,8 +561,7 @@ def test_a_run_in_memory_that_was_free_already_is_not_taken_for_free():
 
 def test_less_memory_means_smaller_tiles(hall):
     cut = segmenter(ON_CPU)
-    cut.segment(hall, config(tile_voxels=100_000, max_memory_gb=0.001))
-    assert cut.report.tiles > 1
+    assert cut.segment(hall, config(tile_voxels=100_000, max_memory_gb=0.001)).report.tiles > 1
 
 
 def test_memory_that_failed_is_remembered():

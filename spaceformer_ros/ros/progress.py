@@ -1,0 +1,49 @@
+"""What the node publishes while a cloud is processed: its state, and partial scenes of a large map."""
+
+import time
+
+from ..pipeline import Observer
+from . import interfaces
+
+PARTIAL_TIME_SHARE = 0.2  # of the processing time that partial scenes may take
+
+
+class TimeShare:
+    """Limits an optional task to a share of the time: after each run it pauses in proportion to its duration."""
+
+    def __init__(self, share):
+        """share: in (0, 1]; 1 for no limit."""
+        self._pause_per_second = 1 / share - 1
+        self._next_start = 0.0
+        self._started = 0.0
+
+    def start(self):
+        """Whether the task may run now; if so, its time counts from here."""
+        self._started = time.monotonic()
+        return self._started >= self._next_start
+
+    def stop(self):
+        """The task has ended."""
+        end = time.monotonic()
+        self._next_start = end + (end - self._started) * self._pause_per_second
+
+
+class ProgressPublisher(Observer):
+    """Publishes the progress of one cloud, and partial scenes if the setting publish_partial is on."""
+
+    def __init__(self, node):
+        self._node = node
+        self._share = TimeShare(PARTIAL_TIME_SHARE)
+
+    def on_progress(self, text):
+        """Show a sentence in the state RUNNING."""
+        self._node.set_state(interfaces.NodeState.RUNNING, text)
+
+    def wants_partial(self):
+        """Whether partial scenes are wanted and their share of the time is not used up."""
+        return self._node.config.tiling.publish_partial and self._share.start()
+
+    def on_partial(self, scene):
+        """Publish a partial scene by the current settings."""
+        self._node.outputs.publish_partial(scene, self._node.config)
+        self._share.stop()
