@@ -13,8 +13,7 @@ import pathlib
 import pstats
 import time
 
-import bench
-
+from benchmarks import bench
 from benchmarks.maps import maps, to_message
 from benchmarks.measure import Clock
 from benchmarks.tables import machine, markdown

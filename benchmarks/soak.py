@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does the node stay as it is when it runs for long? `make soak` (two hours), `make soak MINUTES=5`.
+"""Does the node stay stable over hours? `make soak` (two hours), or tools/env.sh python -m benchmarks.soak --minutes 5.
 
 The node (demo weights) runs in its own process. A robot walks through generated rooms again and again: the map grows
 by a part of a room at a time, and begins anew, with other rooms, when all have been seen; stamps pass at ten times

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""What is each design choice of the network worth? Usage: tools/env.sh python -m benchmarks.choices [--voxels 10000]
+"""What does each design choice of the network save?
+
+Usage: tools/env.sh python -m benchmarks.studies.ablations [--voxels 10000]
 
 Runs the network on one map as it is and with one choice at a time undone, the runs of a choice and of the network as it
 is in turns: seconds, ratio and memory at the peak. Then where the time goes: the ten largest of PyTorch's profiler.
@@ -11,10 +13,10 @@ import sys
 from dataclasses import replace
 from unittest import mock
 
-import bench
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks import bench
 from benchmarks.maps import grid_of, maps
 from benchmarks.measure import Clock, start_of_peak
 from benchmarks.tables import machine, markdown

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Which demo network learns most in a given time? Trains variants of it from scratch and validates each.
 
-Usage: tools/env.sh python -m benchmarks.study OUT [--minutes 5] [--only base,wider] [--threads 1]
+Usage: tools/env.sh python -m benchmarks.studies.variants OUT [--minutes 5] [--only base,wider] [--threads 1]
 
 Every variant gets the same time of the same processor, so a larger network gets fewer steps: their number is measured
 first, and the learning rate falls to zero over it. All see the same stream of rooms. Prints one row per variant:

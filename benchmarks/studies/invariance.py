@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Are the same instances found when a map is turned, shifted, or its points come in another order?
 
-Usage: tools/env.sh python -m benchmarks.invariance [-n 20] [--first-seed 500000] [--checkpoint demo]
+Usage: tools/env.sh python -m benchmarks.studies.invariance [-n 20] [--first-seed 500000] [--checkpoint demo]
 
 Segments generated rooms as they are and changed, and prints for every change the share of the published instances that
 come back with a mask IoU of at least 0.9 (and 0.5). Seeds as in evaluate_rooms.py.

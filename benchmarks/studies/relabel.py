@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""How long does it take to relabel 200 instances against 1,000 labels? Usage: tools/env.sh python -m benchmarks.relabel
+"""How long does it take to relabel 200 instances against 1,000 labels?
+
+Usage: tools/env.sh python -m benchmarks.studies.relabel
 
 The embeddings are at hand (they are cached on disk); the text model's own time is printed beside it. One run on one
 machine: compare within a run, not between machines.
 """
 
+import argparse
 import time
 
 import numpy as np
@@ -19,6 +22,7 @@ INSTANCES, LABELS, REPEATS = 200, 1000, 20
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     words = [f"{color} thing number {i}" for i in range(LABELS // 10) for color in "abcdefghij"]
     vocabulary = Vocabulary.parse(words)
     embedder = PromptEmbedder(load_text_encoder("", DEMO_TEXT_MODEL, "~/.cache"))
