@@ -1,6 +1,6 @@
 """Every setting of the package: its one default, its unit and range, and what it means.
 
-The ROS parameters, config/params.yaml, the table in the README and the command line are made from these classes.
+The ROS parameters, config/params.yaml, docs/parameters.md and the command line are made from these classes.
 Field names are unique over all groups, because they are the ROS parameter names.
 """
 
@@ -296,7 +296,7 @@ def find_setting(name):
     for group, info in all_settings():
         if info.name == name:
             return group, info
-    raise SpaceformerError(f"there is no setting {name!r}; see the parameter table in the README")
+    raise SpaceformerError(f"there is no setting {name!r}; see docs/parameters.md")
 
 
 def check_value(info, value):

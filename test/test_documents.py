@@ -1,20 +1,21 @@
-"""README, configuration files and layouts against the code."""
+"""README, documents, configuration files and layouts against the code."""
 
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 import yaml
 from helpers.paths import ROOT
 
+from spaceformer_ros.cli.main import build_parser
 from spaceformer_ros.config import all_settings
 from spaceformer_ros.ros import health
 from spaceformer_ros.show.markers import NAMESPACES
+from spaceformer_ros.synthetic import make_room, write_room
 
 CHANNELS = {"labeled_cloud": ("rgb", "label", "instance_id", "score"), "relevancy": ("rgb", "relevancy")}
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -26,7 +27,7 @@ def load(path):
     return module
 
 
-def test_params_yaml_and_parameter_table_are_up_to_date():
+def test_params_yaml_and_parameters_page_are_up_to_date():
     for path, text in load(ROOT / "tools" / "update_docs.py").outputs().items():
         assert path.read_text() == text, f"{path.name} is out of step: run tools/env.sh python tools/update_docs.py"
 
@@ -77,9 +78,28 @@ def test_package_xml_and_code_agree_on_the_version():
     assert f"<version>{__version__}</version>" in (ROOT / "package.xml").read_text()
 
 
-def test_links_and_commands_of_the_readme_exist():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150
+    assert (ROOT / "docs" / "images" / "find.gif").stat().st_size < 3_000_000
+
+
+def test_links_of_all_documents_exist():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_files_and_programs_that_documents_name_exist():
+    folders = "benchmarks|config|docs|examples|launch|msg|scripts|srv|test|tools|spaceformer_ros"
+    for path in DOCUMENTS:
+        text = path.read_text()
+        for name in re.findall(rf"`((?:{folders})/[\w./]+\.\w+)`", text):
+            assert (ROOT / name).exists(), f"{path.name}: {name}"
+        for name in re.findall(r"python -m (benchmarks(?:\.[a-z_]+)+)", text):
+            assert (ROOT / f"{name.replace('.', '/')}.py").exists(), f"{path.name}: {name}"
+
+
+def test_commands_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for word in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert f"\n{word}:" in makefile, word
@@ -87,11 +107,10 @@ def test_links_and_commands_of_the_readme_exist():
         assert (ROOT / "launch" / name).is_file(), name
     for name in re.findall(r"ros2 run spaceformer_ros (\w+)", README):
         assert (ROOT / "scripts" / name).is_file(), name
-    for name in re.findall(r"`spaceformer (\w+)", README):
-        help_text = subprocess.run(
-            [sys.executable, "-m", "spaceformer_ros.cli", "--help"], capture_output=True, text=True, cwd=ROOT
-        ).stdout
-        assert name in help_text, name
+    help_text = build_parser().format_help()
+    for path in DOCUMENTS:
+        for name in re.findall(r"^(?:\$ )?spaceformer (\w+)|`spaceformer (\w+)", path.read_text(), re.MULTILINE):
+            assert "".join(name) in help_text, f"{path.name}: spaceformer {name}"
 
 
 def test_troubleshooting_explains_every_diagnostics_key_and_no_other():
@@ -103,11 +122,23 @@ def test_troubleshooting_explains_every_diagnostics_key_and_no_other():
     assert explained == {key for key, _ in health.rows("IDLE", facts, counters, [], 0.0)}
 
 
-def test_launch_arguments_of_the_readme_exist():
+def test_python_snippet_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    snippet = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    assert len([line for line in snippet.splitlines() if line]) <= 6
+    path = re.search(r'"([\w/]+\.ply)"', snippet)[1]
+    seed = int(re.search(r"room_(\d+)", path)[1])
+    write_room(make_room(seed), tmp_path / path.split("/")[0], f"room_{seed}")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert "OrientedBox" in capsys.readouterr().out
+
+
+def test_launch_arguments_of_the_documents_exist():
     text = (ROOT / "launch" / "spaceformer.launch.py").read_text()
     settings = {info.name for _, info in all_settings()}
-    for name in set(re.findall(r"(?<![/\w])(\w+):=", README)):
-        assert f'("{name}"' in text or name in settings, f"{name}:= is neither a launch argument nor a parameter"
+    for path in DOCUMENTS:
+        for name in set(re.findall(r"(?<![/\w~])(\w+):=", path.read_text())):
+            assert f'("{name}"' in text or name in settings, f"{path.name}: {name}:= is no argument and no parameter"
 
 
 # --- topics, types and fields, against the running node and its messages ----------------------------------------------

@@ -1,20 +1,30 @@
 #!/usr/bin/env python3
-"""Write what is derived from the code: config/params.yaml and the parameter table of the README.
+"""Write what is derived from config.py: config/params.yaml and docs/parameters.md.
 
 Usage: tools/env.sh python tools/update_docs.py. A test fails when they are out of step.
 """
 
 import json
 import pathlib
-import re
 import sys
+from itertools import groupby
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
 
-BEGIN, END = "<!-- parameters: written by tools/update_docs.py -->", "<!-- end of parameters -->"
+PAGE_HEAD = """# Parameters
+
+Written by `tools/update_docs.py` from `spaceformer_ros/config.py`, like `config/params.yaml`. On the command line the
+same names are set with `--set NAME=VALUE`. A value out of range is refused with the reason.
+
+*On configure*: read when the node is configured; *at run time*: can be changed with `ros2 param set` at any time.
+
+`vocabulary_file` is a yaml file with `labels` (`"sofa|couch"` makes couch a synonym of sofa), `background` (labels that
+are matched but not published) and `templates` (sentences around a label whose embeddings are averaged), or a plain list
+of labels, one per line; see `config/vocabulary_indoor.yaml`. Embeddings are cached on disk by text model, revision and
+templates."""
 
 
 def plain(value):
@@ -50,28 +60,27 @@ def params_yaml():
     return "\n".join([*lines, ""])
 
 
-def parameter_table():
-    """The README's table of parameters."""
-    rows = ["| Parameter | Default | Range | Changes | Meaning |", "|---|---|---|---|---|"]
-    for _, info in all_settings():
-        unit = f" {info.metadata['unit']}" if info.metadata["unit"] else ""
-        changes = "at run time" if info.metadata["dynamic"] else "on configure"
-        text = info.metadata["text"].replace("|", "\\|")
-        default = plain(info.default).replace("|", "\\|")
-        rows.append(f"| `{info.name}` | `{default}`{unit} | {limits(info)} | {changes} | {text} |")
-    return "\n".join(rows)
+def parameters_page():
+    """The text of docs/parameters.md: one table for each stage."""
+    lines = [PAGE_HEAD]
+    for group, settings in groupby(all_settings(), key=lambda row: row[0]):
+        title = getattr(Config(), group).__doc__.splitlines()[0].rstrip(".")
+        lines += ["", f"## {title}", "", "| Parameter | Default | Range | Changes | Meaning |", "|---|---|---|---|---|"]
+        lines += [table_row(info) for _, info in settings]
+    return "\n".join([*lines, ""])
 
 
-def readme(text):
-    """The README with its parameter table as it should be."""
-    table = f"{BEGIN}\n{parameter_table()}\n{END}"
-    return re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: table, text, flags=re.DOTALL)
+def table_row(info):
+    """The line of one setting in a markdown table."""
+    unit = f" {info.metadata['unit']}" if info.metadata["unit"] else ""
+    changes = "at run time" if info.metadata["dynamic"] else "on configure"
+    text, default = (words.replace("|", "\\|") for words in (info.metadata["text"], plain(info.default)))
+    return f"| `{info.name}` | `{default}`{unit} | {limits(info)} | {changes} | {text} |"
 
 
 def outputs():
     """Dict path -> text of everything that this script writes."""
-    path = ROOT / "README.md"
-    return {ROOT / "config" / "params.yaml": params_yaml(), path: readme(path.read_text())}
+    return {ROOT / "config" / "params.yaml": params_yaml(), ROOT / "docs" / "parameters.md": parameters_page()}
 
 
 if __name__ == "__main__":
