@@ -286,6 +286,21 @@ class Config:
         return config
 
 
+class Settings:
+    """The Config in use while a node runs, shared by everything that follows it.
+
+    `config` is replaced as a whole: read it once for one operation.
+    """
+
+    def __init__(self, config=None):
+        self.config = config or Config()
+
+    @classmethod
+    def of(cls, config):
+        """`config` itself if it is a Settings, or else a Settings with this Config (None: the defaults)."""
+        return config if isinstance(config, cls) else cls(config)
+
+
 def all_settings():
     """Rows (group name, dataclass field) of every setting, in the order of this file."""
     return [(group.name, info) for group in fields(Config) for info in fields(group.type)]

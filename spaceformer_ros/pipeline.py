@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import Cancelled, StorageError
 from .clouds.cloud import select_points
-from .config import Config
+from .config import Settings
 from .disk.paths import cache_folder
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
@@ -63,17 +63,23 @@ class Pipeline:
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
-        """segmenter: Segmenter; embedder: PromptEmbedder; similarity: Similarity; config: Config."""
+        """segmenter: Segmenter; embedder: PromptEmbedder; similarity: Similarity; config: Config, or Settings that
+        change at run time."""
         self.segmenter = segmenter
         self.embedder = embedder
         self.similarity = similarity
-        self.config = config or Config()
+        self._settings = Settings.of(config)
         self.store = SceneStore()
         self.space = None
         self.cosine_baseline = CosineBaseline.measure(
             embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names)
         )
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
+
+    @property
+    def config(self):
+        """The Config in use."""
+        return self._settings.config
 
     @property
     def scene(self):
@@ -217,7 +223,11 @@ class Pipeline:
 
 
 def build_pipeline(config, on_progress=None):
-    """The Pipeline of a Config, with everything loaded. on_progress: called with a sentence before each slow step."""
+    """The Pipeline of a Config, with everything loaded.
+
+    config: Config, or Settings that change at run time;
+    on_progress: called with a sentence before each slow step.
+    """
     from .segment.segmenter import Segmenter
     from .weights.checkpoint import load_checkpoint
     from .weights.download import released_file
@@ -225,6 +235,8 @@ def build_pipeline(config, on_progress=None):
     from .words.text_model import PromptEmbedder, load_text_encoder
 
     on_progress = on_progress or Observer().on_progress
+    settings = Settings.of(config)
+    config = settings.config
     cache = cache_folder(config.model)
     on_progress(f"loading checkpoint {config.model.checkpoint}")
     checkpoint = load_checkpoint(config.model.checkpoint, released_file(cache))
@@ -234,7 +246,7 @@ def build_pipeline(config, on_progress=None):
     templates = read_vocabulary_file(config.vocabulary.vocabulary_file)["templates"]
     embedder = PromptEmbedder(encoder, templates, cache / CACHE_FILE)
     on_progress("embedding the vocabulary")
-    pipeline = Pipeline(segmenter, embedder, checkpoint.similarity, config)
+    pipeline = Pipeline(segmenter, embedder, checkpoint.similarity, settings)
     if config.model.warm_up:
         on_progress("warming up the network")
         segmenter.warm_up()

@@ -151,10 +151,11 @@ def offered():
     from helpers.fakes import make_pipeline
 
     from spaceformer_ros.ros import node as module
+    from spaceformer_ros.ros import perception
 
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=99)
-    original, module.build_pipeline = module.build_pipeline, lambda config, progress: make_pipeline(config)
+    original, perception.build_pipeline = perception.build_pipeline, lambda config, progress: make_pipeline(config)
     node = module.SpaceformerNode(context=context)
     node.trigger_configure()
     node.trigger_activate()
@@ -162,10 +163,10 @@ def offered():
     own.update({s.topic_name: kind_of(s.msg_type) for s in node.subscriptions})
     services = {node.resolve_service_name(s.srv_name): kind_of(s.srv_type) for s in node.services}
     yield own, services
-    node._tear_down()
+    node.close()
     node.destroy_node()
     rclpy.shutdown(context=context)
-    module.build_pipeline = original
+    perception.build_pipeline = original
 
 
 def kind_of(message):

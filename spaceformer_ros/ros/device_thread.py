@@ -1,4 +1,4 @@
-"""One thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
+"""The thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
 
 import contextlib
 import ctypes
@@ -11,34 +11,50 @@ from concurrent.futures import Future
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 10  # of the thread above the process's own
+NICENESS = 10  # added to the nice value of the process
 
 
-class Worker:
-    """Runs `load()` and then `handle(item, urgent)` for the newest submitted item, all on its own thread.
+def no_interval():
+    """Seconds between items that may follow each other immediately."""
+    return 0.0
 
-    on_error(error): called on the thread for any exception of `load` or `handle`; after a failed `load` nothing is
-    handled. min_interval(): least seconds between the starts of two items; while it lasts, a newer item may still
-    take the place of the waiting one.
-    """
 
-    def __init__(self, load, handle, on_error, min_interval=lambda: 0.0):
-        self._load, self._handle, self._on_error, self._min_interval = load, handle, on_error, min_interval
+class DeviceThread:
+    """Runs `load()` and then `handle(item, urgent)` for the newest submitted item, all on one thread."""
+
+    def __init__(self, load, handle, on_error, min_interval=no_interval):
+        """Set up the thread without starting it.
+
+        load: called once; if it raises, nothing is handled.
+        handle: called with the newest item; its result becomes that of the item's Future.
+        on_error: called on the thread with any exception of `load` or `handle`.
+        min_interval: function that gives the minimum seconds between the starts of two items. While they last, a newer
+            item may still replace the waiting one.
+        """
+        self._load = load
+        self._handle = handle
+        self._on_error = on_error
+        self._min_interval = min_interval
         self._condition = threading.Condition()
-        self._item, self._future, self._urgent = None, Future(), False  # the future: of what is handled next
-        self._paused, self.stopping = True, False
+        self._item = None
+        self._future = Future()  # of the item that is handled next
+        self._urgent = False
+        self._paused = True
         self._last_start = -float("inf")
+        self.stopping = False
         self.dropped = 0  # items that a newer one replaced
-        self.busy_since = None  # time.monotonic() of the start of the item in hand, None while idle
-        self._thread = threading.Thread(target=self._run, name="spaceformer_worker", daemon=True)
+        self.busy_since = None  # time.monotonic() of the start of the current item, None while idle
+        self._thread = threading.Thread(target=self._run, name="spaceformer_device", daemon=True)
 
     def start(self):
         """Begin with `load`; items wait until `resume`."""
         self._thread.start()
 
     def submit(self, item, urgent=False):
-        """Make `item` the next to be handled. urgent: do not wait for the interval. Returns a Future of the result;
-        an item that a newer one replaces shares the newer one's Future and makes it urgent if it was."""
+        """Make `item` the next to be handled. urgent: do not wait for the interval. Returns a Future of the result.
+
+        An item that a newer one replaces shares the newer one's Future and, if it was urgent, makes it urgent.
+        """
         with self._condition:
             if self._item is not None:
                 self.dropped += 1
@@ -53,8 +69,10 @@ class Worker:
             self._condition.notify_all()
 
     def pause(self, reason):
-        """Finish the item in hand and take no other. A waiting item stays, but its Future ends with the exception
-        `reason`: nobody knows how long it would take."""
+        """Finish the current item and start no other.
+
+        A waiting item is kept, but its Future ends with the exception `reason`: a paused thread has no deadline.
+        """
         with self._condition:
             self._paused = True
             refused, self._future = self._future, Future()
@@ -71,17 +89,17 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self):
-        give_way()
+        lower_priority()
         try:
             self._load()
-        except Exception as error:  # whatever went wrong, the node must hear of it and live
+        except Exception as error:  # report any failure; it must not take the process down
             self._report(error)
             return
         while (work := self._next()) is not None:
             item, urgent, future = work
             try:
                 result = self._handle(item, urgent)
-            except Exception as error:  # as above: reported, and the next item is handled
+            except Exception as error:  # report any failure; it must not end the thread
                 self._report(error)
                 _settle(future, error=error)
             else:
@@ -91,7 +109,7 @@ class Worker:
             self.busy_since = None
 
     def _report(self, error):
-        if not self.stopping:  # what breaks because its owner is gone is no news
+        if not self.stopping:  # errors during shutdown are expected
             self._on_error(error)
 
     def _next(self):
@@ -109,16 +127,16 @@ class Worker:
             return None
 
 
-def give_way():
-    """Let the threads that answer others come first: on Linux niceness belongs to the calling thread, and to the
+def lower_priority():
+    """Let the threads that answer requests run first. On Linux the nice value belongs to the calling thread and to the
     threads that it starts, such as torch's."""
     if sys.platform == "linux":
         os.nice(NICENESS)
 
 
 def trim_heap():
-    """Give back to the system what malloc keeps for later (glibc): else days of large and small tensors in turn leave
-    it in pieces, and resident memory grows far beyond what is in use."""
+    """Return free memory to the system (glibc). Otherwise the heap fragments over days of large and small tensors, and
+    resident memory grows far beyond what is in use."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -1,14 +1,14 @@
-"""Numbers to diagnostics: a level, a sentence and key-value rows. Pure functions; the node only publishes them."""
+"""Counters of a node, and the diagnostics made from them: a level, a sentence and key-value rows. No ROS here."""
 
 from dataclasses import dataclass, field
 
 OK, WARN, ERROR = 0, 1, 2
-LASTING = 3  # slow inferences in a row, or input_timeouts without a cloud, from which a warning becomes an error
+PERSISTENT = 3  # slow inferences in a row, or input_timeouts without a cloud, that turn a warning into an error
 
 
 @dataclass
 class Counters:
-    """What the node counts while it runs; times in seconds of the node's monotonic clock, durations in seconds."""
+    """What a configured node counts. Times are seconds of time.monotonic, durations seconds."""
 
     clouds_received: int = 0
     clouds_failed: int = 0
@@ -30,28 +30,47 @@ class Counters:
     last_error: str = ""
     remarks: tuple = ()
 
-    def add_inference(self, seconds, total, limit):
-        """Count one inference that took `total` seconds; limit: max_processing_time."""
+    def add_outcome(self, outcome, seconds, limit):
+        """Count one inference: its Outcome, its seconds per stage and in "total", and the parameter
+        max_processing_time."""
+        self.last_error = ""
+        self.remarks = outcome.remarks
+        self.voxels = len(outcome.scene.instances.voxels)
+        self.tiles = outcome.tiles
+        self.tiles_computed = outcome.tiles_computed
+        self.add_inference(seconds, limit)
+
+    def add_inference(self, seconds, limit):
+        """Count the times of one inference; see `add_outcome`."""
+        total = seconds["total"]
         self.inferences += 1
-        self.stage_seconds = seconds
+        self.stage_seconds = dict(seconds)
         self.total_seconds = [*self.total_seconds[-99:], total]
         self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
 
 
-def judge(state_name, active, counters, publishers, now, input_timeout, started, streaming=False):
-    """Level and sentence. publishers: rows (node name, QoS text, compatible); now, started (subscribing):
-    monotonic seconds; streaming: clouds are scans, which must keep coming (maps may be published on change only)."""
+def diagnose(state_name, active, counters, publishers, now, input_timeout, started, streaming=False):
+    """Level and sentence of the diagnostics.
+
+    state_name: of a NodeState constant.
+    active: whether the node is in the lifecycle state active.
+    counters: Counters.
+    publishers: rows (node name, QoS in words, compatible) of the publishers of the input topic.
+    now, started: monotonic seconds, at present and when the node was activated.
+    input_timeout: the parameter, in seconds.
+    streaming: clouds are scans, which must keep arriving; a map may be published only when it changes.
+    """
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
     if state_name == "LOADING":
         return WARN, "loading the model"
     if not active:
-        return OK, "not active: no cloud is taken"
+        return OK, "not active: clouds are not processed"
     missing = _missing_input(counters, publishers, now, input_timeout, started, streaming)
     if missing:
         return missing
     if counters.slow_in_a_row:
-        level = ERROR if counters.slow_in_a_row >= LASTING else WARN
+        level = ERROR if counters.slow_in_a_row >= PERSISTENT else WARN
         return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
     if counters.remarks:
         return WARN, "; ".join(counters.remarks)
@@ -59,26 +78,29 @@ def judge(state_name, active, counters, publishers, now, input_timeout, started,
 
 
 def _missing_input(counters, publishers, now, timeout, started, streaming):
-    """Level and sentence where clouds do not come as they should, or None. While none has come in LASTING timeouts, a
-    warning is an error; a map that was published once stays good when its publisher is gone."""
+    """Level and sentence if clouds do not arrive as expected, or None.
+
+    A warning becomes an error when no cloud has arrived for PERSISTENT timeouts. A map stays valid when its publisher
+    is gone.
+    """
     heard = counters.last_cloud_time is not None
     waited = now - max(counters.last_cloud_time or started, started)
-    level = ERROR if waited > LASTING * timeout and (streaming or not heard) else WARN
+    level = ERROR if waited > PERSISTENT * timeout and (streaming or not heard) else WARN
     refused = [name for name, _, compatible in publishers if not compatible]
     if refused:
         return level, f"QoS of {', '.join(refused)} does not match the subscription: set input_qos to auto"
     if waited <= timeout:
         return None
     if not publishers:
-        return level, f"no cloud for {waited:.0f} s and nobody publishes on the input topic: check the remapping"
+        return level, f"no cloud for {waited:.0f} s and the input topic has no publisher: check the remapping"
     if streaming or not heard:
         names = ", ".join(name for name, _, _ in publishers)
-        return level, f"no cloud for {waited:.0f} s from {names}: publishing only on change, or stopped?"
+        return level, f"no cloud for {waited:.0f} s from {names}: it may publish only changes, or have stopped"
     return None
 
 
 def rows(state_name, facts, counters, publishers, now):
-    """Key-value rows (str, str) of the status. facts: dict of names that do not change, such as device and backend."""
+    """Rows (key, value) of str. facts: dict of what does not change, such as device and backend."""
     totals = counters.total_seconds
     numbers = {
         "state": state_name,

@@ -1,4 +1,4 @@
-"""Everything the node publishes. Latched topics are always published; debug topics only while somebody listens."""
+"""Everything the node publishes. Latched topics are always published; debug topics only if they have a subscriber."""
 
 import itertools
 import threading
@@ -16,13 +16,15 @@ from ..scene.objects import Scene
 from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
 
+# Stages of an inference; those of tiled maps follow. All but "total" add up to it, but for a few milliseconds.
 DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
-LEAST_TOP = 1e-6  # relevancy that is hot where all is zero
+DEBUG_STAGES += ("plan", "recall", "merge")
+MIN_TOP = 1e-6  # lower bound of the colour scale's maximum (avoids 0/0)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The scene that ~/markers show, and how: its shown objects, the settings, header and transform of the message."""
+    """What ~/markers show: the scene, its published objects, and the settings, header and transform of the message."""
 
     scene: Scene
     shown: list
@@ -34,31 +36,40 @@ class Drawn:
 class Outputs:
     """Publishers of one configured node. Scenes may be published from any thread; stale ones are left out."""
 
-    def __init__(self, node, transforms):
-        self._node, self._transforms, self._lock = node, transforms, threading.Lock()
-        latched = lambda kind, name: node.create_publisher(kind, f"~/{name}", qos.LATCHED)  # noqa: E731
-        self._instances = latched(interfaces.InstanceArray, "instances")
-        self._cloud = latched(PointCloud2, "labeled_cloud")
-        self._relevancy = latched(PointCloud2, "relevancy")
-        self._markers = latched(MarkerArray, "markers")
-        self._vocabulary = latched(interfaces.Vocabulary, "vocabulary")
-        self._state = latched(interfaces.NodeState, "state")
-        self._vision = vision.VisionOutputs(latched) if vision.AVAILABLE else None
-        debug = lambda name: node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)  # noqa: E731
-        self._stages = {stage: debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
-        self._latency = debug("pipeline_latency_ms")
-        self._tracker, self._drawn, self._highlights = MarkerTracker(), None, ()
-        self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) of what was published last
-        self._newest_words = 0  # vocabulary revision of the words that were published last
+    def __init__(self, node, settings, transforms):
+        self._node = node
+        self._settings = settings
+        self._transforms = transforms
+        self._lock = threading.Lock()
+        self._instances = self._latched(interfaces.InstanceArray, "instances")
+        self._cloud = self._latched(PointCloud2, "labeled_cloud")
+        self._relevancy = self._latched(PointCloud2, "relevancy")
+        self._markers = self._latched(MarkerArray, "markers")
+        self._vocabulary = self._latched(interfaces.Vocabulary, "vocabulary")
+        self._state = self._latched(interfaces.NodeState, "state")
+        self._vision = vision.VisionOutputs(self._latched) if vision.AVAILABLE else None
+        self._stages = {stage: self._debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
+        self._latency = self._debug("pipeline_latency_ms")
+        self._tracker = MarkerTracker()
+        self._drawn = None  # the Drawn of ~/markers
+        self._highlights = ()
+        self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) published last
+        self._newest_vocabulary = 0  # revision of the vocabulary published last
         self._calls = itertools.count(1)
         self._markers.publish(messages.delete_all_markers())
 
-    def publish_scene(self, scene, config, again=False):
-        """Publish instances, cloud and markers of a scene unless a newer one is out, or the same one with settings of a
-        later call. Raises TransformError.
+    def _latched(self, kind, name):
+        return self._node.create_publisher(kind, f"~/{name}", qos.LATCHED)
 
-        config: Config; again: markers too, even if they are unchanged. Returns the objects that are shown.
+    def _debug(self, name):
+        return self._node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)
+
+    def publish_scene(self, scene):
+        """Publish instances, cloud and markers of a scene with the current settings. Returns the published objects.
+
+        Skipped if a newer scene is published, or the same one by a later call. Raises TransformError.
         """
+        config = self._settings.config
         order = (scene.map_revision, scene.space.revision, next(self._calls))
         shown = scene.published(config.postprocess.score_threshold)
         transform, frame_id = self._place(scene, config.output)
@@ -68,8 +79,6 @@ class Outputs:
             if order < self._newest:
                 return shown
             self._newest = order
-            if again:
-                self._tracker.resend()
             self._instances.publish(array)
             self._cloud.publish(cloud)
             self._drawn = Drawn(scene, shown, config.output, array.header, transform)
@@ -78,20 +87,23 @@ class Outputs:
                 self._vision.publish(array, scene.space.vocabulary.labels)
         return shown
 
-    def publish_partial(self, scene, config):
-        """As `publish_scene`, but an error is only a line in the log: the complete result will tell of it."""
+    def publish_partial(self, scene):
+        """As `publish_scene`, but an error is only logged: the complete result will report it."""
         try:
-            self.publish_scene(scene, config)
+            self.publish_scene(scene)
         except SpaceformerError as error:
-            self._node.get_logger().warning(f"a partial result is not published: {error}", throttle_duration_sec=5.0)
+            self._node.get_logger().warning(
+                f"a partial result could not be published: {error}", throttle_duration_sec=5.0
+            )
 
     def _place(self, scene, config):
-        """The transform into the frame of everything published from a scene, at its stamp, and that frame."""
+        """The transform into the frame in which a scene is published, at the scene's stamp, and the name of that
+        frame."""
         frame_id, stamp = config.target_frame or scene.frame_id, Time(nanoseconds=scene.cloud.stamp_ns)
         return self._transforms.lookup(frame_id, scene.frame_id, stamp, config.tf_timeout), frame_id
 
     def highlight(self, highlights):
-        """Show these Highlights in ~/markers, in place of those before, for as long as their objects exist."""
+        """Replace the Highlights in ~/markers; each is shown as long as its object exists."""
         with self._lock:
             self._highlights = highlights
             if self._drawn is not None:
@@ -109,23 +121,24 @@ class Outputs:
         if change is not None:
             self._markers.publish(messages.to_marker_array(*change, header, transform))
 
-    def publish_relevancy(self, scene, relevancy, config):
-        """Publish how well a text fits each point of a scene, [N] float32. Returns the header. Raises TransformError.
+    def publish_relevancy(self, scene, relevancy):
+        """Publish how well a text matches each point of a scene, [N] float32. Returns the header.
 
-        config: Config; colours are hottest at the largest value, unless that is below its min_match_score.
+        The colour scale ends at the maximum, but not below min_match_score. Raises TransformError.
         """
+        config = self._settings.config
         transform, frame_id = self._place(scene, config.output)
-        top = max(float(relevancy.max()), config.scene.min_match_score, LEAST_TOP)
+        top = max(float(relevancy.max()), config.scene.min_match_score, MIN_TOP)
         cloud = messages.to_relevancy_cloud(scene, relevancy, top, config.output, transform, frame_id)
         with self._lock:
-            if self._drawn is not None or scene.map_revision >= self._newest[0]:  # it was not cleared meanwhile
+            if self._drawn is not None or scene.map_revision >= self._newest[0]:  # not cleared meanwhile
                 self._relevancy.publish(cloud)
         return cloud.header
 
     def clear_scene(self, scene):
-        """Publish the absence of a scene: no instances, empty clouds, all markers deleted.
+        """Publish an empty scene: no instances, empty clouds, all markers deleted.
 
-        scene: the one that was there, or None; it is not published any more, whoever is about to.
+        scene: the cleared one, or None; publishing it is skipped from now on.
         """
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=scene.frame_id if scene else "")
         with self._lock:
@@ -140,19 +153,19 @@ class Outputs:
             self._publish_markers([], header, IDENTITY)
 
     def publish_vocabulary(self, space, text_model):
-        """Publish the vocabulary in use, a LabelSpace, unless a newer one is out."""
+        """Publish the vocabulary of a LabelSpace unless a newer one is published."""
         with self._lock:
-            if space.revision >= self._newest_words:
-                self._newest_words = space.revision
+            if space.revision >= self._newest_vocabulary:
+                self._newest_vocabulary = space.revision
                 now = self._node.get_clock().now().to_msg()
                 self._vocabulary.publish(messages.to_vocabulary(space, text_model, now))
 
     def publish_state(self, state, text):
-        """Publish a NodeState constant with its sentence."""
+        """Publish a constant of NodeState with its sentence."""
         self._state.publish(interfaces.NodeState(stamp=self._node.get_clock().now().to_msg(), state=state, text=text))
 
     def publish_timings(self, seconds, latency):
-        """Publish stage times (seconds) and the age of the result on the debug topics that have a subscriber."""
+        """Publish seconds per stage and the seconds since the cloud's stamp on the debug topics with a subscriber."""
         for stage, publisher in self._stages.items():
             if stage in seconds and publisher.get_subscription_count():
                 publisher.publish(Float64(data=1000.0 * seconds[stage]))

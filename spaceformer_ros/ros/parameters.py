@@ -9,6 +9,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.parameter import Parameter
 
 from .. import SpaceformerError
 from ..config import Config, all_settings
@@ -69,20 +70,52 @@ def validate(node, changes, configured):
 
 
 class LiveParameters:
-    """Refuses what is wrong, and applies what was set while the node runs.
+    """Applies parameters that change while the node runs.
 
-    However many changes come at once, one application is at work and one waits at most, and each takes the newest
-    values: the last one wins, and a storm of changes keeps nobody from being answered.
+    Changes are coalesced: one application runs, one is pending; each applies the newest values.
     """
 
-    def __init__(self, node):
-        self._node, self._timer = node, None
-        self._queue, self._applying = None, threading.Lock()  # the Background in which an application waits
+    def __init__(self, node, settings):
+        """node: has `session`, the current Session or None; settings: its Settings."""
+        self._node = node
+        self._settings = settings
+        self._timer = None  # of a change that is accepted but not read yet
+        self._pending = None  # the Session in which an application is queued
+        self._applying = threading.Lock()
+        self._applied = Config()  # as far as the pipeline and the published scene follow it
+        self._reporting = False
         node.add_on_set_parameters_callback(self._on_set)
 
+    def report_vocabulary(self, vocabulary):
+        """Let the parameters show the Vocabulary in use, without applying them. Call from the executor's thread."""
+        labels, background = vocabulary.entries()
+        values = {"vocabulary": tuple(labels), "background_labels": tuple(background) or ("",)}
+        self._settings.config = self._settings.config.with_values(values)
+        self._applied = replace(self._applied, vocabulary=self._settings.config.vocabulary)
+        changes = [Parameter(name, Parameter.Type.STRING_ARRAY, list(value)) for name, value in values.items()]
+        self._reporting = True
+        try:
+            self._node.set_parameters_atomically(changes)
+        finally:
+            self._reporting = False
+
+    def on_loaded(self, config):
+        """Apply what has changed since the pipeline was built with `config`."""
+        self._applied = config
+        self._apply_soon()
+
+    def _apply_soon(self):
+        """Apply the current settings on a pool thread: another vocabulary needs the text model."""
+        session = self._node.session
+        if session is not None and self._pending is not session:
+            self._pending = session
+            session.background.submit(self._apply, session)
+
     def _on_set(self, changes):
-        """Validate only; read a moment later, when all callbacks have agreed (works on Humble too)."""
-        result = validate(self._node, changes, configured=self._node.worker is not None)
+        """Validate only. The values are read a moment later, when all callbacks have agreed."""
+        if self._reporting:
+            return SetParametersResult(successful=True)
+        result = validate(self._node, changes, configured=self._node.session is not None)
         if result.successful and self._timer is None:
             self._timer = self._node.create_timer(0.0, self._read, clock=STEADY)
         return result
@@ -90,28 +123,18 @@ class LiveParameters:
     def _read(self):
         self._node.destroy_timer(self._timer)
         self._timer = None
-        if self._node.worker is None:
-            return
-        self._node.config = read(self._node)
-        self.apply_soon()
+        if self._node.session is not None:
+            self._settings.config = read(self._node)
+            self._apply_soon()
 
-    def apply_soon(self):
-        """Have the pipeline use the newest settings, on a pool thread: other words need the text model."""
-        if self._queue is not self._node.background:
-            self._queue = self._node.background
-            self._queue.submit(self.apply)
-
-    def apply(self):
-        """Have the pipeline use the newest settings. Where the words cannot be had, the old ones stay."""
+    def _apply(self, session):
+        """Relabel and publish as the newest settings say. If the labels cannot be embedded, the old ones stay."""
+        perception = session.perception
         with self._applying:
-            self._queue = None
-            pipeline, config = self._node.pipeline, self._node.config
-            if pipeline is None or pipeline.config == config:
-                return
-            words = pipeline.config.vocabulary
-            pipeline.config = replace(config, vocabulary=words)
-            if config.vocabulary != words:
-                self._node.use_vocabulary(vocabulary_of(config.vocabulary))
-                pipeline.config = config
-            elif (scene := pipeline.scene) is not None:
-                self._node.publish_scene(scene)
+            self._pending = None
+            while perception.pipeline is not None and self._applied != (config := self._settings.config):
+                if config.vocabulary != self._applied.vocabulary:
+                    perception.set_vocabulary(vocabulary_of(config.vocabulary))
+                elif (scene := perception.pipeline.scene) is not None:
+                    perception.publish_scene(scene)
+                self._applied = config

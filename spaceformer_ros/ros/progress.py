@@ -3,7 +3,7 @@
 import time
 
 from ..pipeline import Observer
-from . import interfaces
+from .interfaces import NodeState
 
 PARTIAL_TIME_SHARE = 0.2  # of the processing time that partial scenes may take
 
@@ -31,19 +31,22 @@ class TimeShare:
 class ProgressPublisher(Observer):
     """Publishes the progress of one cloud, and partial scenes if the setting publish_partial is on."""
 
-    def __init__(self, node):
-        self._node = node
+    def __init__(self, settings, state, outputs):
+        """settings: Settings; state: StateMachine; outputs: Outputs."""
+        self._settings = settings
+        self._state = state
+        self._outputs = outputs
         self._share = TimeShare(PARTIAL_TIME_SHARE)
 
     def on_progress(self, text):
         """Show a sentence in the state RUNNING."""
-        self._node.set_state(interfaces.NodeState.RUNNING, text)
+        self._state.set(NodeState.RUNNING, text)
 
     def wants_partial(self):
         """Whether partial scenes are wanted and their share of the time is not used up."""
-        return self._node.config.tiling.publish_partial and self._share.start()
+        return self._settings.config.tiling.publish_partial and self._share.start()
 
     def on_partial(self, scene):
-        """Publish a partial scene by the current settings."""
-        self._node.outputs.publish_partial(scene, self._node.config)
+        """Publish a partial scene with the current settings."""
+        self._outputs.publish_partial(scene)
         self._share.stop()

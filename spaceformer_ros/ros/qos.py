@@ -1,6 +1,13 @@
 """QoS profiles, named once, and how the input subscription adapts to its publishers."""
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    QoSCompatibility,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_check_compatible,
+)
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
@@ -13,7 +20,7 @@ def profile(reliability, durability, depth=1):
 
 LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last message
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
-STREAM = profile(BEST_EFFORT, VOLATILE)  # the newest or nothing
+STREAM = profile(BEST_EFFORT, VOLATILE)  # the newest, if it arrives
 
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),
@@ -23,11 +30,12 @@ INPUT = {
 
 
 def input_profile(mode, publishers, depth=1):
-    """Profile of the cloud subscription. mode: setting input_qos; publishers: their endpoint infos; depth: messages
-    that may wait for the executor (maps need only the newest).
+    """Profile of the cloud subscription.
 
-    "auto" asks for as much as all publishers offer: reliable if all are, latched clouds if all keep them. Without
-    publishers it asks for nothing, which is compatible with whatever comes, and is chosen again when one comes.
+    mode: parameter input_qos. "auto" requests as much as all publishers offer: reliable if all are, transient_local if
+        all are. Without publishers it requests best_effort and volatile, which matches every publisher.
+    publishers: endpoint infos of the publishers.
+    depth: messages that may wait for the executor.
     """
     if mode != "auto":
         return profile(*INPUT[mode], depth)
@@ -35,13 +43,6 @@ def input_profile(mode, publishers, depth=1):
     reliable = bool(offers) and all(offer.reliability == RELIABLE for offer in offers)
     latched = reliable and all(offer.durability == TRANSIENT_LOCAL for offer in offers)
     return profile(RELIABLE if reliable else BEST_EFFORT, TRANSIENT_LOCAL if latched else VOLATILE, depth)
-
-
-def compatible(offered, requested):
-    """Whether a publisher's profile satisfies a subscription's."""
-    reliable = requested.reliability != RELIABLE or offered.reliability == RELIABLE
-    latched = requested.durability != TRANSIENT_LOCAL or offered.durability == TRANSIENT_LOCAL
-    return reliable and latched
 
 
 def describe(qos):
@@ -55,7 +56,7 @@ def publisher_rows(publishers, requested):
         (
             f"{info.node_namespace.rstrip('/')}/{info.node_name}",
             describe(info.qos_profile),
-            compatible(info.qos_profile, requested),
+            qos_check_compatible(info.qos_profile, requested)[0] != QoSCompatibility.ERROR,
         )
         for info in publishers
     ]

@@ -1,23 +1,26 @@
-"""How often something may happen: at most so many times per second, after a rest that many at once."""
+"""Token-bucket rate limiter."""
 
 import threading
 
 
 class RateLimit:
-    """A token bucket. Any thread may ask."""
+    """A token bucket that holds one second's worth of tokens, at least one. Thread-safe."""
 
     def __init__(self):
-        self._credit, self._time, self._lock = None, 0.0, threading.Lock()
+        self._tokens = None  # None: full
+        self._time = 0.0
+        self._lock = threading.Lock()
 
     def admits(self, rate, now):
-        """Whether one more may happen. rate: per second, 0: always; now: seconds of a clock that never goes back."""
+        """Take a token if there is one. rate: tokens per second, 0: no limit; now: seconds of a monotonic clock."""
         if rate <= 0:
             return True
-        most = max(rate, 1.0)
+        capacity = max(rate, 1.0)
         with self._lock:
-            credit = most if self._credit is None else self._credit + rate * (now - self._time)
-            self._credit, self._time = min(credit, most), now
-            if self._credit < 1:
+            tokens = capacity if self._tokens is None else self._tokens + rate * (now - self._time)
+            self._tokens = min(tokens, capacity)
+            self._time = now
+            if self._tokens < 1:
                 return False
-            self._credit -= 1
+            self._tokens -= 1
             return True

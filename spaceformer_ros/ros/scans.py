@@ -1,8 +1,8 @@
 """input_mode "accumulate": single scans become a map in a fixed frame.
 
-A thread of its own decodes, transforms and inserts every scan in order; the worker takes snapshots of the map when it
-is ready for one. Scans that come faster than they can be inserted are dropped from the front of a short queue, and
-counted.
+The scan thread decodes, transforms and inserts every scan in order; the device thread takes snapshots of the map when
+it is ready for one. The oldest scans of a short queue are dropped, and counted, if they arrive faster than they can be
+inserted.
 """
 
 import threading
@@ -17,51 +17,66 @@ from ..clouds.point_records import DecodedCloud
 from .messages import decode_bytes, to_time
 from .transforms import TransformError
 
-QUEUE = 10  # scans that may wait: one second at 10 Hz
+MAX_QUEUE = 10  # waiting scans: one second at 10 Hz
 
 
 class Scans:
     """Collects scans for one configured node. `add` and `clear` may be called by any thread."""
 
-    def __init__(self, node, on_map):
-        """on_map(): called on the scan thread whenever the map has grown."""
-        self._node, self._on_map = node, on_map
-        settings = node.config.input
+    def __init__(self, settings, transforms, counters, logger, on_map, on_error):
+        """Start the scan thread.
+
+        settings: Settings; the size of the map is read once.
+        transforms: TransformListener.
+        counters: Counters.
+        logger: of the node.
+        on_map: function called on the scan thread when the map has grown.
+        on_error: function called on the scan thread with the exception of a bad scan.
+        """
+        self._settings = settings
+        self._transforms = transforms
+        self._counters = counters
+        self._logger = logger
+        self._on_map = on_map
+        self._on_error = on_error
+        config = settings.config.input
         self._map = VoxelMapAccumulator(
-            voxel_size=settings.accumulate_voxel_size,
-            max_voxels=settings.accumulate_max_voxels,
-            roi=settings.roi,
+            voxel_size=config.accumulate_voxel_size,
+            max_voxels=config.accumulate_max_voxels,
+            roi=config.roi,
         )
         self._stamp_ns = 0
-        self._map_lock, self._condition = threading.Lock(), threading.Condition()
-        self._queue, self._closed = deque(), False
+        self._map_lock = threading.Lock()
+        self._condition = threading.Condition()
+        self._queue = deque()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="spaceformer_scans", daemon=True)
         self._thread.start()
 
     def add(self, raw):
         """Queue a scan, the bytes of a PointCloud2."""
         with self._condition:
-            if len(self._queue) == QUEUE:
+            if len(self._queue) == MAX_QUEUE:
                 self._queue.popleft()
-                self._node.counters.scans_dropped += 1
+                self._counters.scans_dropped += 1
             self._queue.append(raw)
             self._condition.notify()
 
     def snapshot(self):
-        """The map as a DecodedCloud in the fixed frame; voxels are its points. Raises SpaceformerError while empty."""
+        """The map as a DecodedCloud in the fixed frame, one point per voxel. Raises SpaceformerError if it is empty."""
         with self._map_lock:
             if not len(self._map):
                 raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
-            cloud = self._map.snapshot(self._node.config.input.fixed_frame, self._stamp_ns).cloud
+            cloud = self._map.snapshot(self._settings.config.input.fixed_frame, self._stamp_ns).cloud
         return DecodedCloud(cloud, np.ones(len(cloud), dtype=bool), colored=True)
 
     def clear(self):
-        """Forget the map and the scans that wait."""
+        """Drop the map and the waiting scans."""
         with self._condition:
             self._queue.clear()
         with self._map_lock:
             self._map.clear()
-        self._node.counters.map_voxels = 0
+        self._counters.map_voxels = 0
 
     def close(self):
         """End the thread."""
@@ -74,11 +89,11 @@ class Scans:
         while (raw := self._next()) is not None:
             try:
                 self._insert(raw)
-            except TransformError as error:  # usual for the first scans: TF is not there yet
-                self._node.counters.tf_errors += 1
-                self._node.get_logger().warning(f"a scan was left out: {error}", throttle_duration_sec=5.0)
+            except TransformError as error:  # usual for the first scans: TF has not arrived yet
+                self._counters.tf_errors += 1
+                self._logger.warning(f"a scan was dropped: {error}", throttle_duration_sec=5.0)
             except Exception as error:  # one bad scan must not end the map
-                self._node.report_error(error)
+                self._on_error(error)
             else:
                 self._on_map()
 
@@ -89,12 +104,12 @@ class Scans:
             return None if self._closed else self._queue.popleft()
 
     def _insert(self, raw):
-        config = self._node.config
+        config = self._settings.config
         cloud = decode_bytes(raw, config.input.allow_gray).cloud
         fixed, stamp = config.input.fixed_frame, Time.from_msg(to_time(cloud.stamp_ns))
-        transform = self._node.transforms.lookup(fixed, cloud.frame_id, stamp, config.output.tf_timeout)
+        transform = self._transforms.lookup(fixed, cloud.frame_id, stamp, config.output.tf_timeout)
         with self._map_lock:
             self._map.insert(transform.apply(cloud.xyz), cloud.rgb, cloud.stamp_ns * 1e-9)
             self._stamp_ns = cloud.stamp_ns
-            self._node.counters.map_voxels = len(self._map)
-        self._node.counters.scans_inserted += 1
+            self._counters.map_voxels = len(self._map)
+        self._counters.scans_inserted += 1

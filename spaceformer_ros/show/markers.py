@@ -132,12 +132,8 @@ class MarkerTracker:
     """Remembers what was sent, so that what vanished is deleted and an unchanged set is not sent again."""
 
     def __init__(self):
-        self._sent, self._place, self._again = {}, None, False
+        self._sent, self._place = {}, None
         self._deleted = {}  # (namespace, id) -> messages in which its deletion is still to be repeated
-
-    def resend(self):
-        """Have the next set sent even if it is unchanged."""
-        self._again = True
 
     def update(self, records, place=None):
         """(records to add or modify, keys (namespace, id) to delete), or None where nothing changed.
@@ -145,10 +141,10 @@ class MarkerTracker:
         place: anything comparable that says where records are drawn, such as the frame of the message.
         """
         current = {(record.namespace, record.id): record for record in records}
-        if (current, place) == (self._sent, self._place) and not self._again:
+        if (current, place) == (self._sent, self._place):
             return None
         for key in self._sent.keys() - current.keys():
             self._deleted[key] = DELETIONS_KEPT
         self._deleted = {key: left - 1 for key, left in self._deleted.items() if left > 0 and key not in current}
-        self._sent, self._place, self._again = current, place, False
+        self._sent, self._place = current, place
         return list(current.values()), sorted(self._deleted)

@@ -61,12 +61,13 @@ def client(spinner):
 def start(spinner, monkeypatch):
     """A function that starts the real node on a stand-in pipeline, configured and active unless told otherwise."""
     from spaceformer_ros.ros import node as module
+    from spaceformer_ros.ros import perception
 
     made = []
 
     def make(build=None, active=True, **parameters):
         defaults = {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "min_update_interval": 0.0}
-        monkeypatch.setattr(module, "build_pipeline", build or (lambda config, progress: make_pipeline(config)))
+        monkeypatch.setattr(perception, "build_pipeline", build or (lambda settings, progress: make_pipeline(settings)))
         overrides = [Parameter(name, value=value) for name, value in {**defaults, **parameters}.items()]
         own = spinner()
         node = module.SpaceformerNode(context=own.context, parameter_overrides=overrides)
@@ -78,7 +79,7 @@ def start(spinner, monkeypatch):
 
     yield make
     for node in made:
-        node._tear_down()
+        node.close()
 
 
 @pytest.fixture

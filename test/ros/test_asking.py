@@ -156,7 +156,7 @@ def test_relevancy_that_cannot_be_had_is_refused_with_a_code(start, client, inst
     see(client, instances, box_cloud(ROOM))
     reply = client.call(ShowRelevancy, "show_relevancy", query=" ")
     assert (reply.code, "the text is empty" in reply.message) == (codes.INVALID_REQUEST, True)
-    node.config = node.config.with_values({"target_frame": "nowhere"})
+    node.settings.config = node.settings.config.with_values({"target_frame": "nowhere"})
     reply = client.call(ShowRelevancy, "show_relevancy", query="sofa")
     assert (reply.code, "'map' to 'nowhere'" in reply.message) == (codes.TF_FAILED, True)
     node.trigger_deactivate()
@@ -221,7 +221,7 @@ def test_clearing_the_scene_ends_the_highlight(start, client, instances, drawn, 
 def test_an_approach_is_drawn_as_an_arrow_where_the_robot_can_stand(start, client, instances, drawn, box_cloud):
     start(
         background_labels=["wall", "floor"],
-        build=lambda config, progress: make_pipeline(config, {**NAMES, WHITE: "floor"}),
+        build=lambda settings, progress: make_pipeline(settings, {**NAMES, WHITE: "floor"}),
     )
     see(client, instances, box_cloud([ROOM[0], FLOOR], points=20_000))
     reply = client.call(FindObjects, "find_objects", query="chair", with_approach=True, highlight=True)

@@ -52,11 +52,11 @@ def test_a_network_that_crashes_again_and_again_stops_no_answer(start, client, s
     wait_until(lambda: instances, "instances")
     segment, node.pipeline.segmenter.segment = node.pipeline.segmenter.segment, fail
     for number in range(2, 12):
-        failed = node.counters.clouds_failed
+        failed = node.session.counters.clouds_failed
         client.publish(box_cloud(ROOM, points=1000, stamp_ns=number * SECOND))
         assert client.call(FindObjects, "find_objects", query="sofa").matches[0].instance.label == "sofa"
-        wait_until(lambda before=failed: node.counters.clouds_failed > before, "the crash")
-    assert "RuntimeError: the device fell off the bus" in node.counters.last_error
+        wait_until(lambda before=failed: node.session.counters.clouds_failed > before, "the crash")
+    assert "RuntimeError: the device fell off the bus" in node.session.counters.last_error
     assert client.call(SegmentNow, "segment_now", wait=True).code == ResultCode.INTERNAL_ERROR
     assert client.call(SetVocabulary, "set_vocabulary", labels=["couch"]).code == ResultCode.OK
     wait_until(lambda: labels_of(instances[-1]) == {"couch"}, "other words")
@@ -120,8 +120,8 @@ class Encoder:
 def with_cache(file):
     """A build function whose pipeline keeps embeddings in a file."""
 
-    def build(config, progress):
-        pipeline = make_pipeline(config)
+    def build(settings, progress):
+        pipeline = make_pipeline(settings)
         pipeline.embedder = PromptEmbedder(Encoder(), ("{}",), file)
         return pipeline
 
@@ -156,7 +156,7 @@ def test_a_clock_that_jumps_back_or_stands_still_stops_nothing(start, client, in
     found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
     node = start(use_sim_time=True, min_update_interval=0.2)
     assert set_parameters(client, score_threshold=0.01)[0].successful  # nobody has published /clock yet
-    wait_until(lambda: node.config.postprocess.score_threshold == 0.01, "the setting")
+    wait_until(lambda: node.settings.config.postprocess.score_threshold == 0.01, "the setting")
     wait_until(lambda: found, "diagnostics without /clock")
 
     clock = client.node.create_publisher(Clock, "/clock", qos.EVENTS)
@@ -193,11 +193,11 @@ def test_a_storm_of_parameters(start, client, instances, box_cloud):
             assert set_parameters(client, vocabulary=[f"word {number}", "chair"])[0].successful
             client.publish(box_cloud(ROOM, points=1000 + number, stamp_ns=(2 + number) * SECOND))
             assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.OK
-    wait_until(lambda: node.pipeline.config == node.config, "the last values")
-    assert node.config.postprocess.score_threshold == 0.149
-    assert node.config.vocabulary.vocabulary == ("word 120", "chair")
+    wait_until(lambda: node.settings.config.postprocess.score_threshold == 0.149, "the last values")
+    assert node.settings.config.postprocess.score_threshold == 0.149
+    assert node.settings.config.vocabulary.vocabulary == ("word 120", "chair")
     wait_until(lambda: node.pipeline.space.vocabulary.labels == ("word 120", "chair"), "the last words")
-    assert (node.config.postprocess.nms_iou, node.config.model.device) == (-1.0, "auto")
+    assert (node.settings.config.postprocess.nms_iou, node.settings.config.model.device) == (-1.0, "auto")
     assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.OK
 
 
@@ -227,9 +227,9 @@ def test_of_changes_that_overtake_each_other_the_last_wins(start, client, instan
 def test_what_is_set_while_the_model_loads_is_used(start, client, instances, box_cloud):
     gate = threading.Event()
 
-    def build(config, progress):
+    def build(settings, progress):
         assert gate.wait(20)
-        return make_pipeline(config)
+        return make_pipeline(settings)
 
     start(build)
     assert set_parameters(client, vocabulary=["bench"])[0].successful
@@ -299,7 +299,7 @@ def test_diagnostics_name_who_is_late_and_worsen_only_with_time(start, client, b
     def reported(level, words):
         return wait_until(lambda: any(entry[0] == level and words in entry[1] for entry in findings()), words)
 
-    reported(DiagnosticStatus.WARN, "nobody publishes on the input topic")
+    reported(DiagnosticStatus.WARN, "the input topic has no publisher")
     client.publish(messages.PointCloud2())  # makes the publisher; the message itself is refused
     reported(DiagnosticStatus.ERROR, "the cloud is empty")
     client.publish(box_cloud(ROOM))
@@ -319,11 +319,11 @@ def test_requests_above_the_rate_are_refused_in_words(start, client, instances, 
     assert "more than 3 requests per second" in refused[0].message
     assert refused[0].matches == []
     assert set_parameters(client, max_queries_per_second=0.0)[0].successful
-    wait_until(lambda: node.config.node.max_queries_per_second == 0, "the setting")
+    wait_until(lambda: node.settings.config.node.max_queries_per_second == 0, "the setting")
     assert {client.call(FindObjects, "find_objects", query="sofa").code for _ in range(10)} == {0}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(Trigger, "clear"), (Trigger, "republish"), (SetBool, "set_enabled")])
+@pytest.mark.parametrize(("kind", "name"), [(Trigger, "clear"), (SetBool, "set_enabled")])
 def test_services_without_codes_are_refused_above_the_rate_too(start, client, instances, box_cloud, kind, name):
     node = start(max_queries_per_second=0.01)
     client.publish(box_cloud(ROOM))
@@ -331,7 +331,7 @@ def test_services_without_codes_are_refused_above_the_rate_too(start, client, in
     assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     reply = client.call(kind, name)
     assert (reply.success, "more than 0.01 requests per second" in reply.message) == (False, True)
-    assert (node.enabled, node.pipeline.scene is None) == (True, False)
+    assert (node.session.state.enabled, node.pipeline.scene is None) == (True, False)
 
 
 def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():

@@ -65,14 +65,15 @@ def damaged_messages():
 
 def handled(node):
     """How many clouds the node is done with."""
-    return node.counters.inferences + node.counters.inferences_skipped + node.counters.clouds_failed
+    counters = node.session.counters
+    return counters.inferences + counters.inferences_skipped + counters.clouds_failed
 
 
 def test_the_running_node_survives_damaged_messages(start, spinner, client, box_cloud, tiny_model):
     model = tiny_model()
 
-    def build(config, progress):
-        pipeline = make_pipeline(config)
+    def build(settings, progress):
+        pipeline = make_pipeline(settings)
         pipeline.segmenter = RealThenColors(pipeline.segmenter.names, model)
         return pipeline
 
@@ -89,9 +90,10 @@ def test_the_running_node_survives_damaged_messages(start, spinner, client, box_
         before = handled(node)
         publisher.publish(message)
         wait_until(lambda before=before: handled(node) > before, f"the end of {label}")
-        assert not node.counters.last_error.startswith("unexpected"), f"{label}: {node.counters.last_error}"
-        failed += bool(node.counters.last_error)
-    assert failed == node.counters.clouds_failed
+        error = node.session.counters.last_error
+        assert not error.startswith("unexpected"), f"{label}: {error}"
+        failed += bool(error)
+    assert failed == node.session.counters.clouds_failed
     assert NUM_MESSAGES / 4 < failed < NUM_MESSAGES * 9 / 10  # else the mutations are too tame or too wild
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) / 1024
     assert grown < MEMORY, f"the process grew by {grown:.0f} MiB"
@@ -103,6 +105,6 @@ def test_the_running_node_survives_damaged_messages(start, spinner, client, box_
 
     for seed in range(20):
         publisher.publish(PointCloud2(height=1, width=seed, point_step=16))
-    wait_until(lambda: node.state == interfaces.NodeState.ERROR, "the state ERROR")
+    wait_until(lambda: node.session.state.state == interfaces.NodeState.ERROR, "the state ERROR")
     late = Client(spinner(), "late").listen("/spaceformer/instances", interfaces.InstanceArray)
     assert wait_until(lambda: late, "the latched scene")[-1] == good

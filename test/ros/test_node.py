@@ -37,8 +37,8 @@ class SlowSegmenter(ColorSegmenter):
         return super().segment(*arguments)
 
 
-def build_slow(config, progress):
-    pipeline = make_pipeline(config)
+def build_slow(settings, progress):
+    pipeline = make_pipeline(settings)
     pipeline.segmenter = SlowSegmenter(pipeline.segmenter.names)
     return pipeline
 
@@ -105,13 +105,11 @@ def test_late_joiners_get_the_latest_results(start, client, spinner, instances, 
 
 
 def test_a_latched_cloud_that_was_lost_is_asked_for_again(start, client, instances, box_cloud, monkeypatch):
-    from spaceformer_ros.ros import node as module
+    from spaceformer_ros.ros import input as module
 
-    lost, keep = [], module.SpaceformerNode._on_cloud
-    monkeypatch.setattr(module, "LATCHED_PATIENCE", 0.3)
-    monkeypatch.setattr(
-        module.SpaceformerNode, "_on_cloud", lambda self, raw: keep(self, raw) if lost else lost.append(raw)
-    )
+    lost, keep = [], module.CloudInput._receive
+    monkeypatch.setattr(module, "LATCHED_TIMEOUT", 0.3)
+    monkeypatch.setattr(module.CloudInput, "_receive", lambda self, raw: keep(self, raw) if lost else lost.append(raw))
     start(input_qos="latched")
     client.publish(box_cloud(ROOM))  # once
     wait_until(lambda: instances, "instances")
@@ -138,7 +136,7 @@ def test_an_unchanged_cloud_is_not_segmented_again(start, client, instances, box
     client.publish(cloud)
     wait_until(lambda: instances, "instances")
     client.publish(cloud)
-    wait_until(lambda: node.counters.inferences_skipped == 1, "a skipped inference")
+    wait_until(lambda: node.session.counters.inferences_skipped == 1, "a skipped inference")
     assert node.pipeline.segmenter.runs == 1
 
 
@@ -176,7 +174,7 @@ def test_find_objects(start, client, instances, box_cloud):
 def test_an_approach_is_a_pose_on_free_floor_that_faces_the_object(start, client, instances, box_cloud):
     start(
         background_labels=["wall", "floor"],
-        build=lambda config, progress: make_pipeline(config, {**NAMES, WHITE: "floor"}),
+        build=lambda settings, progress: make_pipeline(settings, {**NAMES, WHITE: "floor"}),
     )
     client.publish(box_cloud([*ROOM[:1], ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)], points=20_000))
     wait_until(lambda: instances, "instances")
@@ -243,7 +241,7 @@ def test_queries_are_answered_while_an_inference_runs(start, client, instances, 
     assert (reply.code, reply.map_revision) == (ResultCode.OK, 1)
     reply = client.call(interfaces.SetVocabulary, "set_vocabulary", labels=["couch"])
     assert reply.code == ResultCode.OK
-    assert node.state == NodeState.RUNNING
+    assert node.session.state.state == NodeState.RUNNING
     slow.gate.set()
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
     assert "couch" in labels_of(instances[-1])
@@ -363,7 +361,7 @@ def test_bad_parameters_are_refused_with_a_reason(start, client, name, value, wo
 def test_numbers_out_of_range_are_refused(start, client):
     node = start()
     assert not set_parameter(client, "nms_iou", 1.5).successful
-    assert node.config.postprocess.nms_iou == -1.0
+    assert node.settings.config.postprocess.nms_iou == -1.0
 
 
 def test_parameters_describe_themselves(start, client):
@@ -471,22 +469,19 @@ def test_segment_now_times_out_without_blocking_anyone(start, client, box_cloud)
     node.pipeline.segmenter.gate.set()
 
 
-def test_clear_republish_and_enable(start, client, states, instances, box_cloud):
+def test_clear_and_enable(start, client, states, instances, box_cloud):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
-    assert client.call(Trigger, "republish").success
-    wait_until(lambda: len(instances) == 2, "the repeated result")
     assert client.call(Trigger, "clear").success
     wait_until(lambda: instances[-1].instances == [], "the empty result")
     wait_until(lambda: any(m.action == Marker.DELETE for m in markers[-1].markers), "deleted markers")
-    assert not client.call(Trigger, "republish").success
     assert client.call(SetBool, "set_enabled", data=False).success
     wait_until(lambda: states[-1].state == NodeState.DISABLED, "the state DISABLED")
-    before = node.counters.clouds_received
+    before = node.session.counters.clouds_received
     client.publish(box_cloud(ROOM))
-    wait_until(lambda: node.counters.clouds_received > before, "the ignored cloud")
+    wait_until(lambda: node.session.counters.clouds_received > before, "the ignored cloud")
     assert client.call(SetBool, "set_enabled", data=True).success
     client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
     wait_until(lambda: len(instances[-1].instances) == 3, "results again")
@@ -514,7 +509,7 @@ def test_lifecycle(start, client, states, instances, box_cloud):
     assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     assert transition(client, Transition.TRANSITION_DEACTIVATE)
     assert transition(client, Transition.TRANSITION_CLEANUP)
-    assert (state(), node.pipeline, node.worker) == ("unconfigured", None, None)
+    assert (state(), node.pipeline, node.session) == ("unconfigured", None, None)
     assert set_parameter(client, "device", "cpu").successful
     assert transition(client, Transition.TRANSITION_CONFIGURE)
     assert transition(client, Transition.TRANSITION_INACTIVE_SHUTDOWN)
@@ -529,10 +524,10 @@ def transition(client, number):
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_state_and_can_be_repaired(start, client, states):
-    def build(config, progress):
-        if config.model.checkpoint == "demo":
+    def build(settings, progress):
+        if settings.config.model.checkpoint == "demo":
             raise SpaceformerError("checkpoint 'demo' is not there: do this")
-        return make_pipeline(config)
+        return make_pipeline(settings)
 
     node = start(build)
     wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the error state")

@@ -37,8 +37,8 @@ def halfway(start, client, instances, states, monkeypatch):
     monkeypatch.setattr(progress, "PARTIAL_TIME_SHARE", 1.0)
     door = Door(LATE)
 
-    def build(config, progress):
-        made = hall_pipeline(config)
+    def build(settings, progress):
+        made = hall_pipeline(settings)
         made.segmenter.backend.before = door
         return made
 

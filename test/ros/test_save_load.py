@@ -48,7 +48,7 @@ def save(client, **fields):
 def end(node, client):
     """The end of a node and of the cloud that it was fed."""
     client.stop_publishing()
-    node._tear_down()
+    node.close()
 
 
 def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start, spinner, client, instances, tmp_path):
@@ -69,7 +69,7 @@ def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start
     reply = late.call(FindObjects, "find_objects", query="couch")
     assert reply.code == ResultCode.OK
     assert [match.instance.label for match in reply.matches] == ["sofa"]
-    assert second.counters.clouds_received == second.pipeline.segmenter.runs == 0
+    assert second.session.counters.clouds_received == second.pipeline.segmenter.runs == 0
     array = wait_until(lambda: topics["instances"] and topics["instances"][-1], "latched instances")
     assert array == before
     assert wait_until(lambda: topics["labeled_cloud"], "the latched cloud")[-1].width == 16_000
@@ -217,7 +217,7 @@ def test_the_end_of_a_node_saves_what_is_new(started, client, instances, box_clo
     assert transition(client, Transition.TRANSITION_ACTIVATE)
     client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
-    node._tear_down()  # as cleanup, shutdown and signals do
+    node.close()  # as cleanup, shutdown and signals do
     assert read_scene(path).map_revision == 2
 
 
@@ -235,23 +235,23 @@ def test_an_end_without_a_scene_keeps_the_file(started, start, client, tmp_path)
     before = (tmp_path / "scene.safetensors").read_bytes()
     second = start(data_dir=str(tmp_path), save_on_shutdown=True)
     wait_until(lambda: second.pipeline, "the pipeline")
-    second._tear_down()
+    second.close()
     assert (tmp_path / "scene.safetensors").read_bytes() == before
 
 
 def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
     node = started(save_on_shutdown=True)
+    session = node.session
     with full_disk(50_000):
-        node._tear_down()
-    assert node.worker is None
-    assert "save_on_shutdown" in node.counters.last_error
+        node.close()
+    assert "save_on_shutdown" in session.counters.last_error
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_first_start_without_a_file_is_no_error(start, client, states, tmp_path):
     node = start(data_dir=str(tmp_path), load_on_start=True)
     wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
-    assert node.counters.last_error == ""
+    assert node.session.counters.last_error == ""
 
 
 @pytest.mark.parametrize("change", [damage, change_header(model=OTHER_MODEL)])
@@ -266,12 +266,12 @@ def test_a_file_that_is_refused_at_the_start_is_reported_and_kept(
     before = path.read_bytes()
     second = start(data_dir=str(tmp_path), load_on_start=True, save_on_shutdown=True)
     wait_until(lambda: states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
-    assert "load_on_start: " in second.counters.last_error
+    assert "load_on_start: " in second.session.counters.last_error
     client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
     wait_until(lambda: second.pipeline.scene, "a scene")
-    second._tear_down()
-    assert len(read_scene(path).ids) == 1
-    assert (tmp_path / "scene.refused.safetensors").read_bytes() == before
+    second.close()
+    assert path.read_bytes() == before
+    assert len(read_scene(tmp_path / "scene.new.safetensors").ids) == 1
 
 
 def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start, client, tmp_path):
@@ -280,7 +280,7 @@ def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start,
     end(first, client)
     node = start(data_dir=str(tmp_path), load_on_start=True, target_frame="nowhere", tf_timeout=0.0)
     wait_until(lambda: node.pipeline, "the pipeline")
-    assert "no transform from 'map' to 'nowhere'" in node.counters.last_error
+    assert "no transform from 'map' to 'nowhere'" in node.session.counters.last_error
     assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     reply = client.call(LoadScene, "load")
     assert (reply.code, node.pipeline.scene.map_revision) == (ResultCode.TF_FAILED, 2)
@@ -291,9 +291,9 @@ def test_both_services_wait_for_the_model(start, client, tmp_path):
 
     gate = threading.Event()
 
-    def build(config, progress):
+    def build(settings, progress):
         assert gate.wait(20)
-        return make_pipeline(config)
+        return make_pipeline(settings)
 
     start(build, data_dir=str(tmp_path))
     assert client.call(SaveScene, "save").code == ResultCode.MODEL_NOT_READY

@@ -49,7 +49,7 @@ def test_scans_become_one_map(collect, client, instances, box_cloud):
 
 def test_a_scan_in_another_frame_is_moved_by_its_transform(collect, client, instances, box_cloud, monkeypatch):
     node = collect()
-    asked, known = [], node.transforms.lookup
+    asked, known = [], node.session.transforms.lookup
 
     def lookup(target, source, stamp, timeout):
         if source != "lidar":
@@ -57,7 +57,7 @@ def test_a_scan_in_another_frame_is_moved_by_its_transform(collect, client, inst
         asked.append((target, source, stamp.nanoseconds))
         return RigidTransform(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.array([1.0, 0.0, 0.0]))
 
-    monkeypatch.setattr(node.transforms, "lookup", lookup)
+    monkeypatch.setattr(node.session.transforms, "lookup", lookup)
     scan = dataclasses.replace(box_cloud([SOFA], stamp_ns=7_000_000_000), frame_id="lidar")
     client.publish(scan)
     wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
@@ -70,14 +70,14 @@ def test_a_scan_in_another_frame_is_moved_by_its_transform(collect, client, inst
 def test_a_scan_without_transform_is_left_out_and_said(collect, client, instances, box_cloud, monkeypatch):
     value = diagnostics(client)
     node = collect()
-    known = node.transforms.lookup
+    known = node.session.transforms.lookup
 
     def lookup(target, source, stamp, timeout):
         if source == "lost":
             raise TransformError("no transform from 'lost' to 'map'")
         return known(target, source, stamp, timeout)
 
-    monkeypatch.setattr(node.transforms, "lookup", lookup)
+    monkeypatch.setattr(node.session.transforms, "lookup", lookup)
     client.publish(dataclasses.replace(box_cloud([CHAIR]), frame_id="lost"))
     wait_until(lambda: int(value("tf_errors") or 0) >= 1, "the count of transform errors")
     client.publish(box_cloud([SOFA]))

@@ -75,16 +75,6 @@ def test_another_frame_sends_everything_again():
     assert len(tracker.update(records, "odom")[0]) == 3
 
 
-def test_an_unchanged_set_is_sent_again_on_demand_and_what_vanishes_then_is_deleted():
-    tracker, records = MarkerTracker(), scene_markers([thing(1)], OutputConfig())
-    tracker.update(records)
-    tracker.resend()
-    assert tracker.update(records) == (records, [])
-    assert tracker.update(records) is None
-    tracker.resend()
-    assert tracker.update([])[1] == sorted(keys(records))
-
-
 def scene_of(*things):
     return SimpleNamespace(find_id=lambda wanted: next((item for item in things if item.id == wanted), None))
 

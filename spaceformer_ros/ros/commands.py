@@ -1,0 +1,80 @@
+"""Service handlers that change something: vocabulary, scene, files, switches.
+
+Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.
+"""
+
+from .. import SpaceformerError
+from ..scene.data_dir import scene_path
+from ..words.vocabulary import Vocabulary
+from .refusal import Refusal
+
+
+async def set_vocabulary(session, request, response):
+    """Other labels; objects are relabelled without a run of the network."""
+    pipeline = session.perception.require_pipeline()
+    labels, background = pipeline.space.vocabulary.entries()
+    labels = [*labels, *request.labels] if request.append else list(request.labels)
+    vocabulary = Vocabulary.parse(labels, list(request.background_labels) or background)
+    try:
+        space = await session.background.run(session.perception.set_vocabulary, vocabulary)
+    finally:  # also if it is in use but could not be published
+        session.live_parameters.report_vocabulary(pipeline.space.vocabulary)
+    response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
+    response.message = f"{len(space.vocabulary.labels)} labels in use, revision {space.revision}"
+
+
+async def segment_now(session, request, response):
+    """Run the network on the newest cloud."""
+    session.require_active()
+    pipeline = session.perception.require_pipeline()
+    if pipeline.scene:
+        response.map_revision = pipeline.scene.map_revision
+    work = session.perception.segment_latest()
+    if work is None:
+        raise Refusal("NO_MAP_YET", "no cloud has arrived on ~/input/points yet")
+    if not request.wait:
+        response.message = "started; the result will be published"
+        return
+    try:
+        scene = await session.background.wrap(work, request.timeout or None)
+    except TimeoutError:
+        text = f"still running after {request.timeout:g} s; the result will be published"
+        raise Refusal("TIMEOUT", text) from None
+    except SpaceformerError as error:
+        raise Refusal("INTERNAL_ERROR", str(error)) from error
+    response.map_revision = scene.map_revision
+    response.num_instances = len(scene.published(session.settings.config.postprocess.score_threshold))
+    response.message = f"{response.num_instances} instances, map revision {scene.map_revision}"
+
+
+async def save(session, request, response):
+    """Save the current scene to a file; also while the node is not active."""
+    pipeline = session.perception.require_pipeline()
+    path = scene_path(request.path, session.settings.config.storage)
+    response.path = str(path)
+    scene, response.num_bytes = await session.background.run(session.storage.save, pipeline, path)
+    response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
+    response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
+
+
+async def load(session, request, response):
+    """Replace the scene by a saved one; also while the node is not active."""
+    session.perception.require_pipeline()
+    path = scene_path(request.path, session.settings.config.storage)
+    response.path = str(path)
+    scene = await session.background.run(session.perception.load_scene, path, request.map_id, request.frame_id)
+    response.saved_map_id, response.saved_frame_id = scene.map_id, scene.frame_id
+    response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
+    response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"
+
+
+async def clear(session, _request, response):
+    """Drop the scene; the vocabulary and the ids already used stay."""
+    session.clear_scene()
+    response.message = "the scene is empty until the next cloud"
+
+
+async def set_enabled(session, request, response):
+    """Process clouds or ignore them; queries keep working."""
+    session.set_enabled(request.data)
+    response.message = "clouds are processed" if request.data else "clouds are ignored"

@@ -1,0 +1,157 @@
+"""Service handlers that read: answers come from immutable snapshots of the scene.
+
+Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.
+"""
+
+import numpy as np
+from rclpy.time import Time
+
+from .. import SpaceformerError
+from ..scene.approach import find_approach
+from ..scene.find import queries_for, summary
+from ..show.markers import highlights_for
+from ..words.vocabulary import check_text
+from . import messages
+from .refusal import Refusal
+
+DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
+MAX_EMBED_TEXTS = 1000  # of one EmbedText request
+
+
+async def find_objects(session, request, response):
+    """Where is the X?"""
+    scene = _active_scene(session)
+    response.header, response.map_revision = messages.to_header(scene), scene.map_revision
+    found, approaches, transform = await session.background.run(_find, session, request, scene)
+    response.header = messages.to_header(scene, request.target_frame)
+    response.matches = [
+        messages.to_match(scene, answer.text, match, transform, approaches.get(match.object.id))
+        for answer in found
+        for match in answer.matches
+    ]
+    response.message = summary(found)
+    if not response.matches:
+        raise Refusal("NOT_FOUND", response.message)
+
+
+def _find(session, request, scene):
+    """Answers, approaches by object id, and the transform into the reply's frame. Runs on a pool thread."""
+    position = None
+    if request.reference_frame:
+        position = _lookup(session, scene.frame_id, request.reference_frame).apply(np.zeros(3))
+    elif request.sort_by_distance:
+        raise SpaceformerError("sort_by_distance needs reference_frame, e.g. base_link")
+    config = session.settings.config.scene
+    queries = _queries(request, config, position)
+    transform = _lookup(session, request.target_frame, scene.frame_id)
+    found = session.perception.require_pipeline().find_all(queries, scene)
+    approaches = _approaches(scene, found, config, position) if request.with_approach else {}
+    if request.highlight:
+        session.outputs.highlight(highlights_for(found, approaches))
+    return found, approaches, transform
+
+
+def _approaches(scene, found, config, position):
+    """Dict id -> Approach, or None, of the objects in a list of Answers. config: SceneConfig."""
+    boxes = {match.object.id: match.object.box for answer in found for match in answer.matches}
+    return {
+        key: find_approach(scene.cloud.xyz, box, config.approach_standoff, config.robot_radius, position)
+        for key, box in boxes.items()
+    }
+
+
+def _queries(request, config, position):
+    """The ObjectQueries of a FindObjects request. config: SceneConfig; position: [3] metres of the robot, or None."""
+    for name in ("region_radius", "near_distance", "min_score"):
+        if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
+            raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
+    center, region = request.region_center, None
+    if request.region_radius > 0:
+        region = (np.array([center.x, center.y, center.z]), request.region_radius)
+    first = [request.query] if request.query or not request.queries else []
+    return queries_for(
+        [*first, *request.queries],
+        max_results=request.max_results or config.max_results,
+        min_score=request.min_score or config.min_match_score,
+        position=position,
+        sort_by_distance=request.sort_by_distance,
+        region=region,
+        near_text=request.near_query,
+        near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
+    )
+
+
+async def show_relevancy(session, request, response):
+    """Publish how well a text matches each point."""
+    scene = _active_scene(session)
+    response.header, response.map_revision = messages.to_header(scene), scene.map_revision
+    relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene)
+    response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
+    response.message = f"best relevancy of {len(relevancy)} points for {request.query!r}: {response.max_relevancy:.2f}"
+
+
+def _show_relevancy(session, text, scene):
+    """Relevancy [N] and the header of the published cloud. Runs on a pool thread."""
+    relevancy = session.perception.require_pipeline().relevancy(text, scene)
+    return relevancy, session.outputs.publish_relevancy(scene, relevancy)
+
+
+async def get_instances(session, request, response):
+    """Objects by id or label."""
+    scene = _active_scene(session)
+    objects = _select(scene, request, session.settings.config.postprocess.score_threshold)
+    transform = await session.background.run(_lookup, session, request.target_frame, scene.frame_id)
+    response.result = messages.to_instance_array(
+        scene, objects, transform, request.target_frame, request.with_embeddings
+    )
+    missing = sorted(set(request.ids) - {item.id for item in objects})
+    if missing or not objects:
+        what = f"id {', '.join(map(str, missing))}" if missing else f"label {', '.join(request.labels) or 'any'}"
+        raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}")
+    response.message = f"{len(objects)} of {len(scene.objects)} objects"
+
+
+def _select(scene, request, score_threshold):
+    """The objects that a GetInstances request asks for: the published ones if it names neither ids nor labels."""
+    if not request.ids and not request.labels:
+        return scene.published(score_threshold)
+    return [
+        item
+        for item in scene.objects
+        if (not request.labels or item.label in request.labels) and (not request.ids or item.id in request.ids)
+    ]
+
+
+async def get_instance_cloud(session, request, response):
+    """The points of one object."""
+    scene = _active_scene(session)
+    item = scene.find_id(request.id)
+    if item is None:
+        raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
+    transform = await session.background.run(_lookup, session, request.target_frame, scene.frame_id)
+    response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
+    response.message = f"{item.label} {item.id}: {response.cloud.width} points"
+
+
+async def embed_text(session, request, response):
+    """Unit vectors of texts."""
+    embedder = session.perception.require_pipeline().embedder
+    if not 1 <= len(request.texts) <= MAX_EMBED_TEXTS:
+        raise SpaceformerError(f"{len(request.texts)} texts given, expected 1 to {MAX_EMBED_TEXTS}")
+    for text in request.texts:
+        check_text(text)
+    vectors = await session.background.run(embedder.embed, list(request.texts))
+    response.dim, response.values = vectors.shape[1], vectors.reshape(-1).tolist()
+    response.text_model = str(embedder.model_id)
+    response.message = f"{len(vectors)} vectors of {vectors.shape[1]}"
+
+
+def _active_scene(session):
+    """The current Scene. Raises Refusal without one or while the node is not active."""
+    session.require_active()
+    return session.perception.require_scene()
+
+
+def _lookup(session, target, source):
+    """The latest transform from `source` into `target`."""
+    return session.transforms.lookup(target, source, Time(), session.settings.config.output.tf_timeout)

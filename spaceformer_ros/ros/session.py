@@ -1,0 +1,136 @@
+"""What exists between the lifecycle transitions configure and cleanup: the parts of the node, wired together."""
+
+import functools
+import time
+
+from . import health
+from .background import Background
+from .diagnostics import Diagnostics
+from .input import TOPIC, CloudInput
+from .interfaces import NodeState
+from .messages import decode_bytes
+from .outputs import Outputs
+from .perception import Perception
+from .refusal import Refusal
+from .scans import Scans
+from .state import StateMachine
+from .storage import Storage
+from .transforms import TransformListener
+
+SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
+
+
+class Session:
+    """One configured node. Its methods belong to the executor."""
+
+    def __init__(self, node, settings, live_parameters):
+        """Create the parts.
+
+        node: the LifecycleNode that owns topics and timers.
+        settings: the Settings that node and pipeline share.
+        live_parameters: LiveParameters.
+        """
+        logger = node.get_logger()
+        streaming = settings.config.input.input_mode == "accumulate"
+        self.settings = settings
+        self.live_parameters = live_parameters
+        self._active_since = 0.0
+        self.counters = health.Counters()
+        self.transforms = TransformListener(node)
+        self.background = Background(node)
+        self.outputs = Outputs(node, settings, self.transforms)
+        self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC))
+        self.storage = Storage(settings, self.counters, logger)
+        self.perception = Perception(
+            node, settings, self.outputs, self.state, self.storage, self.counters, live_parameters.on_loaded
+        )
+        self.scans = None
+        if streaming:
+            self.scans = Scans(
+                settings, self.transforms, self.counters, logger, self._on_map, self.perception.report_error
+            )
+        self.input = CloudInput(node, settings, self.counters, self._on_cloud, streaming)
+        self.diagnostics = Diagnostics(node, self._read_status)
+        self.state.set(NodeState.LOADING, "loading the model")
+
+    def start(self):
+        """Load the model on the device thread."""
+        self.perception.device_thread.start()
+
+    def activate(self):
+        """Subscribe and process."""
+        self.state.active = True
+        self._active_since = time.monotonic()
+        self.input.open()
+        self.perception.device_thread.resume()
+        self.state.update_idle_state(self.perception.pipeline)
+
+    def deactivate(self):
+        """Stop taking clouds; the scene stays."""
+        self.state.active = False
+        self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
+        self.input.close()
+        self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline)
+        self.state.update_idle_state(self.perception.pipeline)
+
+    def close(self):
+        """Release everything. Returns whether the device thread ended."""
+        self.state.active = False
+        self.input.destroy()
+        if self.scans is not None:
+            self.scans.close()
+        ended = self.perception.stop(SHUTDOWN_TIMEOUT)
+        self.background.close()
+        self.storage.save_on_shutdown(self.perception.pipeline)
+        self.diagnostics.destroy()
+        self.outputs.destroy()
+        self.transforms.close()
+        return ended
+
+    def require_active(self):
+        """Raises Refusal unless the node is active."""
+        if not self.state.active:
+            raise Refusal("NOT_ACTIVE", "the node is not active: `ros2 lifecycle set <node> activate`, or autostart")
+
+    def set_enabled(self, enabled):
+        """Process clouds, or ignore them."""
+        self.state.enabled = enabled
+        self.state.update_idle_state(self.perception.pipeline)
+
+    def clear_scene(self):
+        """Drop the scene and the accumulated map."""
+        if self.scans is not None:
+            self.scans.clear()
+        self.perception.clear_scene()
+
+    def _on_cloud(self, raw):
+        """Keep the newest cloud's bytes, or queue the scan; other threads do the rest."""
+        if not self.state.enabled:
+            return
+        if self.scans is not None:
+            self.scans.add(raw)
+        else:
+            self.perception.submit(functools.partial(self._decode, raw))
+
+    def _decode(self, raw):
+        return decode_bytes(raw, self.settings.config.input.allow_gray)
+
+    def _on_map(self):
+        """The accumulated map has grown. Runs on the scan thread."""
+        self.perception.submit(self.scans.snapshot)
+
+    def _read_status(self, now):
+        """Level, sentence and rows of the diagnostics."""
+        pipeline, publishers = self.perception.pipeline, self.input.publisher_rows()
+        level, text = health.diagnose(
+            self.state.name,
+            self.state.active,
+            self.counters,
+            publishers,
+            now,
+            self.settings.config.input.input_timeout,
+            self._active_since,
+            self.scans is not None,
+        )
+        facts = pipeline.facts() if pipeline else {}
+        return level, text, health.rows(self.state.name, facts, self.counters, publishers, now)
