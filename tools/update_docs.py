@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Write what is derived from config.py: config/params.yaml and docs/parameters.md.
+"""Write what is derived from the code: config/params.yaml, docs/parameters.md, and the tables of docs/scene_format.md.
 
 Usage: tools/env.sh python tools/update_docs.py. A test fails when they are out of step.
 """
 
 import json
 import pathlib
+import re
 import sys
 from itertools import groupby
 
@@ -13,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
+from spaceformer_ros.scene.format import ARRAYS, HEADER  # noqa: E402
 
 PAGE_HEAD = """# Parameters
 
@@ -78,9 +80,31 @@ def table_row(info):
     return f"| `{info.name}` | `{default}`{unit} | {limits(info)} | {changes} | {text} |"
 
 
+def scene_format(text):
+    """docs/scene_format.md with its tables of arrays and header fields as they should be."""
+    arrays = [
+        f"| `{name}` | {column.dtype.__name__} | {', '.join(map(str, column.shape))} | {column.text} |"
+        for name, column in ARRAYS.items()
+    ]
+    fields = [
+        f"| `{name}` | {field.kind.__name__} | {field.text} |".replace("`|`", "`\\|`") for name, field in HEADER.items()
+    ]
+    for heading, rows in (("| Array | Type | Shape | Content |", arrays), ("| Field | Type | Content |", fields)):
+        table = re.compile(re.escape(heading) + r"\n\|[-|]+\n(\|.*\n)+")
+        columns = "|---" * (heading.count("|") - 1) + "|"
+        lines = "\n".join([heading, columns, *rows, ""])
+        text = table.sub(lambda _, lines=lines: lines, text)
+    return text
+
+
 def outputs():
     """Dict path -> text of everything that this script writes."""
-    return {ROOT / "config" / "params.yaml": params_yaml(), ROOT / "docs" / "parameters.md": parameters_page()}
+    format_path = ROOT / "docs" / "scene_format.md"
+    return {
+        ROOT / "config" / "params.yaml": params_yaml(),
+        ROOT / "docs" / "parameters.md": parameters_page(),
+        format_path: scene_format(format_path.read_text()),
+    }
 
 
 if __name__ == "__main__":
