@@ -1,25 +1,47 @@
-"""Atomic replacement: after a crash or a full disk a path holds the complete old or the complete new file."""
+"""Atomic replacement: after a crash or a full disk a path holds the complete old or the complete new file.
+
+A new file is written under a partial name, `.<name>.<random>.part`, and renamed when it is complete and on the disk.
+A lock marks partial files in use, so that those of killed writers are recognised and removed by the next writer.
+"""
 
 import contextlib
 import errno
 import fcntl
 import os
 import pathlib
+import secrets
+
+from .folders import open_folder
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Context manager: a path to write to, which takes the place of `path` at the end and is removed on an error.
+    """Context manager: a path to write to, which replaces `path` at the end, or is removed on an error.
 
-    For writers that want a path of their own; what they wrote is synchronised first. Raises OSError.
+    For libraries that write to a path of their own. Raises OSError.
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield partial
-        move_file(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with open_folder(path.parent) as folder, _partial_file(folder, path.name) as (partial, _):
+        yield path.parent / partial
+        with open(path.parent / partial, "rb") as file:  # the library may have put another file there
+            os.fsync(file.fileno())
+        _rename(folder, partial, path.name)
+
+
+def replace_file(path, buffers, follow_links=True):
+    """Replace the file `path` by these buffers of bytes. Raises OSError; then the old file is unchanged.
+
+    The folder is created if it is missing. follow_links: whether the path of the folder may contain symbolic links.
+    """
+    path = pathlib.Path(path)
+    with (
+        open_folder(path.parent, follow_links, create=True) as folder,
+        _partial_file(folder, path.name) as (partial, descriptor),
+    ):
+        for buffer in buffers:
+            _write_all(descriptor, memoryview(buffer))
+        os.fsync(descriptor)
+        _rename(folder, partial, path.name)
 
 
 def move_file(source, target):
@@ -27,43 +49,72 @@ def move_file(source, target):
     with open(source, "rb") as file:
         os.fsync(file.fileno())
     os.replace(source, target)
-    sync_folder(pathlib.Path(target).parent)
+    with open_folder(pathlib.Path(target).parent) as folder:
+        _sync(folder)
 
 
-def replace_file(path, buffers):
-    """Put a file of these bytes in the place of `path` in one step. Raises OSError; then the old file stays."""
-    partial = path.with_name(f".{path.name}.part")
-    descriptor = _open_alone(partial)
+def _rename(folder, partial, name):
+    os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    _sync(folder)
+
+
+@contextlib.contextmanager
+def _partial_file(folder, name):
+    """Context manager: (name, descriptor) of a new, empty, locked file beside `name`; removed unless it was renamed."""
+    _remove_abandoned(folder, name)
+    partial, descriptor = _create(folder, name)
     try:
-        os.ftruncate(descriptor, 0)  # left over from a writer that was killed
-        for buffer in buffers:
-            _write_all(descriptor, memoryview(buffer))
-        os.fsync(descriptor)  # before the rename, or a power cut could leave a new name with old or no content
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+        yield partial, descriptor
     finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=folder)
         os.close(descriptor)
 
 
-def _open_alone(partial):
-    """Descriptor of the partial file, locked against every other writer. Raises OSError."""
+def _create(folder, name):
     while True:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        partial = f".{name}.{secrets.token_hex(4)}.part"
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.lstat(partial)):
-                    return descriptor
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise OSError(errno.EBUSY, "somebody else is writing it at this moment") from error
-        except BaseException:
-            os.close(descriptor)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            descriptor = os.open(partial, flags, 0o644, dir_fd=folder)
+        except FileExistsError:
+            continue
+        if _lock(descriptor) and _is_file(folder, partial, descriptor):
+            return partial, descriptor
+        os.close(descriptor)  # another writer took it for abandoned before it was locked
+
+
+def _lock(descriptor):
+    """Lock a file if nobody else has. Returns whether nobody has; file systems without locks have none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
-        os.close(descriptor)  # another writer renamed it before we had the lock: it is the finished file now
+    return True
+
+
+def _is_file(folder, name, descriptor):
+    """Whether `name` still is the file of an open descriptor."""
+    try:
+        return os.path.samestat(os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_abandoned(folder, name):
+    """Remove partial files of `name` that no running writer has locked."""
+    for entry in os.listdir(folder):
+        if entry.startswith(f".{name}.") and entry.endswith(".part"):
+            with contextlib.suppress(OSError):  # a link, a file of somebody else: not in the way of a new name
+                descriptor = os.open(entry, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry, dir_fd=folder)
+                finally:
+                    os.close(descriptor)
 
 
 def _write_all(descriptor, view):
@@ -71,13 +122,10 @@ def _write_all(descriptor, view):
         view = view[os.write(descriptor, view) :]
 
 
-def sync_folder(folder):
+def _sync(folder):
     """Make renames in a folder last through a power cut. Raises OSError where the disk fails."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        os.fsync(folder)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, such as some network ones
             raise
-    finally:
-        os.close(descriptor)

@@ -30,3 +30,10 @@ def data_folder(config):
         return pathlib.Path(config.data_dir).expanduser().resolve()
     home = pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
     return (home / "spaceformer_ros").resolve()
+
+
+def display_path(path, limit=300):
+    """A path as text for messages and logs: on one line, encodable, at most about `limit` characters."""
+    text = os.fspath(path)
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 :]}"

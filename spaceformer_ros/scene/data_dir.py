@@ -1,30 +1,43 @@
-"""Where saved scenes may lie: paths of requests, confined to one folder."""
+"""Paths of scene files in requests, confined to one folder."""
 
 import pathlib
 
 from .. import StorageError
-from ..disk.paths import data_folder
+from ..disk.paths import data_folder, display_path
 
 SUFFIX = ".safetensors"
+MAX_PATH = 4096  # characters, as in Linux
 
 
 def scene_path(text, config):
-    """The resolved path of a scene file. text: as a request gives it; empty: the setting scene_file.
+    """The absolute path of a scene file, free of symbolic links. Raises StorageError PATH_REFUSED.
 
-    config: StorageConfig. Relative paths begin in its data_dir, and all must end there unless allow_any_path is set;
-    symbolic links and ".." are followed before that is judged. Raises StorageError PATH_REFUSED.
+    text: as given in a request; empty: the setting scene_file. Relative paths start in data_dir. Links and ".." are
+    followed first; the result must be inside data_dir unless allow_any_path is set. `write_scene` and `read_scene`
+    refuse links, so that a folder that is replaced by a link after this check leads nowhere else.
+
+    config: StorageConfig
     """
     text = text or config.scene_file
+    name = f"path {display_path(text)}"
+    if len(text) > MAX_PATH:
+        raise StorageError("PATH_REFUSED", f"{name} has {len(text)} characters, the limit is {MAX_PATH}")
     try:
         root = data_folder(config)
         path = (root / pathlib.Path(text).expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a zero byte
-        raise StorageError("PATH_REFUSED", f"path {text!r} cannot be followed ({error})") from error
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a null character
+        raise StorageError("PATH_REFUSED", f"{name} cannot be resolved ({error})") from error
+    if not str(path).isprintable():
+        raise StorageError(
+            "PATH_REFUSED",
+            f"{name} leads to {display_path(path)}: control characters and invalid UTF-8 are not allowed",
+        )
     if path.suffix != SUFFIX:
-        raise StorageError("PATH_REFUSED", f"path {text!r} does not end with {SUFFIX}, as scene files do")
+        raise StorageError("PATH_REFUSED", f"{name} does not end with {SUFFIX}, as scene files do")
     if not config.allow_any_path and not path.is_relative_to(root):
         raise StorageError(
             "PATH_REFUSED",
-            f"path {text!r} leads to {path}, outside data_dir {root}: use a path below it, or set allow_any_path",
+            f"{name} leads to {display_path(path)}, outside data_dir {display_path(root)}: use a path below it, or set "
+            "allow_any_path",
         )
     return path

@@ -96,7 +96,7 @@ def main(folder, kills):
     number, begun = 1, time.monotonic()
     for _ in range(kills):
         started, done = kill_one(path, number + 1, draw.uniform(0.0, 0.04))
-        found["partial_files"] += path.with_name(f".{path.name}.part").exists()
+        found["partial_files"] += any(path.parent.glob(f".{path.name}.*.part"))
         try:
             number = number_of(read_scene(path))
         except Exception as error:
