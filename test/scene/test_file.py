@@ -390,10 +390,7 @@ def test_kill_9_leaves_the_old_or_the_new_scene(tmp_path):
 
 def test_a_full_disk_leaves_the_old_file_and_says_so(path):
     write_scene(path, make_saved(1))
-    with (
-        full_disk(),
-        pytest.raises(StorageError, match=r"cannot be written \(File too large\): it needs 0.0 MB") as caught,
-    ):
+    with full_disk(), pytest.raises(StorageError, match=r"File too large\): it needs 0.0 MB") as caught:
         write_scene(path, make_saved(2, points=1000))
     assert caught.value.code == "WRITE_FAILED"
     assert plain(read_scene(path)) == plain(make_saved(1))
