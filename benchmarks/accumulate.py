@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Does the accumulator keep up with scans of 50,000 points? Usage: tools/env.sh python -m benchmarks.accumulate
 
-A sensor drives through a made-up building, a row of rooms of 12 x 10 x 4 m, and sees its walls, floors and ceilings in
-random directions. Prints the milliseconds per scan (transform and insert) against the size of the map: while it grows,
-where it is full and drops its oldest voxels, and where the sensor stands still and most voxels are known. At 10 Hz the
-limit is 100 ms. CPU time is what the scans cost, wall time is more where other programs run. One run on one machine:
-compare within a run, not between machines.
+A simulated sensor drives through a row of rooms of 12 x 10 x 4 m and scans walls, floors and ceilings in random
+directions. Prints the milliseconds per scan (transform and insert) by map size: while the map grows, when it is full
+and drops its oldest voxels, and when the sensor does not move and most voxels are known. At 10 Hz the limit is 100 ms.
+Wall time exceeds CPU time if other programs are running. Compare within a run, not between machines.
 """
 
 import argparse
@@ -35,7 +34,7 @@ class Row:
 
 def main():
     options, rng = parse_options(), np.random.default_rng(0)
-    simulate(0, options.points, options.speed, rng)  # first-time work of numpy is not the map's
+    simulate(0, options.points, options.speed, rng)  # warm-up of numpy
     before = resident_bytes()
     voxels = VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels)
     growing, number = [], 0
@@ -84,7 +83,7 @@ def insert_scan(voxels, number, place, options, rng):
 
 
 def simulate(place, points, speed, rng):
-    """What the sensor sees: xyz [N, 3] float32 in its own frame, rgb [N, 3] uint8, and its pose [4, 4]."""
+    """One scan: xyz [N, 3] float32 in the sensor's frame, rgb [N, 3] uint8, and its pose [4, 4]."""
     time_of_scan = place / RATE
     pose = np.eye(4)
     c, s = np.cos(0.3 * time_of_scan), np.sin(0.3 * time_of_scan)

@@ -1,4 +1,4 @@
-"""The same network in other ways, beside this package's in one run: plainly, without Triton, the official module."""
+"""Other implementations of the network in the same run: plain PyTorch, without Triton, the official module."""
 
 from dataclasses import dataclass, replace
 
@@ -21,14 +21,18 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
     first, rows = grid_of(cloud, segmenter), []
 
     def measure(name, predict):
-        predict()  # first-time work
+        predict()  # warm-up
         before, start = start_of_peak(device), clock.now()
         masks = predict()
         rows.append((name, clock.now() - start, peak_bytes(device) - before, masks))
 
+    def grid():  # without cached tables of an earlier run
+        return replace(first, level=Level(first.level.key))
+
+    def own():
+        return model(grid(), segmenter.orders)[0].mask_logits
+
     with torch.inference_mode():
-        grid = lambda: replace(first, level=Level(first.level.key))  # noqa: E731 - nothing of an earlier run in it
-        own = lambda: model(grid(), segmenter.orders)[0].mask_logits  # noqa: E731
         measure("spaceformer_ros", own)
         if device.type == "cuda":
             compare_convolutions(model, own, measure, clock)

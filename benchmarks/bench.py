@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""How far is every stage from what the arithmetic needs? Usage: tools/env.sh python -m benchmarks.bench (`make bench`)
+"""How long does every stage take, compared with its arithmetic?
 
-For maps of several sizes: seconds of every stage from the bytes of a message to the messages that the node sends; the
-network by part, each beside its floor (multiply-adds that the map needs, by the highest matrix rate measured in this
-run); memory at the peak; and, in the same run, the same network written plainly (benchmarks/naive.py) and, on CUDA
-where it is installed, the official module warpconvnet. Ratios are within one run.
+Usage: tools/env.sh python -m benchmarks.bench (`make bench`)
 
-The released network runs with random weights: its times do not depend on them. What comes behind it would (a random
-network finds 200 masks of half the map), so nothing does. `--clock cpu` counts processor seconds of all threads, for
-machines where other programs run.
+For maps of several sizes: seconds of every stage from the bytes of the input message to the output messages; the
+network by part, each with its floor (multiply-adds that the map needs, divided by the highest matrix rate measured in
+this run); peak memory; and, in the same run, a plain implementation of the network (benchmarks/naive.py) and, on CUDA
+if installed, the official module warpconvnet. Ratios are within one run.
+
+The released network runs with random weights, which do not change its time. The stages after it would depend on them (a
+random network finds 200 masks of half the map), so they are not run. `--clock cpu` measures CPU seconds of all threads,
+for busy machines.
 """
 
 import argparse
@@ -86,7 +88,7 @@ def parse_options():
 
 
 class RandomTexts:
-    """Stands in for the text model, which does not run in any of these stages."""
+    """Replaces the text model, which is not used in these stages."""
 
     model_id = "random"
 
@@ -99,7 +101,7 @@ class RandomTexts:
 
 
 def make_pipeline(name, options):
-    """A Pipeline that works in one piece: tiles would change what the network needs."""
+    """A Pipeline without tiles, which would change the arithmetic of the network."""
     config = Config()
     config = replace(
         config,
@@ -134,12 +136,12 @@ def run(name, pipeline, source, cloud, rate, clock, with_tensors=False):
         with mock.patch.object(segmenter.backend, "predict", watch.predict):
             scene = pipeline.process(decoded, stopwatch).scene
         make_messages(scene, pipeline.config, stopwatch)
-    stopwatch.seconds["network"] = watch.seconds  # without the preparations for measuring memory
+    stopwatch.seconds["network"] = watch.seconds  # without the overhead of measuring memory
     return watch.case(config=name, map=source, points=len(cloud), seconds=stopwatch.seconds, rate=rate)
 
 
 class Watch:
-    """Stands in for the predict function of a Segmenter's backend, measures it and keeps what it found."""
+    """Replaces the predict function of a Segmenter's backend, measures it and keeps its result."""
 
     def __init__(self, segmenter, clock, with_tensors):
         self._segmenter, self._clock, self._with_tensors = segmenter, clock, with_tensors
@@ -151,10 +153,13 @@ class Watch:
     def predict(self, grid, orders):
         """Prediction of a VoxelGrid, as the backend's."""
         model, clock = self._segmenter.backend.model, self._clock
-        again = lambda: self._backend_predict(replace(grid, level=Level(grid.level.key)), orders)  # noqa: E731
+
+        def again():
+            return self._backend_predict(replace(grid, level=Level(grid.level.key)), orders)
+
         on_cpu = clock.device.type == "cpu"
         if not on_cpu:
-            again()  # first-time work; and there, waiting at every part would slow the measured run down
+            again()  # warm-up; synchronising at every part would slow the measured run down
         before, start = start_of_peak(clock.device), clock.now()
         with part_seconds(model, clock) if on_cpu else contextlib.nullcontext() as parts:
             prediction = again()
@@ -175,7 +180,7 @@ class Watch:
 
     def _count_tensors(self, predict):
         with TensorMemory():
-            torch.zeros(1)  # first-time work of the counter
+            torch.zeros(1)  # warm-up of the counter
         before = start_of_peak(self._clock.device)
         with TensorMemory() as memory:
             predict()
@@ -183,7 +188,7 @@ class Watch:
         self._peak_again = max(self._peak_again, peak_bytes(self._clock.device) - before)
 
     def case(self, **facts):
-        """The Case of the map that was seen. facts: what else belongs to it."""
+        """The Case of the measured map. facts: its other fields."""
         model, itemsize, counts = self._segmenter.backend.model, self._segmenter.dtype.itemsize, Counter()
         for key in self._keys:
             counts.update(count_multiply_adds(model, Level(key), self._segmenter.orders))
@@ -202,7 +207,7 @@ class Watch:
 
 
 def make_messages(scene, config, stopwatch):
-    """Time the messages of a scene, where ROS is there to make them."""
+    """Time the messages of a scene, if ROS is installed."""
     try:
         from spaceformer_ros.ros import messages
         from spaceformer_ros.show.markers import scene_markers

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A building of generated rooms: what does it cost to segment it in tiles, and what does that do to the masks?
+"""What does it cost to segment a building of generated rooms in tiles, and how does this change the masks?
 
 Usage: OMP_NUM_THREADS=2 tools/env.sh python -m benchmarks.building [--rooms 30] [--points 20000000] [--set NAME=VALUE]
 
-Rooms that no training saw stand on a grid, a wall's thickness apart, every point repeated with a jitter of 5 mm until
-the building has its points. Prints points, voxels, tiles, seconds, the highest resident memory, class-agnostic AP50 of
-the building and of the same rooms segmented alone, and what adding the last rooms to the others costs, one by one,
-relative to segmenting each alone. Seconds are those of the processor: on a busy machine the clock says little.
+Rooms that were not used in training are placed on a grid, a wall's thickness apart; points are repeated with a jitter
+of 5 mm up to the wanted number. Prints points, voxels, tiles, seconds, peak resident memory, class-agnostic AP50 of the
+building and of the same rooms segmented separately, and the cost of adding the last rooms one by one, relative to
+segmenting each alone. Seconds are CPU seconds, so that other programs matter less.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main():
     config = Config().with_values({key: yaml.safe_load(value) for key, value in (s.split("=") for s in options.set)})
     clouds, truths = make_building(options.rooms, options.points, options.seed)
     segmenter = Segmenter(load_checkpoint(options.checkpoint, released_file(cache_folder(config.model))), ModelConfig())
-    segmenter.segment(clouds[0], config)  # first-time work
+    segmenter.segment(clouds[0], config)  # warm-up
     rows = [("points", sum(map(len, clouds))), ("rooms", len(clouds)), ("objects", sum(map(count_objects, truths)))]
     print_table([(name, str(value)) for name, value in rows], ("building", ""))
     alone = [] if options.no_alone else measure_alone(segmenter, clouds, truths, config)
@@ -54,13 +54,13 @@ def main():
 
 
 def make_building(count, points, seed=FIRST_SEED):
-    """The rooms' clouds at their places in the building, and [N] instance of each one's points, -1 for none."""
+    """The rooms' clouds at their positions in the building, and [N] instance of each cloud's points, -1 for none."""
     made = [make_room(seed + number, RoomConfig(turned=0.0)) for number in range(count)]
     repeat = max(points / sum(len(room.cloud) for room in made), 1)
     rng, columns = np.random.default_rng(0), int(np.ceil(count**0.5))
     clouds, truths, corner, depth = [], [], np.zeros(2), 0.0
     for number, room in enumerate(made):
-        low, high = np.percentile(room.cloud.xyz, (0.05, 99.95), axis=0)  # flying points are no wall
+        low, high = np.percentile(room.cloud.xyz, (0.05, 99.95), axis=0)  # without stray points
         if number % columns == 0:
             corner, depth = np.array([0.0, corner[1] + depth]), 0.0
         shift = np.array([*(corner - low[:2]), 0.0])
@@ -91,7 +91,7 @@ def timed(segmenter, cloud, config):
 
 
 def judge(instances, truth):
-    """OverlapTable of what was found with [N] instance, for class-agnostic figures."""
+    """OverlapTable of the result and the true instance [N], for class-agnostic figures."""
     ids, number = np.unique(truth, return_inverse=True)
     number = number.astype(np.int32) - int(ids[0] < 0)
     masks = tuple(np.flatnonzero(instances.point_mask(k)) for k in range(len(instances)))
@@ -113,7 +113,7 @@ def seconds_text(total, seconds):
 
 
 def measure_alone(segmenter, clouds, truths, config):
-    """Segment every room as a map of its own, print the figures, and return the seconds of each."""
+    """Segment every room as a separate map, print the figures, and return the seconds of each."""
     overlaps, seconds = [], []
     for cloud, truth in zip(clouds, truths):
         segmenter.forget()
@@ -140,12 +140,12 @@ def measure_growth(segmenter, clouds, config, alone, last):
 
 
 def measure_building(segmenter, clouds, truths, config, alone, last):
-    """Segment the building room by room in the end, and at once; print the figures."""
+    """Segment the building with rooms added at the end, and as a whole; print the figures."""
     rows = measure_growth(segmenter, clouds, config, alone, last)
     segmenter.forget()
     found, total, stages = timed(segmenter, join(clouds), config)
     instances, report = found.instances, found.report
-    rows += [("seconds at once", seconds_text(total, stages)), ("tiles at once", report.tiles)]
+    rows += [("seconds as a whole", seconds_text(total, stages)), ("tiles as a whole", report.tiles)]
     rows += [("voxels", len(instances.voxels)), ("instances", len(instances))]
     rows.append(("bytes per voxel", f"{segmenter.meter.bytes_per_voxel:.0f}"))
     rows.append(("peak memory", f"{peak_gb():.2f} GB"))

@@ -1,4 +1,4 @@
-"""PointCloud2 look-alikes, laid out field by field; no ROS."""
+"""Messages with the fields of PointCloud2, laid out field by field, without ROS."""
 
 import types
 
@@ -8,7 +8,7 @@ CODES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 
 
 def message(columns, width=None, height=1, big=False, offsets=None, point_padding=0, row_padding=0, **changes):
-    """A PointCloud2 look-alike, laid out field by field. columns: dict name -> (type, values [N])."""
+    """A message with the fields of PointCloud2, laid out field by field. columns: dict name -> (type, values [N])."""
     order = ">" if big else "<"
     names, kinds = list(columns), [kind for kind, _ in columns.values()]
     if offsets is None:

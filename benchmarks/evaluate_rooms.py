@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How well does a checkpoint find and name things in generated rooms that it was never trained on?
+"""How well does a checkpoint find and name objects in generated rooms that it was not trained on?
 
 Usage: tools/env.sh python -m benchmarks.evaluate_rooms [--checkpoint demo] [-n 100] [--first-seed 500000]
 
 Prints ScanNet average precision (vocabulary: all kinds of the generator), point mIoU, and how often the first answer to
-a query, or one of the first five, is right: by name, by a synonym that no training caption used, and by colour and
-name where several of a kind differ. Training seeds start at 1000000, validation seeds at 400000, so no room here was
-seen before. Writes the same rows as JSON with --json; --per-class prints AP50 of every kind as well.
+a query, or one of the first five, is right: by name, by a held-out synonym, and by colour and name if several objects
+of a kind differ in colour. Training seeds start at 1000000, validation seeds at 400000, so none of these rooms was used
+before. Writes the same rows as JSON with --json; --per-class prints AP50 of every kind as well.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""The arithmetic and the memory that a network needs for a map, and what the device could do in the time.
+"""The minimal arithmetic and memory of the network for a map.
 
-Counts are multiply-adds of matrix products, from the voxels and groups of the map itself: what no implementation of
-the same network can leave out. A floor in seconds is twice the count by the device's matrix rate (FLOP/s).
+Counts are multiply-adds of matrix products, from the voxels and groups of the map: every implementation of the network
+needs them. A floor in seconds is twice the count divided by the device's matrix rate (FLOP/s).
 """
 
 from collections import Counter
@@ -52,7 +52,7 @@ def count_blocks(blocks, level, orders):
 
 
 def count_query_decoder(model, voxels):
-    """Multiply-adds of the query decoder with so many voxels as keys."""
+    """Multiply-adds of the query decoder for a number of voxels (its keys)."""
     M, C, hidden = voxels, model.config.decoder_channels, model.config.decoder_hidden
     Q, iterations, features = model.num_queries, model.iterations, model.final.in_features
     folding = 2 * C * model.final.weight.numel() + 2 * C * model.final.out_features
@@ -68,9 +68,9 @@ def count_query_decoder(model, voxels):
 
 
 def count_feature_bytes(model, level, itemsize):
-    """Bytes of the features at a forward's fullest moment: what no execution layer by layer can do without.
+    """Bytes of the features at the peak of a forward pass: the minimum of any layer-by-layer execution.
 
-    That is what a step reads and writes, and what later steps will read: skip connections; mask features, keys and
+    These are the input and output of a step, and what later steps read: skip connections; mask features, keys and
     values. itemsize: bytes of one value; mask logits of seeded queries are float32.
     """
     config, channels = model.config, model.config.decoder_channels

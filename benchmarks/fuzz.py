@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What do damaged PointCloud2 messages and cloud files lead to? Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
+"""How do the readers handle damaged PointCloud2 messages and cloud files?
 
-Every input must become a valid cloud or a SpaceformerError, quickly and in little memory. Prints how often each
-happened, the slowest input and the memory. `--seed S -n 1` repeats input S of a failure; every seed is one input.
+Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
+
+Every input must give a valid cloud or a SpaceformerError, within limits of time and memory. Prints the counts, the
+slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure; every seed is one input.
 """
 
 import argparse

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Where does the time of a map go? Usage: tools/env.sh python -m benchmarks.hot_paths [--map map.ply]
+"""Which functions take the most time for one map? Usage: tools/env.sh python -m benchmarks.hot_paths [--map map.ply]
 
-Profiles the demo configuration once, from the bytes of a message to the messages that the node sends: the ten functions
-with the most time of their own, calls into PyTorch, numpy and scipy among them. First everything, then what lies
-outside the network.
+Profiles the demo configuration once, from the bytes of the input message to the output messages: the ten functions with
+the largest self time, including calls into PyTorch, numpy and scipy; first of everything, then outside the network.
 """
 
 import argparse
@@ -34,8 +33,8 @@ def main():
     ((source, cloud),) = maps(options.map, [options.points], None)
     message = to_message(cloud)
     timer = time.process_time if options.clock == "cpu" else time.perf_counter
-    process(pipeline, message)  # first-time work
-    gc.disable()  # a collection would be put down to whatever it interrupts
+    process(pipeline, message)  # warm-up
+    gc.disable()  # a collection would be attributed to the function that it interrupts
     everything, outside = cProfile.Profile(timer), cProfile.Profile(timer)
     everything.runcall(process, pipeline, message)
     process(pipeline, message, outside)
@@ -45,7 +44,7 @@ def main():
 
 
 def process(pipeline, message, profile=None):
-    """One map from message to messages. profile: cProfile.Profile that watches all but the network."""
+    """One map from message to messages. profile: cProfile.Profile of everything but the network."""
     pipeline.segmenter.forget()
     pipeline.clear()
     predict = pipeline.segmenter.backend.predict
@@ -70,7 +69,7 @@ def process(pipeline, message, profile=None):
 
 
 def largest(profile):
-    """Rows (function, share, own seconds, calls) of the ten functions with the most time of their own."""
+    """Rows (function, share, self seconds, calls) of the ten functions with the largest self time."""
     stats = pstats.Stats(profile)
     rows = sorted(stats.stats.items(), key=lambda row: row[1][2], reverse=True)
     for (file, _, name), (_, calls, own, _, _) in rows[:10]:

@@ -1,4 +1,4 @@
-"""The real node in a process of its own, and a program that talks to it over DDS: shared by the benchmarks."""
+"""The real node in its own process, and a client of it over DDS: shared by the benchmarks."""
 
 import contextlib
 import os
@@ -22,12 +22,12 @@ from spaceformer_ros.ros import interfaces, messages, qos
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NodeState = interfaces.NodeState
-PATIENCE = 300.0  # seconds for anything that is waited for
+PATIENCE = 300.0  # seconds, timeout of every wait
 
 
 @contextlib.contextmanager
 def live_node(topics=None, **parameters):
-    """A Client of a node process with these parameters, in a ROS domain of their own. topics: see Client."""
+    """A Client of a node process with these parameters, in a separate ROS domain. topics: see Client."""
     import domain_coordinator
 
     with domain_coordinator.domain_id() as domain, contextlib.ExitStack() as stack:
@@ -65,7 +65,7 @@ def stop(process):
 
 
 class Client:
-    """Publishes clouds, hears the node's latched topics and diagnostics, calls its services.
+    """Publishes clouds, subscribes to the node's latched topics and diagnostics, calls its services.
 
     latest: dict topic -> newest message; counts: dict topic -> messages so far; pid: of the node.
     """
@@ -78,7 +78,7 @@ class Client:
     }
 
     def __init__(self, pid, topics):
-        """topics: names of TOPICS that are listened to."""
+        """topics: names of TOPICS to subscribe to."""
         self.pid, self.latest, self.counts, self._clients = pid, {}, {}, {}
         self._callbacks = {}
         rclpy.init()
@@ -111,12 +111,12 @@ class Client:
         return keep
 
     def on(self, topic, callback):
-        """Call callback(message) for every message of a topic, on the thread that listens."""
+        """Call callback(message) for every message of a topic, on the executor's thread."""
         self._callbacks[topic] = callback
 
     @property
     def running(self):
-        """Whether an inference was running when the node spoke last."""
+        """Whether an inference is running, by the last state."""
         return "state" in self.latest and self.latest["state"].state == NodeState.RUNNING
 
     def diagnostics(self):
@@ -144,13 +144,13 @@ class Client:
         self._publisher.publish(message)
 
     def connect(self, kind, name):
-        """Make the client of a service, and give DDS the time to tell the server."""
+        """Make the client of a service, and wait until DDS has matched it."""
         self._clients[name] = self.node.create_client(kind, f"/spaceformer/{name}")
         self.wait(self._clients[name].service_is_ready, f"the service {name}")
         time.sleep(1.0)
 
     def call(self, kind, name, patience=30.0, **fields):
-        """(response, seconds until it was here), None for the response if it did not come."""
+        """(response, seconds until it arrived); the response is None after a timeout."""
         if name not in self._clients:
             self.connect(kind, name)
         done, times = threading.Event(), [time.perf_counter()]

@@ -1,4 +1,4 @@
-"""The maps that benchmarks run on: the middle of real clouds, or generated rooms, of a wanted size."""
+"""Maps for benchmarks: the middle of real clouds, or generated rooms, in given sizes."""
 
 import pathlib
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def side_by_side(clouds):
 
 
 def middle(cloud, size, voxel_size):
-    """What lies nearest to the middle of the map, after repeating it as often as it takes: a Cloud of this size."""
+    """A Cloud of the given size: the points nearest to the middle of the map, which is repeated if it is too small."""
     rows = voxel_rows(cloud, voxel_size)
     if rows.max() + 1 < size:
         cloud = side_by_side([cloud] * -(-size // int(rows.max() + 1)))
@@ -62,7 +62,7 @@ def middle(cloud, size, voxel_size):
 
 
 def voxel_rows(cloud, voxel_size):
-    """[N] voxel of every point, or its own number where points are counted."""
+    """[N] voxel of every point, or its index if points are counted."""
     if voxel_size is None:
         return np.arange(len(cloud))
     return VoxelGrid.from_points(
@@ -71,7 +71,7 @@ def voxel_rows(cloud, voxel_size):
 
 
 def grid_of(cloud, segmenter):
-    """VoxelGrid of a Cloud on the device, seen from the middle of its bounds."""
+    """VoxelGrid of a Cloud on the device, with the middle of its bounds as origin."""
     return VoxelGrid.from_points(*tensors_of(cloud, segmenter.device), segmenter.voxel_size)
 
 

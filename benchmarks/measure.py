@@ -1,4 +1,4 @@
-"""Clocks and scales for benchmarks: seconds per part of the network, the matrix rate of a device, bytes of tensors."""
+"""Measurements for benchmarks: seconds per part of the network, the matrix rate of a device, bytes of tensors."""
 
 import contextlib
 import time
@@ -33,9 +33,9 @@ PART_OF = {
 
 
 class Clock:
-    """Seconds of a device. kind: "wall", or "cpu": seconds of processor time, all threads together, for busy machines.
+    """Seconds of a device. kind: "wall", or "cpu": CPU seconds of all threads, for busy machines.
 
-    On CUDA the wall clock waits for the device first.
+    On CUDA the wall clock synchronises first.
     """
 
     def __init__(self, device, kind="wall"):
@@ -47,7 +47,7 @@ class Clock:
         return time.process_time() if self.kind == "cpu" else time.perf_counter()
 
     def best(self, run, repeats):
-        """Least seconds of several runs."""
+        """Minimum seconds of several runs."""
         seconds = []
         for _ in range(repeats):
             start = self.now()
@@ -62,15 +62,15 @@ def matrix_rate(clock, dtype):
     rates = []
     for size in sizes:
         a, b = torch.randn(2, size, size, device=clock.device).to(dtype)
-        (a @ b).sum()  # first-time work
+        (a @ b).sum()  # warm-up
         rates.append(2 * size**3 / clock.best(lambda a=a, b=b: a @ b, repeats=10))
     return max(rates)
 
 
 class TensorMemory(TorchDispatchMode):
-    """Bytes of the tensors that are made while the block runs: `now`, and at the most, `peak`.
+    """Bytes of the tensors created while the block runs: `now` and `peak`.
 
-    What a kernel takes for itself, and what malloc keeps of freed memory, is not in it.
+    Workspaces of kernels, and freed memory that malloc keeps, are not included.
     """
 
     def __init__(self):
@@ -80,7 +80,7 @@ class TensorMemory(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
-        known = {storage._cdata for storage in _storages((args, kwargs))}  # of views and of what is written in place
+        known = {storage._cdata for storage in _storages((args, kwargs))}  # of views and in-place results
         for storage in _storages(result):
             if storage._cdata not in known and id(storage) not in self._held:
                 self._hold(id(storage), storage)
@@ -103,7 +103,7 @@ def _storages(values):
 
 @contextlib.contextmanager
 def plain_convolutions(model):
-    """While the block runs, convolutions take the plain path; gives those that had a kernel of their own."""
+    """While the block runs, convolutions use the plain path; yields those that had a Triton kernel."""
     convolutions = [module for module in model.modules() if isinstance(module, SparseConv3d)]
     taken = [(module, module.kernel) for module in convolutions if module.kernel]
     for module, _ in taken:
@@ -117,9 +117,9 @@ def plain_convolutions(model):
 
 @contextlib.contextmanager
 def part_seconds(model, clock):
-    """Counter of seconds per part of the backbone while the block runs; what a module holds inside counts once.
+    """Counter of seconds per part of the backbone while the block runs; nested modules are counted once.
 
-    On CUDA the clock waits at every module, so that the sum is larger than the time of an undisturbed run.
+    On CUDA every module is synchronised, so the sum exceeds the time of a normal run.
     """
     seconds, open_modules, handles = Counter(), [], []
 
@@ -144,7 +144,7 @@ def part_seconds(model, clock):
 
 
 def start_of_peak(device):
-    """Give back what is free, and watch memory from here on. Returns the bytes in use."""
+    """Release free memory and reset the peak. Returns the bytes in use."""
     release_memory(device)
     trim_heap()
     return reset_peak(device)

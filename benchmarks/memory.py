@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How much memory does the node take in each state of its life? Measured from outside, on the CPU.
+"""How much memory does the node use in each lifecycle state? Measured from outside, on the CPU.
 
     tools/env.sh python -m benchmarks.memory
 
-Prints a table: resident memory at the end of each state, and the most that it was on the way there.
+Prints a table: resident memory at the end of each state, and its peak since the state before.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main():
 
 
 def lives(client, room):
-    """Go through the states; rows (state, MiB at its end, highest MiB since the state before)."""
+    """Go through the states; rows (state, MiB at its end, peak MiB since the state before)."""
 
     def change(number):
         client.call(ChangeState, "change_state", transition=Transition(id=number))
@@ -57,7 +57,7 @@ def lives(client, room):
 
 
 def measure(pid):
-    """Resident and highest memory of a process in MiB, as text; the highest is counted anew from now on."""
+    """Resident and peak memory of a process in MiB, as text; the peak is reset."""
     lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
     values = dict(line.split(":", 1) for line in lines)
     pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -1,7 +1,7 @@
 """Damaged clouds and files, drawn by seed: what `test_fuzz.py` and `benchmarks/fuzz.py` feed to the readers.
 
-A mutation is a function (message or bytes, rng). `mutated_message(seed)` and `mutated_file(content, seed)` apply a few
-at once; the same seed draws the same damage.
+A mutation is a function (message or bytes, rng). `mutated_message(seed)` and `mutated_file(content, seed)` apply a
+few together; the same seed draws the same mutations.
 """
 
 import pathlib
@@ -33,7 +33,7 @@ MEMORY = 16 << 20  # bytes beyond the input that a reader may hold at its peak: 
 
 
 def valid_message(rng):
-    """A small valid cloud in one of the layouts that are about: packed or separate colours, padding, both orders."""
+    """A small valid cloud in one of the common layouts: packed or separate colours, padding, both byte orders."""
     height = int(rng.choice([1, 1, 2, 5]))
     count = height * int(rng.integers(1, 40))
     kind, big = str(rng.choice(["f4", "f4", "f8"])), bool(rng.random() < 0.2)
@@ -209,9 +209,9 @@ MUTATIONS = (
 
 
 def mutated_message(seed):
-    """A PointCloud2 look-alike with up to four mutations, every number in the range of its message type.
+    """A message like PointCloud2 with up to four mutations, every number in the range of its message type.
 
-    Returns (message, names of the mutations). Half of the messages have one mutation only: several at once mostly
+    Returns (message, names of the mutations). Half of the messages have one mutation only: several together mostly
     end at the first check.
     """
     rng = np.random.default_rng(seed)
@@ -263,7 +263,7 @@ def lost_word(content, rng):
 
 
 def repeated_line(content, rng):
-    """One line of the header stands there twice."""
+    """One line of the header is repeated."""
     lines = content.split(b"\n")
     index = int(rng.integers(min(len(lines), 12)))
     return b"\n".join([*lines[:index], lines[index], *lines[index:]])
@@ -327,7 +327,7 @@ class Outcome:
 
     text: str
     seconds: float
-    peak: int  # bytes allocated at once
+    peak: int  # bytes, highest allocation
 
 
 def fuzz_message(seed):

@@ -1,7 +1,7 @@
-"""The same network, written as one would at first: what the package's own way of computing is compared with.
+"""A plain implementation of the same network, as a baseline for speed and results.
 
 Neighbours from a dictionary, windows padded to the longest and masked, the backbone's output of full width on every
-point, masks and attention of the query decoder on points, all logits at once. Weights are those of a SpaCeFormer.
+point, masks and attention of the query decoder on points, all logits in one tensor. Weights are those of a SpaCeFormer.
 """
 
 import itertools
@@ -104,7 +104,10 @@ def rotate(x, positions, base):
 def decode(model, features, xyz):
     """The query decoder on points. features: [N, 1152]."""
     attention = model.cross_attention.multihead_attn
-    turn = lambda x, places: rotate(x.unflatten(1, (attention.num_heads, -1)), places, model.rope_base).flatten(1)  # noqa: E731
+
+    def turn(x, positions):
+        return rotate(x.unflatten(1, (attention.num_heads, -1)), positions, model.rope_base).flatten(1)
+
     mask_features = model.decoder_proj(features)
     memory = turn(model.linear(features), xyz - xyz.amin(dim=0) + 1)
     query = model.learned_content.weight + model.query_proj(model.learned_pos.weight)

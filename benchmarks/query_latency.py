@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""How long does a query take while the node infers without a pause? Measured by the one who asks, over DDS.
+"""How long does a query take during back-to-back inferences? Measured by a client over DDS.
 
     tools/env.sh python -m benchmarks.query_latency
 
-The node (demo weights) runs in its own process on a generated room; another process publishes the next cloud, of
-other points of the room, whenever the node begins with one, so that the network never rests. Two rounds of
-find_objects: texts that were asked before, and texts that the node has never seen, which go through the text model.
-Exit code 1 where a 99th percentile is above its target.
+The node (demo weights) runs in its own process on a generated room; another process publishes the next cloud, with
+other points of the room, whenever an inference starts, so that the network is always busy. Two rounds of find_objects:
+cached texts, and new texts, which go through the text model. Exit code 1 if a 99th percentile is above its target.
 """
 
 import argparse
@@ -33,7 +32,7 @@ KINDS = ("chair", "bag", "box", "lamp", "bottle", "shelf", "towel", "machine", "
 LOOKS = ("shiny", "wooden", "broken", "tiny", "heavy", "soft", "old", "round", "painted", "empty")
 PLACES = ("near the window", "in the corner", "on the floor", "by the door", "under the table", "on the shelf")
 SHARE = 0.9  # of the room's points in each cloud
-CLOUDS = 6  # that take turns
+CLOUDS = 6  # published in turn
 LISTEN = ("state",)
 TARGETS = {"cached text": 0.050, "new text": 0.300}  # seconds, 99th percentile
 
@@ -79,9 +78,9 @@ def parse_options():
 
 
 def keep_busy(pid, seed):
-    """Publish a cloud of a generated room, and the next one whenever the node begins with one: then one always waits.
+    """Publish clouds of a generated room, the next one whenever an inference starts, so that one is always waiting.
 
-    For a process of its own: who asks shall not be busy with clouds.
+    Runs in its own process, so that the client is not slowed down by publishing.
     """
     room, rng, number = replace(make_room(seed, RoomConfig()).cloud, frame_id="map"), np.random.default_rng(0), 0
     clouds = [to_message(room[rng.random(len(room)) < SHARE], k * 1_000_000_000) for k in range(1, CLOUDS + 1)]
@@ -95,7 +94,7 @@ def keep_busy(pid, seed):
 
 
 def ask(client, text):
-    """Seconds of one query; exits where it is not answered."""
+    """Seconds of one query; exits if there is no answer."""
     reply, seconds = client.call(FindObjects, "find_objects", query=text)
     if reply is None or reply.code not in (interfaces.ResultCode.OK, interfaces.ResultCode.NOT_FOUND):
         sys.exit(f"query_latency: {text!r} was not answered: {reply.message if reply else 'no reply'}")
@@ -103,7 +102,7 @@ def ask(client, text):
 
 
 def measure(client, texts, count, pause):
-    """Rows (seconds, whether an inference was running) of so many queries, at random moments."""
+    """Rows (seconds, whether an inference was running) of queries at random times."""
     rng, rows = np.random.default_rng(0), []
     for text in itertools.islice(texts, count):
         time.sleep(rng.exponential(pause))

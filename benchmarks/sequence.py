@@ -3,15 +3,15 @@
 
 Usage: tools/env.sh python -m benchmarks.sequence [-n 30] [--network 5]
 
-A generated room is revealed in 14 maps. New parts lie off by 1.2 cm more in every map, until the seventh closes the
-loop and moves everything by 1 m and 7 degrees. From the tenth on, up to three things stand elsewhere (at least 1 m
-away: they count as others then) and up to three are gone.
+A generated room is revealed in 14 maps. The drift of new parts grows by 1.2 cm per map, until the seventh closes the
+loop and moves everything by 1 m and 7 degrees. From the tenth on, up to three objects are moved (by at least 1 m, so
+that they count as new ones) and up to three are removed.
 
-truth: instances are the truth, one in ten missing, one in twenty under a wrong name, a tenth of the voxels lost, noise
-on the features. network: the demo weights look at the maps; what overlaps a thing by an IoU of 0.5 or more is an
-observation of it. Prints, over all sequences, how often something was found under another id than before, what is still
-known three maps after it was taken away, ids that ended while their thing was there, and ids that were given twice.
-Exits with 1 where `truth` misses a target: less than 2 % other ids, nothing left after three views, no id twice.
+truth: instances from the ground truth, with one in ten missing, one in twenty mislabelled, a tenth of the voxels lost
+and noise on the features. network: instances of the demo weights; one with an IoU of 0.5 or more with an object is an
+observation of it. Prints, over all sequences, how often an object was found with another id, which ids are still known
+three maps after removal, ids that were lost while the object was there, and ids that were assigned twice. Exits with 1
+if `truth` misses a target: less than 2 % other ids, nothing left after three views, no id twice.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--network", type=int, default=5, help="sequences for the network (default %(default)s)")
     parser.add_argument("--first-seed", type=int, default=700_000)
     parser.add_argument("--checkpoint", default="demo")
-    parser.add_argument("--verbose", action="store_true", help="say what went wrong where")
+    parser.add_argument("--verbose", action="store_true", help="print every error")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.n)
     columns = {"truth": run(seeds, of_truth, options.verbose)}
@@ -71,12 +71,15 @@ def run(seeds, follow, verbose):
 
 def figures(tally, seconds):
     """Rows (figure, text) of a Tally."""
-    share = lambda part, whole: f"{part} of {whole} ({100 * part / max(whole, 1):.2f} %)"  # noqa: E731
+
+    def share(part, whole):
+        return f"{part} of {whole} ({100 * part / max(whole, 1):.2f} %)"
+
     return [
         ("found under another id than before", share(tally.switches, tally.observations)),
-        ("an id found on another thing than before", share(tally.passed, tally.observations)),
+        ("an id found on a different object", share(tally.passed, tally.observations)),
         ("still known 3 views after they were taken away", share(tally.ghosts, tally.taken_away)),
-        ("ids that ended while their thing was there", share(tally.lost, tally.known)),
+        ("ids lost while the object was still there", share(tally.lost, tally.known)),
         ("ids given twice", str(tally.reused)),
         ("found under another label than before", share(tally.renamed, tally.observations)),
         ("seconds per sequence", f"{seconds:.1f}"),

@@ -1,5 +1,5 @@
 """Generated sequences of maps, with the truth: a room revealed step by step, slow drift, one loop closure that shifts
-the whole map, things moved and removed midway. `play` counts what becomes of the identities in one.
+the whole map, objects moved and removed midway. `play` counts what happens to the ids in one.
 """
 
 import collections
@@ -26,11 +26,11 @@ from spaceformer_ros.words.vocabulary import Vocabulary
 
 DIM = 32  # channels of the features
 SPACING = 0.03  # metres between the points of a map
-DRIFT = 0.012  # metres per step by which new parts of the map lie off, until the loop is closed
-WOBBLE = 0.004  # metres by which each new map lies off as a whole
-NOISE = 0.004  # metres of each point
-MIN_POINTS = 40  # things of which fewer points are seen are not in the truth
-CLEAR_VIEWS = 3  # after so many steps, what was taken away must be gone
+DRIFT = 0.012  # metres per step, drift of new parts of the map until the loop is closed
+WOBBLE = 0.004  # metres, standard deviation of the offset of each map
+NOISE = 0.004  # metres, standard deviation of each point
+MIN_POINTS = 40  # objects with fewer visible points are not in the truth
+CLEAR_VIEWS = 3  # steps after which a removed object must be gone
 
 
 def name_vector(name):
@@ -96,7 +96,7 @@ def make_sequence(seed, steps=14, closed_at=6, changed_at=9, shift=1.0, turn=0.1
 
 
 def _first_seen(surfaces, building, steps, config, rng):
-    """[N] step in which a camera on a tour sees each surface point first; `steps` for those that it never sees."""
+    """[N] step in which a camera on a tour sees each surface point first; `steps` for those that are never visible."""
     poses, _ = draw_path(rng, building.plans, building.doorways, building.furniture, config)
     scanner = Scanner(surfaces, SPACING, draw_sensor(rng, config), rng)
     seen_at = np.full(len(surfaces.xyz), steps)
@@ -122,7 +122,7 @@ def _changes(building, counts, rng):
 
 
 def _is_loose(k, things):
-    """Whether a thing is not flat and carries nothing, so that it can be taken away alone."""
+    """Whether an object is not flat and carries nothing, so that it can be moved or removed."""
     low, high = things[k].shape.bounds()
     if min(high - low) < 0.12:
         return False
@@ -138,7 +138,7 @@ def _shifted(thing, x, y, z):
 
 
 def _free_offset(k, things, plans, rng):
-    """[3] metres from a thing to a free place, at least 1 m away, or None."""
+    """[3] metres, an offset to a free position at least 1 m away, or None."""
     others = np.concatenate([thing.volumes for i, thing in enumerate(things) if i != k])
     for _ in range(30):
         angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(1.0, 3.0)
@@ -180,7 +180,7 @@ class TruthPipeline:
         owner = np.zeros(len(cells), dtype=np.int64)
         pairs, hits = np.unique(voxel.astype(np.int64) * len(self.kinds) + step.thing, return_counts=True)
         pairs = pairs[np.argsort(hits, kind="stable")]
-        owner[pairs // len(self.kinds)] = pairs % len(self.kinds)  # the last one stays: the most frequent
+        owner[pairs // len(self.kinds)] = pairs % len(self.kinds)  # the last assignment wins: the most frequent
         points = np.bincount(step.thing, minlength=len(self.kinds))
         found = [k for k in np.flatnonzero(points >= MIN_POINTS) if self.rng.random() >= self.dropout]
         masks = {k: np.flatnonzero(owner == k).astype(np.int32) for k in found}
@@ -211,11 +211,16 @@ class TruthPipeline:
 class Tally:
     """What happened to identities; numbers of several sequences can be added.
 
-    observations: things found, step by step; switches: found under another id than the time before; passed: ids found
-    on another thing than the time before; taken_away: places that something has left; ghosts: ids still there
-    CLEAR_VIEWS views later; known: things that ever had an id; lost: ids that ended while their thing was there;
-    reused: ids that came back after their end; misnamed: observations under a wrong name; renamed: under another than
-    before.
+    observations: objects found, summed over the steps;
+    switches: found with another id than before;
+    passed: ids found on another object than before;
+    taken_away: positions that an object has left;
+    ghosts: ids still there CLEAR_VIEWS views later;
+    known: objects that ever had an id;
+    lost: ids lost while the object was still there;
+    reused: ids that came back after their end;
+    misnamed: observations with a wrong label;
+    renamed: observations with another label than before.
     """
 
     observations: int = 0
@@ -237,7 +242,7 @@ class Tally:
 def play(sequence, process, identify):
     """The Tally of a Sequence. process: function Step -> Scene; identify: function (Scene, Step) -> dict id -> thing.
 
-    A thing that is moved counts as another thing from then on: where it was, something is gone.
+    A moved object counts as a new one; at its old position an object was removed.
     """
     tally, last, owner, names = Tally(), {}, {}, {}
     living, ended = set(), set()

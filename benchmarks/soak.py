@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Does the node stay stable over hours? `make soak` (two hours), or tools/env.sh python -m benchmarks.soak --minutes 5.
 
-The node (demo weights) runs in its own process. A robot walks through generated rooms again and again: the map grows
-by a part of a room at a time, and begins anew, with other rooms, when all have been seen; stamps pass at ten times
-real speed. Meanwhile somebody asks, texts never asked before among the usual ones, and changes the vocabulary. Printed
-once a minute and in the end: resident memory, latched messages that did not come, queries that failed. Exit code 1
-where memory grew by 5 % or more after the warm-up, or anything was missed.
+The node (demo weights) runs in its own process. A simulated robot explores generated rooms in a loop: the map grows by
+a part of a room at a time and starts again with other rooms when it is complete; stamps advance at ten times real
+speed. Meanwhile a client sends queries, some with new texts, and changes the vocabulary. Printed once a minute and at
+the end: resident memory, missed latched messages, failed queries. Exit code 1 if memory grew by 5 % or more after the
+warm-up, or anything was missed.
 """
 
 import argparse
@@ -25,18 +25,18 @@ from spaceformer_ros.ros import interfaces
 from spaceformer_ros.synthetic import RoomConfig, make_room
 
 SPEED = 10  # of the stamps
-PARTS = 3  # in which a room comes into sight
+PARTS = 3  # in which a room is revealed
 ROOMS = 2  # of one map
 APART = 15.0  # metres between the rooms of a map
 MAX_POINTS = 40_000  # of a room
 SEEDS = range(500_000, 500_004)  # of the rooms, ROOMS of them in a map
-LOOP = PARTS * len(SEEDS)  # clouds until everything begins again
+LOOP = PARTS * len(SEEDS)  # clouds per loop
 WARM_UP = 0.2  # share of the loops, the first one at least, after which memory must stay as it is
 MAX_GROWTH = 0.05
 QUERY_PERIOD, WORDS_PERIOD = 0.2, 10.0  # seconds
-RESULT_PATIENCE = 120.0  # seconds for a cloud to become a result
-SETTLE = 0.5  # seconds after a result in which unused memory goes back to the system
-LATCHED_PATIENCE = 20.0  # seconds for a latched message to come after what it reports
+RESULT_PATIENCE = 120.0  # seconds from a cloud to its result
+SETTLE = 0.5  # seconds after a result, in which unused memory is returned to the system
+LATCHED_PATIENCE = 20.0  # seconds from an event to its latched message
 USUAL = ("chair", "couch", "plant", "television", "lamp")
 VOCABULARIES = (
     ("chair", "sofa|couch", "table", "lamp"),
@@ -47,7 +47,7 @@ VOCABULARIES = (
 
 @dataclass
 class Tally:
-    """What was done, and what did not come back."""
+    """Counts of what was done and what was missed."""
 
     clouds: int = 0
     results: int = 0
@@ -72,11 +72,11 @@ def parse_options():
 
 
 def soak(client, seconds):
-    """Walk, ask and change words for so long. Returns the Tally and the resident MiB after every result."""
+    """Explore, query and change the vocabulary for a time. Returns the Tally and resident MiB after every result."""
     tally, memory, begun = Tally(), [], time.monotonic()
     maps, texts, words = walk(), other_texts(), itertools.cycle(VOCABULARIES)
     next_query = next_words = next_look = begun
-    awaited, since = 0, begun  # map revision of the result that is to come, and since when
+    awaited, since = 0, begun  # map revision of the awaited result, and the start of waiting
     while (now := time.monotonic()) < begun + seconds:
         if revision(client) >= awaited:
             if awaited:
@@ -109,7 +109,7 @@ def revision(client):
 
 
 def walk():
-    """Clouds of maps that grow by a part of a room at a time, without an end."""
+    """Clouds of maps that grow by a part of a room at a time, endlessly."""
     for seed in itertools.cycle(SEEDS[::ROOMS]):
         seen = []
         for number in range(ROOMS):
@@ -122,13 +122,13 @@ def walk():
 
 @functools.cache
 def thin_room(seed):
-    """At most MAX_POINTS points of a generated room, about."""
+    """About MAX_POINTS points of a generated room at most."""
     room = make_room(seed, RoomConfig()).cloud
     return room[np.random.default_rng(seed).random(len(room)) < MAX_POINTS / len(room)]
 
 
 def other_texts():
-    """One text in five was never asked before."""
+    """One text in five is new."""
     for number in itertools.count():
         yield f"thing number {number}" if number % 5 == 4 else USUAL[number % 5]
 
@@ -157,21 +157,24 @@ def change_words(client, labels, tally):
 
 
 def check_latched(client, tally):
-    """In the end every latched topic must be at the newest result."""
+    """At the end every latched topic must have the newest result."""
     client.wait(lambda: not client.running, "the last result")
-    inferences = lambda: int(client.diagnostics()["inferences"])  # noqa: E731 - each has a map revision of its own
+
+    def inferences():  # each has its own map revision
+        return int(client.diagnostics()["inferences"])
+
     expect(client, "diagnostics", lambda _: inferences() == revision(client), tally)
     newest = client.latest["instances"].header.stamp
     expect(client, "labeled_cloud", lambda message: message.header.stamp == newest, tally)
 
 
 def expect(client, topic, condition, tally):
-    """Count a latched update as missed if its message does not come."""
+    """Count a latched update as missed if its message does not arrive."""
     try:
         client.wait(lambda: topic in client.latest and condition(client.latest[topic]), topic, LATCHED_PATIENCE)
     except TimeoutError:
         tally.missed_updates += 1
-        print(f"soak: nothing new on {topic} in {LATCHED_PATIENCE:g} s", file=sys.stderr)
+        print(f"soak: no new message on {topic} within {LATCHED_PATIENCE:g} s", file=sys.stderr)
 
 
 def report(tally, memory, minutes):

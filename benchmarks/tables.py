@@ -1,4 +1,4 @@
-"""What `bench.py` found, as markdown."""
+"""Results of `bench.py` as markdown."""
 
 import pathlib
 import platform
@@ -25,7 +25,7 @@ class Case:
     counts: dict
     rate: float
     peak: int  # bytes of the network beyond those before it
-    features: int  # bytes that no execution layer by layer can do without
+    features: int  # bytes, minimum of any layer-by-layer execution
     tensors: int  # bytes of tensors at the peak of a second run; 0: not counted
     peak_again: int  # as `peak`, of that second run
 
@@ -35,7 +35,7 @@ class Case:
 
 
 def machine(clock, options):
-    """What the figures belong to, in one paragraph."""
+    """Processor and library versions, in one paragraph."""
     info = pathlib.Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     cpu = f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} of {len(names)} cores"
@@ -67,9 +67,14 @@ def report(cases):
 
 
 def memory_row(case):
-    """Features, and what was in use beyond them, as counted in tensors and as the system sees it."""
-    kib = lambda size: f"{size / 1024 / case.voxels:.2f}"  # noqa: E731
-    beyond = lambda size: kib(size - case.features) if size else ""  # noqa: E731
+    """Features, and the memory beyond them, in tensors and as resident memory."""
+
+    def kib(size):
+        return f"{size / 1024 / case.voxels:.2f}"
+
+    def beyond(size):
+        return kib(size - case.features) if size else ""
+
     first, again = (f"{beyond(peak)} ({peak / 2**20:.0f})" for peak in (case.peak, case.peak_again))
     return case.map, case.voxels, kib(case.features), beyond(case.tensors), first, again
 

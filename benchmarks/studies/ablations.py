@@ -3,8 +3,8 @@
 
 Usage: tools/env.sh python -m benchmarks.studies.ablations [--voxels 10000]
 
-Runs the network on one map as it is and with one choice at a time undone, the runs of a choice and of the network as it
-is in turns: seconds, ratio and memory at the peak. Then where the time goes: the ten largest of PyTorch's profiler.
+Runs the network on one map as it is and with one choice undone, alternately: seconds, ratio and peak memory. Then
+prints the ten largest operations of PyTorch's profiler.
 """
 
 import argparse
@@ -45,15 +45,15 @@ def main():
     model = segmenter.backend.model
 
     def run(**arguments):
-        grid = replace(first, level=Level(first.level.key))  # nothing of an earlier run in it
+        grid = replace(first, level=Level(first.level.key))  # without cached tables of an earlier run
         before, start = start_of_peak(segmenter.device), clock.now()
         model(grid, segmenter.orders, **arguments)
         return clock.now() - start, peak_bytes(segmenter.device) - before
 
     with torch.inference_mode():
-        run()  # first-time work
+        run()  # warm-up
         rows = [measure(run, name, undo, arguments, options.repeats) for name, undo, arguments in choices(cloud, first)]
-        print(f"{len(first)} voxels of {source}, {options.config}; each choice undone, beside the network as it is:\n")
+        print(f"{len(first)} voxels of {source}, {options.config}; each choice undone, and the network as it is:\n")
         markdown(("without", "seconds", "as it is", "ratio", "peak MiB", "as it is"), rows)
         print("\nThe ten largest of one run:\n")
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
@@ -71,14 +71,17 @@ def choices(cloud, grid):
     yield "groups in pieces", mock.patch.dict(attention.GROUP_ROWS, everything), {}
     yield "few lengths of products", mock.patch.object(voxels, "padded_length", lambda length: length), {}
     yield "tables shared by blocks", mock.patch.object(Level, "remember", lambda self, name, make: make()), {}
-    unfolded = lambda first, second, dtype: lambda x: second(first(x))  # noqa: E731
+
+    def unfolded(first, second, dtype):
+        return lambda x: second(first(x))
+
     yield "folded projection", mock.patch.object(decoder, "fold", unfolded), {}
     yield "keys in chunks", contextlib.nullcontext(), {"chunk_size": 1 << 40}
     yield "voxels as keys", contextlib.nullcontext(), {"points": points}
 
 
 def measure(run, name, undo, arguments, repeats):
-    """One row of the table: the least seconds and the highest peak of several runs, in turns."""
+    """One row of the table: minimum seconds and highest peak of several alternating runs."""
     ours, others = [], []
     for _ in range(repeats):
         ours.append(run())
@@ -90,7 +93,7 @@ def measure(run, name, undo, arguments, repeats):
 
 
 def largest(events):
-    """Rows (operation, share of the time, calls) of the ten operations with the most time of their own."""
+    """Rows (operation, share of the time, calls) of the ten operations with the largest self time."""
     events = sorted(events, key=lambda event: event.self_cpu_time_total, reverse=True)
     total = sum(event.self_cpu_time_total for event in events)
     return [(e.key, f"{100 * e.self_cpu_time_total / total:.1f} %", e.count) for e in events[:10]]

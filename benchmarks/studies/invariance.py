@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Are the same instances found when a map is turned, shifted, or its points come in another order?
+"""Are the same instances found in a map that is rotated, shifted, or whose points are reordered?
 
 Usage: tools/env.sh python -m benchmarks.studies.invariance [-n 20] [--first-seed 500000] [--checkpoint demo]
 
 Segments generated rooms as they are and changed, and prints for every change the share of the published instances that
-come back with a mask IoU of at least 0.9 (and 0.5). Seeds as in evaluate_rooms.py.
+are found again with a mask IoU of at least 0.9 (and 0.5). Seeds as in evaluate_rooms.py.
 """
 
 import argparse
@@ -24,15 +24,20 @@ REACH = 20.0  # metres of the largest shift in x and y
 
 
 def changes(rng):
-    """Dict name -> function from xyz [N, 3] to the order of the points and their new places."""
-    some_angle = lambda: rng.uniform(0, 2 * np.pi)  # noqa: E731
-    shifted = lambda xyz: xyz + rng.uniform(-REACH, REACH, 3).astype(np.float32) * np.float32([1, 1, 0.1])  # noqa: E731
+    """Dict name -> function from xyz [N, 3] to the order of the points and their new positions."""
+
+    def some_angle():
+        return rng.uniform(0, 2 * np.pi)
+
+    def shifted(xyz):
+        return xyz + rng.uniform(-REACH, REACH, 3).astype(np.float32) * np.float32([1, 1, 0.1])
+
     return {
-        "the same again": lambda xyz: (np.arange(len(xyz)), xyz),
+        "the same cloud again": lambda xyz: (np.arange(len(xyz)), xyz),
         "points shuffled": lambda xyz: (rng.permutation(len(xyz)), xyz),
         "shifted": lambda xyz: (np.arange(len(xyz)), shifted(xyz)),
-        "turned by any angle": lambda xyz: (np.arange(len(xyz)), rotate_z(xyz, some_angle())),
-        "all of it": lambda xyz: (rng.permutation(len(xyz)), shifted(rotate_z(xyz, some_angle()))),
+        "rotated by any angle": lambda xyz: (np.arange(len(xyz)), rotate_z(xyz, some_angle())),
+        "all of these": lambda xyz: (rng.permutation(len(xyz)), shifted(rotate_z(xyz, some_angle()))),
     }
 
 

@@ -3,8 +3,8 @@
 
 Usage: tools/env.sh python -m benchmarks.studies.relabel
 
-The embeddings are at hand (they are cached on disk); the text model's own time is printed beside it. One run on one
-machine: compare within a run, not between machines.
+The embeddings are cached on disk, as in the node; the time of the text model is printed separately. Compare within a
+run, not between machines.
 """
 
 import argparse

@@ -3,10 +3,10 @@
 
 Usage: tools/env.sh python -m benchmarks.studies.variants OUT [--minutes 5] [--only base,wider] [--threads 1]
 
-Every variant gets the same time of the same processor, so a larger network gets fewer steps: their number is measured
-first, and the learning rate falls to zero over it. All see the same stream of rooms. Prints one row per variant:
-parameters, steps, and figures on validation rooms (seeds from 400000). A variant that is done is not trained again.
-On a CPU it is the processor's time that counts, not the clock's: other programs do not change who wins.
+Every variant gets the same CPU time, so a larger network gets fewer steps: their number is measured first, and the
+learning rate falls to zero over it. All use the same stream of rooms. Prints one row per variant:
+parameters, steps, and figures on validation rooms (seeds from 400000). A finished variant is not trained
+again. CPU time is used instead of wall time, so that other programs do not change the ranking.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SHOWN = ("class-agnostic AP25", "class-agnostic AP50", "AP50", "mIoU", "first an
 
 
 def scaled(stages, width=1.0, more_blocks=0):
-    """Stages with channels times `width` (heads of the same size), and so many blocks more."""
+    """Stages with channels times `width` (heads of the same size) and more blocks."""
     return tuple(
         StageConfig(round(s.channels * width), max(1, round(s.heads * width)), s.kind, s.size, s.depth + more_blocks)
         for s in stages
@@ -42,10 +42,15 @@ def scaled(stages, width=1.0, more_blocks=0):
 
 
 def variants():
-    """Dict name -> SpaCeFormerConfig; each differs from "base" in one thing."""
+    """Dict name -> SpaCeFormerConfig; each differs from "base" in one setting."""
     base = SpaCeFormerConfig.demo()
-    change = lambda **values: dataclasses.replace(base, **values)  # noqa: E731
-    both = lambda **values: {part: scaled(getattr(base, part), **values) for part in ("encoder", "decoder")}  # noqa: E731
+
+    def change(**values):
+        return dataclasses.replace(base, **values)
+
+    def both(**values):
+        return {part: scaled(getattr(base, part), **values) for part in ("encoder", "decoder")}
+
     return {
         "base": base,
         "wider (channels x 2)": change(**both(width=2.0)),
@@ -59,7 +64,7 @@ def variants():
 
 
 def run_variant(name, model_config, folder, options):
-    """Train one variant for about `minutes`; returns its row of the table as a dict. Runs in a process of its own."""
+    """Train one variant for about `minutes`; returns its row of the table as a dict. Runs in its own process."""
     result = folder / "result.json"
     if result.is_file():
         return json.loads(result.read_text())
@@ -85,7 +90,7 @@ def run_variant(name, model_config, folder, options):
 
 
 def config_of(steps, validate=False):
-    """TrainConfig of so many steps, with the rates of the shipped checkpoint; validated once, at the end."""
+    """TrainConfig with this number of steps and the rates of the shipped checkpoint; validated once, at the end."""
     return TrainConfig(
         steps=steps,
         learning_rate=1.5e-3,
@@ -120,7 +125,7 @@ def main():
         if not name.startswith(tuple(options.only.split(","))):
             continue
         folder = options.out / name.split(" (")[0].replace(" ", "_")
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:  # what one variant takes of memory, the next may have
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:  # frees the memory of each variant
             rows.append(pool.submit(run_variant, name, model_config, folder, options).result())
         print_table([[_text(value) for value in row.values()] for row in rows], list(rows[0]))
 
