@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """pip install .: the library and the `spaceformer` command on machines without ROS. ROS builds use CMakeLists.txt."""
 
 import pathlib

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Does the accumulator keep up with scans of 50,000 points? Usage: tools/env.sh python -m benchmarks.accumulate
 
 A simulated sensor drives through a row of rooms of 12 x 10 x 4 m and scans walls, floors and ceilings in random

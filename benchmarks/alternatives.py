@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other implementations of the network in the same run: plain PyTorch, without Triton, the official module."""
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How long does every stage take, compared with its arithmetic?
 
 Usage: tools/env.sh python -m benchmarks.bench (`make bench`)

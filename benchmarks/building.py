@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What does it cost to segment a building of generated rooms in tiles, and how does this change the masks?
 
 Usage: OMP_NUM_THREADS=2 tools/env.sh python -m benchmarks.building [--rooms 30] [--points 20000000] [--set NAME=VALUE]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages with the fields of PointCloud2, laid out field by field, without ROS."""
 
 import types

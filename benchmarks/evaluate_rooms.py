@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How well does a checkpoint find and name objects in generated rooms that it was not trained on?
 
 Usage: tools/env.sh python -m benchmarks.evaluate_rooms [--checkpoint demo] [-n 100] [--first-seed 500000]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The minimal arithmetic and memory of the network for a map.
 
 Counts are multiply-adds of matrix products, from the voxels and groups of the map: every implementation of the network

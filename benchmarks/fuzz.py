@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How do the readers handle damaged PointCloud2 messages and cloud files?
 
 Usage: tools/env.sh python -m benchmarks.fuzz -n 20000

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Which functions take the most time for one map? Usage: tools/env.sh python -m benchmarks.hot_paths [--map map.ply]
 
 Profiles the demo configuration once, from the bytes of the input message to the output messages: the ten functions with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real node in its own process, and a client of it over DDS: shared by the benchmarks."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maps for benchmarks: the middle of real clouds, or generated rooms, in given sizes."""
 
 import pathlib

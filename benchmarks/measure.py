@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measurements for benchmarks: seconds per part of the network, the matrix rate of a device, bytes of tensors."""
 
 import contextlib

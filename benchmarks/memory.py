@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How much memory does the node use in each lifecycle state? Measured from outside, on the CPU.
 
     tools/env.sh python -m benchmarks.memory

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged clouds and files, drawn by seed: what `test_fuzz.py` and `benchmarks/fuzz.py` feed to the readers.
 
 A mutation is a function (message or bytes, rng). `mutated_message(seed)` and `mutated_file(content, seed)` apply a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plain implementation of the same network, as a baseline for speed and results.
 
 Neighbours from a dictionary, windows padded to the longest and masked, the backbone's output of full width on every

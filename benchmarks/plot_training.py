@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Draw the loss curves of a training run: tools/env.sh python -m benchmarks.plot_training RUN/log.jsonl curves.png"""
 
 import argparse

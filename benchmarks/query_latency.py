@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How long does a query take during back-to-back inferences? Measured by a client over DDS.
 
     tools/env.sh python -m benchmarks.query_latency

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Do objects keep their identities while a map grows, drifts, closes a loop and changes?
 
 Usage: tools/env.sh python -m benchmarks.sequence [-n 30] [--network 5]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated sequences of maps, with the truth: a room revealed step by step, slow drift, one loop closure that shifts
 the whole map, objects moved and removed midway. `play` counts what happens to the ids in one.
 """

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Does the node stay stable over hours? `make soak` (two hours), or tools/env.sh python -m benchmarks.soak --minutes 5.
 
 The node (demo weights) runs in its own process. A simulated robot explores generated rooms in a loop: the map grows by

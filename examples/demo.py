@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The whole path, for real: a map over DDS into the node, objects and answers out of it. `make demo` runs this.
 
 Three processes: a publisher of the map, the node, and this one, which asks. Exit code 0 only if every step gave what

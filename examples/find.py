@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Ask the map where something is, and where to stand to face it: python3 examples/find.py "fire extinguisher" couch
 
 The last line is a pose for a navigation goal, in front of the first match. Exit code 1 where nothing was found, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the node on FAST-LIVO2, whose /cloud_registered holds one scan at a time: rtabmap_util assembles them first.
 
 Needs ros-$ROS_DISTRO-rtabmap-util. Set gravity_align_en in FAST-LIVO2, so that z points up.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the node on the map of rtabmap_ros; run it with Grid/3D:=true Grid/CellSize:=0.02 Grid/RangeMax:=5.0."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Start the node. `ros2 launch spaceformer_ros spaceformer.launch.py --show-args` explains every argument."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SpaCeFormer on a robot: open-vocabulary 3D instance segmentation of coloured point cloud maps for ROS 2.
 
 Importing this package loads nothing heavy: consumers of the messages import it too.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every setting of the package: its one default, its unit and range, and what it means.
 
 The ROS parameters, config/params.yaml, docs/parameters.md and the command line are made from these classes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Result of one inference: masks on voxels, their scores, features and boxes, and the voxel of every input point."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cloud in, scene out: segment a cloud, label its objects, follow them from cloud to cloud, answer queries.
 
 Without ROS: the node and the command line call this module. `build_pipeline` loads what a Config names.

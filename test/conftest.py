@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures shared by all tests: a tiny network, small clouds, and messages without ROS."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of CONTRIBUTING.md about folders, read from the code itself."""
 
 import ast
@@ -42,6 +43,7 @@ ONLY_IN = {
 }
 # Folders whose modules may import torch at module level; elsewhere a function does, where it needs it.
 TORCH_AT_TOP = {"network", "weights", "segment", "training"}
+SPDX = "# SPDX-License-Identifier: Apache-2.0"  # REP-2004 asks for a licence in every source file
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -145,3 +147,12 @@ def test_functions_fit_on_a_screen():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name} is too long to see at once"
+
+
+def test_every_source_file_names_its_licence():
+    sources = [ROOT / "setup.py", *ROOT.glob("scripts/*"), ROOT / ".ci" / "run"]
+    for folder in ("spaceformer_ros", "benchmarks", "examples", "launch", "test", "tools"):
+        sources += [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sh")]
+    missing = [path for path in sources if SPDX not in path.read_text().split("\n", 2)[:2]]
+    assert len(sources) > 300
+    assert not missing, f"add the line {SPDX!r} at the top of {[str(path.relative_to(ROOT)) for path in missing]}"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """README, documents, configuration files and layouts against the code."""
 
 import importlib.util

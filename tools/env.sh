@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Run a command in the environment made by tools/setup_env.py: tools/env.sh COMMAND [ARGUMENT ...]
 # The Python code of this checkout is used as it is now. ROS from anywhere else is left out, and nothing that is started
 # here is seen beyond this machine.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Write the locks in requirements/ from the *.in files there. For maintainers; needs the package index.
 
 Usage: python3 tools/lock.py             versions stay as they are locked, where the *.in files allow it

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Make the moving picture of the README from a run: tools/env.sh python tools/make_gif.py [--query TEXT] [--seed 0]
 
 Segments a generated room (or --cloud FILE) with the demo weights, asks a question, and draws what the node answers:

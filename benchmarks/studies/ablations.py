@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """What does each design choice of the network save?
 
 Usage: tools/env.sh python -m benchmarks.studies.ablations [--voxels 10000]

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Are the same instances found in a map that is rotated, shifted, or whose points are reordered?
 
 Usage: tools/env.sh python -m benchmarks.studies.invariance [-n 20] [--first-seed 500000] [--checkpoint demo]

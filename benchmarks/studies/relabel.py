@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """How long does it take to relabel 200 instances against 1,000 labels?
 
 Usage: tools/env.sh python -m benchmarks.studies.relabel

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segment many files: finished ones are skipped, bad ones reported, and a run that was killed can be continued."""
 
 import functools

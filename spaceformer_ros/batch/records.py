@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which maps of a batch are done: one record per map, written after its results.
 
 `<out>/.batch/<stem>.json` names the SHA-256 of the map's file and of everything else that decides the result

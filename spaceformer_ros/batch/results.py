@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `spaceformer segment` writes for one map: objects as JSON, the labelled cloud, pictures, answers to texts."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many files distributed over workers that each process one at a time: local processes, or actors on a Ray cluster.
 
 `make_worker`, a callable that can be pickled, makes what runs in a worker: an object with `run(path)`, which must not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `spaceformer`: the library on files, without ROS. One module per command."""
 
 from .main import main

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer evaluate`: metrics of predictions in files."""
 
 from .options import count, results_folder

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer find`: where is the X?"""
 
 from .options import add_cloud, add_settings, config_of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parser of all commands. A command's heavy imports wait until it runs."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options that several commands share: the cloud, settings, counts, the folder of the results."""
 
 import argparse

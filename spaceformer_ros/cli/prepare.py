@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer prepare`: what has to be downloaded once."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer rooms`: generated rooms as files."""
 
 from .options import count, results_folder

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer segment`: one cloud file, or many as a batch."""
 
 import functools

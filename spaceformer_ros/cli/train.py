@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`spaceformer train`: a checkpoint from generated rooms."""
 
 import logging

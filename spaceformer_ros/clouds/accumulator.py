@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One map from many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
 
 For sources that publish single scans (FAST-LIVO2's /cloud_registered, depth cameras with poses) instead of a map.

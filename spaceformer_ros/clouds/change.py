@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a cloud differs enough from the last one to run the network again."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A coloured point cloud with its frame and stamp: what readers return and the pipeline takes."""
 
 from dataclasses import dataclass, replace

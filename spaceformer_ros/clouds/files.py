@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Coloured clouds in files; the suffix chooses the format."""
 
 import pathlib

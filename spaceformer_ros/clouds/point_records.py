@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Point records (numpy structured arrays with fields x, y, z and some form of colour) to Clouds.
 
 Messages and files both arrive as records, so finiteness and colour are handled here, once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """sensor_msgs/PointCloud2 to arrays and back, without a Python step per point.
 
 Works on anything with the message's attributes and imports no ROS: the messages are passed in, and fields come back

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Atomic replacement: after a crash or a full disk a path holds the complete old or the complete new file.
 
 A new file is written under a partial name, `.<name>.<random>.part`, and renamed when it is complete and on the disk.

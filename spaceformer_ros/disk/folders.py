@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open folders, so that files are found where their path was checked, whatever is renamed or linked meanwhile."""
 
 import contextlib

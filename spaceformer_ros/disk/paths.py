@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths: configuration of the package, cache and data of the user."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading files that somebody else may have made: regular files of bounded size only, nothing that blocks."""
 
 import contextlib

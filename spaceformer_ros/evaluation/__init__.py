@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How good are instances, boxes, labels and answers? On files (`evaluate_files`) or on arrays (`evaluate_sample`).
 
 sample     SamplePrediction, GroundTruth, and how many points their instances share

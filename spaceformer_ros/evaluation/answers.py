@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of open-vocabulary retrieval, beside the scenes.
 
 Ground truth, `<scene>_texts.json`: {"red chair": [4, 7]}, for each text the ids of the instances that answer it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """F1 of upright boxes, as SpatialLM scores them: per scene and class, one-to-one by 3D IoU."""
 
 import dataclasses

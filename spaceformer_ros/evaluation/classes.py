@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which classes are evaluated: from a file, from a known benchmark, or those that the ground truth names."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instances of one scene in a file: coloured clouds with label columns, arrays in NPZ, and ScanNet's text format.
 
 The same reader serves predictions and ground truth; what the numbers mean is written at `read_columns` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which prediction belongs to which ground truth, and the two on the same points."""
 
 import pathlib

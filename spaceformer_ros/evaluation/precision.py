@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ScanNet's average precision, per class or class-agnostic, and recall.
 
 The rules are those of the ScanNet instance evaluator (as in Mask3D and Mosaic3D). Integration is ScanNet's: by step

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything about one scene, and all scenes together as a report: rows for a table, JSON and CSV."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open-vocabulary retrieval: for a text, how far down the answers stands the first right instance?"""
 
 import math

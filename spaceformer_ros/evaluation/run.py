@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation of files: the whole of `spaceformer evaluate` without its printing."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is judged in one scene: predictions, ground truth, and how many points they share."""
 
 from dataclasses import dataclass

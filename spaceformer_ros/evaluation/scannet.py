@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ScanNet's text format: one whole number per point and line.
 
 Ground truth `<scene>.txt`: label id * 1000 + instance, 0 where nothing is annotated. Predictions `<scene>.txt`: rows

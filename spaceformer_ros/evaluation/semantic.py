@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The class of every point: IoU and accuracy per class, pooled over all scenes."""
 
 from dataclasses import dataclass

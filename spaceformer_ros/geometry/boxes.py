@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Upright oriented boxes: fitted to points, with corners and containment. Metres and radians, z up."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Height of the floor below a set of points."""
 
 import numpy as np

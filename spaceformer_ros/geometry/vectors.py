@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unit vectors and angles."""
 
 import numpy as np

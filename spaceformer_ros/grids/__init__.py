@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Integer cells of a grid: keys, neighbours, groups, components."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Groups of rows as sparse matrices, connected components of graphs, and integer rows told apart by one number each."""
 
 import itertools

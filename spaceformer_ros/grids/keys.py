@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cells of an unbounded grid as integer keys: packing, neighbours, and lookups among sorted keys.
 
 A key packs the indices of a cell, AXIS_BITS per axis. The network packs its voxels by a function of its own

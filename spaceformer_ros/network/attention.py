@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attention within groups of voxels: patches along a space-filling curve, or cubic windows.
 
 A block order names the curve or the window offset of one block. Groups depend only on the level and the order: they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The backbone: a U-Net of sparse convolution and grouped attention over the levels of a voxel grid."""
 
 from itertools import pairwise

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The query decoder: queries attend to voxels and are decoded into masks, objectness and CLIP features.
 
 It needs less memory than the published code and agrees with it up to rounding: the backbone's final projection is

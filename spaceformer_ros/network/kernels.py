@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Selects the convolution kernel: Triton's where it is installed, runs, and agrees with the PyTorch path."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers of the backbone: sparse convolution, pooling, norms, SwiGLU and rotary position encoding.
 
 Module and attribute names follow the released checkpoint, so that its state dict loads strictly.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SpaCeFormer: configuration and the whole network, from a voxel grid to one prediction per cloud."""
 
 from collections import deque

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Seeded queries: each query starts at a voxel and expects its object around the centre that this voxel votes for.
 
 Not part of the published network, whose queries are learned constants and need hundreds of GPU hours of training.

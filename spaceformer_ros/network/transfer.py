@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies between NumPy arrays and a device; on CUDA asynchronous, with one synchronisation per batch."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The submanifold sparse convolution as one Triton kernel, for CUDA devices: gathered rows are never stored.
 
 Imported only by `kernels.use_triton`: Triton comes with torch's CUDA builds and is missing otherwise.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Voxels of a cloud and the coarser levels above them: packed keys, parents, neighbours.
 
 Coordinates are integers (a voxel's index along each axis), counted from the world origin; level l has voxels of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slow work beside the executor: service callbacks await it, so the executor is never blocked."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Service handlers that change something: vocabulary, scene, files, switches.
 
 Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.

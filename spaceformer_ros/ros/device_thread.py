@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
 
 import contextlib

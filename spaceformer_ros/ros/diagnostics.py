@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Publishes the node's health on /diagnostics once a second.
 
 By hand, because diagnostic_updater is not among the ROS wheels, and what remains to do here is a message.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counters of a node, and the diagnostics made from them: a level, a sentence and key-value rows. No ROS here."""
 
 from dataclasses import dataclass, field

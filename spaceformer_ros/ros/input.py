@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cloud subscription: its QoS follows the publishers, and a latched cloud that was lost is requested again."""
 
 import time

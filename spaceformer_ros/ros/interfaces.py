@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our generated messages and services, or a sentence that says how to get them."""
 
 from .. import SpaceformerError

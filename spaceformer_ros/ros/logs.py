@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The core's log lines, and what breaks a lifecycle callback, through a node's logger."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenes and markers to messages. Free functions; the only file that knows the fields of our messages."""
 
 import numpy as np

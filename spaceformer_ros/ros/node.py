@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: declares parameters and services, and opens a Session between configure and cleanup.
 
 Threads: the executor runs callbacks and never waits; the device thread runs the network; a small pool answers requests

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Everything the node publishes. Latched topics are always published; debug topics only if they have a subscriber."""
 
 import itertools

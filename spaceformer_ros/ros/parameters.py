@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ROS parameters made from config.py: declared with descriptors, validated when set, read back as a Config."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clouds to published scenes: the pipeline of one configured node on its device thread, and what changes the scene."""
 
 import logging

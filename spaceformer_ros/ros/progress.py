@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the node publishes while a cloud is processed: its state, and partial scenes of a large map."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QoS profiles, named once, and how the input subscription adapts to its publishers."""
 
 from rclpy.qos import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Service handlers that read: answers come from immutable snapshots of the scene.
 
 Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.

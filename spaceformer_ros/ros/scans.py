@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """input_mode "accumulate": single scans become a map in a fixed frame.
 
 The scan thread decodes, transforms and inserts every scan in order; the device thread takes snapshots of the map when

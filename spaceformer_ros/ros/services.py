@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node's services. They exist as long as the node: in a state that does not allow a request the reply says so."""
 
 import functools

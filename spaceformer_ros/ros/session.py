@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What exists between the lifecycle transitions configure and cleanup: the parts of the node, wired together."""
 
 import functools

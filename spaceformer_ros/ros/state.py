@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The state machine of the node: which NodeState it is in, with a sentence, published on every change."""
 
 import threading

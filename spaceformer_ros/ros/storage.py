@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Saving and loading for one configured node: by service, at the start and at the end."""
 
 import threading

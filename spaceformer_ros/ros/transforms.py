@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Transforms looked up through tf2 where it is installed, and the quaternions of messages."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same results as vision_msgs, published where that package is installed (ros-$ROS_DISTRO-vision-msgs)."""
 
 try:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evidence that objects are gone: what a cloud shows at the locations of objects that were not found in it."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where to stand to face an object: a pose on free floor in front of it, which a navigation goal can use as it is."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Columns: fields that are stored as arrays, declared once with type, shape, range and meaning.
 
 A dataclass field made by `saved` is a field in memory, an array of the scene file, and a row of docs/scene_format.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths of scene files in requests, confined to one folder."""
 
 import pathlib

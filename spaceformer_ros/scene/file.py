@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenes in files: writing, reading, and whether a file belongs to this map and model."""
 
 from dataclasses import asdict

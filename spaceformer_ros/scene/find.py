@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers to "where is the X": ranks the objects of a scene for words, places and neighbours."""
 
 from dataclasses import dataclass, field

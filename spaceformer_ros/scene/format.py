@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scene format: which arrays and header fields a scene file has, and the checks of their contents.
 
 docs/scene_format.md describes it; the tables there are written from ARRAYS and HEADER.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the map has moved as a whole, for instance at a loop closure: estimated from the objects found before and now."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identities over time: which of the objects found now are known ones."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scene: an immutable snapshot of the labelled objects of one map, made anew by every inference."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where objects are: the cells that they occupy, what surrounds them, and what another cloud contains there."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a scene needs to continue after a restart."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The store: makes a scene of every result and keeps the identities of objects from result to result."""
 
 import threading

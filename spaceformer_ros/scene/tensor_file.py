@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Named arrays and a JSON header in one file that is replaced atomically and never read damaged.
 
 The file is a safetensors file, which other programs can open, with the SHA-256 of all other bytes at a fixed position

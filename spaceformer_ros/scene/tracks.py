@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects as tracking compares them: what two sets of objects have in common, and one-to-one matches between them."""
 
 from dataclasses import dataclass, replace

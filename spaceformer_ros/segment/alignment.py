@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Align a map with its walls and move it to the origin before it is voxelised.
 
 Networks on voxels are not invariant to rotation. One that was trained on rooms along the axes gets every map along its

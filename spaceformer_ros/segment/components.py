@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Split masks into spatially separate parts, as Mask3D does with DBSCAN."""
 
 import numpy as np

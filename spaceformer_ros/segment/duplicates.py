@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Greedy removal of duplicates, for dense and for sparse masks."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Incremental voxelisation of a map that is published repeatedly: only points that changed are voxelised again.
 
 It relies on the order of points: publishers keep it and append new points, as nearly all do.

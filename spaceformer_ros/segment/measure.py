@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From masks to instances: sizes, centroids and boxes."""
 
 import numpy as np

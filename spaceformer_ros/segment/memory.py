@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory of the network: bytes per voxel, measured; bytes available; detection of out-of-memory errors."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a prediction to masks: scores, thresholds, duplicate removal. The default settings are those of the release."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a cloud to instances: align, voxelise, run the network on its device, extract masks."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The official implementation, warpconvnet, as a backend: CUDA only, the released network only.
 
 Two properties are worked around: block orders are set, as released inference draws them at random, and the global

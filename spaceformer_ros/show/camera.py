@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A perspective camera for point clouds: every point a disc, the nearest one visible, creases darkened."""
 
 from dataclasses import dataclass

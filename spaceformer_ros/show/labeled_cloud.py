@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The labelled cloud: every point with its label, instance and score, coloured for the eye."""
 
 import colorsys

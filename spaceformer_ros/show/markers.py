@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is drawn for a scene, as plain records: boxes, texts, centroids and what was asked for, with stable identities.
 
 A new set is sent whole, so that late joiners and slow listeners see everything; objects that vanished are deleted one

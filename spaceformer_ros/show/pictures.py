@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of clouds from the top and at an angle, with boxes and labels of objects."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well a text fits every point of the map, as a number and as a heat colour."""
 
 import dataclasses

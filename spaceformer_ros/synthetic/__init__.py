@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generator of furnished rooms as a robot maps them, for training, benchmarks and demos.
 
 One module per step:

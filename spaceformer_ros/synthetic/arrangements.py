@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrangements of homes and offices: a table and its chairs, a desk and its screen, a bed and its nightstands.
 
 Every arrangement is a function of (site, rng) that places what fits; without enough space it places nothing.

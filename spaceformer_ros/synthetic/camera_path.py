@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Camera poses of a robot on free floor: a complete tour, a part of one, or a few frames."""
 
 import math

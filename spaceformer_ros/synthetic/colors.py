@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Named colours, and paints: a colour, a pattern in metres, and the loss of depth on shiny surfaces.
 
 A colour word is that of the nearest shade in CIE L*a*b* (`color_words`), so that captions and colours always agree.

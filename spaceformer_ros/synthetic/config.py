@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings of generated rooms, with defaults, units and ranges."""
 
 from dataclasses import dataclass

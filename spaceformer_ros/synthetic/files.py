@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of a room: its points as binary PLY, its objects and questions as JSON."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Floor plans: rectangular and L-shaped rooms, connected by doorways in shared walls."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fusion of measured points on a grid: one averaged point per cell, as mapping programs do."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building blocks of arrangements: sets of equal things, seats at a table, the middle of a room, lamps above things.
 
 Functions that place something take the `Site` of a room and an rng, and return the placed thing, or None if it does not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Surface points inside another part of the same thing, such as a body behind a drawer's front.
 
 Without this, colours of layers that are millimetres apart (a screen on its case, a label on a box) would mix, because a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of things in rooms: their names, materials and colours. Their geometry is in `things`.
 
 `held_out` names are never used in captions: evaluation asks for them, to test whether the network generalises to words

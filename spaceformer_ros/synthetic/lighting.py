@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lighting of surfaces: lamps, windows, ambient light, soft shadows below furniture; and a camera's colour errors."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Procedural patterns: the mix of a paint's two colours at each point, from the point's coordinates.
 
 Each pattern maps coordinates [n, 3] in cycles (metres times the paint's frequency, plus its phase on the axes that it

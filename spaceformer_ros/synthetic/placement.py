@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Placement of things in one room, without collisions.
 
 Each thing has solid boxes (`Shape.volumes`), tested as rotated rectangles with a range of heights: a chair can be

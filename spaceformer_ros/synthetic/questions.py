@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions that a robot could be asked in a room, with the objects that answer each."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One generated room: its objects, the map that a robot's camera made of it, and captions of each object."""
 
 import itertools

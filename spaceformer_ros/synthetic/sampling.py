@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sampling of points on the primitives of `shapes`: jittered grids of one spacing, for a whole room in one call."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simulation of an RGB-D camera: visibility, depth noise, missing depth, and changing colours.
 
 A view is a subset of the surface points: those visible from the camera, displaced along their rays by the depth error.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shapes of objects, built from primitives that are rows of a table, so that a whole room is sampled in one call.
 
 Object frame: metres, origin on the floor (or on the support) below the middle, x to the right, y to the back, z up;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The structure of a building: floors, walls with openings, ceilings; and doors, windows and curtains."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The surfaces of a furnished building as points: position, normal, colour, owner; and the colour words of things."""
 
 import math

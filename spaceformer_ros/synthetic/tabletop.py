@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clutter: small things on furniture, from a table of typical combinations."""
 
 from .placement import make_thing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Themes: the furniture of each type of room; and `furnish`, which fills a room by its theme."""
 
 from dataclasses import dataclass

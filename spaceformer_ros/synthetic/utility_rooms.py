@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrangements of kitchens, bathrooms, hospital wards, workshops and store rooms.
 
 As in `arrangements`, each is a function of (site, rng) that places what fits.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training samples: generated rooms, augmented, with masks and the captions that are true of each object."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a training run writes down: one JSON row per step, and the same for TensorBoard where it is installed."""
 
 import json

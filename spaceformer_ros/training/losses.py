@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of the mask transformer: assignment, masks, objectness and captions.
 
 Weights as published for this model family: matching costs class 2, mask BCE 5, dice 2; losses objectness 2 (weight of

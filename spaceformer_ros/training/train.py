@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Train a checkpoint on generated rooms: `spaceformer train FOLDER --config config/train_demo_1.yaml`.
 
 Read top to bottom: configuration, what a step does, what is measured, the loop. Killed at any time, it goes on from the

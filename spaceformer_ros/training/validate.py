@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well a pipeline finds and names things in generated rooms: the figures that training and benchmarks report."""
 
 import numpy as np

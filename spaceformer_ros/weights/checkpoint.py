@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints: weights with their configuration, the identity of their text model and a hash. Loading runs no code.
 
 Files of this package are safetensors with a JSON header; the released file is a Lightning checkpoint, loaded

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Download of the released weights, after consent to their licence.
 
 The download goes through huggingface_hub (with progress, over TLS). A file is moved to `released_file` only after its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Colour words: which of them a text contains, and how much of an object shows each.
 
 Text models and CLIP-like features distinguish colours of the same object badly; the colours of the points do it well.

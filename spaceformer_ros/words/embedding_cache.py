@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cache of text embeddings in a sqlite file."""
 
 import hashlib

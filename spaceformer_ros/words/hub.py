@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text models from the Hugging Face hub, downloaded over TLS at one commit and checked against the hub's hashes.
 
 The hashes come from the same server as the files: they catch damaged downloads, not a hub that was tampered with.

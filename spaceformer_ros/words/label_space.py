@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Features to labels: a vocabulary with its embeddings classifies instances and scores them for free text."""
 
 from dataclasses import dataclass

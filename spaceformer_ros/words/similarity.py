@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How features and texts compare: cosine similarity, its statistics for a text model, softmax."""
 
 from dataclasses import dataclass

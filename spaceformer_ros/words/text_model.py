@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Texts to unit vectors: text encoders through transformers, prompt ensembling, caches.
 
 Two families, distinguished by the model's config.json: SigLIP and SigLIP2 text towers (the released checkpoint) and

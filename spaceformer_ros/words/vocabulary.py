@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What instances are called: labels with synonyms, and background words."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Vocabulary files: labels, background and prompt templates in yaml."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many files at once: what is skipped, what is done again, and what a kill, a bad file or a dead worker costs."""
 
 import concurrent.futures

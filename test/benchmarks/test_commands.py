@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every program in benchmarks/ starts and explains its arguments."""
 
 import importlib

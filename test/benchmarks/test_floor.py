@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts of benchmarks/floor.py against what PyTorch counts and holds, and the naive network of benchmarks/naive.py."""
 
 import pytest

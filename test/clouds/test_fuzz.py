@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged clouds, cloud files and checkpoints: a valid result or a SpaceformerError, in bounded time and memory.
 
 More of the same: `tools/env.sh python benchmarks/fuzz.py -n 20000`.

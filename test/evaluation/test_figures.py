@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boxes, classes of points, retrieval and the report; every expected number is worked out in the comment beside it."""
 
 import csv

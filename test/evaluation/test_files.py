@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `spaceformer evaluate` reads: PLY, NPZ and ScanNet's text format, alone and in folders."""
 
 import json

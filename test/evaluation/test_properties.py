@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must hold for any scene: perfect is 1, order is nothing, and a duplicate costs what the rule says."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stand-ins with which pipelines run without a trained network: a segmenter that finds boxes by colour."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A worker for test_batch.py that ends without a word where a file's name asks for it. Imports nothing heavy."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A hall that is cut into tiles, and a pipeline with a real Segmenter whose network is a stand-in: it finds boxes by
 their colour, one for each colour that a tile shows."""
 

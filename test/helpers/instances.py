@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instances of a prediction without a Segmenter."""
 
 from spaceformer_ros.segment.measure import measure

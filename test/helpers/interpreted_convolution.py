@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the Triton kernel in Triton's interpreter, on CPU tensors, and prints the errors as json (test_kernels.py).
 
 A program of its own: the interpreter is chosen by the environment before Triton is imported, for the whole process.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills a process that saves in a tight loop, over and over; prints what was found, as JSON.
 
 Usage: python -m helpers.kill_while_saving FOLDER KILLS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny networks, grids and segmenters."""
 
 import numpy as np

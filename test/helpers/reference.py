@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Slow, readable versions of what the package does fast, and the golden weights. Only tests use them."""
 
 import zlib

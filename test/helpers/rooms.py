@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated rooms that several tests share, made once per test session."""
 
 from functools import cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A user of the node: executors on threads, clients, waiting."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stand-ins for a model hub, on this machine only."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Segments a room on tensors that say they are on a GPU, and prints what came of it as json (test_simulated_gpu.py).
 
 Behind them are tensors of the CPU, whose arithmetic is used; the kernels that only a GPU has are plain ones here. What

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The port against outputs of the official implementation (warpconvnet 1.8.2) on the released architecture.
 
 data/golden_small.pt holds a scene of 3000 points and two result sets: `fp32core` without rounding in the attention

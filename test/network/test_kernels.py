@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Triton convolution without a GPU: in Triton's interpreter, compiled for three of them, and when it is refused."""
 
 import json

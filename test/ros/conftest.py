@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real rclpy over real DDS, on this machine only and in a domain of its own."""
 
 import gc

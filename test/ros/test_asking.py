@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions as a person asks them: several texts, a relevancy cloud, and what was asked for shown in the markers."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong around a node that runs for days, injected: it lives, says so, answers, and recovers."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged clouds over DDS into the running node: it lives, reports each in words, and keeps its last good scene."""
 
 import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launch files. Where ROS's own launch packages are missing (as in the wheels), stand-ins record what they say."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node as a user meets it: topics, services, parameters and errors, over DDS."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """publish_partial: a large map is published while its tiles are looked at, and services answer from what is there."""
 
 import threading

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """config/sros2_policy.xml against the schema of sros2 and the running node's own graph."""
 
 import importlib.util

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The node as its own process, with a real checkpoint and a real text model: start, signals, exit codes."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from spaceformer_ros.ros.rate_limit import RateLimit
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenes that outlive the node, over DDS: services, start, end, and what happens when the disk or the file is bad."""
 
 import json

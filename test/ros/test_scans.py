@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """input_mode "accumulate": scans in, a map and its objects out, over DDS."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one request, cloud or setting leaves for the next, also where they overlap: state, scene, markers, words."""
 
 import threading

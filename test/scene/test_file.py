@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenes on disk: exact, atomic, refused when anything is off."""
 
 import contextlib

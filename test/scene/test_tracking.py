@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identities over time: properties of the tracker on made-up objects, and whole sequences with their truth."""
 
 import dataclasses

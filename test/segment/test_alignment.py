@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A map's own heading: along its walls, and turning with it."""
 
 import numpy as np

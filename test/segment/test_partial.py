@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Partial scenes: what is shown of a large map tile by tile, and that the result does not depend on it."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs on a GPU, on tensors that say they are on one: results, and that nothing mixes host and device."""
 
 import json

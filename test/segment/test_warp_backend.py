@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The warpconvnet backend on a stand-in of that package: what it must do around the official module.
 
 The module itself needs CUDA; here our own network takes its place, behind the official interface.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The camera: projection, visibility, discs and creases."""
 
 import numpy as np

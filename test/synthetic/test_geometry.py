@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Geometry of primitives, the simulated camera, and fusion."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kinds: every kind can be built; names, captions and colour words are true."""
 
 import numpy as np

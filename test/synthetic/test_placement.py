@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Things are placed without collisions, face each other, and leave floor to drive on."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated rooms: deterministic, with exact ground truth; settings and files."""
 
 import json

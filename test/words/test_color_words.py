@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Colours in questions: parsed from the text, looked for in the points."""
 
 import numpy as np

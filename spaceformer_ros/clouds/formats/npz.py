@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """NPZ: one array per property. Never unpickles, and allocates only what the file really holds."""
 
 import zipfile

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PCD, through pypcd4 (an optional dependency)."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PLY: read and written here, because no library fits.
 
 plyfile is GPL-3, meshio reads uchar colours as signed, and trimesh drops further properties such as instances.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The voxels of each tile when it was last segmented, and the masks found in it."""
 
 from dataclasses import dataclass, replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merge the masks of tiles: masks of one object from several tiles become one mask."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiles: parts of a map that the network takes one by one: rooms, or parts of large ones, cut between objects.
 
 Plans are made on columns: squares of about 10 cm in x and y, all heights together. Every occupied column belongs to the

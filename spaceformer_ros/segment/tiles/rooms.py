@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rooms of a map, told apart by its walls, whether they were seen or not: their two sides do not touch."""
 
 import numpy as np

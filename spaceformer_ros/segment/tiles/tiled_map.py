@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A map in tiles: which voxels each tile contains, and the masks of the tiles that are done."""
 
 import copy

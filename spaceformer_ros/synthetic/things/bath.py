@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bathroom things. Fronts at -y, backs to the wall."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Beds: the head end is at the back (+y), the sleeper's feet at the front."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lamps, fans, heaters: things that give light, air or warmth."""
 
 import math

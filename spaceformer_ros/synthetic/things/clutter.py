@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small things on floors, tables and shelves."""
 
 import math

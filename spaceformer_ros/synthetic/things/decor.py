@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoration: plants, vases, pictures, mirrors, clocks, rugs, pillows. The backs of things on walls are at +y."""
 
 import math

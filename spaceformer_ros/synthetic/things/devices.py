@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Screens, computers, sound. Fronts at -y."""
 
 import math

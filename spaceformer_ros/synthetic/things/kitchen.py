@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kitchen furniture and machines. Fronts at -y, backs to the wall."""
 
 from ..colors import draw_color, draw_shade, plain, wood

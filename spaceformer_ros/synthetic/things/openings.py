@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Doors, windows, curtains and blinds, sized to their opening; z = 0 is the lower edge."""
 
 import math

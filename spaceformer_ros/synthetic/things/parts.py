@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parts that several kinds have: legs, drawers, doors, handles, casters, wheels, rows of books."""
 
 import math

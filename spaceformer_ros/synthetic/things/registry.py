@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Registry of the builders: kind -> function that builds its geometry."""
 
 from ..shapes import Shape

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables and desks. The seat is at -y."""
 
 from ..colors import plain, wood

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Workshop, street, shop and hospital things, mostly on wheels."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiles: the plan, what is remembered of them, how their masks become one, and the segmenter on top of it all."""
 
 import dataclasses
