@@ -14,7 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from spaceformer_ros.ros import messages, qos
 
-PATIENCE = 40.0  # seconds that a test waits before it fails
+PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
 SETTLE = 0.3  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from helpers.halls import NAMES, hall_pipeline, make_hall
-from helpers.ros import wait_until
+from helpers.ros import PATIENCE, wait_until
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
@@ -27,7 +27,7 @@ class Door:
         self.count += 1
         if self.count == self.tile:
             self.reached.set()
-            assert self.opened.wait(30)
+            assert self.opened.wait(PATIENCE)
             if self.error:
                 raise self.error
 
@@ -46,7 +46,7 @@ def halfway(start, client, instances, states, monkeypatch):
     settings = {"vocabulary": list(NAMES), "background_labels": ["floor"], "tile_voxels": 4000, "tile_margin": 0.4}
     start(build, publish_partial=True, **settings)
     client.publish(make_hall())
-    assert door.reached.wait(30)
+    assert door.reached.wait(PATIENCE)
     wait_until(lambda: len(instances) == LATE - 1, "the partial results")
     yield door
     door.opened.set()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers.fakes import BLUE, GREEN, RED
 from helpers.paths import SCRIPTS
-from helpers.ros import wait_until
+from helpers.ros import PATIENCE, wait_until
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
@@ -40,7 +40,8 @@ def launch(tmp_path):
     processes = []
 
     def make(**parameters):
-        parameters = {"cache_dir": tmp_path / "cache", "offline": "true", **parameters}
+        few = "[chair, sofa]"  # texts to embed: those of the default vocabulary take 15 seconds of a core
+        parameters = {"cache_dir": tmp_path / "cache", "offline": "true", "vocabulary": few, **parameters}
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = [sys.executable, str(SCRIPTS / "spaceformer_node"), "--ros-args", *arguments]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()))
@@ -71,7 +72,7 @@ def has_loaded(process, library):
 
 def stop(process, number=signal.SIGTERM):
     process.send_signal(number)
-    code = process.wait(15)
+    code = process.wait(PATIENCE)
     errors = process.stderr.read()
     assert code == 0, errors
     assert "Traceback" not in errors, errors
@@ -80,7 +81,7 @@ def stop(process, number=signal.SIGTERM):
 def test_from_start_to_result_with_real_models(launch, client, states, box_cloud, checkpoint):
     instances = client.listen("/spaceformer/instances", interfaces.InstanceArray)
     vocabulary = client.listen("/spaceformer/vocabulary", interfaces.Vocabulary)
-    process = launch(checkpoint=checkpoint, score_threshold="0.0")
+    process = launch(checkpoint=checkpoint, score_threshold="0.0", vocabulary="['']")
     reaches(states, NodeState.WAITING_FOR_CLOUD)
     client.publish(box_cloud([((0, 0, 0.5), (0.6, 0.6, 1.0), RED), ((2, 0, 0.4), (1.5, 0.8, 0.8), GREEN)]))
     array = wait_until(lambda: instances and instances[-1], "instances")
@@ -144,7 +145,7 @@ def test_a_signal_while_the_process_starts_is_no_error(launch, checkpoint, libra
     process = launch(checkpoint=checkpoint)
     wait_until(lambda: has_loaded(process, library), library)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) in (0, -signal.SIGTERM)  # the latter before ROS has taken over the signals
+    assert process.wait(PATIENCE) in (0, -signal.SIGTERM)  # the latter before ROS has taken over the signals
     assert "Traceback" not in process.stderr.read()
 
 
