@@ -4,6 +4,7 @@
 import importlib.util
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -16,7 +17,7 @@ from spaceformer_ros.show.markers import NAMESPACES
 from spaceformer_ros.synthetic import make_room, write_room
 
 CHANNELS = {"labeled_cloud": ("rgb", "label", "instance_id", "score"), "relevancy": ("rgb", "relevancy")}
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -37,6 +38,38 @@ def test_params_yaml_holds_every_parameter_with_its_default():
     values = yaml.safe_load((ROOT / "config" / "params.yaml").read_text())["/**"]["ros__parameters"]
     defaults = {i.name: list(i.default) if isinstance(i.default, tuple) else i.default for _, i in all_settings()}
     assert values == defaults
+
+
+def test_parameter_files_fit_the_schema():
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema comes with the packages of `make test`")
+    schema = json.loads((ROOT / "config" / "params.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    def errors(values):
+        document = {"/**": {"ros__parameters": values}}
+        return [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(document)]
+
+    defaults = yaml.safe_load((ROOT / "config" / "params.yaml").read_text())["/**"]["ros__parameters"]
+    assert errors(defaults) == []
+    assert errors({"use_sim_time": True, "qos_overrides": {"/map": {}}, "score_threshold": 0}) == []
+    for wrong in ({"score_treshold": 0.1}, {"score_threshold": 1.5}, {"precision": "float8"}, {"vocabulary": "sofa"}):
+        assert len(errors(wrong)) == 1, wrong
+
+
+def test_ruff_has_one_version():
+    locked = re.search(r"^ruff==(\S+)", (ROOT / "requirements" / "python.in").read_text(), re.MULTILINE)[1]
+    assert f"rev: v{locked}\n" in (ROOT / ".pre-commit-config.yaml").read_text()
+
+
+def test_configuration_of_tools_is_well_formed():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["jobs"]["distros"]["strategy"]["matrix"]["distro"] == ["humble", "jazzy", "kilted", "lyrical"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert str(citation["version"]) == re.search(r"<version>(.+)</version>", (ROOT / "package.xml").read_text())[1]
+    list(yaml.safe_load_all((ROOT / "rosdoc2.yaml").read_text()))
+    json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    for script in ("install_python.sh", "entrypoint.sh"):
+        subprocess.run(["bash", "-n", ROOT / "docker" / script], check=True)
 
 
 def table(heading):

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write what is derived from the code: config/params.yaml, docs/parameters.md, and the tables of docs/scene_format.md.
+"""Write what is derived from the code.
+
+config/params.yaml and its JSON schema, docs/parameters.md, and the tables of docs/scene_format.md.
 
 Usage: tools/env.sh python tools/update_docs.py. A test fails when they are out of step.
 """
@@ -30,6 +32,11 @@ of labels, one per line; see `config/vocabulary_indoor.yaml`. Embeddings are cac
 templates."""
 
 
+JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+# Parameters that ROS itself declares.
+FREE_NAMES = {"^(use_sim_time$|start_type_description_service$|qos_overrides\\b)": {}}
+
+
 def plain(value):
     """A default as it is written in yaml."""
     return json.dumps(list(value) if isinstance(value, tuple) else value)
@@ -48,6 +55,7 @@ def limits(info):
 def params_yaml():
     """The text of config/params.yaml: every parameter with its default and meaning."""
     lines = [
+        "# yaml-language-server: $schema=params.schema.json",
         "# Every parameter of the node with its default, written by tools/update_docs.py from config.py.",
         "# Copy it, keep the lines that you change, and start the node with params_file:=<your file>.",
         "/**:",
@@ -61,6 +69,36 @@ def params_yaml():
         unit = f" [{info.metadata['unit']}]" if info.metadata["unit"] else ""
         lines += [f"    # {info.metadata['text']}{unit}", f"    {info.name}: {plain(info.default)}"]
     return "\n".join([*lines, ""])
+
+
+def params_schema():
+    """The text of config/params.schema.json, with which editors check and complete parameter files."""
+    names = {info.name: schema_of(info) for _, info in all_settings()}
+    parameters = {"type": "object", "properties": names, "patternProperties": FREE_NAMES, "additionalProperties": False}
+    node = {"type": "object", "required": ["ros__parameters"], "properties": {"ros__parameters": parameters}}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Parameters of spaceformer_node, written by tools/update_docs.py from config.py",
+        "type": "object",
+        "properties": {"/**": node, "spaceformer": node, "/spaceformer": node},
+    }
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def schema_of(info):
+    """The JSON schema of one setting."""
+    value = list(info.default) if isinstance(info.default, tuple) else info.default
+    low, high, choices = (info.metadata[key] for key in ("low", "high", "choices"))
+    unit = f" [{info.metadata['unit']}]" if info.metadata["unit"] else ""
+    schema = {"description": info.metadata["text"] + unit, "default": value}
+    if isinstance(value, list):
+        return {**schema, "type": "array", "items": {"type": JSON_TYPES[type(value[0])]}}
+    schema["type"] = JSON_TYPES[type(value)]
+    if choices:
+        schema["enum"] = list(choices)
+    if low is not None:
+        schema.update(minimum=low, maximum=high)
+    return schema
 
 
 def parameters_page():
@@ -103,6 +141,7 @@ def outputs():
     format_path = ROOT / "docs" / "scene_format.md"
     return {
         ROOT / "config" / "params.yaml": params_yaml(),
+        ROOT / "config" / "params.schema.json": params_schema(),
         ROOT / "docs" / "parameters.md": parameters_page(),
         format_path: scene_format(format_path.read_text()),
     }
