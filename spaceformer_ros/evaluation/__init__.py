@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good are instances, boxes, labels and answers? On files (`evaluate_files`) or on arrays (`evaluate_sample`).
+"""Metrics of instances, boxes, labels and answers, on files (`evaluate_files`) or on arrays (`evaluate_sample`).
 
-sample     SamplePrediction, GroundTruth, and how many points their instances share
+A sample is one scene of a dataset: the predictions and the ground truth on the same points.
+
+sample     SamplePrediction, GroundTruth, and the points that their instances share
 precision  ScanNet's average precision and recall;  boxes: F1 of upright boxes;  semantic: IoU of point classes
 retrieval  rank of the first right answer to a text
-report     all figures of a list of scenes as rows, JSON and CSV
-classes, files, scannet, answers, pairs   what is read from disk;  run: all of it together
+report     all figures of a list of samples as rows, JSON and CSV
+classes, files, scannet, answers, pairs   readers;  run: the evaluation of files
 """
 
 from .precision import AP_THRESHOLDS, average_precision, integrate, recall

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of open-vocabulary retrieval, beside the scenes.
+"""Files of open-vocabulary retrieval, next to the files of the samples.
 
 Ground truth, `<scene>_texts.json`: {"red chair": [4, 7]}, for each text the ids of the instances that answer it.
 Predictions, `<scene>_answers.json`: {"red chair": [12, 3]}, ids best first, or {"red chair": {"12": 0.8, "3": 0.1}}, a
 score per id; or `<scene>_answers.npz` with arrays ids [K], features [K, C], texts [T] and text_features [T, C], ranked
-by cosine. Ids are those of the file of the scene; a list may be empty where nothing was found.
+by cosine. Ids are those of the sample's file; a list may be empty if nothing was found.
 """
 
 import json
@@ -23,12 +23,12 @@ TEXTS, ANSWERS = "_texts", "_answers"
 
 
 def texts_path(truth):
-    """Where the texts of a ground-truth file stand."""
+    """Path of the texts of a ground-truth file."""
     return truth.with_name(f"{sample_name(truth)}{TEXTS}.json")
 
 
 def answers_path(prediction):
-    """Where the answers to them stand beside a prediction file: NPZ if there is one, else JSON."""
+    """Path of the answers of a prediction file: NPZ if there is one, else JSON."""
     path = prediction.with_name(f"{sample_name(prediction)}{ANSWERS}.npz")
     return path if path.is_file() else path.with_suffix(".json")
 
@@ -87,7 +87,7 @@ def _unit(vectors):
 
 
 def sample_ranks(files, truth_rows, overlaps, min_region):
-    """Dict text -> rank of its first right answer in one scene, or None where there are no texts or no answers.
+    """Dict text -> rank of its first right answer in one sample; None without texts or without answers.
 
     files: SampleFiles of prediction and ground truth; truth_rows: dict id -> column of overlaps (OverlapTable).
     Wanted instances smaller than min_region points are not asked for. Raises SpaceformerError.
@@ -95,7 +95,7 @@ def sample_ranks(files, truth_rows, overlaps, min_region):
     answers_file, texts_file = answers_path(files[0].path), texts_path(files[1].path)
     for path, other in ((answers_file, texts_file), (texts_file, answers_file)):
         if other.is_file() and not path.is_file():
-            logger.warning("retrieval is not judged: %s exists, but not %s", other, path)
+            logger.warning("retrieval is not evaluated: %s exists, but not %s", other, path)
     if not answers_file.is_file() or not texts_file.is_file():
         return None
     answers, texts, iou = read_answers(answers_file), read_texts(texts_file), overlaps.iou
@@ -118,6 +118,4 @@ def sample_ranks(files, truth_rows, overlaps, min_region):
 def _check_known(path, text, ids, known, scene):
     unknown = [i for i in ids if i not in known]
     if unknown:
-        raise SpaceformerError(
-            f"{path}: {text!r} names instance {unknown[0]}, which {scene} does not have: correct the id"
-        )
+        raise SpaceformerError(f"{path}: {text!r} names instance {unknown[0]}, which is not in {scene}: correct the id")

@@ -8,7 +8,7 @@ import shapely
 from scipy.optimize import linear_sum_assignment
 
 BOX_THRESHOLDS = (0.25, 0.5)
-MIN_SIZE = 0.1  # metres; thinner boxes are made this thick, so that a picture on a wall can be met at all
+MIN_SIZE = 0.1  # metres; thinner boxes are extended, so that a picture on a wall can have an IoU
 
 
 def box_iou(first, second):
@@ -35,8 +35,10 @@ def _heights(group):
 
 
 def f1(iou, threshold):
-    """2PR / (P + R) of one class in one scene. iou: [K, G]; a pair fits from the threshold on, and the Hungarian
-    method makes as many pairs as can be. NaN where there is neither a prediction nor ground truth."""
+    """F1 = 2PR / (P + R) of one class in one sample; NaN without predictions and ground truth.
+
+    iou: [K, G]; pairs need an IoU of at least `threshold`, and are assigned one-to-one by the Hungarian method.
+    """
     if not sum(iou.shape):
         return float("nan")
     fits = iou >= threshold
@@ -45,9 +47,9 @@ def f1(iou, threshold):
 
 
 def sample_f1(prediction, truth):
-    """Dict label -> tuple of F1 at BOX_THRESHOLDS, for every class that the scene has in either; None without boxes.
+    """Dict label -> tuple of F1 at BOX_THRESHOLDS, for every class in predictions or ground truth; None without boxes.
 
-    prediction: SamplePrediction; truth: GroundTruth. An instance whose box is None is left out.
+    prediction: SamplePrediction; truth: GroundTruth. Instances without a box are left out.
     """
     if prediction.boxes is None or truth.boxes is None:
         return None
@@ -67,8 +69,10 @@ def _by_label(instances):
     return boxes
 
 
-def class_f1(scenes, label):
-    """[2] F1 at BOX_THRESHOLDS of one class: the mean over the scenes that have it, NaN if none has. scenes: list of
-    what sample_f1 returns."""
-    rows = [scene[label] for scene in scenes if scene is not None and label in scene]
+def class_f1(samples, label):
+    """[2] mean F1 at BOX_THRESHOLDS of one class over the samples that have it, NaN if none has.
+
+    samples: list of results of `sample_f1`.
+    """
+    rows = [values[label] for values in samples if values is not None and label in values]
     return np.mean(rows, axis=0) if rows else np.full(len(BOX_THRESHOLDS), np.nan)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which classes are evaluated: from a file, from a known benchmark, or those that the ground truth names."""
+"""The classes that are evaluated: of a file, of a known benchmark, or those in the ground truth."""
 
 import ast
 import contextlib
@@ -10,7 +10,7 @@ from ..words.vocabulary import Vocabulary
 from .sample import NONE
 
 STRUCTURE = ("wall", "floor")  # in ScanNet200's list, but never evaluated as instances
-ONE_CLASS = "object"  # the name of everything where classes are not told apart
+ONE_CLASS = "object"  # the class of everything in a class-agnostic evaluation
 # The 18 classes of ScanNet's instance benchmark with their ids (NYU40).
 SCANNET = dict(
     zip(
@@ -24,12 +24,12 @@ SCANNET = dict(
 
 
 class Classes:
-    """Names of classes and their index. A fixed set knows no others; an open one grows with what it is asked."""
+    """Names of classes and their index. A fixed set has these only; an open set adds each name that is asked for."""
 
     def __init__(self, entries=None, groups=None):
         """entries: dict id -> "name" or "name|synonym", or None for an open set; groups: dict such as head -> names.
 
-        Raises SpaceformerError for names that stand twice and for groups of unknown names.
+        Raises SpaceformerError for duplicate names and for groups of unknown names.
         """
         self.fixed, entries = entries is not None, entries or {}
         phrases = Vocabulary.parse(entries.values()).phrases if self.fixed else ()
@@ -40,7 +40,7 @@ class Classes:
         for group, members in (groups or {}).items():
             unknown = [name for name in members if _plain(name) not in self._index]
             if unknown:
-                raise SpaceformerError(f"group {group!r} holds {unknown[0]!r}, which is not among the classes: add it")
+                raise SpaceformerError(f"group {group!r} has {unknown[0]!r}, which is not among the classes: add it")
             self.groups[str(group)] = [self._index[_plain(name)] for name in members]
 
     def index(self, name):
@@ -59,7 +59,7 @@ class Classes:
 
 
 class OneClass(Classes):
-    """Takes everything for the same class."""
+    """One class for everything: a class-agnostic evaluation."""
 
     def __init__(self):
         super().__init__({1: ONE_CLASS})
@@ -74,8 +74,8 @@ def _plain(name):
 
 def read_classes(source):
     """Classes from "scannet", ScanNet200's scannet200_constants.py, or a yaml file: `classes`, a mapping of ids to
-    names or a list of names (ids from 1), and perhaps `groups`, names of classes such as head, common, tail, base or
-    novel. Raises SpaceformerError."""
+    names or a list of names (ids from 1), and optionally `groups`, lists of class names such as head, common, tail,
+    base or novel. Raises SpaceformerError."""
     import yaml
 
     if source == "scannet":
@@ -103,17 +103,17 @@ def read_classes(source):
 
 
 def read_scannet200(path):
-    """Dict id -> name and dict group -> names of ScanNet200 from the benchmark's own files, which are read, not run.
+    """Dict id -> name and dict group -> names of ScanNet200, parsed from the benchmark's Python files (not executed).
 
     path: scannet200_constants.py (VALID_CLASS_IDS_200, CLASS_LABELS_200); with scannet200_splits.py beside it
-    (HEAD_CATS_SCANNET_200 and so on) there are groups. Walls and floors are no instances. Raises SpaceformerError.
+    (HEAD_CATS_SCANNET_200 and so on) there are groups. Walls and floors are left out. Raises SpaceformerError.
     """
     known = _literals(path)
     ids, names = (known.get(name, ()) for name in ("VALID_CLASS_IDS_200", "CLASS_LABELS_200"))
     if not names or len(ids) != len(names):
         raise SpaceformerError(
-            f"labels {path}: {len(ids)} VALID_CLASS_IDS_200 and {len(names)} CLASS_LABELS_200, expected as many of "
-            "both: give the scannet200_constants.py of ScanNet's BenchmarkScripts"
+            f"labels {path}: {len(ids)} VALID_CLASS_IDS_200 and {len(names)} CLASS_LABELS_200, expected equal "
+            "numbers: give the scannet200_constants.py of ScanNet's BenchmarkScripts"
         )
     entries = {key: name for key, name in zip(ids, names) if name not in STRUCTURE}
     splits = path.with_name("scannet200_splits.py")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instances of one scene in a file: coloured clouds with label columns, arrays in NPZ, and ScanNet's text format.
+"""Reads the instances of one sample: coloured clouds with label columns, and arrays in NPZ.
 
-The same reader serves predictions and ground truth; what the numbers mean is written at `read_columns` and
-`read_masks`. JSON beside a file (`<scene>.json`, as `spaceformer segment` and `spaceformer rooms` write it) names
-the classes and gives the boxes.
+Predictions and ground truth have the same formats, described at `read_columns` and `read_masks`. JSON next to a file
+(`<scene>.json`, as `spaceformer segment` and `spaceformer rooms` write it) has the classes and the boxes.
 """
 
 import json
@@ -18,17 +17,22 @@ from ..clouds.formats.npz import read_arrays
 from ..geometry.boxes import OrientedBox
 from .classes import ONE_CLASS
 
-LABELED = "_labeled"  # ending of the cloud that `spaceformer segment` writes
-INSTANCE_COLUMNS = {"instance_id": 0, "instance": -1}  # and the largest value that means "no instance"
+LABELED = "_labeled"  # suffix of the stem of the cloud that `spaceformer segment` writes
+INSTANCE_COLUMNS = {"instance_id": 0, "instance": -1}  # column -> largest value that means "no instance"
 
 
 @dataclass(frozen=True)
 class SampleFile:
-    """K instances on N points, as a file gives them.
+    """K instances on N points, as read from a file.
 
-    ids: [K] int, what other files call them by; classes: K names (str) or ids (int); masks: K arrays of point rows;
-    scores: [K] float; boxes: K OrientedBox or None; xyz: [N, 3] metres or None; point_classes: None, or [N] int codes
-    and dict code -> class (codes without one are annotated background); ignored: [N] bool, not annotated.
+    ids: [K] int, as used by other files;
+    classes: K names (str) or ids (int);
+    masks: K arrays of point rows;
+    scores: [K] float;
+    boxes: K OrientedBox or None;
+    xyz: [N, 3] metres or None;
+    point_classes: ([N] int codes, dict code -> class), or None; codes not in the dict are annotated background;
+    ignored: [N] bool, points without annotation, or None.
     """
 
     path: pathlib.Path
@@ -45,7 +49,7 @@ class SampleFile:
 
 @dataclass(frozen=True)
 class _Described:
-    """One object of the JSON beside a file. score None where it has none."""
+    """One object of the JSON next to a file; score is None if it has none."""
 
     name: str
     score: float | None
@@ -53,7 +57,7 @@ class _Described:
 
 
 def sample_name(path):
-    """What a file's scene is called: its stem, without the ending of a labelled cloud."""
+    """Name of a file's sample: its stem, without the suffix of a labelled cloud."""
     return pathlib.Path(path).stem.removesuffix(LABELED)
 
 
@@ -79,7 +83,7 @@ def read_sample(path):
 
 
 def read_description(path):
-    """Dict id -> _Described and the names of the values of `kind` (empty if it has none); (None, ()) without a file."""
+    """Dict id -> _Described, and the names of the codes in `kind`, () if there are none; (None, ()) without a file."""
     if not path.is_file():
         return None, ()
     try:
@@ -88,7 +92,7 @@ def read_description(path):
         return {_object_id(item): _described(item) for item in objects}, _kinds(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpaceformerError(
-            f"{path.name} beside it cannot be read ({type(error).__name__}: {error}); expected what `spaceformer "
+            f"{path.name} next to it cannot be read ({type(error).__name__}: {error}); expected what `spaceformer "
             "segment` or `spaceformer rooms` writes: objects with id or instance, and label or kind"
         ) from error
 
@@ -111,10 +115,11 @@ def _kinds(content):
 
 
 def read_columns(path, arrays, described, kinds):
-    """SampleFile from one value per point.
+    """SampleFile from arrays of one value per point.
 
-    arrays: instance_id (0: none; `spaceformer segment`) or instance (negative: none; `spaceformer rooms`), and where
-    there are: label (class id > 0; 0 or less: not annotated), kind (index into `kinds`), score, ignored (bool), xyz.
+    arrays: dict with instance_id (0: none; of `spaceformer segment`) or instance (negative: none; of `spaceformer
+    rooms`); optional: label (class id > 0; 0 or less: not annotated), kind (index into `kinds`), score, ignored (bool),
+    xyz. described, kinds: of `read_description`.
     """
     column = next((name for name in INSTANCE_COLUMNS if name in arrays), None)
     if column is None:
@@ -144,7 +149,7 @@ def read_columns(path, arrays, described, kinds):
 
 
 def _per_point(arrays, name, count):
-    """A column [N], or None where there is none."""
+    """A column [N], or None if there is none."""
     if name not in arrays:
         return None
     if arrays[name].shape != (count,):
@@ -153,7 +158,7 @@ def _per_point(arrays, name, count):
 
 
 def _split(instance, none, described):
-    """Ids [K], ascending, and the rows of each; described objects that no point belongs to have no rows."""
+    """Ids [K], ascending, and the rows of each; described objects without points have no rows."""
     order = np.argsort(instance, kind="stable")
     order = order[np.searchsorted(instance[order], none, side="right") :]
     present, starts = np.unique(instance[order], return_index=True)
@@ -161,15 +166,15 @@ def _split(instance, none, described):
     unknown = sorted(rows.keys() - described.keys()) if described is not None else []
     if unknown:
         raise SpaceformerError(
-            f"instance {unknown[0]} is not among the objects of the JSON beside it: write both anew, or remove the JSON"
+            f"instance {unknown[0]} is not among the objects of the JSON next to it: write both again or delete it"
         )
     ids = sorted(described) if described is not None else list(rows)
     return np.array(ids, dtype=np.int64), tuple(rows.get(i, np.empty(0, dtype=np.int64)) for i in ids)
 
 
 def _point_classes(arrays, instance, kinds, label):
-    """point_classes and ignored of SampleFile. Of a generated room, what was seen too little to be an object is not
-    judged, while walls, floor and ceiling are background."""
+    """point_classes and ignored of SampleFile. In generated rooms, things with too few points to be an object are
+    ignored, while walls, floor and ceiling are background."""
     if "kind" in arrays and kinds:
         from ..synthetic import STRUCTURE
 
@@ -182,7 +187,7 @@ def _point_classes(arrays, instance, kinds, label):
 
 
 def _classes(ids, masks, described, label):
-    """Class of each instance: as described, or what most of its points are labelled."""
+    """Class of each instance: as described, or the label of most of its points."""
     if described is not None:
         return tuple(described[i].name for i in ids.tolist())
     if label is None:
@@ -192,7 +197,7 @@ def _classes(ids, masks, described, label):
 
 
 def _score(mask, described, instance_id, score):
-    """Of the points, where they have one; else as described, else 1."""
+    """Score of an instance: of its points if they have one, else as described, else 1."""
     if score is not None and len(mask):
         return score[mask[0]]
     known = described[int(instance_id)].score if described is not None else None
@@ -200,9 +205,11 @@ def _score(mask, described, instance_id, score):
 
 
 def read_masks(path, arrays):
-    """SampleFile from arrays of masks that may overlap: masks [K, N] bool, labels [K] (ids or names), and where there
-    are: scores [K], ids [K] (else 0, 1, ...), boxes [K, 7] (centre, size, yaw), semantic [N] class ids, xyz [N, 3],
-    ignored [N]."""
+    """SampleFile from arrays of masks, which may overlap.
+
+    arrays: dict with masks [K, N] bool; optional: labels [K] (ids or names), scores [K], ids [K] (default 0, 1, ...),
+    boxes [K, 7] (centre, size, yaw), semantic [N] class ids, xyz [N, 3] and ignored [N].
+    """
     masks = arrays["masks"]
     if masks.ndim != 2:
         raise SpaceformerError(f"masks has shape {list(masks.shape)}, expected [K, N], one row per instance")

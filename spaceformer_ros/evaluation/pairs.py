@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which prediction belongs to which ground truth, and the two on the same points."""
+"""Pairs of prediction and ground truth: matching of files, and conversion to arrays on the same points."""
 
 import pathlib
 from dataclasses import replace
@@ -18,45 +18,49 @@ SUFFIXES = (".txt", *sorted(READERS))
 
 
 def match_files(predictions, ground_truth):
-    """Rows (scene, prediction path, ground-truth path), sorted by scene: of two files, or of two folders by the names
-    of their files. Raises SpaceformerError where one has no partner."""
+    """List of (name, prediction path, ground-truth path) sorted by name, of two files or of two folders.
+
+    Files of folders are matched by `sample_name`. Raises SpaceformerError for a file without a partner.
+    """
     predictions, ground_truth = pathlib.Path(predictions), pathlib.Path(ground_truth)
     for path in (predictions, ground_truth):
         if not path.exists():
             raise SpaceformerError(f"{path}: does not exist; give a file or a folder of files")
     if predictions.is_dir() != ground_truth.is_dir():
         raise SpaceformerError(
-            f"{predictions} and {ground_truth}: one is a folder, the other a file; give two of a kind"
+            f"{predictions} and {ground_truth}: one is a folder, the other a file: give two files or two folders"
         )
     if not predictions.is_dir():
         return [(sample_name(ground_truth), predictions, ground_truth)]
-    found, there = _scenes(predictions), _scenes(ground_truth)
+    found, there = _samples(predictions), _samples(ground_truth)
     for name in sorted(found.keys() ^ there.keys()):
         has, lacks = (predictions, ground_truth) if name in found else (ground_truth, predictions)
         raise SpaceformerError(
             f"scene {name!r} is in {has} but not in {lacks} ({len(found)} predictions, {len(there)} ground truths): "
-            "add the missing file, or move its partner away"
+            "add the missing file, or remove the other"
         )
     return [(name, found[name], there[name]) for name in sorted(there)]
 
 
-def _scenes(folder):
-    """Dict scene -> path of the readable files of a folder."""
-    scenes = {}
+def _samples(folder):
+    """Dict name -> path of the samples in a folder."""
+    samples = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or not path.is_file() or path.stem.endswith(ANSWERS):
             continue
-        if sample_name(path) in scenes:
-            raise SpaceformerError(f"{path} and {scenes[sample_name(path)]} are the same scene: keep one of them")
-        scenes[sample_name(path)] = path
-    if not scenes:
-        raise SpaceformerError(f"{folder}: holds no file with a suffix of {', '.join(SUFFIXES)}")
-    return scenes
+        if sample_name(path) in samples:
+            raise SpaceformerError(f"{path} and {samples[sample_name(path)]} are the same scene: keep one of them")
+        samples[sample_name(path)] = path
+    if not samples:
+        raise SpaceformerError(f"{folder}: has no file with a suffix of {', '.join(SUFFIXES)}")
+    return samples
 
 
 def read_pair(prediction, truth):
-    """The SampleFiles of two paths. Boxes that no file gives are fitted to the points, where one file has coordinates.
-    Raises SpaceformerError, also where the numbers of points differ."""
+    """The SampleFiles of two paths. Missing boxes are fitted to the points if one of the files has coordinates.
+
+    Raises SpaceformerError, also if the numbers of points differ.
+    """
     prediction, truth = pathlib.Path(prediction), pathlib.Path(truth)
     there = scannet.read_truth(truth) if truth.suffix.lower() == ".txt" else read_sample(truth)
     is_text = prediction.suffix.lower() == ".txt"
@@ -87,8 +91,11 @@ def to_prediction(scene, classes):
 
 
 def to_truth(scene, classes):
-    """GroundTruth from a SampleFile, and dict id -> row of its instances. What is of no evaluated class is ignored
-    area, as ScanNet has it. Raises SpaceformerError where instances overlap."""
+    """GroundTruth from a SampleFile, and dict id -> row of its instances; classes: Classes.
+
+    Instances and points of classes that are not evaluated become ignored area, as in ScanNet. Raises SpaceformerError
+    if instances overlap.
+    """
     labels = np.array([classes.index(name) for name in scene.classes], dtype=np.int64)
     kept = np.flatnonzero(labels != NONE)
     instance = np.full(scene.num_points, NONE, dtype=np.int64)
@@ -110,13 +117,13 @@ def to_truth(scene, classes):
 
 
 def _boxes(scene):
-    """None where no instance has a box: a figure on boxes would then be meaningless."""
+    """Boxes of a SampleFile; None if no instance has one, as box figures would be meaningless."""
     missing = len(scene.boxes) and all(box is None for box in scene.boxes)
     return None if missing else scene.boxes
 
 
 def _lookup(point_classes, classes):
-    """[N] int evaluated class of every point, NONE for background, and [N] bool: of a class that is not evaluated."""
+    """[N] int evaluated class of each point, NONE for background; and [N] bool, points of classes not evaluated."""
     codes, names = point_classes
     values, inverse = np.unique(codes, return_inverse=True)
     index = np.array([classes.index(names[int(v)]) if int(v) in names else NONE for v in values], dtype=np.int64)

@@ -2,7 +2,8 @@
 """ScanNet's average precision, per class or class-agnostic, and recall.
 
 The rules are those of the ScanNet instance evaluator (as in Mask3D and Mosaic3D). Integration is ScanNet's: by step
-widths, the convolution of recall with [-0.5, 0, 0.5]; not the VOC envelope of Pointcept, which differs by tenths.
+widths, the convolution of recall with [-0.5, 0, 0.5]; not the VOC envelope of Pointcept, which differs by
+some tenths of a point.
 """
 
 import numpy as np
@@ -13,51 +14,51 @@ from .sample import MIN_REGION_POINTS
 AP_THRESHOLDS = tuple(np.round(np.arange(0.5, 0.95, 0.05), 2))  # 0.50 ... 0.90; AP is the mean over these nine
 
 
-def average_precision(scenes, labels, thresholds, min_region=MIN_REGION_POINTS, class_agnostic=False):
+def average_precision(samples, labels, thresholds, min_region=MIN_REGION_POINTS, class_agnostic=False):
     """AP of each class at each IoU threshold, [L, T] in [0, 1]; NaN for classes without ground truth.
 
-    scenes: list of OverlapTable; labels: the L class ids. A match needs an IoU above the threshold and the same class.
-    class_agnostic: treat everything as one class (L = 1).
+    samples: list of OverlapTable; labels: the L class ids; thresholds: T IoUs; min_region: points, smaller instances do
+    not count; class_agnostic: all classes as one (L = 1). A match needs an IoU above the threshold and the same class.
     """
     rows = []
     for label in [None] if class_agnostic else labels:
-        overlaps = [scene.of_class(label, min_region) for scene in scenes if _concerns(scene, label)]
+        overlaps = [sample.of_class(label, min_region) for sample in samples if _concerns(sample, label)]
         rows.append([_class_ap(overlaps, threshold) for threshold in thresholds])
     return np.array(rows, dtype=np.float64).reshape(-1, len(thresholds))
 
 
-def _concerns(scene, label):
-    return label is None or (scene.labels == label).any() or (scene.truth_labels == label).any()
+def _concerns(sample, label):
+    return label is None or (sample.labels == label).any() or (sample.truth_labels == label).any()
 
 
 def _class_ap(overlaps, threshold):
-    """AP of one class over all scenes at one threshold."""
-    if not sum(len(scene.truth_sizes) for scene in overlaps):
+    """AP of one class over all samples at one threshold."""
+    if not sum(len(sample.truth_sizes) for sample in overlaps):
         return float("nan")
-    if not sum(len(scene.sizes) for scene in overlaps):
+    if not sum(len(sample.sizes) for sample in overlaps):
         return 0.0
-    matched = [_match_sample(scene, threshold) for scene in overlaps]
+    matched = [_match_sample(sample, threshold) for sample in overlaps]
     is_true = np.concatenate([rows[0] for rows in matched])
     score = np.concatenate([rows[1] for rows in matched])
     return integrate(is_true, score, missed=sum(rows[2] for rows in matched))
 
 
-def _match_sample(scene, threshold):
-    """Rows of the precision-recall curve: is it a true positive [R] bool, its score [R]; and how many were missed.
+def _match_sample(sample, threshold):
+    """Rows of the precision-recall curve: true positive [R] bool, score [R]; and the number of missed instances.
 
     The first unused prediction over the threshold matches an instance; each further one is a false positive with the
-    lower of the two scores. A prediction that touches no instance enough is a false positive unless more than
-    `threshold` of it lies in ignored ground truth.
+    lower of the two scores. A prediction below the threshold for every instance is a false positive, unless more than
+    `threshold` of its points are ignored.
     """
-    over = scene.iou > threshold
-    used = np.zeros(len(scene.sizes), dtype=bool)
+    over = sample.iou > threshold
+    used = np.zeros(len(sample.sizes), dtype=bool)
     true_rows, false_rows, missed = [], [], 0
-    for g in range(len(scene.truth_sizes)):
+    for g in range(len(sample.truth_sizes)):
         best = None
         for k in np.flatnonzero(over[:, g]):
             if used[k]:
                 continue
-            score = scene.scores[k]
+            score = sample.scores[k]
             if best is None:
                 best, used[k] = score, True
             else:
@@ -67,15 +68,17 @@ def _match_sample(scene, threshold):
             missed += 1
         else:
             true_rows.append(best)
-    alone = ~over.any(axis=1) & (scene.ignored / np.maximum(scene.sizes, 1) <= threshold)
-    false_rows.extend(scene.scores[alone])
+    alone = ~over.any(axis=1) & (sample.ignored / np.maximum(sample.sizes, 1) <= threshold)
+    false_rows.extend(sample.scores[alone])
     is_true = np.array([True] * len(true_rows) + [False] * len(false_rows), dtype=bool)
     return is_true, np.array([*true_rows, *false_rows], dtype=np.float64), missed
 
 
 def integrate(is_true, score, missed):
-    """Area under the precision-recall curve by ScanNet's step widths. is_true: [R] bool; score: [R]; missed: how many
-    instances no prediction matched. Rows of equal score share one cut."""
+    """Area under the precision-recall curve by ScanNet's step widths.
+
+    is_true: [R] bool; score: [R]; missed: number of instances without a match. Rows of equal score share one cut.
+    """
     if not len(score):
         return 0.0
     order = np.argsort(score, kind="stable")
@@ -89,13 +92,15 @@ def integrate(is_true, score, missed):
     return float(precision @ steps)
 
 
-def recall(scenes, threshold, min_region=MIN_REGION_POINTS):
-    """Share of instances with a prediction of their own (any class) whose IoU is above the threshold. scenes: list of
-    OverlapTable; NaN without ground truth."""
+def recall(samples, threshold, min_region=MIN_REGION_POINTS):
+    """Share of instances that are matched one-to-one with a prediction of any class at an IoU above the threshold.
+
+    samples: list of OverlapTable. NaN without ground truth.
+    """
     found = total = 0
-    for scene in (scene.of_class(None, min_region) for scene in scenes):
-        total += len(scene.truth_sizes)
-        if scene.iou.size:
-            over = scene.iou > threshold
+    for sample in (sample.of_class(None, min_region) for sample in samples):
+        total += len(sample.truth_sizes)
+        if sample.iou.size:
+            over = sample.iou > threshold
             found += int(over[linear_sum_assignment(-over.astype(float))].sum())
     return found / total if total else float("nan")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything about one scene, and all scenes together as a report: rows for a table, JSON and CSV."""
+"""The figures of one sample, and the report of all samples: rows of a table, JSON and CSV."""
 
 import csv
 import json
@@ -21,8 +21,11 @@ INTEGRATION = "step widths of recall convolved with [-0.5, 0, 0.5], as in ScanNe
 
 @dataclass(frozen=True)
 class SampleResult:
-    """What is kept of one scene: a few numbers per instance. boxes: dict label -> F1 at two IoUs, or None; ranks: dict
-    text -> rank of the first right answer, or None."""
+    """The counts of one sample that the report needs: a few numbers per instance.
+
+    overlaps: OverlapTable; points: PointCounts; boxes: dict label -> F1 at two IoUs, or None; ranks: dict text -> rank
+    of the first right answer, or None.
+    """
 
     name: str
     overlaps: OverlapTable
@@ -33,7 +36,7 @@ class SampleResult:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """Figures in [0, 1] (ranks and counts excepted), NaN where there is nothing to judge.
+    """Figures in [0, 1] (except ranks and counts), NaN without anything to evaluate.
 
     summary: dict figure -> value; groups, classes: dict name -> dict figure -> value, classes without ground truth
     left out; texts: rows (scene, text, rank); settings: how it was computed.
@@ -53,7 +56,7 @@ class EvaluationReport:
         return rows
 
     def write_json(self, path):
-        """Everything; a value that is not finite (nothing to judge, or a rank that was never reached) is null."""
+        """Write everything; values that are not finite (nothing to evaluate, or no right answer) are null."""
         texts = [{"scene": scene, "text": text, "rank": rank} for scene, text, rank in self.texts]
         content = {"settings": self.settings, "summary": self.summary, "groups": self.groups, "classes": self.classes}
         path.write_text(json.dumps(_finite({**content, "texts": texts}), indent=1) + "\n")
@@ -96,11 +99,11 @@ def make_report(results, names, groups=None, min_region=MIN_REGION_POINTS):
 
 
 def _class_table(results, num_classes, min_region):
-    """[L, CLASS_FIGURES]; NaN where the ground truth has nothing of a class (for boxes: no instance of any size)."""
-    scenes = [result.overlaps for result in results]
-    ap = average_precision(scenes, range(num_classes), (*AP_THRESHOLDS, 0.25), min_region)
+    """[L, CLASS_FIGURES]; NaN for classes without ground truth (for boxes: without an instance of any size)."""
+    samples = [result.overlaps for result in results]
+    ap = average_precision(samples, range(num_classes), (*AP_THRESHOLDS, 0.25), min_region)
     boxes = np.array([class_f1([r.boxes for r in results], i) for i in range(num_classes)]).reshape(num_classes, -1)
-    there = np.isin(np.arange(num_classes), [label for scene in scenes for label in scene.truth_labels])
+    there = np.isin(np.arange(num_classes), [label for sample in samples for label in sample.truth_labels])
     boxes = np.where(there[:, None], boxes, np.nan) if boxes.size else np.empty((0, len(BOX_THRESHOLDS)))
     points = PointCounts.total([result.points for result in results], num_classes)
     nine = len(AP_THRESHOLDS)
@@ -116,8 +119,8 @@ def _mean_row(table):
 
 def _agnostic(results, min_region):
     """Average precision with all classes as one, and recall."""
-    scenes, nine = [result.overlaps for result in results], len(AP_THRESHOLDS)
-    ap = average_precision(scenes, [], (*AP_THRESHOLDS, 0.25), min_region, class_agnostic=True)[0]
+    samples, nine = [result.overlaps for result in results], len(AP_THRESHOLDS)
+    ap = average_precision(samples, [], (*AP_THRESHOLDS, 0.25), min_region, class_agnostic=True)[0]
     rows = {"class-agnostic AP": ap[:nine].mean(), "class-agnostic AP50": ap[0], "class-agnostic AP25": ap[nine]}
-    rows.update({f"recall{round(100 * t)}": recall(scenes, t, min_region) for t in (0.5, 0.25)})
+    rows.update({f"recall{round(100 * t)}": recall(samples, t, min_region) for t in (0.5, 0.25)})
     return {name: float(value) for name, value in rows.items()}

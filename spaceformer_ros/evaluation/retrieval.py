@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open-vocabulary retrieval: for a text, how far down the answers stands the first right instance?"""
+"""Open-vocabulary retrieval: the rank of the first right answer to a text."""
 
 import math
 
 import numpy as np
 
-RIGHT_IOU = 0.25  # of masks: above it an answer is one of the wanted instances
+RIGHT_IOU = 0.25  # mask IoU above which an answer is right
 SUCCESS_AT = (1, 5)
 
 
@@ -25,8 +25,8 @@ def success(ranks, k):
 
 
 def summary(ranks):
-    """Rows (figure, value): success at 1 and 5, the median rank (infinite where half of the texts were never answered
-    rightly) and the mean of 1 / rank."""
+    """Rows (figure, value): success at 1 and 5, the median rank (infinite if half of the texts have no right
+    answer) and the mean of 1 / rank."""
     if not len(ranks):
         return []
     rows = [(f"success@{k}", success(ranks, k)) for k in SUCCESS_AT]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation of files: the whole of `spaceformer evaluate` without its printing."""
+"""Evaluation of files, as `spaceformer evaluate` prints it."""
 
 from dataclasses import replace
 
@@ -14,11 +14,14 @@ from .sample import MIN_REGION_POINTS
 def evaluate_files(
     predictions, ground_truth, labels=None, class_agnostic=False, min_region=MIN_REGION_POINTS, progress=iter
 ):
-    """EvaluationReport of two files, or of two folders whose files are matched by scene. Raises SpaceformerError.
+    """EvaluationReport of two files, or of two folders whose files are matched by name. Raises SpaceformerError.
 
-    labels: what `read_classes` takes, None to evaluate every class that the ground truth names; class_agnostic: take
-    all classes for one; min_region: points, smaller instances do not count; progress: called with the list of scenes,
-    returns them to iterate over (such as tqdm). One scene at a time is in memory.
+    labels: argument of `read_classes`, None to evaluate all classes of the ground truth;
+    class_agnostic: evaluate all classes as one;
+    min_region: points, smaller instances do not count;
+    progress: function that wraps the list of samples for iteration (such as tqdm).
+
+    One sample at a time is in memory.
     """
     pairs = match_files(predictions, ground_truth)
     known = read_classes(labels) if labels else Classes()
@@ -38,7 +41,7 @@ def _evaluate_pair(name, prediction_path, truth_path, classes, min_region):
 
 
 def _check_common_class(results, classes):
-    """Raise where no class is on both sides: then one side has numbers, or words of its own, and all would be 0."""
+    """Raise if predictions and ground truth have no class in common: names differ, and all figures would be 0."""
     found = {int(label) for result in results for label in result.overlaps.labels}
     there = {int(label) for result in results for label in result.overlaps.truth_labels}
     if found and there and not found & there:

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged in one scene: predictions, ground truth, and how many points they share."""
+"""One sample of an evaluation: predictions, ground truth, and the points that they share."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-MIN_REGION_POINTS = 100  # ScanNet's least size of a prediction and of a ground-truth instance
+MIN_REGION_POINTS = 100  # ScanNet's minimum size of predictions and of instances
 NONE = -1
 
 
 @dataclass(frozen=True)
 class SamplePrediction:
-    """Instances found in one scene of N points.
+    """Predicted instances in a sample of N points.
 
-    masks: tuple of K sorted arrays of point rows, which may overlap; scores: [K] float, higher is surer; labels: [K]
-    int, NONE for a class that is not evaluated (such an instance counts only where classes do not); boxes: K
-    OrientedBox, None where there is none; semantic: [N] int class of each point (None: that of the best mask).
+    masks: tuple of K sorted arrays of point rows, which may overlap;
+    scores: [K] float, higher is more certain;
+    labels: [K] int, NONE for a class that is not evaluated (such an instance counts in class-agnostic figures only);
+    boxes: K OrientedBox or None, or None without boxes;
+    semantic: [N] int class of each point, None for that of the best mask.
     """
 
     masks: tuple
@@ -27,11 +29,13 @@ class SamplePrediction:
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What is in one scene of N points.
+    """Annotated instances in a sample of N points.
 
-    instance: [N] int row of each point's instance, NONE for none; labels: [G] int; ignored: [N] bool, points without
-    annotation (predictions there are neither right nor wrong), None for none; boxes: G OrientedBox or None; semantic:
-    [N] int class of each point, NONE for annotated background (None: that of the instance).
+    instance: [N] int row of each point's instance, NONE for none;
+    labels: [G] int;
+    ignored: [N] bool, points without annotation, where predictions are neither right nor wrong; None for none;
+    boxes: G OrientedBox or None, or None without boxes;
+    semantic: [N] int class of each point, NONE for annotated background; None for that of the instance.
     """
 
     instance: np.ndarray
@@ -43,10 +47,10 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class OverlapTable:
-    """Sizes and shared points of one scene's K predictions and G instances: all that instance figures need.
+    """Sizes and shared points of a sample's K predictions and G instances: the input of all instance figures.
 
     scores, labels, sizes: [K]; truth_labels, truth_sizes: [G]; shared: [K, G] points; ignored: [K] points of each
-    prediction that lie where nothing is judged.
+    prediction in ignored area.
     """
 
     scores: np.ndarray
@@ -64,11 +68,11 @@ class OverlapTable:
         return self.shared / np.maximum(union, 1)
 
     def of_class(self, label, min_region=MIN_REGION_POINTS):
-        """The OverlapTable of one class (None: all classes as one), without what is smaller than min_region points.
+        """The OverlapTable of one class (None: all classes as one), without instances below min_region points.
 
-        Ground truth that is too small becomes ignored area. Predictions come best score first, and ground truth in
-        the order of what the best prediction overlaps most, so that neither the order in a file nor that of the
-        points decides who is matched first (it could, below an IoU of 0.5, where two may claim one another).
+        Ground truth below this size becomes ignored area. Predictions are sorted by score, and instances by their
+        overlap with the best prediction: below an IoU of 0.5 two predictions may match one instance, and the result
+        must not depend on the order in a file or of the points.
         """
         mine, theirs = self.sizes >= min_region, self.truth_sizes > 0
         if label is not None:
@@ -77,7 +81,7 @@ class OverlapTable:
         iou, ignored = self.iou, self.ignored + self.shared[:, small].sum(axis=1)
         rows, columns = np.flatnonzero(mine), np.flatnonzero(theirs & ~small)
         if rows.size and columns.size:
-            claims = np.sort(iou[np.ix_(rows, columns)], axis=1)  # ascending: the last key of lexsort counts first
+            claims = np.sort(iou[np.ix_(rows, columns)], axis=1)  # ascending: the last key of lexsort is the primary
             rows = rows[np.lexsort((*-claims.T, -self.sizes[rows], -self.scores[rows]))]
             columns = columns[np.lexsort(tuple(-iou[np.ix_(rows, columns)][::-1]))]
         return OverlapTable(

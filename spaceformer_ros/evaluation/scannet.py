@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ScanNet's text format: one whole number per point and line.
+"""ScanNet's text format: one integer per line and point.
 
 Ground truth `<scene>.txt`: label id * 1000 + instance, 0 where nothing is annotated. Predictions `<scene>.txt`: rows
-"mask_file label_id confidence"; a mask file, named from the folder of `<scene>.txt`, holds 0 or 1 per point.
+"mask_file label_id confidence"; a mask file, relative to the folder of `<scene>.txt`, has 0 or 1 per point.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ def read_truth(path):
     path = pathlib.Path(path)
     values = read_numbers(path)
     if len(values) and values.min() < 0:
-        raise SpaceformerError(f"{path}: holds {values.min()}, expected label id * 1000 + instance, 0 or more")
+        raise SpaceformerError(f"{path}: has {values.min()}, expected label id * 1000 + instance, 0 or more")
     label = values // INSTANCES_PER_LABEL
     order = np.argsort(values, kind="stable")
     order = order[np.searchsorted(values[order], INSTANCES_PER_LABEL) :]
@@ -39,7 +39,7 @@ def read_truth(path):
 
 
 def read_prediction(path, num_points):
-    """SampleFile of a prediction file; num_points: N of the scene, lines of every mask. Raises SpaceformerError."""
+    """SampleFile of a prediction file; num_points: N, lines of every mask. Raises SpaceformerError."""
     path, rows = pathlib.Path(path), []
     for number, line in enumerate(_read_bytes(path).decode("utf-8", "replace").splitlines(), start=1):
         parts = line.split()
@@ -67,7 +67,7 @@ def _read_mask(path, num_points):
 
 
 def read_numbers(path):
-    """[N] int64, one per line. A mask of the usual form, single digits with line feeds, is not parsed at all."""
+    """[N] int64, one per line; a fast path for masks of single digits with line feeds. Raises SpaceformerError."""
     raw = np.frombuffer(_read_bytes(path), dtype=np.uint8)
     pairs = raw[: len(raw) - len(raw) % 2]
     digits = raw[::2]
@@ -76,7 +76,7 @@ def read_numbers(path):
     try:
         return np.array(raw.tobytes().split(), dtype=np.int64)
     except ValueError as error:
-        raise SpaceformerError(f"{path}: {error}; expected one whole number per line") from error
+        raise SpaceformerError(f"{path}: {error}; expected one integer per line") from error
 
 
 def _read_bytes(path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The class of every point: IoU and accuracy per class, pooled over all scenes."""
+"""Semantic segmentation: IoU and accuracy of point classes, pooled over all samples."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from .sample import NONE
 
 @dataclass(frozen=True)
 class PointCounts:
-    """Points of L classes: right ones, predicted ones, true ones, each [L] int64. Ignored points are in none."""
+    """Points per class, without ignored ones, [L] int64 each: predicted rightly, predicted, annotated."""
 
     right: np.ndarray
     predicted: np.ndarray
@@ -18,7 +18,7 @@ class PointCounts:
 
     @classmethod
     def of(cls, prediction, truth, num_classes):
-        """Of a SamplePrediction and a GroundTruth. A class predicted on annotated background is a wrong prediction."""
+        """PointCounts of a SamplePrediction and a GroundTruth; a class predicted on background is wrong."""
         found, there = predicted_classes(prediction, len(truth.instance)), true_classes(truth)
         if truth.ignored is not None:
             found, there = found[~truth.ignored], there[~truth.ignored]
@@ -27,21 +27,21 @@ class PointCounts:
 
     @classmethod
     def total(cls, counts, num_classes):
-        """The sum of PointCounts of scenes that may know fewer classes."""
+        """The sum of PointCounts, which may have fewer classes."""
         sums = np.zeros((3, num_classes), dtype=np.int64)
-        for scene in counts:
-            for row, column in zip(sums, (scene.right, scene.predicted, scene.true)):
+        for sample in counts:
+            for row, column in zip(sums, (sample.right, sample.predicted, sample.true)):
                 row[: len(column)] += column
         return cls(*sums)
 
     @property
     def iou(self):
-        """[L] right / (predicted or true); NaN for classes without a true point."""
+        """[L] right / (predicted or annotated); NaN for classes without an annotated point."""
         return _ratio(self.right, self.predicted + self.true - self.right, self.true)
 
     @property
     def accuracy(self):
-        """[L] right / true; NaN for classes without a true point."""
+        """[L] right / annotated; NaN for classes without an annotated point."""
         return _ratio(self.right, self.true, self.true)
 
 
@@ -50,8 +50,10 @@ def _ratio(part, whole, true):
 
 
 def predicted_classes(prediction, num_points):
-    """[N] int: the class of the surest mask that holds each point, NONE outside all of them. Masks of classes that are
-    not evaluated do not take part."""
+    """[N] int: class of the best mask at each point, NONE outside all masks.
+
+    Masks of classes that are not evaluated are left out.
+    """
     if prediction.semantic is not None:
         return prediction.semantic
     classes = np.full(num_points, NONE, dtype=np.int64)
@@ -69,5 +71,5 @@ def true_classes(truth):
 
 
 def harmonic_mean(first, second):
-    """hIoU of the base and the novel mIoU (XMask3D); 0 where both are."""
+    """hIoU of the base and the novel mIoU (XMask3D); 0 if both are 0."""
     return 2 * first * second / (first + second) if first + second else 0.0

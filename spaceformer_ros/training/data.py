@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training samples: generated rooms, augmented, with masks and the captions that are true of each object."""
+"""Training samples: augmented generated rooms with instances and the captions that describe each object."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..segment.alignment import QUARTER_TURN, manhattan_yaw
+from ..segment.alignment import SQUARE, canonical_heading
 from ..synthetic import KIND_NAMES, RoomConfig, make_room
 
-MAX_POINTS = 60_000  # of a sample; larger rooms are cut to the points nearest to a random place
-HEADING_JITTER = 2.0  # degrees from the walls' direction, standard deviation
-GRID_JITTER = 0.004  # metres of noise on every training point, so that no voxel border is learned
+MAX_POINTS = 60_000  # of a sample; larger rooms are cropped around a random point
+HEADING_JITTER = 2.0  # degrees, standard deviation of the heading of samples that are aligned with the walls
+GRID_JITTER = 0.004  # metres, standard deviation of noise on every point, as voxel borders must not be learned
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One augmented room, shifted as for inference.
+    """One augmented room, shifted as for inference, with G objects.
 
-    xyz: [N, 3] float32 metres; colors: [N, 3] float32 in [-1, 1]; instance: [N] int64 row of the object, -1 for none;
-    kind: [N] int64 into KIND_NAMES; captions: tuple of G tuples of str, each caption true of that object;
-    object_kinds: [G] int64 into KIND_NAMES.
+    xyz: [N, 3] float32 metres;
+    colors: [N, 3] float32 in [-1, 1];
+    instance: [N] int64 row of the object, -1 for none;
+    kind: [N] int64 index into KIND_NAMES;
+    captions: tuple of G tuples of str, all captions that describe the object;
+    object_kinds: [G] int64 index into KIND_NAMES.
     """
 
     xyz: torch.Tensor
@@ -32,13 +35,24 @@ class Sample:
 
 
 class RoomStream(torch.utils.data.IterableDataset):
-    """Endless augmented rooms. Every worker makes rooms of its own seeds and shows each of them `reuse` times."""
+    """Endless stream of Samples. Each worker has different rooms, each used `reuse` times on average."""
 
     def __init__(self, first_seed, reuse, any_heading_share=1.0, buffer_size=80, config=None, min_points=40):
-        """first_seed: rooms have seeds first_seed, first_seed + 1, ...; min_points: smaller objects are left out."""
-        self.first_seed, self.reuse, self.buffer_size = first_seed, reuse, buffer_size
+        """Arguments:
+
+        first_seed: rooms have seeds first_seed, first_seed + 1, ...;
+        reuse: mean number of samples of a room;
+        any_heading_share: see `augment`;
+        buffer_size: number of rooms that are kept for reuse;
+        config: RoomConfig, None for the default;
+        min_points: smaller objects are left out.
+        """
+        self.first_seed = first_seed
+        self.reuse = reuse
+        self.buffer_size = buffer_size
         self.any_heading_share = any_heading_share
-        self.config, self.min_points = config or RoomConfig(), min_points
+        self.config = config or RoomConfig()
+        self.min_points = min_points
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
@@ -58,13 +72,17 @@ class RoomStream(torch.utils.data.IterableDataset):
 
 
 def augment(room, rng, min_points, any_heading_share=1.0):
-    """A Sample of a room seen under a random similarity, colour shift and partial loss; None if no object is left."""
+    """A Sample of a room with random crop, pose, scale, tilt and colours; None if no object is left.
+
+    min_points: smaller objects are left out; any_heading_share: share of samples with any heading, the others are
+    aligned with the walls.
+    """
     keep = _crop(room.cloud.xyz, room.instance < 0, rng)
     xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
     turned = rng.uniform(0, 2 * np.pi)
     if rng.random() >= any_heading_share:
         turned = (
-            QUARTER_TURN * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - manhattan_yaw(room.cloud.xyz)
+            SQUARE * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - canonical_heading(room.cloud.xyz)
         )
     xyz = _move(xyz, turned, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
@@ -87,10 +105,10 @@ def augment(room, rng, min_points, any_heading_share=1.0):
 
 
 def _crop(xyz, structure, rng):
-    """Indices of the points that stay: often all, sometimes a disc of 1.5 to 4 m; without a few round holes.
+    """Indices of the points that are kept: all or a disc of 1.5 to 4 m, with a few round holes, thinned.
 
-    structure: [N] bool; of walls, floor and ceiling often only what is near an object stays: maps are partial, and
-    a step costs as much as it has voxels.
+    structure: [N] bool, points of walls, floor and ceiling; often they are kept only near objects: maps are partial,
+    and the time of a training step is proportional to its voxels.
     """
     keep = np.ones(len(xyz), dtype=bool)
     if rng.random() < 0.6 and not structure.all():
@@ -110,7 +128,7 @@ def _crop(xyz, structure, rng):
 
 
 def _near(xyz, others, distance):
-    """[N] bool: whether a point shares a cube of side `distance`, or touches one, with any of the others."""
+    """[N] bool: whether a point's cell, of side `distance`, or one of its 26 neighbours has a point of `others`."""
     cell, occupied = (np.floor(points / distance).astype(np.int64) for points in (xyz, others))
     low = np.minimum(cell.min(axis=0), occupied.min(axis=0)) - 1
     grid = np.zeros(np.maximum(cell.max(axis=0), occupied.max(axis=0)) - low + 2, dtype=bool)
@@ -121,7 +139,7 @@ def _near(xyz, others, distance):
 
 
 def _move(xyz, angle, rng):
-    """Rotate by an angle about z, mirror, scale by up to 10 % and tilt by up to 2 degrees."""
+    """Rotate by `angle` (radians) about z, mirror, scale by up to 10 %, and tilt (standard deviation 0.7 degrees)."""
     tilt_x, tilt_y = np.radians(rng.normal(0, 0.7, 2))
     c, s = np.cos(angle), np.sin(angle)
     matrix = np.array([[c, -s, tilt_x], [s, c, tilt_y], [-tilt_x, -tilt_y, 1.0]]) * rng.uniform(0.9, 1.1)
@@ -130,7 +148,7 @@ def _move(xyz, angle, rng):
 
 
 def _recolor(colors, rng):
-    """Gain, offset, white balance, gamma and noise, mild enough for colour words to stay true."""
+    """Change gain, offset, white balance and gamma, and add noise, so little that colour words stay true."""
     value = (colors + 1) / 2
     value = value ** rng.uniform(0.8, 1.25)
     value = value * rng.uniform(0.85, 1.15, 3) * rng.uniform(0.8, 1.2) + rng.uniform(-0.05, 0.05)
@@ -139,5 +157,5 @@ def _recolor(colors, rng):
 
 
 def collate(samples):
-    """A list stays a list: scenes differ in size and are joined as voxels."""
+    """Keep a list of Samples a list: they differ in size, and are joined as voxels later."""
     return samples

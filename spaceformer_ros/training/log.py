@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run writes down: one JSON row per step, and the same for TensorBoard where it is installed."""
+"""Log of a training run: one JSON row per step, and TensorBoard events if TensorBoard is installed."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ class TrainingLog:
         self._add(self._steps, "train", step, values)
 
     def add_validation(self, step, values):
-        """Figures on validation rooms: dict of name and float; NaN where there was nothing to judge."""
+        """Figures on validation rooms: dict of name and float; NaN without anything to evaluate."""
         self._add(self._validation, "validation", step, values)
         self.flush()
 
@@ -33,13 +33,13 @@ class TrainingLog:
                 self._board.add_scalar(f"{scope}/{key}", value, step)
 
     def flush(self):
-        """Let readers see everything so far."""
+        """Write buffered rows to disk."""
         for file in (self._steps, self._validation, self._board):
             if file is not None:
                 file.flush()
 
     def close(self):
-        """End of the run."""
+        """Flush and close all files."""
         for file in (self._steps, self._validation, self._board):
             if file is not None:
                 file.close()
@@ -49,6 +49,6 @@ def _summary_writer(folder):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        logger.info("no TensorBoard events are written: pip install tensorboard; log.jsonl holds the same numbers")
+        logger.info("TensorBoard is not installed (pip install tensorboard); log.jsonl has the same numbers")
         return None
     return SummaryWriter(str(folder))

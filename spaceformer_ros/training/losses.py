@@ -2,9 +2,10 @@
 """Losses of the mask transformer: assignment, masks, objectness and captions.
 
 Weights as published for this model family: matching costs class 2, mask BCE 5, dice 2; losses objectness 2 (weight of
-"no object" 0.1), mask BCE 5, dice 2, on the prediction of every decoder iteration; captions are contrastive with a
-learned temperature that starts at 0.07. Learned queries are matched with objects (Hungarian); seeded queries answer
-for the object that they start on, several of them for one, and their objectness learns the IoU of their mask.
+"no object" 0.1), mask BCE 5, dice 2, on the prediction of every decoder iteration; the caption loss is contrastive with
+a learned temperature that starts at 0.07. Learned queries are assigned to objects by Hungarian matching. Seeded queries
+are assigned to the object at their seed, so that an object can have several; their target objectness is the IoU of
+their mask.
 """
 
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ OBJECT, NO_OBJECT = 0, 1
 
 @dataclass(frozen=True)
 class Target:
-    """What one scene should come out as.
+    """Training target of one sample.
 
-    masks: [G, M] float32 of 0 and 1 on voxels; texts: [T, C] unit vectors of candidate captions; describes: [G, T]
-    bool, which captions are true of which object; weights: [G] float32, how much each object's captions count.
+    masks: [G, M] float32, 0 or 1 for each voxel;
+    texts: [T, C] unit vectors of candidate captions;
+    describes: [G, T] bool, which captions are true of which object;
+    weights: [G] float32, weight of each object's caption loss.
     """
 
     masks: torch.Tensor
@@ -35,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which query answers for which object, [K] each: query `rows`, object `columns`, `weights` (mean 1)."""
+    """Assignment of queries to objects, [K] each: query `rows`, object `columns`, `weights` (mean 1)."""
 
     rows: torch.Tensor
     columns: torch.Tensor
@@ -43,7 +46,7 @@ class Assignment:
 
 
 class SetCriterion(nn.Module):
-    """Loss of a scene's predictions; holds the learned temperature of the captions."""
+    """Loss of a sample's predictions, with the learned temperature of the caption loss."""
 
     def __init__(self, caption_weight=1.0):
         super().__init__()
@@ -51,7 +54,7 @@ class SetCriterion(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
     def forward(self, predictions, target):
-        """Sum over the iterations' predictions. Returns (loss, dict of the last iteration's parts as floats)."""
+        """Loss summed over the predictions of all iterations, and a dict of the last one's terms as floats."""
         total, parts = 0.0, {}
         for prediction in predictions:
             parts = self.parts(prediction, target, assign(prediction, target.masks))
@@ -67,13 +70,17 @@ class SetCriterion(nn.Module):
         )
         bce = F.binary_cross_entropy_with_logits(logits, masks, reduction="none").mean(dim=1)
         captions = caption_loss(similarity, target.describes[columns]) * target.weights[columns]
-        mean = lambda losses: (losses * weights).sum() / max(1, len(losses))  # noqa: E731
         return {
             "objectness": CLASS_WEIGHT * objectness_loss(prediction, rows, mask_iou(logits, masks)),
-            "bce": BCE_WEIGHT * mean(bce),
-            "dice": DICE_WEIGHT * mean(dice_loss(logits.sigmoid(), masks)),
-            "caption": self.caption_weight * mean(captions),
+            "bce": BCE_WEIGHT * weighted_mean(bce, weights),
+            "dice": DICE_WEIGHT * weighted_mean(dice_loss(logits.sigmoid(), masks), weights),
+            "caption": self.caption_weight * weighted_mean(captions, weights),
         }
+
+
+def weighted_mean(losses, weights):
+    """Mean of losses [K] with weights [K]; 0 for K = 0."""
+    return (losses * weights).sum() / max(1, len(losses))
 
 
 def assign(prediction, masks):
@@ -81,24 +88,24 @@ def assign(prediction, masks):
     if prediction.seeds is None:
         rows, columns = match(prediction, masks)
         return Assignment(rows, columns, torch.ones(len(rows), device=rows.device))
-    started_on = masks[:, prediction.seeds.row]  # [G, Q]
-    columns, rows = torch.nonzero(started_on, as_tuple=True)
-    shares = 1 / started_on.sum(dim=1)[columns]  # every object counts the same, however many queries it has
+    at_seed = masks[:, prediction.seeds.row]  # [G, Q]
+    columns, rows = torch.nonzero(at_seed, as_tuple=True)
+    shares = 1 / at_seed.sum(dim=1)[columns]  # all objects have the same weight, regardless of their number of queries
     return Assignment(rows, columns, shares * len(rows) / shares.sum().clamp(min=1e-6))
 
 
 def objectness_loss(prediction, rows, iou):
-    """Cross entropy of the objectness where query rows[i] answers for an object with a mask of IoU iou[i].
+    """Cross entropy of the objectness, where query rows[i] is assigned to an object and its mask has IoU iou[i].
 
-    Learned queries: "object" if matched, "no object" counting 0.1, normalised by weight as published. Seeded queries:
-    towards the IoU, all counting the same.
+    Learned queries: the target is 1 if assigned, else 0 with NO_OBJECT_WEIGHT, normalised by weight as published.
+    Seeded queries: the target is the IoU, with equal weights.
     """
     log_p = prediction.objectness_logits.float().log_softmax(dim=1)
     seeded = prediction.seeds is not None
-    wanted = torch.zeros(len(log_p), device=rows.device)
-    wanted[rows] = iou if seeded else 1.0
-    empty = (1 - wanted) * (1.0 if seeded else NO_OBJECT_WEIGHT)
-    return -(wanted * log_p[:, OBJECT] + empty * log_p[:, NO_OBJECT]).sum() / (wanted + empty).sum()
+    target = torch.zeros(len(log_p), device=rows.device)
+    target[rows] = iou if seeded else 1.0
+    empty = (1 - target) * (1.0 if seeded else NO_OBJECT_WEIGHT)
+    return -(target * log_p[:, OBJECT] + empty * log_p[:, NO_OBJECT]).sum() / (target + empty).sum()
 
 
 @torch.no_grad()
@@ -118,7 +125,7 @@ def dice_loss(probabilities, masks):
 def caption_loss(similarity, describes):
     """Per object the mean over its true captions of -log softmax of the true caption against all false ones, [K].
 
-    True captions do not compete with each other: an object is "chair" and "red chair" at once.
+    True captions do not compete: an object is both "chair" and "red chair".
     similarity: [K, T]; describes: [K, T] bool, at least one True per row.
     """
     false_mass = similarity.masked_fill(describes, -torch.inf).logsumexp(dim=1, keepdim=True)
@@ -128,7 +135,7 @@ def caption_loss(similarity, describes):
 
 @torch.no_grad()
 def match(prediction, masks):
-    """One query per object at least cost. Returns query rows and object columns, [G] int64 each."""
+    """One query per object at minimum cost (Hungarian). Returns query rows and object columns, [G] int64 each."""
     logits = prediction.mask_logits.float()  # [M, Q]
     probabilities = logits.sigmoid()
     voxels = len(logits)

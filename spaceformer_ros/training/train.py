@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a checkpoint on generated rooms: `spaceformer train FOLDER --config config/train_demo_1.yaml`.
 
-Read top to bottom: configuration, what a step does, what is measured, the loop. Killed at any time, it goes on from the
-last state file; the room seeds of training, validation and evaluation never meet.
+In reading order: configuration, training step, validation, the loop. After a kill, training resumes from the last state
+file. The room seeds of training, validation and evaluation are disjoint.
 """
 
 import itertools
@@ -42,36 +42,36 @@ STEM_WEIGHT = "backbone.inner_module.conv.0.weight"  # [K, C_in, C_out]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a run; written into the checkpoint."""
+    """Settings of a run; written into the checkpoint."""
 
     steps: int = 20_000
     scenes_per_step: int = 2
-    start_from: str = ""  # a checkpoint whose weights a new run begins with, to train it further
+    start_from: str = ""  # path of a checkpoint: initial weights of a new run
     learning_rate: float = 7e-4  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     warm_up_share: float = 0.05  # of the steps
     gradient_norm: float = 5.0  # clipped above
-    average_decay: float = 0.998  # of the exponential moving average of the weights, which is what is saved
+    average_decay: float = 0.998  # of the exponential moving average of the weights; this average is saved
     precision: str = "bfloat16"  # of matrix products on the device
-    caption_weight: float = 1.0  # of the captions beside the losses of masks and objectness
-    kind_balance: float = 0.0  # captions and classes of a kind seen n times as often count n**-kind_balance as much
-    semantic_weight: float = 1.0  # auxiliary: text class of every voxel
-    offset_weight: float = 1.0  # auxiliary: vector to the object's centre at every voxel, metres
-    first_seed: int = 1_000_000  # rooms of training: this and upwards
-    reuse: int = 8  # times that a generated room is shown, each time augmented anew
-    any_heading_share: float = 1.0  # of the samples that are turned by any angle, the others by about a quarter turn
-    workers: int = 1  # processes that make rooms
-    min_voxels: int = 6  # objects below are not asked for
+    caption_weight: float = 1.0  # of the caption loss, relative to the losses of masks and objectness
+    kind_balance: float = 0.0  # the weight of a kind is its frequency to the power -kind_balance
+    semantic_weight: float = 1.0  # auxiliary loss: text class of every voxel
+    offset_weight: float = 1.0  # auxiliary loss: offset to the object's centre at every voxel, metres
+    first_seed: int = 1_000_000  # of the training rooms
+    reuse: int = 8  # mean number of samples of a room, each with another augmentation
+    any_heading_share: float = 1.0  # share of samples with any heading, the others are aligned with the walls
+    workers: int = 1  # processes that generate rooms
+    min_voxels: int = 6  # smaller objects are left out
     seed: int = 0  # of weights and block orders
     save_every: int = 200  # steps between state files
     validate_every: int = 1000  # steps between validations, 0 for none
     validation_rooms: int = 10
     validation_seed: int = 400_000  # of the first validation room
-    captions_per_object: int = 3  # true captions drawn per object and step, besides the names of all kinds
+    captions_per_object: int = 3  # captions drawn per object and step, in addition to the names of all kinds
 
 
 class AuxiliaryHeads(nn.Module):
-    """Dense targets that help the backbone to learn; dropped after training (seeded networks have two of their own)."""
+    """Heads of the auxiliary losses, not part of the checkpoint (seeded networks have two of them themselves)."""
 
     def __init__(self, channels, text_channels):
         super().__init__()
@@ -81,7 +81,7 @@ class AuxiliaryHeads(nn.Module):
 
 
 class KindBalance(nn.Module):
-    """How much an object of each kind counts, by how many were seen so far: rare kinds are asked for as often."""
+    """Weights of kinds by their frequency so far, so that rare kinds are not neglected."""
 
     def __init__(self, power):
         super().__init__()
@@ -90,11 +90,11 @@ class KindBalance(nn.Module):
         self.register_buffer("structure", torch.tensor([name in STRUCTURE for name in KIND_NAMES]), persistent=False)
 
     def count(self, kinds):
-        """Take note of objects. kinds: [G] int64 into KIND_NAMES."""
+        """Count objects. kinds: [G] int64 index into KIND_NAMES."""
         self.seen += torch.bincount(kinds, minlength=len(self.seen))
 
     def weights(self):
-        """[K] float32: 1 on the average of the objects seen, and for walls, floors and ceilings; at most 5."""
+        """[K] float32 weights, at most 5: mean 1 over the objects so far; 1 for walls, floors and ceilings."""
         share = self.seen.masked_fill(self.structure, 0) / self.seen[~self.structure].sum()
         weights = (share + self.structure.float()) ** -self.power
         return (weights / (share * weights).sum()).masked_fill(self.structure, 1.0).clamp(max=5.0)
@@ -123,8 +123,7 @@ class Trainer:
         self.step = 0
 
     def _start_from(self, checkpoint):
-        """Begin with the weights of a Checkpoint of the same network; its voxel size may differ, and inputs that it did
-        not have yet count nothing at first."""
+        """Initial weights from a Checkpoint of the same network; the voxel size may differ, new inputs get weight 0."""
         weights = checkpoint.model.state_dict()
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
         weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
@@ -178,7 +177,7 @@ class Trainer:
         return {"loss": float(loss.detach()), **parts}
 
     def target(self, sample, rows):
-        """Target of one scene. rows: [M] object of each voxel, -1 for none; None where no object is big enough."""
+        """Target of one Sample. rows: [M] object of each voxel, -1 for none. None if no object is large enough."""
         counts = torch.bincount(rows[rows >= 0], minlength=len(sample.captions))
         self.balance.count(sample.object_kinds.to(self.device))
         kept = torch.nonzero(counts >= self.config.min_voxels)[:, 0].tolist()
@@ -192,13 +191,13 @@ class Trainer:
         return Target(masks, torch.from_numpy(self.embedder.embed(texts)).to(self.device), describes, weights)
 
     def _draw(self, captions):
-        """A few of an object's captions; each costs a run of the text model the first time it is met."""
+        """A few of an object's captions: each new one costs a run of the text model."""
         return self.random.sample(captions, min(self.config.captions_per_object, len(captions)))
 
     def dense_loss(self, features, grid, instance, kind):
-        """Auxiliary losses on all voxels: text class, and offset to the object's centre."""
+        """Auxiliary losses on all voxels: text class, foreground, and offset to the object's centre."""
         features = features.float()
-        # logits <semantic(f), text> with the two matrices joined first: [M, 384] would cost more than the network
+        # logits <semantic(f), text> as one product: features of [M, 384] would take more time than the network
         texts = self.kind_texts @ self.heads.semantic.weight
         logits = F.linear(features, texts, self.kind_texts @ self.heads.semantic.bias).float()
         heads = self.heads if self.model.seeds is None else self.model.seeds
@@ -221,7 +220,7 @@ class Trainer:
         return (offset(features[inside]).float() - (centres[group] - positions)).abs().sum(dim=1).mean()
 
     def save_state(self, path):
-        """Write everything that a later process needs to go on, atomically."""
+        """Write everything that is needed to resume, atomically."""
         state = {
             "modules": self._modules().state_dict(),
             "average": self.average.state_dict(),
@@ -233,7 +232,7 @@ class Trainer:
             torch.save(state, partial)
 
     def load_state(self, path):
-        """Go on from a state file."""
+        """Resume from a state file."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self._modules().load_state_dict(state["modules"])
         self.average.load_state_dict(state["average"])
@@ -249,9 +248,13 @@ class Trainer:
 
 def voxelise(samples, voxel_size, device):
     """VoxelGrid of all samples, and the object row [M] and kind [M] of each voxel (those of one of its points)."""
-    join = lambda name: torch.cat([getattr(sample, name) for sample in samples]).to(device)  # noqa: E731
-    scene = torch.repeat_interleave(torch.arange(len(samples)), torch.tensor([len(s.xyz) for s in samples])).to(device)
-    grid = VoxelGrid.from_points(join("xyz"), join("colors"), voxel_size, scene)
+
+    def join(name):
+        return torch.cat([getattr(sample, name) for sample in samples]).to(device)
+
+    sizes = torch.tensor([len(sample.xyz) for sample in samples])
+    cloud_index = torch.repeat_interleave(torch.arange(len(samples)), sizes).to(device)
+    grid = VoxelGrid.from_points(join("xyz"), join("colors"), voxel_size, cloud_index)
     labels = []
     for name in ("instance", "kind"):
         label = torch.empty(len(grid), dtype=torch.int64, device=device)
@@ -260,22 +263,24 @@ def voxelise(samples, voxel_size, device):
 
 
 def train(config, model_config, folder, device, embedder, max_seconds=float("inf")):
-    """Run, or go on with, a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors.
+    """Start or resume a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors.
 
-    embedder: PromptEmbedder of the text model whose space the features shall live in; returns the Trainer.
+    config: TrainConfig; model_config: SpaCeFormerConfig; embedder: PromptEmbedder of the text model of the features;
+    max_seconds: time limit of this call. Returns the Trainer.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, model_config, embedder, device)
     if (folder / "state.pt").is_file():
         trainer.load_state(folder / "state.pt")
-        logger.info("going on at step %d", trainer.step)
-    start, log = time.monotonic(), TrainingLog(folder)
+        logger.info("resuming at step %d", trainer.step)
+    start = time.monotonic()
+    log = TrainingLog(folder)
     for samples in itertools.islice(_batches(config, trainer.step), config.steps - trainer.step):
-        began, worked = time.monotonic(), time.process_time()
+        wall, cpu = time.monotonic(), time.process_time()
         parts = trainer.train_step(samples)
-        seconds, worked = time.monotonic() - began, time.process_time() - worked
-        speed = {"seconds": seconds, "processor_seconds": worked, "rooms_per_second": len(samples) / seconds}
+        seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
+        speed = {"seconds": seconds, "processor_seconds": cpu_seconds, "rooms_per_second": len(samples) / seconds}
         log.add_step(trainer.step, {**speed, **parts})
         if trainer.step % 20 == 0:
             log.flush()
@@ -293,7 +298,7 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
 
 
 def _validate(trainer, path):
-    """Figures of the exported checkpoint on validation rooms, as a user would get them: dict of name and value."""
+    """Figures of the exported checkpoint on validation rooms: dict of name and value."""
     checkpoint, config = load_file(path), trainer.config
     model_config = Config().with_values({"device": str(trainer.device)}).model
     pipeline = pipeline_of(Segmenter(checkpoint, model_config), trainer.embedder, checkpoint.similarity)
@@ -305,7 +310,7 @@ def _validate(trainer, path):
 
 
 def _batches(config, step):
-    """Lists of Samples. A resumed run continues with rooms that it has not seen."""
+    """Lists of Samples. A resumed run continues with new rooms."""
     stream = RoomStream(config.first_seed + 100_000 * (step > 0) + step, config.reuse, config.any_heading_share)
     loader = torch.utils.data.DataLoader(
         stream,
@@ -319,14 +324,14 @@ def _batches(config, step):
 
 
 def _use_one_thread(_):
-    """For a worker that makes rooms; a function of the module, as workers that are not forked get it by its name."""
+    """Initialiser of workers; at module level, as spawned workers import it by name."""
     torch.set_num_threads(1)
 
 
 def read_config(path):
     """TrainConfig and SpaCeFormerConfig of a yaml file, "" for the defaults. Raises SpaceformerError.
 
-    The file holds values of TrainConfig and, under `model`, those that differ from the demo network's.
+    The file has values of TrainConfig and, under `model`, of SpaCeFormerConfig where they differ from the demo network.
     """
     try:
         values = yaml.safe_load(pathlib.Path(path).read_text()) or {} if path else {}
@@ -340,7 +345,7 @@ def read_config(path):
 
 
 def run(folder, config_path="", device="auto", max_hours=float("inf"), threads=0):
-    """What `spaceformer train` does. threads: of the CPU, 0 for all; max_hours: stop then, to be continued."""
+    """Run `spaceformer train`. threads: CPU threads, 0 for all; max_hours: time limit of this run, which can resume."""
     if threads:
         torch.set_num_threads(threads)
     config, model_config = read_config(config_path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a pipeline finds and names things in generated rooms: the figures that training and benchmarks report."""
+"""Figures of a pipeline on generated rooms, for training and benchmarks."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ..timing import Stopwatch
 
 
 def all_kinds_config(**values):
-    """Config whose vocabulary is everything that the room generator knows."""
+    """Config with all kinds of the room generator as its vocabulary."""
     return Config().with_values(
         {"vocabulary": list(OBJECT_KINDS), "background_labels": list(STRUCTURE), "warm_up": False, **values}
     )
@@ -33,17 +33,17 @@ def pipeline_of(segmenter, embedder, similarity):
 
 
 def validate(pipeline, rooms):
-    """Rows (figure, value) for a pipeline on an iterable of Rooms.
+    """List of (figure, value) for a pipeline on an iterable of Rooms.
 
     ScanNet AP over names and class-agnostic, recall, box F1, point mIoU, and the share of questions whose first
-    answer (or one of the first five) overlaps a right object. The rooms' seeds must be others than those of training.
+    answer (or one of the first five) overlaps a right object. The rooms must not be training rooms.
     """
     results, ranks, seconds = [], {kind: [] for kind in QUESTION_KINDS}, []
     for room in rooms:
-        watch = Stopwatch()
+        stopwatch = Stopwatch()
         pipeline.clear()  # the next room is another map
-        scene = pipeline.process(room.cloud, watch).scene
-        seconds.append(sum(watch.seconds.values()))
+        scene = pipeline.process(room.cloud, stopwatch).scene
+        seconds.append(sum(stopwatch.seconds.values()))
         truth = truth_of(room)
         results.append(evaluate_sample(str(room.seed), prediction_of(scene), truth, len(OBJECT_KINDS)))
         iou = overlap(prediction_of(scene, background=True), truth).iou
@@ -58,7 +58,7 @@ def validate(pipeline, rooms):
 
 
 def prediction_of(scene, background=False):
-    """All objects of a scene as an evaluation SamplePrediction on points, without those of background unless wanted."""
+    """The objects of a scene as SamplePrediction on points; background: with objects of background labels."""
     kept = [item for item in scene.objects if background or not item.background]
     masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
     labels = np.array([item.label_index for item in kept], dtype=np.int64)
@@ -66,7 +66,7 @@ def prediction_of(scene, background=False):
 
 
 def truth_of(room):
-    """The room's objects; what was seen too little to be one of them is not judged."""
+    """GroundTruth of a Room; points of things with too few points to be an object are ignored."""
     labels = np.array([OBJECT_KINDS.index(item.kind) for item in room.objects], dtype=np.int64)
     structure = np.isin(room.kind, [KIND_NAMES.index(name) for name in STRUCTURE])
     boxes = tuple(item.box for item in room.objects)
@@ -74,7 +74,7 @@ def truth_of(room):
 
 
 def ranking(pipeline, scene, text):
-    """Places in scene.objects of all answers to a text, best first."""
+    """Indices into scene.objects of all answers to a text, best first."""
     place = {item.id: i for i, item in enumerate(scene.objects)}
     matches = pipeline.find(ObjectQuery(text, max_results=len(place) or 1, min_score=-1.0), scene).matches
     return [place[match.object.id] for match in matches]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold for any scene: perfect is 1, order is nothing, and a duplicate costs what the rule says."""
+"""Properties of the figures on random samples."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from spaceformer_ros.evaluation import (
 )
 from spaceformer_ros.geometry.boxes import OrientedBox
 
-POINTS, LABELS, LEAST = 240, 3, 4
+POINTS, LABELS, MIN_POINTS = 240, 3, 4
 NAMES = [f"class {i}" for i in range(LABELS)]
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=60, deadline=None)
@@ -48,7 +48,7 @@ def random_prediction(rng):
 
 
 def figures(prediction, truth):
-    report = make_report([evaluate_sample("a", prediction, truth, LABELS)], NAMES, min_region=LEAST)
+    report = make_report([evaluate_sample("a", prediction, truth, LABELS)], NAMES, min_region=MIN_POINTS)
     return {(scope, figure): value for scope, figure, value in report.rows()}
 
 
@@ -61,7 +61,7 @@ def test_perfect_predictions_score_one(seed):
     perfect = SamplePrediction(masks, rng.random(len(masks)), truth.labels, truth.boxes)
     values = [value for (_, figure), value in figures(perfect, truth).items() if figure not in ("scenes",)]
     assert all(np.isnan(value) or value == pytest.approx(1.0) for value in values)
-    if (np.bincount(truth.instance + 1)[1:] >= LEAST).any():
+    if (np.bincount(truth.instance + 1)[1:] >= MIN_POINTS).any():
         assert np.count_nonzero(~np.isnan(values)) > 10
 
 
@@ -119,11 +119,11 @@ def slow_average_precision(scenes, label, threshold):
         area = [set(np.flatnonzero(truth.instance == g)) for g in range(len(truth.labels))]
         void = set(np.flatnonzero(truth.ignored))
         for g, points in enumerate(area):
-            if truth.labels[g] == label and len(points) < LEAST:
+            if truth.labels[g] == label and len(points) < MIN_POINTS:
                 void |= points
-        wanted = [area[g] for g in range(len(area)) if truth.labels[g] == label and len(area[g]) >= LEAST]
+        wanted = [area[g] for g in range(len(area)) if truth.labels[g] == label and len(area[g]) >= MIN_POINTS]
         masks = [set(mask) for mask in prediction.masks]
-        mine = [k for k in range(len(masks)) if prediction.labels[k] == label and len(masks[k]) >= LEAST]
+        mine = [k for k in range(len(masks)) if prediction.labels[k] == label and len(masks[k]) >= MIN_POINTS]
         for points in wanted:
             fits = [k for k in mine if len(points & masks[k]) / len(points | masks[k]) > threshold]
             scores = sorted((prediction.scores[k] for k in fits), reverse=True)
@@ -146,10 +146,10 @@ def test_average_precision_follows_the_slow_reference(seed, threshold):
     """From an IoU of 0.5 on no prediction fits two instances, so that the reference needs no order."""
     rng = np.random.default_rng(seed)
     scenes = [(near(rng, truth), truth) for truth in (random_truth(rng) for _ in range(3))]
-    values = average_precision([overlap(*scene) for scene in scenes], range(LABELS), (threshold,), LEAST)[:, 0]
+    values = average_precision([overlap(*scene) for scene in scenes], range(LABELS), (threshold,), MIN_POINTS)[:, 0]
     for label, value in enumerate(values):
         sizes = [np.bincount(t.instance + 1)[1:][t.labels == label] for _, t in scenes]
-        if (np.concatenate(sizes) >= LEAST).any():
+        if (np.concatenate(sizes) >= MIN_POINTS).any():
             assert value == pytest.approx(slow_average_precision(scenes, label, threshold))
         else:
             assert np.isnan(value)

@@ -8,11 +8,13 @@ import torch
 from helpers.fakes import DIM, FakeEmbedder
 from helpers.networks import tiny_config
 from helpers.paths import CONFIG
+from helpers.rooms import SMALL
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
+from spaceformer_ros.training import data
 from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
 from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
 from spaceformer_ros.weights.checkpoint import load_file
@@ -31,9 +33,15 @@ QUICK = TrainConfig(
 )
 
 
+@pytest.fixture(autouse=True)
+def small_rooms(monkeypatch):
+    """Training on small rooms, which are quick to make."""
+    monkeypatch.setattr(data, "RoomConfig", lambda: SMALL)
+
+
 @pytest.fixture(scope="module")
 def room():
-    return make_room(3)
+    return make_room(3, SMALL)
 
 
 def test_augmented_masks_stay_on_their_objects(room, rng):
@@ -59,9 +67,9 @@ def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
 
 
 def test_every_worker_draws_other_rooms_and_a_seed_fixes_them():
-    first = next(iter(RoomStream(first_seed=10, reuse=2)))
-    again = next(iter(RoomStream(first_seed=10, reuse=2)))
-    other = next(iter(RoomStream(first_seed=11, reuse=2)))
+    first = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
+    again = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
+    other = next(iter(RoomStream(first_seed=11, reuse=2, config=SMALL)))
     assert torch.equal(first.xyz, again.xyz)
     assert len(first.xyz) != len(other.xyz) or not torch.equal(first.xyz, other.xyz)
 

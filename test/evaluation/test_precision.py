@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Average precision and recall by ScanNet's rules."""
+
 import numpy as np
 import pytest
 
