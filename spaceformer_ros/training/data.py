@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..segment.alignment import SQUARE, canonical_heading
+from ..segment.alignment import QUARTER_TURN, manhattan_yaw
 from ..synthetic import KIND_NAMES, RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cropped around a random point
@@ -82,7 +82,7 @@ def augment(room, rng, min_points, any_heading_share=1.0):
     turned = rng.uniform(0, 2 * np.pi)
     if rng.random() >= any_heading_share:
         turned = (
-            SQUARE * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - canonical_heading(room.cloud.xyz)
+            QUARTER_TURN * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - manhattan_yaw(room.cloud.xyz)
         )
     xyz = _move(xyz, turned, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
