@@ -335,7 +335,7 @@ def fuzz_message(seed):
     """Decode one mutated message: its Outcome. Raises AssertionError that names the seed."""
     cloud, names = mutated_message(seed)
     label = f"message seed {seed} ({', '.join(names)})"
-    return judge(lambda: decode(cloud, allow_gray=seed % 2 == 0), cloud.width * cloud.height, label)
+    return judge(lambda: decode(cloud, allow_gray=seed % 2 == 0), max(cloud.width, 1) * max(cloud.height, 1), label)
 
 
 def fuzz_file(folder, name, content, seed):
@@ -378,8 +378,8 @@ def judge(read, max_points, label):
 def check_valid(decoded, max_points):
     """The invariants of a DecodedCloud."""
     cloud = decoded.cloud
-    assert 1 <= len(cloud) <= len(decoded.finite) <= max_points
+    assert 1 <= len(cloud) <= len(decoded.kept) <= max_points
     assert cloud.xyz.shape == cloud.rgb.shape == (len(cloud), 3)
     assert (cloud.xyz.dtype, cloud.rgb.dtype) == (np.float32, np.uint8)
     assert np.isfinite(cloud.xyz).all()
-    assert decoded.finite.sum() == len(cloud)
+    assert decoded.kept.sum() == len(cloud)

@@ -7,7 +7,7 @@ import pathlib
 from dataclasses import dataclass, replace
 
 from .. import SpaceformerError
-from ..clouds.files import READERS, read_cloud
+from ..clouds.files import MAP_SUFFIXES, read_cloud
 from ..config import Config
 from ..disk.hashing import file_sha256
 from ..pipeline import build_pipeline
@@ -83,10 +83,12 @@ def cloud_files(arguments):
     """Absolute paths (str) of cloud files, folders replaced by the cloud files in them. Raises SpaceformerError."""
     paths = []
     for path in map(pathlib.Path, arguments):
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in READERS) if path.is_dir() else [path]
+        inside = (
+            sorted(file for file in path.iterdir() if file.suffix.lower() in MAP_SUFFIXES) if path.is_dir() else [path]
+        )
         paths += [str(file.absolute()) for file in inside]
     if not paths:
-        raise SpaceformerError(f"{', '.join(arguments)}: holds no file with a suffix of {', '.join(READERS)}")
+        raise SpaceformerError(f"{', '.join(arguments)}: holds no file with a suffix of {', '.join(MAP_SUFFIXES)}")
     return list(dict.fromkeys(paths))
 
 

@@ -17,10 +17,14 @@ UPRIGHT = {
 
 @dataclass(frozen=True)
 class Cloud:
-    """N coloured points in one frame.
+    """N points with colours in one frame.
 
-    xyz: [N, 3] float32 metres, finite, z up; rgb: [N, 3] uint8; frame_id: the frame of xyz ("" if unknown);
-    stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud (0 if unknown).
+    xyz: [N, 3] float32 metres, finite, z up
+    rgb: [N, 3] uint8
+    frame_id: the frame of xyz, "" if unknown
+    stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud, 0 if unknown
+    colored: whether rgb are colours; False: the source had none, and rgb is grey, which no file or message repeats
+    remarks: sentences for the user about how the source was read, where that was not certain
     Raises SpaceformerError for a wrong shape or type.
     """
 
@@ -28,6 +32,8 @@ class Cloud:
     rgb: np.ndarray
     frame_id: str = ""
     stamp_ns: int = 0
+    colored: bool = True
+    remarks: tuple = ()
 
     def __post_init__(self):
         for name, array, dtype in (("xyz", self.xyz, np.float32), ("rgb", self.rgb, np.uint8)):

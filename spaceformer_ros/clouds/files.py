@@ -4,17 +4,26 @@
 import pathlib
 
 from .. import SpaceformerError
-from .formats.npz import read_npz, write_npz
+from .formats.libraries import read_e57, read_las, read_mesh
+from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
 from .formats.ply import read_ply, write_ply
+from .formats.tables import read_table
 from .point_records import decode_records
 
-READERS = {".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz}
+READERS = {
+    **{".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
+    **dict.fromkeys((".xyz", ".pts", ".csv"), read_table),
+    **{".las": read_las, ".laz": read_las, ".e57": read_e57},
+    **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
+}
 WRITERS = {".ply": write_ply, ".pcd": write_pcd, ".npz": write_npz}
+MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # what is taken from a folder: the others may be else
+BAGS = (".bag", ".db3", ".mcap")
 
 
 def read_cloud(path, allow_gray=False):
-    """The finite, coloured points of a .ply, .pcd or .npz file as a DecodedCloud. Raises SpaceformerError."""
+    """The usable, coloured points of a file with a suffix of READERS, as a DecodedCloud. Raises SpaceformerError."""
     try:
         return decode_records(read_records(path), allow_gray)
     except SpaceformerError as error:
@@ -23,8 +32,12 @@ def read_cloud(path, allow_gray=False):
 
 def read_records(path):
     """All point properties of a file as a structured array [N]. Raises SpaceformerError."""
+    path = pathlib.Path(path)
+    reader = _by_suffix(READERS, path)
     try:
-        return _by_suffix(READERS, path)(pathlib.Path(path))
+        if path.exists() and not path.is_file():
+            raise SpaceformerError("is not a regular file")
+        return reader(path)
     except OSError as error:
         raise SpaceformerError(f"cannot be read: {error.strerror or error}") from error
 
@@ -43,7 +56,12 @@ def write_cloud(path, cloud, extra=None):
 
 
 def _by_suffix(table, path):
-    suffix = pathlib.Path(path).suffix.lower()
+    suffix = path.suffix.lower()
+    if suffix in BAGS or (path / "metadata.yaml").is_file():
+        raise SpaceformerError(
+            "is a bag: play it (`ros2 bag play`) beside the node, or write its clouds as PCD with `ros2 run pcl_ros "
+            "pointcloud_to_pcd --ros-args -r input:=/cloud_topic`"
+        )
     if suffix not in table:
-        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(sorted(table))}")
+        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(table)}")
     return table[suffix]

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
-from .point_records import decode_records, pack_color
+from .colors import pack_color
+from .coordinates import MAX_NAME, list_names
+from .point_records import decode_records
 
 # sensor_msgs/PointField datatype -> numpy type
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 INT32, UINT32, FLOAT32 = 5, 6, 7
 MAX_POINT_STEP = 2**31 - 1  # bytes; numpy's limit for one item
+MAX_FIELDS = 1000  # of a point; messages of sensors and maps have up to about 70
 MAX_SECONDS = 2**31 - 1  # of a stamp
 
 
@@ -40,15 +43,16 @@ def decode(message, allow_gray=False):
 def structured_view(message):
     """The message's points as a structured array [width * height] over its own bytes; padding is skipped.
 
-    Raises SpaceformerError where the layout does not fit the data.
+    Sizes that a publisher has left at 0, or set wrongly, are taken from the data where only one value fits. Raises
+    SpaceformerError where the layout does not fit the data.
     """
-    width, height, step, row_step = message.width, message.height, message.point_step, message.row_step
     size = len(message.data)
-    if width * height == 0:
-        raise SpaceformerError(f"the cloud is empty: width {width} x height {height}")
-    dtype = _point_dtype(message)
-    if height == 1:
-        row_step = width * step  # one row needs no padding, and some publishers leave row_step at 0
+    width, height = _shape(message)
+    step = message.point_step or (size // (width * height) if size % (width * height) == 0 else 0)
+    dtype = _point_dtype(message, step)
+    row_step = message.row_step
+    if height == 1 or size == width * height * step:
+        row_step = width * step
     if row_step < width * step:
         raise SpaceformerError(f"row_step {row_step} is smaller than width {width} x point_step {step}")
     needed = (height - 1) * row_step + width * step
@@ -61,28 +65,40 @@ def structured_view(message):
     return rows.reshape(-1)
 
 
-def _point_dtype(message):
-    """numpy type of one point. Raises SpaceformerError for fields that do not fit into point_step."""
-    if not 0 < message.point_step <= MAX_POINT_STEP:
-        raise SpaceformerError(f"point_step is {message.point_step}, expected 1 to {MAX_POINT_STEP} bytes")
+def _shape(message):
+    """(width, height) of a message, one row where a publisher has left one of the two at 0."""
+    width, height = message.width, message.height
+    if width * height == 0 and max(width, height) * message.point_step == len(message.data) > 0:
+        return max(width, height), 1
+    if width * height == 0:
+        raise SpaceformerError(f"the cloud is empty: width {width} x height {height}")
+    return width, height
+
+
+def _point_dtype(message, step):
+    """numpy type of one point of `step` bytes. Raises SpaceformerError for fields that do not fit into it."""
+    if not 0 < step <= MAX_POINT_STEP:
+        raise SpaceformerError(f"point_step is {step}, expected 1 to {MAX_POINT_STEP} bytes")
+    if len(message.fields) > MAX_FIELDS:
+        raise SpaceformerError(f"a point has {len(message.fields)} fields; at most {MAX_FIELDS} are read")
     order = ">" if message.is_bigendian else "<"
-    formats, offsets = {}, []  # a dict, because a message may have very many fields
+    formats, offsets = {}, []
     for f in message.fields:
+        name = list_names([f.name])
         if f.datatype not in DATATYPES:
-            raise SpaceformerError(f"field {f.name!r} has datatype {f.datatype}, expected 1 (INT8) to 8 (FLOAT64)")
+            raise SpaceformerError(f"field {name} has datatype {f.datatype}, expected 1 (INT8) to 8 (FLOAT64)")
         kind = np.dtype(order + DATATYPES[f.datatype])
         count = max(int(f.count), 1)
-        if f.offset + kind.itemsize * count > message.point_step:
+        if f.offset + kind.itemsize * count > step:
             raise SpaceformerError(
-                f"field {f.name!r} ends at byte {f.offset + kind.itemsize * count} of a point, "
-                f"but point_step is {message.point_step}"
+                f"field {name} ends at byte {f.offset + kind.itemsize * count} of a point, but point_step is {step}"
             )
         if not f.name or f.name in formats:
-            raise SpaceformerError(f"field name {f.name!r} is empty or used twice")
+            raise SpaceformerError(f"the field name {f.name[:MAX_NAME]!r} is empty or used twice")
         formats[f.name] = kind if count == 1 else (kind, (count,))
         offsets.append(f.offset)
     layout = {"names": list(formats), "formats": list(formats.values()), "offsets": offsets}
-    return np.dtype({**layout, "itemsize": message.point_step})
+    return np.dtype({**layout, "itemsize": step})
 
 
 @dataclass(frozen=True)
@@ -112,5 +128,6 @@ def encode(columns):
 
 
 def cloud_columns(cloud):
-    """The columns x, y, z, rgb of a Cloud, for `encode`."""
-    return {**{axis: cloud.xyz[:, i] for i, axis in enumerate("xyz")}, "rgb": pack_color(cloud.rgb)}
+    """The columns x, y, z and, for coloured ones, rgb of a Cloud, for `encode`."""
+    columns = dict(zip("xyz", cloud.xyz.T))
+    return {**columns, "rgb": pack_color(cloud.rgb)} if cloud.colored else columns

@@ -8,6 +8,7 @@ inserted.
 
 import threading
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from rclpy.time import Time
@@ -47,6 +48,7 @@ class Scans:
             roi=config.roi,
         )
         self._stamp_ns = 0
+        self._colored = True  # whether all scans of the map have colours
         self._map_lock = threading.Lock()
         self._condition = threading.Condition()
         self._queue = deque()
@@ -69,7 +71,7 @@ class Scans:
             if not len(self._map):
                 raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
             cloud = self._map.snapshot(self._settings.config.input.fixed_frame, self._stamp_ns).cloud
-        return DecodedCloud(cloud, np.ones(len(cloud), dtype=bool), colored=True)
+        return DecodedCloud(replace(cloud, colored=self._colored), np.ones(len(cloud), dtype=bool))
 
     def clear(self):
         """Drop the map and the waiting scans."""
@@ -77,6 +79,7 @@ class Scans:
             self._queue.clear()
         with self._map_lock:
             self._map.clear()
+            self._colored = True
         self._counters.map_voxels = 0
 
     def close(self):
@@ -112,5 +115,6 @@ class Scans:
         with self._map_lock:
             self._map.insert(transform.apply(cloud.xyz), cloud.rgb, cloud.stamp_ns * 1e-9)
             self._stamp_ns = cloud.stamp_ns
+            self._colored &= cloud.colored
             self._counters.map_voxels = len(self._map)
         self._counters.scans_inserted += 1

@@ -52,11 +52,15 @@ def test_binary_ply_of_doubles_in_both_byte_orders(tmp_path, form, order):
     [
         (b"solid stl", "does not begin with 'ply'"),
         (b"ply\nformat ascii 1.0\nelement vertex 3\n", "no end_header"),
-        (PLY.format("ascii 1.0", *3 * ["float"], RGB).encode() + b"1 2 3 4 5 6\n", "holds 1 vertices, .* promises 2"),
+        (
+            PLY.format("ascii 1.0", *3 * ["float"], RGB).encode() + b"1.5 2.5 3.5 4 5 6\n",
+            "promises 2 .*: truncated",
+        ),
         (PLY.format("ascii 1.0", *3 * ["float"], RGB).encode() + b"1 2 3 4 5 x\n" * 2, "not a row of numbers"),
         (PLY.format("binary_little_endian 1.0", *3 * ["float"], RGB).encode() + bytes(20), "truncated"),
         (PLY.format("ascii 1.0", *3 * ["float"], "").encode() + b"1 2 3\n4 5 6\n", "no colour"),
-        (b"ply\nformat ascii 1.0\nelement face 1\nproperty list uchar int i\nend_header\n", "before the vertices"),
+        (b"ply\nformat ascii 1.0\nelement face 1\nproperty list uchar int i\nend_header\n", "no vertices .*: face"),
+        (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty half x\nend_header\n1\n", "line 4 .* not supported"),
     ],
 )
 def test_broken_ply_files_are_refused_with_the_path(tmp_path, content, words):
@@ -81,8 +85,8 @@ RED = b"property uchar red\n"
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (b"vertex 2", b"vertex -2", "promises '-2' vertices"),
-        (b"vertex 2", b"vertex", "'element vertex' of the PLY header is incomplete"),
+        (b"vertex 2", b"vertex -2", "line 4 .* promises '-2' of vertex"),
+        (b"vertex 2", b"vertex", "line 4 of the PLY header, 'element vertex', is incomplete"),
         (b"vertex 2", b"vertex 999999999999", "promises 999999999999 of at least 15: truncated"),
         (b"vertex 2", b"vertex " + b"9" * 5000, "expected a whole number"),
         (RED, RED + RED, "'red' is there twice"),
@@ -99,15 +103,18 @@ def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
     ("old", "new", "words"),
     [
         (b"POINTS 50", b"POINTS 99999999999", r"promises 99999999999 x 16: truncated"),
-        (b"COUNT 1 1 1 1", b"COUNT 1 1 1 999999999", "bytes per point, more than"),
-        (b"POINTS", b"# more\n\nVERSION 0.7\nPOINTS", "no line DATA among the first 10 lines"),
+        (b"COUNT 1 1 1 1", b"COUNT 1 1 1 999999999", "bytes per point, expected 1 to 65536"),
+        (b"COUNT 1 1 1 1", b"COUNT 1 1 1", "different numbers of entries"),
+        (b"TYPE F F F F", b"TYPE F F Q F", "field 'z' of the PCD has TYPE Q and SIZE 4"),
+        (b"FIELDS", b"FELDS", r"line 3 of the PCD header, 'FELDS x y z rgb', has no known keyword"),
+        (b"DATA binary", b"DATA base64", "DATA 'base64"),
     ],
 )
 @pytest.mark.parametrize("data", ["binary", "binary_compressed"])
 def test_pcd_headers_that_lie_are_refused(tmp_path, cloud, data, old, new, words):
     path = tmp_path / "a.pcd"
     write_cloud(path, cloud)
-    content = path.read_bytes().replace(b"binary_compressed", data.encode())
+    content = path.read_bytes().replace(b"DATA binary\n", f"DATA {data}\n".encode())
     assert old in content
     path.write_bytes(content.replace(old, new))
     with pytest.raises(SpaceformerError, match=words):
@@ -121,7 +128,7 @@ def test_a_pcd_of_text_with_too_few_points_is_refused(tmp_path):
     (tmp_path / "a.pcd").write_text(header.format(2) + "1 2 3 4\n5 6 7 8\n")
     assert len(read_cloud(tmp_path / "a.pcd").cloud) == 2
     (tmp_path / "a.pcd").write_text(header.format(3) + "1 2 3 4\n5 6 7 8\n")
-    with pytest.raises(SpaceformerError, match="holds 2 points, its header promises 3"):
+    with pytest.raises(SpaceformerError, match="holds 16 bytes of points, its header promises 3 rows"):
         read_cloud(tmp_path / "a.pcd")
 
 
@@ -129,7 +136,7 @@ def test_an_npz_with_a_lying_array_header_is_refused(tmp_path):
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 3), }".ljust(117) + "\n"
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("xyz.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode() + bytes(120))
-    with pytest.raises(SpaceformerError, match="buffer is too small"):
+    with pytest.raises(SpaceformerError, match=r"its header promises \[99999999999, 3\] values"):
         read_cloud(tmp_path / "a.npz")
 
 
@@ -144,7 +151,7 @@ def test_an_npz_with_a_lying_directory_is_refused(tmp_path, cloud):
 
 def test_npz_colors_must_be_numbers(tmp_path, cloud):
     np.savez(tmp_path / "a.npz", xyz=cloud.xyz, rgb=cloud.rgb.astype(str))
-    with pytest.raises(SpaceformerError, match="'red' holds <U3, expected one number per point"):
+    with pytest.raises(SpaceformerError, match="'rgb' holds <U3, expected one number per point"):
         read_cloud(tmp_path / "a.npz")
 
 
@@ -158,8 +165,8 @@ def test_arrays_in_any_order_and_other_members_of_an_npz_are_no_problem(tmp_path
 def test_missing_files_and_unknown_suffixes_are_refused(tmp_path):
     with pytest.raises(SpaceformerError, match="No such file"):
         read_cloud(tmp_path / "none.ply")
-    with pytest.raises(SpaceformerError, match=r"'.las' is not one of .npz, .pcd, .ply"):
-        read_cloud(tmp_path / "cloud.las")
+    with pytest.raises(SpaceformerError, match=r"'.doc' is not one of .ply, .pcd, .npz"):
+        read_cloud(tmp_path / "cloud.doc")
 
 
 def test_npz_never_unpickles(tmp_path):

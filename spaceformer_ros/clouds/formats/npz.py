@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NPZ: one array per property. Never unpickles, and allocates only what the file really holds."""
+"""NPZ and NPY: never unpickled, and memory is allocated only for what a file really holds."""
 
+import math
 import zipfile
 
 import numpy as np
 
 from ... import SpaceformerError
+from ..coordinates import list_names
 
+COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "vertices")  # names of arrays, best first
+MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array that expands more, to more bytes than this, is refused
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -25,17 +29,46 @@ def read_arrays(path):
 
 
 def read_npz(path):
-    """Arrays xyz [N, 3] and rgb [N, 3] (uint8), and any further array of length N as a property."""
+    """Records of an NPZ file: one array of coordinates [N, 3] (one of COORDINATES), or [N, 6 or 7] with colours in the
+    last columns, colours in an array [N, 3 or 4] (see colors.py), and any further array of length N."""
     arrays = read_arrays(path)
-    xyz = arrays.pop("xyz", None)
-    if xyz is None or xyz.ndim != 2 or xyz.shape[1] != 3:
-        raise SpaceformerError(f"needs an array xyz [N, 3] (found {', '.join(arrays) or 'nothing'})")
-    columns = dict(zip("xyz", xyz.T))
-    rgb = arrays.pop("rgb", None)
-    if rgb is not None and rgb.shape == xyz.shape:
-        columns.update(zip(("red", "green", "blue"), rgb.T))
-    columns.update({name: array for name, array in arrays.items() if name and array.shape == (len(xyz),)})
-    points = np.empty(len(xyz), dtype=[(name, column.dtype) for name, column in columns.items()])
+    name = next((name for name in COORDINATES if name in arrays), None)
+    if name is None or arrays[name].ndim != 2 or arrays[name].shape[1] < 3:
+        raise SpaceformerError(f"needs an array xyz [N, 3] (found {list_names(arrays)})")
+    table = arrays.pop(name)
+    columns = table_columns(table)
+    further = {
+        key: array
+        for key, array in arrays.items()
+        if key and key not in columns and array.ndim and len(array) == len(table) and array.ndim <= 2
+    }
+    return stack_columns({**columns, **further})
+
+
+def read_npy(path):
+    """Records of an NPY file: structured, or a table [N, 3], [N, 6] or [N, 7]: x, y, z, red, green, blue(, alpha)."""
+    try:
+        with open(path, "rb") as file:
+            array = _parse_array(file, path.stat().st_size)
+    except (ValueError, KeyError, TypeError, SyntaxError, EOFError) as error:
+        raise SpaceformerError(f"cannot be read as NPY ({type(error).__name__}: {error})") from error
+    if array.dtype.names:
+        return array.reshape(-1)
+    if array.ndim != 2 or array.shape[1] not in (3, 6, 7):
+        raise SpaceformerError(f"holds an array {list(array.shape)}, expected [N, 3], [N, 6] or [N, 7]")
+    return stack_columns(table_columns(array))
+
+
+def table_columns(table):
+    """Dict name -> column of a table [N, C]: x, y, z and, from six columns on, rgb."""
+    columns = dict(zip("xyz", table[:, :3].T))
+    return {**columns, "rgb": table[:, 3:]} if table.shape[1] in (6, 7) else columns
+
+
+def stack_columns(columns):
+    """Structured array of a dict name -> array [N] or [N, K]."""
+    dtype = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
+    points = np.empty(len(next(iter(columns.values()))), dtype=dtype)
     for name, column in columns.items():
         points[name] = column
     return points
@@ -43,13 +76,22 @@ def read_npz(path):
 
 def _read_array(archive, entry):
     """One array of an NPZ. numpy's own reader allocates what the header promises before it looks for the data."""
+    if entry.file_size > MAX_RATIO * max(entry.compress_size, 1) and entry.file_size > MAX_EXPANDED:
+        raise ValueError(f"{list_names([entry.filename])} expands {entry.compress_size} bytes to {entry.file_size}")
     with archive.open(entry) as file:
-        shape, column_major, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
-        if dtype.hasobject:
-            raise ValueError(f"{entry.filename} holds Python objects, which are never unpickled")
-        return np.ndarray(shape, dtype, buffer=file.read(), order="F" if column_major else "C")
+        return _parse_array(file, entry.file_size)
+
+
+def _parse_array(file, size):
+    shape, column_major, dtype = HEADER_READERS[np.lib.format.read_magic(file)](file)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are never unpickled")
+    if math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"its header promises {list(shape)} values of {dtype.itemsize} bytes, it has {size} bytes")
+    return np.ndarray(shape, dtype, buffer=file.read(), order="F" if column_major else "C")
 
 
 def write_npz(path, cloud, extra):
-    """Compressed NPZ with xyz, rgb and the extra arrays."""
-    np.savez_compressed(path, xyz=cloud.xyz, rgb=cloud.rgb, **extra)
+    """Compressed NPZ with xyz, for coloured clouds rgb, and the extra arrays."""
+    colors = {"rgb": cloud.rgb} if cloud.colored else {}
+    np.savez_compressed(path, xyz=cloud.xyz, **colors, **extra)

@@ -2,99 +2,294 @@
 """PLY: read and written here, because no library fits.
 
 plyfile is GPL-3, meshio reads uchar colours as signed, and trimesh drops further properties such as instances.
+Format: G. Turk, "The PLY Polygon File Format" (1994).
 """
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ... import SpaceformerError
+from .text import parse_numbers, to_records
 
 TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
     **{"ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"},
     **{"float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
 }
-NAMES = {
-    "i1": "char",
-    "u1": "uchar",
-    "i2": "short",
-    "u2": "ushort",
-    "i4": "int",
-    "u4": "uint",
-    "f4": "float",
-    "f8": "double",
-}
-FORMATS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
-MIN_WORDS = {"format": 2, "element": 3, "property": 3}  # minimum number of words of a header line
+NAMES = {"i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float"}
+NAMES["f8"] = "double"
+BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 MAX_HEADER = 1 << 16  # bytes
+MAX_PROPERTIES = 1000  # of an element
+MAX_LISTS = 1_000_000  # rows of lists of different lengths that are skipped
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass
+class Property:
+    """A property of an element. kind: numpy type; length_kind: numpy type of a list's length, "" for a single value."""
+
+    name: str
+    kind: str
+    length_kind: str = ""
+
+
+@dataclass
+class Element:
+    """An element of the header with its properties."""
+
+    name: str
+    count: int
+    properties: list = field(default_factory=list)
 
 
 def read_ply(path):
-    """Vertex properties of an ASCII or binary PLY; faces and other elements behind the vertices are left alone."""
+    """Vertex properties of an ASCII or binary PLY; list properties and all other elements are skipped."""
     with open(path, "rb") as file:
-        byte_order, count, dtype = _read_ply_header(file)
-        least = dtype.itemsize if byte_order else len(dtype)  # bytes of a vertex
-        held = path.stat().st_size - file.tell()
-        if held < count * least:  # looked at first: reading would allocate what the header promises
-            raise SpaceformerError(
-                f"holds {held} bytes of vertices, its header promises {count} of at least {least}: truncated"
-            )
+        byte_order, elements, start = _parse_header(file.read(MAX_HEADER))
+        size = path.stat().st_size - start
+        file.seek(start)
+        index = [element.name for element in elements].index("vertex")
+        before, vertices = elements[:index], elements[index]
+        _check_size(elements[: index + 1], size, byte_order)
         if byte_order:
-            return np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)
-        return _read_ply_text(file, count, dtype)
+            return _read_binary(file, before, vertices, byte_order)
+        return _read_text(file, before, vertices)
 
 
-def _read_ply_header(file):
-    """Byte order ("" for ASCII), number of vertices and their type; leaves the file at the first vertex."""
-    if file.readline(16).strip() != b"ply":
+def _check_size(elements, size, byte_order):
+    """Refuse headers that promise more than the file has, before memory is allocated for it."""
+    needed = sum(element.count * _min_row(element, byte_order) for element in elements)
+    if size < needed:
+        raise SpaceformerError(
+            f"holds {size} bytes of vertices, its header promises {elements[-1].count} of at least "
+            f"{_min_row(elements[-1], byte_order)}: truncated"
+        )
+
+
+def _min_row(element, byte_order):
+    """Minimum size of a row of an element in bytes: in text a digit and a blank for each value."""
+    if not byte_order:
+        return max(1, 2 * len(element.properties) - 1)
+    return sum(np.dtype(prop.length_kind or prop.kind).itemsize for prop in element.properties)
+
+
+# --- header ----------------------------------------------------------------------------------------------------------
+
+
+def _parse_header(head):
+    """Byte order ("" for text), elements, and the position of the first byte after the header."""
+    position = len(BOM) if head.startswith(BOM) else 0
+    if not head[position:].startswith(b"ply"):
         raise SpaceformerError("this is not a PLY file: it does not begin with 'ply'")
-    byte_order, element, count, properties = None, None, 0, []
-    while (line := file.readline(MAX_HEADER).decode("ascii", "replace").split()) != ["end_header"]:
-        if not line or file.tell() > MAX_HEADER:
-            raise SpaceformerError("the PLY header has no end_header")
-        if len(line) < MIN_WORDS.get(line[0], 1):
-            raise SpaceformerError(f"the line {' '.join(line)!r} of the PLY header is incomplete")
-        if line[0] == "format":
-            byte_order = FORMATS.get(line[1])
-        elif line[0] == "element":
-            if element is None and line[1] != "vertex":
-                raise SpaceformerError(f"element {line[1]} stands before the vertices: write the vertices first")
-            element = line[1]
-            count = _vertex_count(line[2]) if element == "vertex" else count
-        elif line[0] == "property" and element == "vertex":
-            if line[1] not in TYPES:
-                raise SpaceformerError(f"vertex property {' '.join(line[1:])!r} has a type that is not supported")
-            if line[-1] in [name for name, _ in properties]:
-                raise SpaceformerError(f"vertex property {line[-1]!r} is there twice")
-            properties.append((line[-1], (byte_order or "<") + TYPES[line[1]]))
-    if byte_order is None or not properties:
-        raise SpaceformerError(f"the PLY header has no known format or no vertices (formats: {', '.join(FORMATS)})")
-    return byte_order, count, np.dtype(properties)
+    byte_order, elements = None, []
+    for number, line, end in _lines(head, position):
+        words = line.split()
+        if words[:1] == ["end_header"]:
+            _check_header(byte_order, elements)
+            return byte_order, elements, end
+        if words[:1] == ["format"]:
+            byte_order = _byte_order(words, number)
+        elif words[:1] == ["element"]:
+            elements.append(_element(words, number))
+        elif words[:1] == ["property"]:
+            _add_property(elements, words, number)
+    raise SpaceformerError(f"the PLY header has no end_header among its first {MAX_HEADER} bytes")
 
 
-def _vertex_count(word):
-    if not word.isdigit() or len(word) > 18:
-        raise SpaceformerError(f"the PLY header promises {word[:40]!r} vertices, expected a whole number")
-    return int(word)
+def _lines(head, position):
+    """Number, text and end of the header's lines, which end with LF, CR LF or CR, as the first one does."""
+    feed, carriage = head.find(b"\n", position), head.find(b"\r", position)
+    ending = b"\r" if carriage >= 0 and (feed < 0 or carriage + 1 < feed) else b"\n"
+    number = 0
+    while (end := head.find(ending, position)) >= 0:
+        number += 1
+        yield number, head[position:end].decode("latin-1").strip(), end + 1
+        position = end + 1
 
 
-def _read_ply_text(file, count, dtype):
-    tokens = file.read().split(None, count * len(dtype))[: count * len(dtype)]
-    if len(tokens) < count * len(dtype):
-        raise SpaceformerError(f"holds {len(tokens) // len(dtype)} vertices, its header promises {count}: truncated")
+def _byte_order(words, number):
+    if len(words) < 2 or words[1] not in BYTE_ORDERS:
+        raise SpaceformerError(
+            f"line {number} of the PLY header, {' '.join(words)[:80]!r}: expected one of {', '.join(BYTE_ORDERS)}"
+        )
+    return BYTE_ORDERS[words[1]]
+
+
+def _element(words, number):
+    if len(words) < 3:
+        raise SpaceformerError(f"line {number} of the PLY header, {' '.join(words)[:80]!r}, is incomplete")
+    if not words[2].isdigit() or len(words[2]) > 18:
+        raise SpaceformerError(
+            f"line {number} of the PLY header promises {words[2][:40]!r} of {words[1][:40]}, expected a whole number"
+        )
+    return Element(words[1], int(words[2]))
+
+
+def _add_property(elements, words, number):
+    where = f"line {number} of the PLY header, {' '.join(words)[:80]!r}"
+    is_list = words[1:2] == ["list"]
+    if len(words) < (5 if is_list else 3):
+        raise SpaceformerError(f"{where}, is incomplete")
+    if not elements:
+        raise SpaceformerError(f"{where}, is not below an element")
+    kinds = words[2:4] if is_list else words[1:2]
+    if any(kind not in TYPES for kind in kinds) or (is_list and TYPES[kinds[0]][0] == "f"):
+        raise SpaceformerError(f"{where}, has a type that is not supported")
+    properties = elements[-1].properties
+    if words[-1] in [prop.name for prop in properties]:
+        raise SpaceformerError(f"{where}: property {words[-1][:40]!r} is there twice")
+    if len(properties) == MAX_PROPERTIES:
+        raise SpaceformerError(f"{where}: more than {MAX_PROPERTIES} properties")
+    properties.append(Property(words[-1], TYPES[kinds[-1]], TYPES[kinds[0]] if is_list else ""))
+
+
+def _check_header(byte_order, elements):
+    if byte_order is None:
+        raise SpaceformerError(f"the PLY header has no line 'format' (formats: {', '.join(BYTE_ORDERS)})")
+    names = [element.name for element in elements]
+    if names.count("vertex") != 1 or not elements[names.index("vertex")].properties:
+        raise SpaceformerError(f"the PLY header has no vertices (elements: {', '.join(names)[:200] or 'none'})")
+
+
+# --- binary ----------------------------------------------------------------------------------------------------------
+
+
+def _read_binary(file, before, vertices, byte_order):
+    for element in before:
+        _skip_binary(file, element, byte_order)
+    dtype = _row_type(file, vertices, byte_order)
+    content = file.read(vertices.count * dtype.itemsize)
+    if len(content) < vertices.count * dtype.itemsize:
+        raise SpaceformerError(
+            f"holds {len(content) // dtype.itemsize} vertices, {vertices.count} are promised: truncated"
+        )
+    rows = np.frombuffer(content, dtype=dtype)
+    _check_lengths(rows, vertices)
+    names = [prop.name for prop in vertices.properties if not prop.length_kind]
+    return rows[names] if len(names) < len(vertices.properties) else rows
+
+
+def _row_type(file, element, byte_order):
+    """numpy type of a row whose lists have the lengths of the first row; the file stays where it is."""
+    position, fields = file.tell(), []
+    for index, prop in enumerate(element.properties):
+        if prop.length_kind:
+            length = _read_length(file, byte_order + prop.length_kind) if element.count else 0
+            fields.append((f"length of {index}", byte_order + prop.length_kind))
+            fields.append((f"list {index}", byte_order + prop.kind, (length,)))
+            file.seek(length * np.dtype(prop.kind).itemsize, 1)
+        else:
+            fields.append((prop.name, byte_order + prop.kind))
+            file.seek(np.dtype(prop.kind).itemsize, 1)
+    file.seek(position)
+    return np.dtype(fields)
+
+
+def _read_length(file, kind):
+    content = file.read(np.dtype(kind).itemsize)
+    length = int(np.frombuffer(content, dtype=kind)[0]) if len(content) == np.dtype(kind).itemsize else -1
+    if not 0 <= length <= MAX_PROPERTIES:
+        raise SpaceformerError(f"a list has {length} values, expected 0 to {MAX_PROPERTIES}: the file is damaged")
+    return length
+
+
+def _check_lengths(rows, element):
+    for index, prop in enumerate(element.properties):
+        if prop.length_kind and len(rows) and (rows[f"length of {index}"] != rows[f"length of {index}"][0]).any():
+            raise SpaceformerError(
+                f"the lists {prop.name!r} of the vertices have different lengths: write the vertices without lists"
+            )
+
+
+def _skip_binary(file, element, byte_order):
+    """Move behind an element, quickly where all its lists are as long as those of its first row."""
+    start, dtype = file.tell(), _row_type(file, element, byte_order)
+    if not any(prop.length_kind for prop in element.properties):
+        file.seek(element.count * dtype.itemsize, 1)
+        return
+    content = file.read(element.count * dtype.itemsize)
+    rows = np.frombuffer(content[: len(content) // dtype.itemsize * dtype.itemsize], dtype=dtype)
+    lengths = [rows[name] for name in dtype.names if name.startswith("length of ")]
+    if len(rows) == element.count and all((length == length[:1]).all() for length in lengths):
+        return
+    if element.count > MAX_LISTS:
+        raise SpaceformerError(
+            f"element {element.name!r} before the vertices has {element.count} lists of different lengths: write the "
+            "vertices first"
+        )
+    file.seek(start)
+    for _ in range(element.count):
+        for prop in element.properties:
+            length = _read_length(file, byte_order + prop.length_kind) if prop.length_kind else 1
+            file.seek(length * np.dtype(prop.kind).itemsize, 1)
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
+
+
+def _read_text(file, before, vertices):
+    text = file.read()
+    if b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
+    text = _skip_lines(text, sum(element.count for element in before))
+    has_lists = any(prop.length_kind for prop in vertices.properties)
+    singles = [prop for prop in vertices.properties if not prop.length_kind]
+    if has_lists:
+        table = _parse_rows(text, vertices)
+    else:
+        numbers = _parse_vertices(text, vertices.count * len(singles))
+        table = numbers[: len(numbers) // len(singles) * len(singles)].reshape(-1, len(singles))
+    if len(table) < vertices.count:
+        raise SpaceformerError(f"holds {len(table)} vertices, its header promises {vertices.count}: truncated")
+    return to_records(table, np.dtype([(prop.name, prop.kind) for prop in singles]))
+
+
+def _parse_vertices(text, count):
     try:
-        table = np.array(tokens, dtype=np.float64).reshape(count, len(dtype))
-    except ValueError as error:
+        return parse_numbers(text, count)
+    except SpaceformerError as error:
         raise SpaceformerError(f"a vertex is not a row of numbers: {error}") from error
-    points = np.empty(count, dtype=dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # a value may not fit into its property
-        for column, name in enumerate(dtype.names):
-            points[name] = table[:, column]
-    return points
+
+
+def _skip_lines(text, count):
+    """What is left of a text behind `count` lines that are not blank."""
+    position = 0
+    while count:
+        end = text.find(b"\n", position)
+        if end < 0:
+            return b""
+        count -= bool(text[position:end].strip())
+        position = end + 1
+    return text[position:]
+
+
+def _parse_rows(text, vertices):
+    """Table [N, C] of the single values of vertices with lists, line by line."""
+    lines = [line for line in text.split(b"\n", 2 * vertices.count + 1) if line.strip()][: vertices.count]
+    table = np.empty((len(lines), sum(not prop.length_kind for prop in vertices.properties)))
+    for row, line in zip(table, lines):
+        values, position, column = _parse_vertices(line, -1), 0, 0
+        for prop in vertices.properties:
+            if position >= len(values):
+                raise SpaceformerError(f"the vertex {line[:60].decode('latin-1')!r} has too few values")
+            if prop.length_kind:
+                position += int(min(max(values[position], 0), len(values))) + 1
+            else:
+                row[column] = values[position]
+                position, column = position + 1, column + 1
+    return table
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 
 def write_ply(path, cloud, extra):
-    """Binary little-endian PLY with x, y, z, red, green, blue and the extra properties."""
-    columns = {**dict(zip("xyz", cloud.xyz.T)), **dict(zip(("red", "green", "blue"), cloud.rgb.T))}
+    """Binary little-endian PLY with x, y, z, for coloured clouds red, green, blue, and the extra properties."""
+    columns = dict(zip("xyz", cloud.xyz.T))
+    if cloud.colored:
+        columns.update(zip(("red", "green", "blue"), cloud.rgb.T))
     columns.update({name: _ply_column(name, column) for name, column in extra.items()})
     points = np.empty(len(cloud), dtype=[(name, column.dtype.newbyteorder("<")) for name, column in columns.items()])
     for name, column in columns.items():

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Coordinates of point records: which columns they are in, and which points are part of the map."""
+
+import numpy as np
+
+from .. import SpaceformerError
+
+MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
+MIN_FAR = 1000.0  # metres from the median, below which no point is an outlier
+FAR_EXTENTS = 10.0  # extents of the middle 98 % of the points, beyond which a point is an outlier
+SAMPLE = 1_000_000  # points that quantiles are taken from
+MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # more points than this at exactly (0, 0, 0) are missing measurements
+
+
+def read_coordinates(points):
+    """[N, 3] float32 or float64 metres of structured records [N]: fields x, y, z (or X, Y, Z), or xyz with 3 values.
+
+    Raises SpaceformerError where there are none, or they are not floats of their own.
+    """
+    fields = points.dtype.fields or {}
+    for names in ("xyz", "XYZ"):
+        if all(name in fields for name in names):
+            if len({fields[name][1] for name in names}) < 3:
+                raise SpaceformerError(
+                    f"fields {', '.join(names)} have the same offset in a point: give each an offset of its own"
+                )
+            return np.column_stack([_floats(name, points[name], 1) for name in names])
+        if names in fields and points[names].ndim == 2 and points[names].shape[1] == 3:
+            return _floats(names, points[names], 2)
+    missing = ", ".join(axis for axis in "xyz" if axis not in fields)
+    raise SpaceformerError(f"the cloud has no field {missing} (fields: {list_names(fields)})")
+
+
+def list_names(names):
+    """Names for a message: not more than MAX_NAMES, and not more than MAX_NAME characters of each."""
+    names = list(names)
+    shown = [name if name.isprintable() else ascii(name) for name in (name[:MAX_NAME] for name in names[:MAX_NAMES])]
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return (", ".join(shown) or "none") + more
+
+
+def _floats(name, column, ndim):
+    if column.ndim != ndim or column.dtype.kind != "f":
+        raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected one float32 or float64 per point")
+    if column.dtype.itemsize not in (4, 8) or not column.dtype.isnative:
+        return column.astype(np.float64 if column.dtype.itemsize == 8 else np.float32)
+    return column
+
+
+def usable_points(xyz):
+    """Which points [N] are part of the map, and remarks about others that are not just missing.
+
+    Not usable are points with a coordinate that is not finite, many points at exactly (0, 0, 0), which sensors write
+    where they measured nothing, and far outliers, which would make the map too large. xyz: [N, 3] metres. Returns
+    (mask [N] bool, remarks).
+    """
+    with np.errstate(invalid="ignore"):
+        usable, remarks = (np.abs(xyz) <= np.finfo(np.float32).max).all(axis=1), []  # NaN and infinity are not
+    empty = usable & (xyz == 0).all(axis=1)
+    count = np.count_nonzero(empty)
+    if count > max(MIN_EMPTY, MIN_EMPTY_SHARE * len(xyz)) and count < np.count_nonzero(usable):
+        usable &= ~empty
+        remarks.append(f"left out {count} points at exactly (0, 0, 0), which sensors write where they measured nothing")
+    far = _far_outliers(xyz, usable)
+    count = np.count_nonzero(far)
+    if count:
+        usable &= ~far
+        worst = float(np.abs(xyz[far]).max())
+        remarks.append(f"left out far outliers: {count} of {len(xyz)} points, with coordinates up to {worst:.3g} m")
+    return usable, tuple(remarks)
+
+
+def _far_outliers(xyz, usable):
+    """[N] bool: points further from the median than MIN_FAR and FAR_EXTENTS times the extent of the middle 98 %."""
+    far = np.zeros(len(xyz), dtype=bool)
+    limits = {"where": usable, "initial": 0.0}
+    if all(
+        float(column.max(**limits)) - float(column.min(**limits)) < MIN_FAR for column in xyz.T
+    ):  # the usual case, quickly
+        return far
+    rows = np.flatnonzero(usable)
+    sample = xyz[rows[:: max(1, len(rows) // SAMPLE)]].astype(np.float64)
+    low, middle, high = np.quantile(sample, (0.01, 0.5, 0.99), axis=0)
+    reach = np.maximum(MIN_FAR, FAR_EXTENTS * (high - low).max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column, center in zip(xyz.T, middle):  # one by one: numpy is slow along short rows
+            far |= ~(np.abs(column - center) <= reach)
+    return far & usable

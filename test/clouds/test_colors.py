@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a colour can be in a file or a message, and which reading is taken."""
+
+import numpy as np
+import pytest
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds.colors import SH_C0, read_colors
+
+TRIPLES = (
+    *("r g b", "R G B", "red green blue", "Red Green Blue", "RED GREEN BLUE"),
+    *("diffuse_red diffuse_green diffuse_blue", "scalar_Red scalar_Green scalar_Blue"),
+)
+
+
+@pytest.fixture
+def rgb(rng):
+    return np.vstack([rng.integers(0, 256, (97, 3), dtype=np.uint8), [[255, 0, 255], [0, 255, 0], [0, 0, 0]]]).astype(
+        np.uint8
+    )
+
+
+def records(**columns):
+    """A structured array of columns [N] or [N, K]."""
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    kinds = [(name, array.dtype, array.shape[1:]) for name, array in arrays.items()]
+    points = np.empty(len(next(iter(arrays.values()))), dtype=kinds)
+    for name, array in arrays.items():
+        points[name] = array
+    return points
+
+
+def triple(channels, names="r g b"):
+    return records(**dict(zip(names.split(), channels.T)))
+
+
+@pytest.mark.parametrize("names", TRIPLES)
+def test_names_of_channels(rgb, names):
+    assert np.array_equal(read_colors(triple(rgb, names))[0], rgb)
+
+
+def test_names_that_differ_in_case_only_are_not_guessed(rgb):
+    points = records(**dict.fromkeys(("R", "r", "G", "B", "g", "b"), rgb[:, 0]))
+    assert np.array_equal(read_colors(points)[0][:, 1], rgb[:, 0])  # r, g, b are exact names
+    assert read_colors(records(RED=rgb[:, 0], Red=rgb[:, 0], green=rgb[:, 1], blue=rgb[:, 2]))[0] is None
+
+
+@pytest.mark.parametrize("name", ["rgb", "rgba", "RGB"])
+@pytest.mark.parametrize("form", ["u4", "i4", ">u4", "bits", "alpha", ">f4", "number f4", "number f8", "bits f8", "u8"])
+def test_packed_colors(rgb, name, form):
+    red, green, blue = rgb.astype(np.uint32).T
+    packed = red << 16 | green << 8 | blue
+    columns = {
+        "bits": packed.view("f4"),
+        "alpha": (packed | 0xFF000000).view("f4"),
+        ">f4": packed.view("f4").astype(">f4"),
+        "number f4": packed.astype("f4"),
+        "number f8": packed.astype("f8"),
+        "bits f8": packed.view("f4").astype("f8"),
+    }
+    column = columns[form] if form in columns else packed.astype(form)
+    assert np.array_equal(read_colors(records(**{name: column}))[0], rgb)
+
+
+@pytest.mark.parametrize("name", ["rgb", "rgba", "color", "colors"])
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4", "f8"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_arrays_of_channels(rgb, name, kind, channels):
+    values = np.column_stack([rgb, rgb[:, 0]])[:, :channels]
+    values = values * {"u2": np.uint16(257), "f4": np.float32(1 / 255), "f8": 1 / 255}.get(kind, 1)
+    assert np.array_equal(read_colors(records(**{name: values.astype(kind)}))[0], rgb)
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "remark"),
+    [
+        ("u1", 1, ""),
+        ("i1", 1, ""),
+        ("i4", 1, ""),
+        ("u2", 1, "16-bit colours up to 255 were read as 8 bit"),
+        ("u2", 256, "colours up to 65280 were read as 16 bit"),
+        ("u2", 257, "colours up to 65535 were read as 16 bit"),
+        ("i8", 257, "colours up to 65535 were read as 16 bit"),
+        ("f4", 1 / 255, ""),
+        ("f8", 1 / 255, ""),
+        ("f4", 1, ""),
+        ("f8", 257, "colours up to 65535 were read as 16 bit"),
+    ],
+)
+def test_ranges_of_channels(rgb, kind, factor, remark):
+    values = (rgb * np.float64(factor)).astype(kind) if kind != "i1" else rgb.view("i1")
+    found, remarks = read_colors(triple(values))
+    assert np.array_equal(found, rgb)
+    assert [remark] if remark else [text.split(": ")[1] for text in remarks] == []
+
+
+def test_a_channel_that_stays_below_one_is_read_as_the_others():
+    values = np.array([[200.0, 100.0, 0.9], [10.0, 20.0, 0.2]])
+    assert read_colors(triple(values))[0].tolist() == [[200, 100, 1], [10, 20, 0]]
+
+
+def test_colors_of_a_little_over_one_are_clipped_with_a_remark():
+    found, remarks = read_colors(triple(np.array([[1.2, 0.5, 0.0]])))
+    assert found.tolist() == [[255, 128, 0]]
+    assert "colours up to 1.20 were read as 0 to 1" in remarks[0]
+
+
+def test_gaussian_splats(rgb):
+    harmonics = ((rgb / 255 - 0.5) / SH_C0).astype(np.float32)
+    found, remarks = read_colors(triple(harmonics, "f_dc_0 f_dc_1 f_dc_2"))
+    assert np.array_equal(found, rgb)
+    assert "Gaussian splats" in remarks[0]
+
+
+def test_no_color_is_none():
+    assert read_colors(records(intensity=np.ones(3, dtype=np.float32))) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (triple(np.full((2, 3), 70_000.0)), "colours up to 70000; expected 0 to 1"),
+        (records(rgb=np.zeros(2, dtype="u2")), "'rgb' holds uint16, expected 32 bits"),
+        (records(r=["a"], g=["b"], b=["c"]), "'r' holds <U1"),
+        (records(rgb=np.zeros((2, 2), dtype="u1")), "expected 32 bits per point, or 3 or 4 channels"),
+    ],
+)
+def test_other_forms_are_refused(points, words):
+    with pytest.raises(SpaceformerError, match=words):
+        read_colors(points)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files as other programs write them: each is read, or refused in one sentence."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
+from spaceformer_ros.clouds.formats.lzf import _decompress
+
+XYZ = [[1.0, 2.0, 3.0], [-1.5, 0.25, 8.0]]
+RGB = [[255, 128, 0], [1, 2, 3]]
+HEADER = "ply\nformat ascii 1.0\nelement vertex 2\n"
+PROPERTIES = "".join(f"property float {axis}\n" for axis in "xyz")
+PROPERTIES += "".join(f"property uchar {name}\n" for name in ("red", "green", "blue"))
+ROWS = "1 2 3 255 128 0\n-1.5 .25 8 1 2 3\n"
+LIST = "property list uchar int owners\n"
+FACES = "element face 2\nproperty list uchar int vertex_indices\n"
+
+
+def check(path):
+    cloud = read_cloud(path).cloud
+    assert cloud.xyz.tolist() == XYZ
+    assert cloud.rgb.tolist() == RGB
+
+
+# --- PLY -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + PROPERTIES + "end_header\n" + ROWS,
+        "\ufeff" + HEADER + PROPERTIES + "end_header\n" + ROWS,
+        HEADER + "\n  \n" + PROPERTIES + "end_header\n" + ROWS,
+        HEADER + "comment caf\xe9\nobj_info x\n" + PROPERTIES + "end_header\n" + ROWS,
+        HEADER + PROPERTIES + FACES + "end_header\n" + ROWS + "3 0 1 1\n4 0 1 1 0\n",
+        HEADER.replace("element", FACES + "element") + PROPERTIES + "end_header\n3 0 1 1\n\n4 0 1 1 0\n" + ROWS,
+        HEADER
+        + "property list uchar int owners\n"
+        + PROPERTIES
+        + "end_header\n2 7 7 1 2 3 255 128 0\n0 -1.5 .25 8 1 2 3",
+        HEADER + PROPERTIES + "property float q\nend_header\n1 2 3 255 128 0 nan\n-1.5 .25 8 1 2 3 -nan(ind)\n",
+        HEADER + PROPERTIES + "end_header\n" + ROWS.replace("\n", " "),
+    ],
+)
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_ply_as_text(tmp_path, text, ending):
+    (tmp_path / "a.ply").write_bytes(text.replace("\n", ending).encode())
+    check(tmp_path / "a.ply")
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("faces", [[], [3, 3], [3, 4]])
+@pytest.mark.parametrize("lists", [None, 0, 2])
+def test_binary_ply(tmp_path, ending, order, faces, lists):
+    sign = {"little": "<", "big": ">"}[order]
+    header = f"ply\nformat binary_{order}_endian 1.0\n"
+    content = b""
+    if faces:
+        header += FACES
+        for length in faces:
+            content += np.uint8(length).tobytes() + np.arange(length, dtype=sign + "i4").tobytes()
+    header += "element vertex 2\n" + PROPERTIES + ("" if lists is None else "property list ushort float weights\n")
+    for xyz, rgb in zip(XYZ, RGB):
+        content += np.array(xyz, dtype=sign + "f4").tobytes() + bytes(rgb)
+        if lists is not None:
+            content += np.array([lists], dtype=sign + "u2").tobytes() + np.ones(lists, dtype=sign + "f4").tobytes()
+    header += "element edge 1\nproperty int a\nend_header\n"
+    (tmp_path / "a.ply").write_bytes(header.replace("\n", ending).encode() + content + b"\x0a\x0d\x00\x00")
+    check(tmp_path / "a.ply")
+
+
+def test_binary_ply_with_lists_of_different_lengths_is_refused(tmp_path):
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 2\nproperty list uchar uchar w\n" + PROPERTIES
+    rows = [bytes([n]) + bytes(n) + np.array(xyz, "<f4").tobytes() + bytes(3) for n, xyz in zip((1, 2), XYZ)]
+    (tmp_path / "a.ply").write_bytes((header + "end_header\n").encode() + b"".join(rows))
+    with pytest.raises(SpaceformerError, match="lists 'w' of the vertices have different lengths"):
+        read_cloud(tmp_path / "a.ply")
+
+
+# --- PCD -------------------------------------------------------------------------------------------------------------
+
+PCD = "FIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA ascii\n"
+PCD_ROWS = "1 2 3 16744448\n-1.5 .25 8 66051\n"  # 0xFF8000, 0x010203
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# .PCD v.7\nVERSION .7\n" + PCD + PCD_ROWS,
+        "VERSION .6\n" + PCD.replace("FIELDS", "COLUMNS") + PCD_ROWS,
+        "# M\xfcnchen\n" + PCD + PCD_ROWS,
+        PCD.replace("COUNT 1 1 1 1\n", "") + PCD_ROWS,
+        PCD.replace("POINTS 2\n", "") + PCD_ROWS,
+        PCD.replace("WIDTH 2\nHEIGHT 1\n", "VIEWPOINT 0 0 0 1 0 0 0\n") + PCD_ROWS,
+        PCD.replace("TYPE F F F U", "TYPE F F F F") + PCD_ROWS,  # the number 0xRRGGBB in a float
+        PCD.replace("DATA ascii", "DATA ASCII") + PCD_ROWS + "\n\n",
+    ],
+)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_pcd_as_text(tmp_path, text, ending):
+    (tmp_path / "a.pcd").write_bytes(text.replace("\n", ending).encode("latin-1"))
+    check(tmp_path / "a.pcd")
+
+
+def test_pcd_with_nan_as_windows_writes_it(tmp_path):
+    text = PCD.replace("WIDTH 2", "WIDTH 4").replace("POINTS 2", "POINTS 4") + "-nan(ind) 0 0 7\n1.#QNAN 0 0 7\n"
+    (tmp_path / "a.pcd").write_text(text + PCD_ROWS)
+    check(tmp_path / "a.pcd")
+
+
+@pytest.mark.parametrize("values", [0, 1])
+@pytest.mark.parametrize("data", ["ascii", "binary"])
+def test_pcd_with_a_count_of_zero(tmp_path, values, data):
+    """Some writers mean no value by it, others one: the size of the data decides."""
+    text = (
+        PCD.replace("z rgb", "z rgb n").replace("4 4\n", "4 4 4\n").replace("F U", "F U F").replace("1 1\n", "1 1 0\n")
+    )
+    text = text.replace("DATA ascii", f"DATA {data}")
+    if data == "ascii":
+        content = "".join(f"{line}{' 9' * values}\n" for line in PCD_ROWS.splitlines()).encode()
+    else:
+        packed = (16744448, 66051)
+        rows = [(*xyz, color, *[9] * values) for xyz, color in zip(XYZ, packed)]
+        content = np.array(
+            rows, dtype=[*[(a, "<f4") for a in "xyz"], ("c", "<u4"), ("n", "<f4")][: 4 + values]
+        ).tobytes()
+    (tmp_path / "a.pcd").write_bytes(text.encode() + content)
+    check(tmp_path / "a.pcd")
+
+
+def test_pcd_with_padding_and_arrays(tmp_path):
+    header = "FIELDS x y z _ rgb _ n\nSIZE 4 4 4 1 4 1 4\nTYPE F F F U U U F\nCOUNT 1 1 1 4 1 3 33\nWIDTH 2\nHEIGHT 1\n"
+    dtype = [("x", "<f4", (3,)), ("p", "u1", (4,)), ("c", "<u4"), ("q", "u1", (3,)), ("n", "<f4", (33,))]
+    points = np.zeros(2, dtype=dtype)
+    points["x"], points["c"], points["n"] = XYZ, (16744448, 66051), np.nan
+    (tmp_path / "a.pcd").write_bytes((header + "POINTS 2\nDATA binary\n").encode() + points.tobytes())
+    check(tmp_path / "a.pcd")
+    assert read_records(tmp_path / "a.pcd").dtype.names == ("x", "y", "z", "rgb", "n")
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_compressed_pcd_of_another_writer(tmp_path, rng, monkeypatch, library):
+    pypcd4 = pytest.importorskip("pypcd4")
+    xyz, rgb = rng.normal(size=(500, 3)).round(1).astype(np.float32), rng.integers(0, 9, (500, 3), dtype=np.uint8)
+    write_cloud(tmp_path / "a.pcd", Cloud(xyz, rgb), {"ring": np.arange(500, dtype=np.uint16)})
+    points = pypcd4.PointCloud.from_path(tmp_path / "a.pcd")  # which also checks what this package writes
+    assert np.array_equal(points.pc_data["ring"].ravel(), np.arange(500))
+    points.save(tmp_path / "b.pcd", pypcd4.Encoding.BINARY_COMPRESSED)
+    if not library:
+        monkeypatch.setitem(sys.modules, "lzf", None)
+    assert np.array_equal(read_cloud(tmp_path / "b.pcd").cloud.xyz, xyz)
+    assert np.array_equal(read_cloud(tmp_path / "b.pcd").cloud.rgb, rgb)
+    assert np.array_equal(read_records(tmp_path / "b.pcd")["ring"], np.arange(500))
+
+
+@pytest.mark.parametrize("packed", [b"\x05abc", b"\xe0", b"\x20\x05", b"\x00a\xe0\xff\x00"])
+def test_damaged_compression_is_refused(packed):
+    with pytest.raises(SpaceformerError, match="damaged"):
+        _decompress(packed, 5)
+
+
+# --- others ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["xyz", "points", "pos", "coord"])
+@pytest.mark.parametrize("colors", ["rgb", "color", "colors"])
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_npz_arrays_by_their_usual_names(tmp_path, name, colors, scale):
+    values = np.array(RGB, dtype=np.uint8) if scale == 1 else np.array(RGB) * scale
+    np.savez(tmp_path / "a.npz", **{name: np.array(XYZ), colors: values, "label": [4, 5], "about": "by hand"})
+    check(tmp_path / "a.npz")
+    assert read_records(tmp_path / "a.npz")["label"].tolist() == [4, 5]
+
+
+def test_tables_in_npz_and_npy(tmp_path):
+    table = np.column_stack([XYZ, RGB])
+    np.save(tmp_path / "a.npy", table)
+    check(tmp_path / "a.npy")
+    np.savez(tmp_path / "a.npz", points=table)
+    check(tmp_path / "a.npz")
+    np.save(tmp_path / "b.npy", table[:, :5])
+    with pytest.raises(SpaceformerError, match=r"holds an array \[2, 5\], expected \[N, 3\]"):
+        read_cloud(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.xyz", ROWS),
+        ("a.xyz", "//X Y Z R G B\n" + ROWS),
+        ("a.pts", "2\n1 2 3 -900 255 128 0\n-1.5 .25 8 -901 1 2 3\n"),
+        ("a.csv", "x,y,z,red,green,blue\n" + ROWS.replace(" ", ",")),
+        ("a.csv", '\ufeff"X";"Y";"Z";"R";"G";"B"\n' + ROWS.replace(" ", ";")),
+        ("a.csv", "time,X,Y,Z,r,g,b\r\n0,1,2,3,255,128,0\r\n1,-1.5,.25,8,1,2,3\r\n"),
+    ],
+)
+def test_text_tables(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    check(tmp_path / name)
+
+
+def test_normals_are_not_colors(tmp_path):
+    (tmp_path / "a.xyz").write_text("1 2 3 0 0 1\n4 5 6 0 -1 0\n")
+    with pytest.raises(SpaceformerError, match="no colour"):
+        read_cloud(tmp_path / "a.xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.las", "need the package laspy: pip install laspy, or convert it with `pdal translate"),
+        ("a.laz", "need the package laspy"),
+        ("a.e57", "need the package pye57"),
+        ("a.obj", "need the package trimesh"),
+        ("a.glb", "need the package trimesh"),
+        ("a.bag", "is a bag: play it"),
+        ("a.mcap", "ros2 run pcl_ros pointcloud_to_pcd"),
+        ("a.doc", "suffix '.doc' is not one of .ply, .pcd"),
+    ],
+)
+def test_what_cannot_be_read_names_library_or_command(tmp_path, monkeypatch, name, words):
+    for library in ("laspy", "pye57", "trimesh"):
+        monkeypatch.setitem(sys.modules, library, None)
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(SpaceformerError, match=words) as caught:
+        read_cloud(tmp_path / name)
+    assert str(caught.value).count(str(tmp_path)) == 1
+
+
+def test_las(tmp_path):
+    laspy = pytest.importorskip("laspy")
+    header = laspy.LasHeader(point_format=3, version="1.2")
+    header.offsets, header.scales = [0, 0, 0], [0.001] * 3
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = np.array(XYZ).T
+    las.red, las.green, las.blue = np.array(RGB).T * 256
+    las.write(tmp_path / "a.las")
+    check(tmp_path / "a.las")
+
+
+def test_mesh(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    box = trimesh.creation.box((1.0, 1.0, 0.5))
+    box.visual.vertex_colors = [200, 30, 30, 255]
+    for suffix in ("obj", "glb"):
+        box.export(tmp_path / f"a.{suffix}")
+        cloud = read_cloud(tmp_path / f"a.{suffix}").cloud
+        low, high = cloud.bounds
+        assert np.allclose(high - low, (1.0, 1.0, 0.5), atol=0.01)
+        assert len(cloud) == 10_000  # 4 square metres, every 2 cm
+        assert (np.abs(cloud.rgb.astype(int) - (200, 30, 30)) < 3).all()
+
+
+# --- colour that is not there ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz"])
+def test_a_cloud_without_color_stays_without(tmp_path, suffix):
+    (tmp_path / "a.xyz").write_text("1 2 3\n4 5 6\n")
+    cloud = read_cloud(tmp_path / "a.xyz", allow_gray=True).cloud
+    write_cloud(tmp_path / f"b.{suffix}", cloud.upright("y"), {"label": np.array([1, 2])})
+    with pytest.raises(SpaceformerError, match="no colour"):
+        read_cloud(tmp_path / f"b.{suffix}")
+
+
+def test_special_files_are_refused(tmp_path):
+    for suffix in ("ply", "pcd", "npz", "csv", "npy"):
+        (tmp_path / f"a.{suffix}").symlink_to("/dev/zero")
+        with pytest.raises(SpaceformerError, match="not a regular file"):
+            read_cloud(tmp_path / f"a.{suffix}")
