@@ -23,7 +23,7 @@ from spaceformer_ros.scene.approach import Approach, find_approach
 from spaceformer_ros.scene.find import Answer, ObjectQuery
 from spaceformer_ros.segment.alignment import canonical_heading
 from spaceformer_ros.show.camera import Camera, render
-from spaceformer_ros.show.relevancy import heat_colors
+from spaceformer_ros.show.colors import heat_colors
 from spaceformer_ros.synthetic import RoomConfig, make_room
 from spaceformer_ros.timing import Stopwatch
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry.boxes import EDGES, OrientedBox
-from .labeled_cloud import stable_color
+from .colors import stable_color
 
 BOXES, LABELS, CENTROIDS = "boxes", "labels", "centroids"
 QUERY_BOXES, QUERY_LABELS, QUERY_POSES = "query_boxes", "query_labels", "query_poses"

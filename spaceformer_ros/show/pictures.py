@@ -4,7 +4,7 @@
 import numpy as np
 
 from ..geometry.boxes import EDGES
-from .labeled_cloud import stable_color
+from .colors import stable_color
 
 BACKGROUND = "#14161a"
 MAX_POINTS = 400_000  # drawn per panel

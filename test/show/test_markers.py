@@ -8,7 +8,7 @@ from spaceformer_ros.config import OutputConfig
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.scene.approach import Approach
 from spaceformer_ros.scene.find import Answer, Match
-from spaceformer_ros.show.labeled_cloud import stable_color
+from spaceformer_ros.show.colors import stable_color
 from spaceformer_ros.show.markers import DELETIONS_KEPT, MarkerTracker, highlights_for, query_markers, scene_markers
 
 
