@@ -45,7 +45,7 @@ def test_colors_run_from_cold_to_hot_and_gray_where_nothing_fits():
     colored, columns = color_points(cloud, np.array([0.0, 0.001, 0.25, 0.5, 0.9], dtype=np.float32), top=0.5)
     gray, cold, warm, hot, hotter = colored.rgb.tolist()
     assert len(set(gray)) == 1
-    assert (cold, hot) == ([14, 8, 136], [240, 249, 33])
+    assert (cold, hot) == ([16, 7, 136], [240, 249, 33])
     assert warm == [204, 71, 120]
     assert hotter == hot
     assert columns["relevancy"].tolist() == pytest.approx([0.0, 0.001, 0.25, 0.5, 0.9])
