@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiles: parts of a map that the network takes one by one: rooms, or parts of large ones, cut between objects.
+"""Divide a map into tiles that the network processes one by one: rooms, or parts of large rooms cut between objects.
 
-Plans are made on columns: squares of about 10 cm in x and y, all heights together. Every occupied column belongs to the
-core of one tile. A tile's region is its core and what lies within a margin around it in the same room, so that objects
-at a cut are whole in one tile at least. Tiles stay as they are while the map grows around them: new columns become
-tiles by the same rules, and where they are too few for that they join their nearest tile.
+Plans are made on columns: squares of about 10 cm in x and y over all heights. Every occupied column belongs to the core
+of one tile. A tile's region is its core and a margin around it in the same room, so that an object at a cut is complete
+in at least one tile. Tiles are kept while the map grows: new columns become tiles by the same rules or, if they are too
+few, join the nearest tile.
 """
 
 import itertools
@@ -18,20 +18,22 @@ from ...grids.groups import ranges, touching_components
 from ...grids.keys import pack, unpack
 from .rooms import segment_rooms
 
-SQUARE = 0.05  # metres, about: a whole number of voxels; columns are two by two of them
-FLOOR = 0.01  # share of the voxels that lie below it at most
-BODY = (0.2, 2.0)  # metres above the floor, where objects stand and walls are filled
-WALL_FILL = 0.5  # share of the levels of BODY that are occupied in a column of a wall
-OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object reaches through a wall
-NEIGHBOUR = 3  # columns; squares of this side that touch hold columns that lie together
-SMALL = 1 / 32  # of the budget: fewer voxels are no tile of their own
+SQUARE = 0.05  # metres, rounded to whole voxels; a column is two by two squares
+FLOOR_SHARE = 0.01  # highest share of voxels below the floor (reflections, noise)
+BODY = (0.2, 2.0)  # metres above the floor: the range of furniture, in which walls are filled
+WALL_FILL = 0.5  # smallest share of occupied voxels of BODY in a column of a wall
+OBJECT_COST, FLOOR_COST, WALL_COST = 1.0, 0.2, 0.0  # of cutting through a column: no object extends through a wall
+NEIGHBOUR = 3  # columns; columns belong to one patch if their squares of this side touch
+MIN_TILE_SHARE = 1 / 32  # of tile_voxels; smaller patches do not become tiles
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """Columns by key, sorted int64: `core` belongs to no other tile, `region` holds it and is what the network sees.
+    """Columns of one tile.
 
-    number: of this tile in every plan, while columns join it and leave it.
+    number: identifies the tile in successive plans, while columns join and leave it;
+    core: sorted int64 keys of the columns that belong to this tile only;
+    region: sorted int64 keys of the columns that the network processes, the core among them.
     """
 
     number: int
@@ -43,9 +45,14 @@ class Tile:
 class Columns:
     """The C occupied columns of a map of M voxels.
 
-    keys: [C] sorted int64; place: [C, 2] int64 index along x and y; counts: [C] voxels; cost: [C] of cutting through;
-    room: [C] int; pile: [P] int64 column of each pile, voxels one above the other; start: [P + 1] int64 first voxel of
-    each; width: metres.
+    keys: [C] sorted int64;
+    place: [C, 2] int64 index along x and y;
+    counts: [C] voxels in each column;
+    cost: [C] of cutting through it;
+    room: [C] int number of its room;
+    pile: [P] int64 column of each pile, a run of voxels with equal x and y;
+    start: [P + 1] int64 first voxel of each pile;
+    width: metres.
     """
 
     keys: np.ndarray
@@ -59,7 +66,7 @@ class Columns:
 
     @classmethod
     def of(cls, start, place, height, voxel_size):
-        """Columns of the piles of a map, as `Level.piles` gives them; voxel_size: metres."""
+        """Columns of the piles that `Level.piles` returns. voxel_size: metres."""
         step = max(round(SQUARE / voxel_size), 1)
         squares, square = np.unique(pack(place // step), return_inverse=True)
         squares = unpack(squares, 2)
@@ -71,7 +78,7 @@ class Columns:
         return cls(keys, place, np.bincount(of_voxel), cost, room, pile, start, 2 * step * voxel_size)
 
     def rows(self, keys):
-        """Sorted rows of the columns that are among sorted keys."""
+        """Sorted rows of the columns with these sorted keys; keys of free columns are skipped."""
         rows = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
         return rows[self.keys[rows] == keys]
 
@@ -88,7 +95,7 @@ class Columns:
         return ranges(self.start[piles], size)
 
     def owner(self, tiles):
-        """[M] int32: the tile whose core holds each voxel."""
+        """[M] int32: the tile whose core contains each voxel."""
         owner = np.full(len(self.keys), -1, dtype=np.int32)
         for number, tile in enumerate(tiles):
             owner[self.rows(tile.core)] = number
@@ -105,28 +112,28 @@ class Columns:
         return np.flatnonzero(near)
 
     def voxels_near(self, rows, reach):
-        """Number of voxels in these columns: what a tile with this core sees."""
+        """Number of voxels in these columns: the size of a tile with this core."""
         return int(self.counts[self.near(rows, reach)].sum())
 
 
 def _costs(column, height, count, voxel_size):
     """[count] cost of cutting through each column. column: [M]; height: [M] voxel index along z."""
     low, high = (round(bound / voxel_size) for bound in BODY)
-    floor = floor_height(height, FLOOR)
-    level = (height - (floor + low - 1)).clip(0, high - low + 1)  # the first and the last hold all below and above
+    floor = floor_height(height, FLOOR_SHARE)
+    level = (height - (floor + low - 1)).clip(0, high - low + 1)  # the ends collect all below and above
     filled = np.zeros((high - low + 2, count), dtype=bool)
     filled.ravel()[level * count + column] = True
     share = filled[1:-1].mean(axis=0)
     return np.where(share >= WALL_FILL, WALL_COST, np.where(share > 0, OBJECT_COST, FLOOR_COST))
 
 
-def plan_tiles(columns, budget, margin, previous=()):
-    """Tiles whose cores share out the occupied columns: tuple of Tile.
+def plan_tiles(columns, tile_voxels, margin, previous=()):
+    """Tiles whose cores divide the occupied columns: tuple of Tile. The same arguments give the same plan.
 
-    budget: rooms that hold more voxels, margins included, are cut into tiles of at most so many, tiles of an earlier
-    plan at twice as many; what is too narrow to be cut holds more. margin: metres. previous: the tiles of the last
-    plan. They are kept, the same objects where no new columns joined them, unless they must be cut. The same arguments
-    give the same plan.
+    tile_voxels: a room with more voxels, margins included, is cut into tiles of at most this many; a tile of the
+        previous plan is cut at twice as many. Parts that are too narrow to cut may contain more;
+    margin: metres around a core;
+    previous: the last plan. Its tiles are kept, as the same objects if no column joined them, unless they are cut.
     """
     reach = max(round(margin / columns.width), 1)
     known = [(tile, columns.rows(tile.core)) for tile in previous]
@@ -136,12 +143,12 @@ def plan_tiles(columns, budget, margin, previous=()):
         covered[rows] = True
     numbers = itertools.count(1 + max((tile.number for tile in previous), default=-1))
     tiles = []
-    shares = _share_out(columns, np.flatnonzero(~covered), cores, budget)
-    for tile, before, rows in itertools.zip_longest(kept, cores, shares):
+    grown = _assign_columns(columns, np.flatnonzero(~covered), cores, tile_voxels)
+    for tile, before, rows in itertools.zip_longest(kept, cores, grown):
         same = tile is not None and len(rows) == len(before)
         region = columns.rows(tile.region) if same else columns.near(rows, reach)
-        fits = columns.counts[region].sum() <= (2 if tile else 1) * budget  # a tile that has grown a little stays
-        pieces = [rows] if fits else _cut(columns, rows, budget, reach)
+        fits = columns.counts[region].sum() <= (2 if tile else 1) * tile_voxels
+        pieces = [rows] if fits else _cut(columns, rows, tile_voxels, reach)
         if len(pieces) > 1:
             tiles += [columns.tile(next(numbers), piece, columns.near(piece, reach)) for piece in pieces]
         else:
@@ -149,13 +156,13 @@ def plan_tiles(columns, budget, margin, previous=()):
     return tuple(tiles)
 
 
-def _share_out(columns, rows, cores, budget):
-    """The cores with the columns in `rows`: a room of them is a core of its own if it is not too small; what is left
-    joins the nearest core, that of a new room if it touches one."""
+def _assign_columns(columns, rows, cores, tile_voxels):
+    """The cores with the columns in `rows` added. A patch of a room becomes a core if it is large enough; smaller ones
+    join the nearest core: the core of a new room if they touch it."""
     if not len(rows):
         return cores
     group = _patches(columns.place[rows], columns.room[rows])
-    large = np.bincount(group, weights=columns.counts[rows]) >= SMALL * budget
+    large = np.bincount(group, weights=columns.counts[rows]) >= MIN_TILE_SHARE * tile_voxels
     if not large.any() and not cores:
         return [rows]
     new = [rows[group == number] for number in np.flatnonzero(large)]
@@ -165,7 +172,7 @@ def _share_out(columns, rows, cores, budget):
 
 
 def _join(columns, cores, rows):
-    """The cores, each with those of the columns in `rows` that are nearest to it."""
+    """The cores, each with the columns in `rows` for which it is the nearest."""
     if not len(rows):
         return cores
     tree = cKDTree(np.concatenate([columns.place[core] for core in cores]))
@@ -175,16 +182,16 @@ def _join(columns, cores, rows):
 
 
 def _patches(place, room=0):
-    """[R] int: columns of one room in squares that touch have the same number. room: [R] int, or one for all."""
-    apart = np.broadcast_to(2 * room, len(place))  # rooms lie 2 apart: their squares do not touch
+    """[R] int patch of each column: connected columns of one room. place: [R, 2]; room: [R] int, or one for all."""
+    apart = np.broadcast_to(2 * room, len(place))  # 2 apart: squares of different rooms do not touch
     return touching_components(np.column_stack([place // NEIGHBOUR, apart]))
 
 
-def _cut(columns, rows, budget, reach):
-    """Rows of columns, halved again and again until each part with its margin holds at most `budget` voxels."""
+def _cut(columns, rows, tile_voxels, reach):
+    """Parts of `rows`, cut in two until each part with its margin of `reach` columns has at most tile_voxels voxels."""
     place = columns.place[rows]
     along, sides = place - place.min(axis=0), np.ptp(place, axis=0) + 1
-    if columns.voxels_near(rows, reach) <= budget or sides.max() <= 2 * reach:
+    if columns.voxels_near(rows, reach) <= tile_voxels or sides.max() <= 2 * reach:
         return [rows]
     lines = []
     for axis in np.flatnonzero(sides > 2 * reach):
@@ -192,14 +199,13 @@ def _cut(columns, rows, budget, reach):
         lines.append((price / sides[1 - axis], axis, line))
     _, axis, line = min(lines)
     left = along[:, axis] < line
-    return [*_cut(columns, rows[left], budget, reach), *_cut(columns, rows[~left], budget, reach)]
+    return [*_cut(columns, rows[left], tile_voxels, reach), *_cut(columns, rows[~left], tile_voxels, reach)]
 
 
 def _best_line(cost):
-    """Price and place of the best cut across a side of S columns, between S/4 and 3S/4: where it costs least, better
-    near the middle.
+    """Price and position of the cheapest cut across a side of S columns, between S/4 and 3S/4, preferably central.
 
-    cost: [S] of the columns at each place of the side; a cut at s touches those at s - 1 and s.
+    cost: [S] of the columns at each position of the side; a cut at s touches those at s - 1 and s.
     """
     size = len(cost)
     quarter = -(-size // 4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rooms of a map, told apart by its walls, whether they were seen or not: their two sides do not touch."""
+"""Tell the rooms of a map apart by its walls. A wall may be missing in the map: its two faces do not touch."""
 
 import numpy as np
 from scipy.ndimage import (
@@ -12,28 +12,29 @@ from scipy.ndimage import (
 
 from ...grids.groups import components
 
-DOOR = 1.0  # metres; narrower openings separate rooms
-OPEN = 0.5  # width of an opening by the square root of the smaller room's area, above which both are one room
-HOLE = 2  # columns; what no camera saw is taken for floor up to twice as wide
-MOST_COLUMNS = 1 << 24  # of a map's bounds, beyond which rooms are not looked for: stray points lie far out
-AROUND = np.ones((3, 3))  # a column or square and its neighbours
+MAX_DOOR = 1.0  # metres; openings narrower than this separate rooms
+MIN_OPEN_RATIO = 0.5  # width of an opening / square root of the smaller room's area; above it both are one room
+MAX_HOLE = 2  # columns; unseen floor is filled up to twice this width
+MAX_COLUMNS = 1 << 24  # of a map's bounds; larger maps, with stray points far away, are taken as one room
+NEIGHBOURHOOD = np.ones((3, 3))  # a column or square and its eight neighbours
 
 
 def segment_rooms(squares, columns, wall, width):
-    """[C] int: occupied columns of one room have the same number.
+    """[C] int room number of each occupied column.
 
-    squares: [S, 2] int, index of each occupied square along x and y; columns: [C, 2] int, the same of columns, which
-    are two by two squares, from even ones on; wall: [C] bool, columns of walls; width: of a square, metres, less than
-    half of the thinnest wall.
+    A room is the floor that is connected without passing a wall or an opening narrower than MAX_DOOR. If the opening is
+    wide for so small a room, both are one room, in which furniture narrows the passage. Labels then spread from the
+    middle of each room over touching squares, including walls and furniture; the two faces of a wall do not touch.
 
-    A room is where one can go without passing a wall or an opening narrower than DOOR, unless what was seen runs
-    through an opening that is wide for so small a room: then furniture stands in the way. From its middle each room
-    spreads over the squares that touch, walls and things too: the two sides of a wall do not touch.
+    squares: [S, 2] int, index of each occupied square along x and y;
+    columns: [C, 2] int, index of each occupied column, which is two by two squares, starting at even ones;
+    wall: [C] bool, whether a column is part of a wall;
+    width: edge of a square in metres, less than half of the thinnest wall.
     """
     corner = columns.min(axis=0) - 1
     squares, columns = squares - 2 * corner, columns - corner
     shape = columns.max(axis=0) + 2
-    if shape.prod() > MOST_COLUMNS:
+    if shape.prod() > MAX_COLUMNS:
         return np.zeros(len(columns), dtype=np.int64)
     filled, seen, walls = _grid(shape, columns), _grid(2 * shape, squares), _grid(shape, columns[wall])
     rooms = _spread(_doubled(_middles(filled, walls, 2 * width)) * seen, seen)
@@ -52,20 +53,22 @@ def _grid(shape, places):
 
 
 def _doubled(grid):
-    """[2 X, 2 Y]: a grid of columns as one of squares."""
+    """[2 X, 2 Y]: a grid of columns resampled to squares."""
     return np.repeat(np.repeat(grid, 2, axis=0), 2, axis=1)
 
 
 def _middles(seen, walls, width):
-    """[X, Y] int: the middles of rooms, numbered from 1; elsewhere 0. seen, walls: [X, Y] bool columns; width: of a
-    column, metres."""
-    inside = binary_closing(seen, AROUND, iterations=HOLE)  # what no camera saw is part of a room, too
+    """[X, Y] int: the middles of rooms, numbered from 1; 0 elsewhere.
+
+    seen, walls: [X, Y] bool columns; width: edge of a column in metres.
+    """
+    inside = binary_closing(seen, NEIGHBOURHOOD, iterations=MAX_HOLE)  # floor that was not seen
     inside = _without_holes(inside, walls) & ~walls
-    return label(distance_transform_edt(inside) * width > DOOR / 2, AROUND)[0]
+    return label(distance_transform_edt(inside) * width > MAX_DOOR / 2, NEIGHBOURHOOD)[0]
 
 
 def _spread(labels, free):
-    """[X, Y] int: labels (0: none) spread over the free squares that touch, a square per turn, to the side and across.
+    """[X, Y] int: labels (0: none) spread over touching free squares, one square per step in eight directions.
 
     free: [X, Y] bool, false at the border.
     """
@@ -84,9 +87,11 @@ def _spread(labels, free):
 
 
 def _without_holes(inside, walls):
-    """[X, Y] bool: `inside` and the holes in it, but not what lies between walls, such as a court. walls: [X, Y]
-    bool."""
-    walls = binary_dilation(walls, AROUND, iterations=HOLE)  # with the noise behind them
+    """[X, Y] bool: `inside` with its holes filled, except those enclosed by walls, such as a courtyard.
+
+    walls: [X, Y] bool.
+    """
+    walls = binary_dilation(walls, NEIGHBOURHOOD, iterations=MAX_HOLE)  # includes the noise behind them
     holes, count = label(binary_fill_holes(inside) & ~inside)
     at_wall, at_any = np.zeros(count + 1), np.zeros(count + 1)
     for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
@@ -97,15 +102,17 @@ def _without_holes(inside, walls):
 
 
 def _without_wide_openings(rooms, floor):
-    """[R + 1] int: for each number in `rooms`, [X, Y] int with 0 for none, that of the room that it is part of. floor:
-    [X, Y] int, the same numbers where an opening may be."""
+    """[R + 1] int: for each room number the number of the room that it is part of.
+
+    rooms: [X, Y] int, 0 for none; floor: [X, Y] int, the same numbers where an opening is possible.
+    """
     size = np.bincount(rooms.ravel())
     beside = [(floor[1:], floor[:-1]), (floor[:, 1:], floor[:, :-1])]
     pairs = np.concatenate([np.column_stack([a[m], b[m]]) for a, b in beside for m in [(a != b) & (a > 0) & (b > 0)]])
     pairs, border = np.unique(np.sort(pairs, axis=1), axis=0, return_counts=True)
     smaller = pairs[np.arange(len(pairs)), np.argmin(size[pairs], axis=1)]
     order = np.argsort(border, kind="stable")
-    widest = dict(zip(smaller[order].tolist(), order.tolist()))  # the last one stays
-    wide = [pair for room, pair in widest.items() if border[pair] > OPEN * size[room] ** 0.5]
+    widest = dict(zip(smaller[order].tolist(), order.tolist()))  # the widest is last
+    wide = [pair for room, pair in widest.items() if border[pair] > MIN_OPEN_RATIO * size[room] ** 0.5]
     part = components(len(size), pairs[wide])
     return np.where(np.arange(len(size)) == 0, 0, part + 1)
