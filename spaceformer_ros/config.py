@@ -190,6 +190,13 @@ class SceneConfig:
         low=1,
         high=1000,
     )
+    outside_maps: int = setting(
+        30,
+        "an object is removed after this many maps in a row that have no point within 2 m of it: the map was replaced. "
+        "Until then its matches say that it is not in the current map",
+        low=1,
+        high=100_000,
+    )
     max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
     min_match_score: float = setting(
         0.1, "matches below this score are left out where the request says 0", low=0.0, high=1.0

@@ -128,9 +128,8 @@ class Pipeline:
 
         # Label the instances and continue the objects of the last scene.
         scene = update_scene(found.instances)
-        return Outcome(
-            scene, dict(stopwatch.seconds), (*cloud.remarks, *remarks, *report.remarks), report.tiles, report.computed
-        )
+        remarks = (*cloud.remarks, *remarks, *report.remarks, *scene.remarks)
+        return Outcome(scene, dict(stopwatch.seconds), remarks, report.tiles, report.computed)
 
     def _update_scene(self, cloud, stopwatch, scene_epoch, instances, partial=False):
         with stopwatch.stage("label"), self.store.lock:

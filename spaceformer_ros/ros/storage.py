@@ -4,8 +4,10 @@
 import threading
 
 from ..scene.data_dir import scene_path
+from ..scene.file import num_saved_objects
 from .transforms import TransformError
 
+MIN_KEPT = 4  # objects of a scene_file that save_on_shutdown does not replace by a scene with fewer than half of them
 BESIDE = ".new"  # inserted before the suffix of scene_file if save_on_shutdown must not replace it
 
 
@@ -67,8 +69,8 @@ class Storage:
     def save_on_shutdown(self, pipeline):
         """Save to scene_file if the parameter is set and the scene is new. Never raises.
 
-        A file that load_on_start refused may belong to another model and still be wanted: the scene is then written
-        beside it.
+        A file that load_on_start refused may belong to another model and still be wanted, and one that has many more
+        objects is worth more than the result of a stray cloud: the scene is then written beside it.
         """
         settings = self._settings.config.storage
         if pipeline is None or not settings.save_on_shutdown:
@@ -78,13 +80,23 @@ class Storage:
             with self._lock:
                 if pipeline.scene is None or pipeline.scene is self._saved:
                     return
-                if path == self._refused:
-                    self._logger.warning(f"save_on_shutdown: {path} was refused at the start and is not replaced")
+                reason = self._reason_to_keep(path, pipeline.scene)
+                if reason:
+                    self._logger.warning(f"save_on_shutdown: {path} {reason} and is not replaced")
                     path = path.with_name(f"{path.stem}{BESIDE}{path.suffix}")
                 self._saved, size = pipeline.save(path)
             self._logger.info(f"save_on_shutdown: {path} ({size / 1e6:.1f} MB)")
         except Exception as error:  # a full disk must not stop a shutdown
             self._report("save_on_shutdown", error)
+
+    def _reason_to_keep(self, path, scene):
+        """Why save_on_shutdown must not replace a file, or an empty string."""
+        if path == self._refused:
+            return "was refused at the start"
+        saved = num_saved_objects(path)
+        if saved >= MIN_KEPT and len(scene.objects) < saved / 2:
+            return f"has {saved} objects, the current scene {len(scene.objects)}"
+        return ""
 
     def _report(self, setting, error):
         text = f"{setting}: {error or type(error).__name__}"

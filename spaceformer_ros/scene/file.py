@@ -14,7 +14,7 @@ from .format import ARRAYS, FORMAT, KEY, MAX_COUNT_READ, VERSION, check_arrays, 
 from .objects import SceneObject
 from .occupancy import Occupancy
 from .saved_scene import ModelIdentity, SavedScene
-from .tensor_file import read_tensors, write_tensors
+from .tensor_file import read_header, read_tensors, write_tensors
 
 _EMPTY = Occupancy(np.zeros((0, 3), np.float32), np.zeros(0, np.uint8))  # stands for None in files
 
@@ -53,6 +53,15 @@ def read_scene(path):
         raise
     except (ValueError, LookupError, TypeError, AttributeError, SpaceformerError) as error:
         raise StorageError("FILE_CORRUPT", f"{path} is not a valid scene: {error}") from error
+
+
+def num_saved_objects(path):
+    """Number of objects in a file, 0 if it is not a scene file of this version. Reads the header only."""
+    try:
+        header = read_header(path, KEY)
+        return len(header["labels"]) if header["version"] == VERSION else 0
+    except (StorageError, LookupError, TypeError):
+        return 0
 
 
 def check_expected(saved, path, model, map_id="", frame_id=""):

@@ -91,12 +91,18 @@ def summary(answers):
     found = sum(len(answer.matches) for answer in answers)
     if not found:
         return "; ".join(dict.fromkeys(answer.reason for answer in answers))
-    parts = [f"{found} found"]
+    outside = len({match.object.id for answer in answers for match in answer.matches if not match.object.in_map})
+    parts = [f"{found} found", *([f"{outside} not in the current map"] if outside else [])]
     for answer in answers:
         words = f"first for {answer.text!r}" if len(answers) > 1 else "first"
-        best = [f"{words}: {match.object.label} {match.object.id}" for match in answer.matches[:1]]
+        best = [f"{words}: {_named(match.object)}" for match in answer.matches[:1]]
         parts += best or [answer.reason]
     return "; ".join(parts)
+
+
+def _named(item):
+    """Label and id of an object, and whether the map has moved on without it."""
+    return f"{item.label} {item.id}{'' if item.in_map else ' (not in the current map)'}"
 
 
 def rank(scene, text, vectors):
@@ -147,5 +153,5 @@ def _with_distance(match, position):
 
 
 def _explain(text, matches, words):
-    best = ", ".join(f"{m.object.label} {m.object.id} ({m.score:.2f})" for m in matches[:3])
+    best = ", ".join(f"{_named(m.object)} ({m.score:.2f})" for m in matches[:3])
     return f"no object that fits {text!r} {words}; nearest to it: {best}"

@@ -46,7 +46,15 @@ class SceneObject:
     missed_views: float = saved(
         np.float64, "missed views since it was last found (see `fade_views`); 0 if found", (0, 1e9), default=0.0
     )
+    outside_maps: int = saved(
+        np.int64, "maps in a row without a point near it (see `outside_maps`)", (0, MAX_COUNT), default=0
+    )
     found: bool = True  # by the last inference
+
+    @property
+    def in_map(self):
+        """Whether the current map has points near it."""
+        return self.outside_maps == 0
 
     @property
     def score(self):
@@ -61,6 +69,7 @@ class Scene:
     objects: tuple of SceneObject; those that this inference did not find come last
     map_revision: + 1 at every result, partial ones included
     partial: tiles of the map are still being segmented
+    remarks: sentences for the user about this result
     """
 
     cloud: Cloud
@@ -70,6 +79,7 @@ class Scene:
     map_revision: int
     map_id: str = ""
     partial: bool = False
+    remarks: tuple = ()
 
     @property
     def frame_id(self):

@@ -12,6 +12,7 @@ from ..grids.keys import RowsByKey, cell_keys, isin_dilated, isin_sorted, neighb
 TRACK_CELL = 0.1  # metres; overlap of objects is measured in cells of this size, aligned to the frame's origin
 FINE_CELL = 0.05  # metres; presence and absence are judged in cells of this size
 SLACK = FINE_CELL / 2  # metres on each axis by which a surface may be displaced and still count as the same
+NEAR_MAP = 2.0  # metres; objects without a point of the map within this distance are outside the map
 MIN_SURROUNDINGS = 50  # fine cells that describe where an object was
 MAX_REACHES = (1, 2, 4)  # cells of TRACK_CELL in which they are looked for, in turn
 # Kinds of the points of an Occupancy: in cells of the object with nothing else near; with something else near; in
@@ -102,6 +103,15 @@ class CloudOccupancy:
     def filled(self, xyz):
         """[N] bool: whether the cloud has points within SLACK of these points."""
         return self._lookup(xyz)[1].any(axis=1)
+
+    @cached_property
+    def _near_blocks(self):
+        return occupied_cells(self._means, NEAR_MAP)
+
+    def is_near(self, xyz):
+        """Whether any of these points [n, 3] is at most NEAR_MAP metres from a point of the cloud, roughly: judged in
+        cells of that size and their neighbours."""
+        return bool(isin_dilated(occupied_cells(xyz, NEAR_MAP), self._near_blocks).any())
 
     @cached_property
     def _voxel_index(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store: makes a scene of every result and keeps the identities of objects from result to result."""
 
+import logging
 import threading
 from dataclasses import replace
 
@@ -14,6 +15,10 @@ from .occupancy import CloudOccupancy
 from .saved_scene import SavedScene
 from .tracks import Tracks
 
+logger = logging.getLogger(__name__)
+
+MAX_FRAMES = 3  # scenes in different frames that are kept, the current one included
+MIN_LOST = 4  # objects of the last scene; a result that has fewer than half of them is remarked on
 MAX_CARRIED = 10_000  # objects kept that were not found; beyond it, those not found for the longest time are removed
 
 
@@ -38,16 +43,19 @@ class SceneStore:
         self._revision = 0
 
     def clear(self):
-        """Forget the scene; ids and revisions continue."""
+        """Forget the scenes of all frames; ids and revisions continue."""
         self.epoch += 1
         self.scene = None
         self.complete = None
+        self._by_frame = {}  # the last complete Scene of each frame, the latest last
 
     def update(self, cloud, instances, space, config, map_id="", partial=False):
         """Label new instances, continue known objects, and replace the scene. Returns the new Scene.
 
-        Identities continue within one frame; a cloud in another frame starts a new map. Objects that were not found
-        are kept, in rows after the new instances, until `fade_views` missed views show that they are gone.
+        Identities continue within one frame. A cloud in another frame starts another map; the scenes of the last
+        MAX_FRAMES frames are kept and continue with the next cloud in their frame. Objects that were not found are
+        kept, in rows after the new instances, until `fade_views` missed views show that they are gone, or
+        `outside_maps` maps had no point near them.
 
         space: LabelSpace
         config: SceneConfig
@@ -58,14 +66,43 @@ class SceneStore:
         # Labels are needed twice: tracking compares those of this view with known ones; afterwards the features are
         # means over all views, and may have another label.
         objects = label_objects(new_objects(cloud, instances, cloud_occupancy), instances.features, space)
-        if self.complete and self.complete.frame_id == cloud.frame_id:
-            objects, instances = self._continued(objects, instances, cloud_occupancy, config, partial)
+        before = self._by_frame.get(cloud.frame_id)
+        if before:
+            objects, instances = _continued(before, objects, instances, cloud_occupancy, config, partial)
         objects = label_objects(self._with_ids(objects, cloud, instances), instances.features, space)
         self._revision += 1
-        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id, partial)
+        remarks = self._remarks(before, cloud, objects) if not partial else ()
+        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id, partial, remarks)
         if not partial:
-            self.complete = self.scene
+            self._complete(self.scene)
         return self.scene
+
+    def _complete(self, scene):
+        """Make a Scene the newest complete one."""
+        self.complete = scene
+        self._by_frame.pop(scene.frame_id, None)
+        self._by_frame[scene.frame_id] = scene
+        while len(self._by_frame) > MAX_FRAMES:
+            del self._by_frame[next(iter(self._by_frame))]
+
+    def _remarks(self, before, cloud, objects):
+        """Sentences about a change of frame and about a result that has lost most objects."""
+        remarks = []
+        if self.complete and self.complete.frame_id != cloud.frame_id:
+            remarks.append(
+                f"the map is in frame {cloud.frame_id!r}, the last one was in {self.complete.frame_id!r}: its "
+                f"{len(self.complete.objects)} objects are kept until the next map in that frame"
+            )
+        found = sum(item.found for item in objects)
+        last = sum(item.found for item in before.objects) if before else 0
+        if last >= MIN_LOST and found < last / 2:
+            remarks.append(
+                f"{found} objects were found, {last} in the last map of frame {cloud.frame_id!r}: the others are kept "
+                "while their locations are not seen"
+            )
+        for remark in remarks:
+            logger.warning("%s", remark)
+        return tuple(remarks)
 
     def _with_ids(self, objects, cloud, instances):
         """The objects, those without an id with the one that a partial scene has shown, or a new one."""
@@ -76,7 +113,8 @@ class SceneStore:
         """Dict row -> id of the instances that a partial scene of this cloud has shown as new, in the same rows."""
         if self.scene is None or not self.scene.partial or self.scene.cloud is not cloud:
             return {}
-        old = {item.id for item in self.complete.objects} if self.complete else set()
+        before = self._by_frame.get(cloud.frame_id)
+        old = {item.id for item in before.objects} if before else set()
         new = [item for item in self.scene.objects if item.id not in old and item.row < len(instances)]
         masks = self.scene.instances.masks
         return {item.row: item.id for item in new if np.array_equal(masks[item.row], instances.masks[item.row])}
@@ -85,29 +123,11 @@ class SceneStore:
         self._next_id += 1
         return self._next_id - 1
 
-    def _continued(self, fresh, instances, cloud_occupancy, config, partial):
-        """(objects, Instances): fresh objects with the identities that they continue, then known ones not found."""
-        before, known = self.complete.instances, self.complete.objects
-        tracks = to_tracks(fresh, instances.features), to_tracks(known, before.features)
-        found = associate(*tracks, cloud_occupancy, config.track_iou, config.track_distance)
-        features, objects = instances.features.copy(), []
-        for item, old in zip(fresh, found.partner):
-            if old != UNMATCHED:
-                old_feature = before.features[known[old].row]
-                item, features[item.row] = inherit_identity(item, features[item.row], known[old], old_feature)
-            objects.append(item)
-        missing = [known[k] for k in np.setdiff1d(np.arange(len(known)), found.partner)]
-        missing = [carry_over(item, found.transform) for item in missing]
-        if not partial:
-            missing = _with_missed_views(missing, fresh, instances, cloud_occupancy)
-        kept = [item for item in missing if item.missed_views < config.fade_views]
-        kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
-        return append_objects(objects, replace(instances, features=features), kept, before, cloud_occupancy)
-
     def relabel(self, space):
-        """Label the current scene by another LabelSpace. Returns the Scene, or None if there is none."""
+        """Label all scenes by another LabelSpace. Returns the current Scene, or None if there is none."""
         same = self.scene is self.complete
-        self.complete = self.complete and self.complete.relabelled(space)
+        self._by_frame = {frame_id: scene.relabelled(space) for frame_id, scene in self._by_frame.items()}
+        self.complete = self.complete and self._by_frame[self.complete.frame_id]
         self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 
@@ -146,8 +166,34 @@ class SceneStore:
         self._revision = max(saved.map_revision, self._revision + 1)
         self._next_id = max(saved.next_id, self._next_id)
         self.scene = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
-        self.complete = self.scene
+        self._complete(self.scene)
         return self.scene
+
+
+def _continued(scene, fresh, instances, cloud_occupancy, config, partial):
+    """(objects, Instances): fresh objects with the identities that they continue, then known ones not found.
+
+    scene: the last complete Scene in this frame
+    """
+    before, known = scene.instances, scene.objects
+    tracks = to_tracks(fresh, instances.features), to_tracks(known, before.features)
+    found = associate(*tracks, cloud_occupancy, config.track_iou, config.track_distance)
+    features, objects = instances.features.copy(), []
+    for item, old in zip(fresh, found.partner):
+        if old != UNMATCHED:
+            old_feature = before.features[known[old].row]
+            item, features[item.row] = inherit_identity(item, features[item.row], known[old], old_feature)
+        objects.append(item)
+    missing = [known[k] for k in np.setdiff1d(np.arange(len(known)), found.partner)]
+    missing = [carry_over(item, found.transform) for item in missing]
+    if not partial:
+        missing = _with_missed_views(missing, fresh, instances, cloud_occupancy)
+        missing = [_with_outside_maps(item, cloud_occupancy) for item in missing]
+    kept = [
+        item for item in missing if item.missed_views < config.fade_views and item.outside_maps < config.outside_maps
+    ]
+    kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
+    return append_objects(objects, replace(instances, features=features), kept, before, cloud_occupancy)
 
 
 def to_tracks(objects, features):
@@ -192,6 +238,12 @@ def _with_missed_views(missing, fresh, instances, cloud_occupancy):
     occupancies = [[item.occupancy for item in items] for items in (missing, fresh)]
     weights = missed_view_weights(*occupancies, cloud_occupancy, explained).tolist()
     return [replace(item, missed_views=item.missed_views + weight) for item, weight in zip(missing, weights)]
+
+
+def _with_outside_maps(item, cloud_occupancy):
+    """A missing object with the number of maps in a row that have had no point near it."""
+    near = cloud_occupancy.is_near(item.occupancy.own)
+    return replace(item, outside_maps=0 if near else item.outside_maps + 1)
 
 
 def _voxels_in_masks(instances, rows):

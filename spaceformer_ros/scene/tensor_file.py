@@ -69,8 +69,24 @@ def read_tensors(path, key):
             file.seek(0)
             return decode(read_exactly(file, size), key)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        text = f"{display_path(path)} is damaged, or is not a scene file ({error})"
-        raise StorageError("FILE_CORRUPT", text) from error
+        raise _not_a_scene(path, error) from error
+
+
+def read_header(path, key):
+    """The header of a file by `write_tensors` alone, without a check of the digest. Errors: see `read_tensors`."""
+    try:
+        with open_regular_file(path, MAX_BYTES, follow_links=False) as (file, size):
+            head = file.read(DIGEST.stop)
+            _check_beginning(head, size)
+            length = int.from_bytes(head[:LENGTH], "little")
+            file.seek(LENGTH)
+            return json.loads(json.loads(bytes(read_exactly(file, length)))["__metadata__"][key])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _not_a_scene(path, error) from error
+
+
+def _not_a_scene(path, error):
+    return StorageError("FILE_CORRUPT", f"{display_path(path)} is damaged, or is not a scene file ({error})")
 
 
 def encode(key, header, tensors):

@@ -92,6 +92,7 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
             "num_observations": rng.integers(1, 1000, len(kept)),
             "weight": rng.random(len(kept)),
             "missed_views": rng.random(len(kept)),
+            "outside_maps": rng.integers(0, 50, len(kept)),
         },
         occupancies=tuple(make_occupancy(rng) if rng.random() < 0.5 else None for _ in kept),
         labels=(label,) * len(kept),
@@ -176,7 +177,8 @@ def test_life_goes_on_after_a_load(pipeline, path, box_cloud):
 def test_ids_of_objects_that_are_gone_are_not_given_again_after_a_load(pipeline, path, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
     last = process(pipeline, box_cloud(ROOM[:1], frame_id="odom"))
-    process(pipeline, box_cloud(ROOM[:1]))  # a new map: only the number of its object is in the file
+    pipeline.clear()
+    process(pipeline, box_cloud(ROOM[:1]))  # only the id of its object is in the file
     pipeline.save(path)
     other = make_pipeline(CONFIG)
     other.load(path)

@@ -9,7 +9,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.change import ChangeDetector
 from spaceformer_ros.clouds.cloud import Cloud, select_points
 from spaceformer_ros.config import Config
-from spaceformer_ros.scene.find import ObjectQuery
+from spaceformer_ros.scene.find import ObjectQuery, summary
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
 from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
@@ -81,6 +81,45 @@ def test_another_frame_is_another_map(pipeline, box_cloud):
     second = process(pipeline, box_cloud(ROOM[:2], frame_id="odom"))
     assert not {item.id for item in first.objects} & {item.id for item in second.objects}
     assert len(second.objects) == 2
+
+
+def test_a_stray_cloud_in_another_frame_costs_no_object(pipeline, box_cloud, tmp_path, caplog):
+    first = by_label(process(pipeline, box_cloud(ROOM)))
+    stray = pipeline.process(box_cloud(ROOM[:1], frame_id="camera", points=1))
+    assert "the map is in frame 'camera', the last one was in 'map': its 4 objects are kept" in stray.remarks[0]
+    assert stray.remarks[0] in caplog.text
+    pipeline.set_vocabulary(Vocabulary.parse(["seat|chair", "sofa", "table"], ["wall"]))
+    again = by_label(process(pipeline, box_cloud(ROOM)))
+    assert {item.id for item in again.values()} == {item.id for item in first.values()}
+    assert again["seat"].id == first["chair"].id
+
+
+def test_a_cloud_that_loses_most_objects_is_remarked_on_and_costs_none(pipeline, box_cloud, tmp_path):
+    first = process(pipeline, box_cloud(ROOM))
+    stray = pipeline.process(box_cloud(ROOM[:1], points=1))
+    assert "0 objects were found, 4 in the last map" in stray.remarks[0] or "1 objects" in stray.remarks[0]
+    scene, _ = pipeline.save(tmp_path / "scene.safetensors")
+    assert len(scene.objects) == 4
+    other = make_pipeline(CONFIG)
+    assert len(other.load(tmp_path / "scene.safetensors").objects) == 4
+    assert {item.id for item in process(other, box_cloud(ROOM)).objects} == {item.id for item in first.objects}
+
+
+def test_objects_far_from_the_map_are_marked_and_then_removed(box_cloud):
+    """A map that is replaced, such as after a SLAM reset, does not keep the objects of the old one."""
+    pipeline = make_pipeline(CONFIG.with_values({"outside_maps": 3}))
+    process(pipeline, box_cloud(ROOM))
+    elsewhere = box_cloud([((50.0, 50.0, 0.45), (0.5, 0.5, 0.9), RED)])
+    for count in (1, 2):
+        scene = process(pipeline, elsewhere)
+        assert {item.outside_maps for item in scene.objects} == {0, count}
+        answer = find(pipeline, "sofa")
+        assert "1 not in the current map" in summary([answer])
+        assert "(not in the current map)" in summary([answer])
+    (left,) = process(pipeline, elsewhere).objects
+    assert left.in_map
+    process(pipeline, box_cloud(ROOM))
+    assert "current map" not in summary([find(pipeline, "sofa")])
 
 
 def test_what_the_cloud_does_not_cover_stays(pipeline, box_cloud):
