@@ -222,6 +222,20 @@ def test_the_end_of_a_node_saves_what_is_new(started, client, instances, box_clo
     assert read_scene(path).map_revision == 2
 
 
+def test_the_end_of_a_node_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
+    path = tmp_path / "scene.safetensors"
+    first = started()
+    save(client)
+    end(first, client)
+    before = path.read_bytes()
+    second = start(data_dir=str(tmp_path), save_on_shutdown=True)
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(lambda: second.pipeline and second.pipeline.scene, "a scene")
+    second.close()
+    assert path.read_bytes() == before
+    assert len(read_scene(tmp_path / "scene.new.safetensors").labels) == 1
+
+
 def test_without_the_parameter_nothing_is_written(started, client, tmp_path):
     started()
     assert transition(client, Transition.TRANSITION_DEACTIVATE)
@@ -272,7 +286,7 @@ def test_a_file_that_is_refused_at_the_start_is_reported_and_kept(
     wait_until(lambda: second.pipeline.scene, "a scene")
     second.close()
     assert path.read_bytes() == before
-    assert len(read_scene(tmp_path / "scene.new.safetensors").ids) == 1
+    assert len(read_scene(tmp_path / "scene.new.safetensors").labels) == 1
 
 
 def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start, client, tmp_path):
