@@ -105,6 +105,7 @@ def test_every_folder_is_a_package():
     assert not [folder for folder in folders if not (folder / "__init__.py").is_file()]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "module", ["spaceformer_ros", "spaceformer_ros.pipeline", "spaceformer_ros.cli", "spaceformer_ros.scene.store"]
 )

@@ -33,6 +33,7 @@ def cloud_file(tmp_path, box_cloud):
     return str(tmp_path / "map.ply")
 
 
+@pytest.mark.slow
 def test_segment_writes_objects_a_labelled_cloud_and_pictures(tmp_path, settings, cloud_file, capsys):
     out = tmp_path / "out"
     main(["segment", cloud_file, "--out", str(out), *settings])
@@ -75,6 +76,7 @@ def test_clouds_are_turned_upright(up, size):
     assert np.linalg.det(UPRIGHT[up]) == 1.0
 
 
+@pytest.mark.slow
 def test_rooms_are_written_as_ply_and_json(tmp_path):
     main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -85,6 +87,7 @@ def test_rooms_are_written_as_ply_and_json(tmp_path):
     assert records["instance"].max() == len(objects) - 1
 
 
+@pytest.mark.slow
 def test_a_segmented_room_is_evaluated(tmp_path, settings, capsys):
     main(["rooms", "--out", str(tmp_path / "truth"), "--seed", "5"])
     room, asked = str(tmp_path / "truth" / "room_5.ply"), str(tmp_path / "truth" / "room_5_texts.json")

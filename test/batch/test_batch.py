@@ -96,6 +96,7 @@ def all_maps(status):
     return {**dict.fromkeys(NAMES, status), "bad": FAILED}
 
 
+@pytest.mark.slow
 def test_what_is_done_is_skipped_until_it_changes(tmp_path, maps, values, box_cloud):
     out = tmp_path / "out"
     assert run_inline(maps, out, values) == all_maps(SEGMENTED)
@@ -169,6 +170,7 @@ def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
         assert any(name.endswith(".png") for name in contents(out)) == pictures
 
 
+@pytest.mark.process
 def test_a_run_that_was_killed_goes_on(tmp_path, maps, values, capsys):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "spaceformer_ros.cli", *command_line(maps, out, values)]
@@ -192,6 +194,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path, maps, values, capsys):
     assert not (out / ".batch" / "left").exists()
 
 
+@pytest.mark.process
 def test_two_jobs_give_the_results_of_one(tmp_path, maps, values, capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (maps / "bad.ply").unlink()
@@ -212,12 +215,14 @@ def run_fragile(workers):
     return {pid for _, pid in answers.values()}
 
 
+@pytest.mark.process
 def test_a_dead_worker_costs_one_file():
     pids = run_fragile([ProcessWorker(FragileWorker)])
     assert len(pids) == 2  # before and after
     wait_until(lambda: not any(map(command_of, pids)))
 
 
+@pytest.mark.process
 def test_workers_that_cannot_start_end_the_batch():
     with pytest.raises(WorkerLost, match="no worker can start"):
         list(distribute([f"{name}.ply" for name in NAMES], [ProcessWorker(NoWorker)]))
@@ -240,6 +245,7 @@ def test_threads_are_divided(monkeypatch):
     assert batch.divide_threads(3) == [0, 0, 0]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -300,6 +306,7 @@ def local_ray(monkeypatch):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.process
 def test_two_workers_on_ray(local_ray, tmp_path, maps, values, capsys):
     with pytest.raises(SystemExit) as ended:
         main(command_line(maps, tmp_path / "ray", values, "--ray", "local", "--jobs", "2"))

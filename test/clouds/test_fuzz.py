@@ -41,6 +41,7 @@ def traced():
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 def test_mutated_messages_are_decoded_or_refused():
     outcomes = collections.Counter(fuzz_message(seed).text == "cloud" for seed in range(NUM_MESSAGES))

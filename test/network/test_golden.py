@@ -22,6 +22,8 @@ from spaceformer_ros.network import decoder
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import VoxelGrid
 
+pytestmark = pytest.mark.slow
+
 MASK_LIMIT = 1e-3  # of mask logits in float32, whose largest are about 80
 
 

@@ -44,11 +44,13 @@ def interpreted():
     return json.loads(run_helper("interpreted_convolution"))
 
 
+@pytest.mark.process
 def test_the_interpreted_kernel_equals_the_plain_path(interpreted):
     assert {name: error for name, (error, most) in interpreted["errors"].items() if not error <= most} == {}
     assert len(interpreted["errors"]) == 10
 
 
+@pytest.mark.process
 def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpreted, tiny_model):
     used, difference, repeated = interpreted["network"]
     assert used == sum(isinstance(module, SparseConv3d) for module in tiny_model().modules())
@@ -97,6 +99,7 @@ def compiled(monkeypatch, tmp_path):
 SHARED = {87: 163 << 10, 89: 99 << 10, 90: 227 << 10}  # bytes that one program may have: CUDA programming guide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("capability", SHARED)  # Jetson Orin, GeForce 40, H100
 def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):

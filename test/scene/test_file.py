@@ -379,6 +379,7 @@ def test_expectations_of_a_request(pipeline, path, box_cloud):
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_kill_9_leaves_the_old_or_the_new_scene(tmp_path):
     """At random moments of a tight loop of saves; the scenes say their number in every part."""
     found = json.loads(run_helper("kill_while_saving", tmp_path, 300, timeout=120))

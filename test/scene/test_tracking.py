@@ -299,6 +299,7 @@ def test_the_best_total_overlap_wins_and_a_better_pair_is_not_given_up_for_two_p
 # --- sequences --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_identities_in_generated_sequences():
     """benchmarks/sequence.py, in small: growth, drift, a loop closure, things moved and removed."""
     total = Tally()

@@ -6,6 +6,8 @@ import json
 import pytest
 from helpers.paths import run_helper
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def report():

@@ -68,6 +68,7 @@ def check_shape(kind, shape, rng):
     assert 0.05 < (high - low).max() < 4.5, kind
 
 
+@pytest.mark.slow
 def test_every_kind_occurs_in_some_room():
     missing, rare_in = set(OBJECT_KINDS), ("kitchen", "bathroom", "living room")
     for seed in range(20):  # until all kinds were seen

@@ -71,6 +71,7 @@ def test_chairs_at_tables_look_at_them():
     assert looking > 0.8 * total
 
 
+@pytest.mark.slow
 def test_several_rooms_are_connected():
     made = building(5, None, 4)
     assert len(made.plans) == 4

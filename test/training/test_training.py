@@ -66,6 +66,7 @@ def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
     assert spread < 1.15 * full
 
 
+@pytest.mark.slow
 def test_every_worker_draws_other_rooms_and_a_seed_fixes_them():
     first = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
     again = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
@@ -83,6 +84,7 @@ def test_voxels_take_the_labels_of_their_points(room, rng):
     assert grid.level.cloud_sizes[0] + grid.level.cloud_sizes[1] == len(instance) == len(kind)
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_room_show_learning(room, rng):
     trainer, sample = Trainer(QUICK, MODEL, FakeEmbedder(), CPU), augment(room, rng, 40)
     losses = [trainer.train_step([sample]) for _ in range(QUICK.steps)]
@@ -91,6 +93,7 @@ def test_a_few_steps_on_one_room_show_learning(room, rng):
     assert set(losses[0]) == {"loss", "semantic", "foreground", "offset", "objectness", "bce", "dice", "caption"}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_path):
     config = dataclasses.replace(QUICK, steps=4)
     stopped = train(config, MODEL, tmp_path, CPU, FakeEmbedder(), max_seconds=0.0)
@@ -111,6 +114,7 @@ def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_p
     assert checkpoint.similarity.normalize
 
 
+@pytest.mark.slow
 def test_validation_reports_the_figures_of_the_exported_checkpoint(tmp_path):
     config = dataclasses.replace(QUICK, steps=2, validate_every=2, validation_rooms=1)
     train(config, MODEL, tmp_path, CPU, FakeEmbedder())
@@ -151,6 +155,7 @@ def test_the_shipped_training_configurations_can_be_read(name):
     assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **other)
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_a_checkpoint(tmp_path):
     first = train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path / "a", CPU, FakeEmbedder())
     config = dataclasses.replace(

@@ -77,6 +77,7 @@ def released_like(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_released_format_loads_strictly(released_like):
     checkpoint = load_released(released_like)
     assert checkpoint.model.config == SpaCeFormerConfig.released()
