@@ -8,6 +8,7 @@ Nothing is edited: a wrong match is drawn like a right one.
 """
 
 import argparse
+import contextlib
 import pathlib
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.geometry.boxes import EDGES
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.scene.approach import Approach, find_approach
+from spaceformer_ros.scene.approach import Approach, NoApproach, find_approach
 from spaceformer_ros.scene.find import Answer, ObjectQuery
 from spaceformer_ros.segment.alignment import canonical_heading
 from spaceformer_ros.show.camera import Camera, render
@@ -93,11 +94,15 @@ def segment_and_ask(cloud, text):
     for match in answer.matches:
         place = match.object.box.center
         print(f"{match.object.label:12s} {match.score:.2f}  {place[0]:6.2f} {place[1]:6.2f} {place[2]:6.2f}")
-    poses = (
-        find_approach(scene.cloud.xyz, match.object.box, config.scene.approach_standoff, config.scene.robot_radius)
-        for match in answer.matches
-    )
-    return Run(scene.cloud, heat, answer, next((pose for pose in poses if pose), None))
+    return Run(scene.cloud, heat, answer, first_approach(scene, answer, config.scene))
+
+
+def first_approach(scene, answer, config):
+    """The Approach to the best match that has one, or None. config: SceneConfig."""
+    for match in answer.matches:
+        with contextlib.suppress(NoApproach):
+            return find_approach(scene.cloud.xyz, match.object.box, config.approach_standoff, config.robot_radius)
+    return None
 
 
 def glow(rgb, relevancy):

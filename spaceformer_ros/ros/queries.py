@@ -8,7 +8,7 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
-from ..scene.approach import find_approach
+from ..scene.approach import NoApproach, find_approach
 from ..scene.find import queries_for, summary
 from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
@@ -23,20 +23,23 @@ async def find_objects(session, request, response):
     """Where is the X?"""
     scene = _active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
-    found, approaches, transform = await session.background.run(_find, session, request, scene)
+    found, approaches, reasons, transform = await session.background.run(_find, session, request, scene)
     response.header = messages.to_header(scene, request.target_frame)
     response.matches = [
         messages.to_match(scene, answer.text, match, transform, approaches.get(match.object.id))
         for answer in found
         for match in answer.matches
     ]
-    response.message = summary(found)
+    response.message = "; ".join([summary(found), *reasons])
     if not response.matches:
         raise Refusal("NOT_FOUND", response.message)
 
 
 def _find(session, request, scene):
-    """Answers, approaches by object id, and the transform into the reply's frame. Runs on a pool thread."""
+    """Answers, approaches by object id, reasons where there is none, and the transform into the reply's frame.
+
+    Runs on a pool thread.
+    """
     position = None
     if request.reference_frame:
         position = _lookup(session, scene.frame_id, request.reference_frame).apply(np.zeros(3))
@@ -46,19 +49,27 @@ def _find(session, request, scene):
     queries = _queries(request, config, position)
     transform = _lookup(session, request.target_frame, scene.frame_id)
     found = session.perception.require_pipeline().find_all(queries, scene)
-    approaches = _approaches(scene, found, config, position) if request.with_approach else {}
+    approaches, reasons = _approaches(scene, found, config, position) if request.with_approach else ({}, [])
     if request.highlight:
         session.outputs.highlight(highlights_for(found, approaches))
-    return found, approaches, transform
+    return found, approaches, reasons, transform
 
 
 def _approaches(scene, found, config, position):
-    """Dict id -> Approach, or None, of the objects in a list of Answers. config: SceneConfig."""
-    boxes = {match.object.id: match.object.box for answer in found for match in answer.matches}
-    return {
-        key: find_approach(scene.cloud.xyz, box, config.approach_standoff, config.robot_radius, position)
-        for key, box in boxes.items()
-    }
+    """Dict id -> Approach of the objects in a list of Answers, and a sentence for each object that has none.
+
+    config: SceneConfig.
+    """
+    approaches, reasons = {}, []
+    objects = {match.object.id: match.object for answer in found for match in answer.matches}
+    for key, item in objects.items():
+        try:
+            approaches[key] = find_approach(
+                scene.cloud.xyz, item.box, config.approach_standoff, config.robot_radius, position
+            )
+        except NoApproach as error:
+            reasons.append(f"no approach to {item.label} {key}: {error}")
+    return approaches, reasons
 
 
 def _queries(request, config, position):

@@ -66,7 +66,7 @@ class Highlight:
 def highlights_for(answers, approaches):
     """One Highlight for each matched object, with every text that it answers and its place there: "1. couch".
 
-    answers: Answers of one request; approaches: dict object id -> Approach or None.
+    answers: Answers of one request; approaches: dict object id -> Approach.
     """
     texts = {}
     for answer in answers:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros.geometry.boxes import OrientedBox
-from spaceformer_ros.scene.approach import find_approach, floor_below, ring
+from spaceformer_ros.scene.approach import NoApproach, find_approach, floor_below, ring
 
 RADIUS, STANDOFF = 0.25, 0.6
 CHAIR = OrientedBox(np.array([0.0, 0.0, 0.5]), np.array([0.6, 0.6, 1.0]), 0.3)
@@ -76,14 +76,44 @@ def test_a_thing_behind_walls_has_no_approach(floor):
     corners = [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9)]
     walls = [wall(a, b) for a, b in pairwise(corners)]
     inside = np.abs(floor[:, :2]).max(axis=1) < 0.9
-    assert find_approach(np.concatenate([floor[~inside], *walls, solid(CHAIR)]), CHAIR, STANDOFF, RADIUS) is None
+    xyz = np.concatenate([floor[~inside], *walls, solid(CHAIR)])
+    with pytest.raises(NoApproach, match=r"it is hidden from all free floor within 1\.8 m"):
+        find_approach(xyz, CHAIR, STANDOFF, RADIUS)
 
 
 def test_unseen_floor_is_not_stood_on():
     xyz = np.concatenate([plane((0.3, -3), (3, 3), 0.0), solid(CHAIR)])
     approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot=np.array([-2.0, 0.0, 0.0]))
     assert approach.position[0] > 0.25
-    assert find_approach(solid(CHAIR), CHAIR, STANDOFF, RADIUS) is None
+    with pytest.raises(NoApproach, match=r"no floor is visible within 1\.8 m of it"):
+        find_approach(solid(CHAIR), CHAIR, STANDOFF, RADIUS)
+
+
+def test_no_point_of_the_map_is_closer_than_the_robots_radius(floor, rng):
+    for _ in range(20):
+        posts = rng.uniform(-2, 2, (12, 2))
+        posts = np.concatenate([wall(post, post + 0.001, height=1.0) for post in posts])
+        obstacles = np.concatenate([solid(CHAIR), posts])
+        for radius in (0.25, 0.4):
+            approach = find_approach(np.concatenate([floor, obstacles]), CHAIR, 0.0, radius)
+            low = obstacles[(obstacles[:, 2] > 0.11) & (obstacles[:, 2] < 1.5)]
+            assert np.linalg.norm(low[:, :2] - approach.position[:2], axis=1).min() >= radius
+
+
+def test_a_robot_that_is_too_large_has_no_approach_and_is_told_why(floor):
+    x, y = np.meshgrid(np.arange(-2.8, 2.8, 0.7), np.arange(-2.8, 2.8, 0.7))
+    posts = np.concatenate([wall((a, b), (a, b + 0.001), height=1.0) for a, b in zip(x.ravel(), y.ravel())])
+    xyz = np.concatenate([floor, posts])
+    assert find_approach(xyz, CHAIR, STANDOFF, 0.2).position[2] == pytest.approx(0.0, abs=0.01)
+    with pytest.raises(NoApproach, match=r"is closer than 0\.60 m to an obstacle"):
+        find_approach(xyz, CHAIR, STANDOFF, 0.6)
+
+
+@pytest.mark.parametrize("side", [31.0, 1e6, np.inf, np.nan])
+def test_a_box_that_is_no_object_is_refused_and_not_searched(floor, side):
+    box = OrientedBox(np.zeros(3), np.array([1.0, side, 1.0]), 0.0)
+    with pytest.raises(NoApproach, match="the limit is 30 m"):
+        find_approach(floor, box, STANDOFF, RADIUS)
 
 
 def test_the_ring_keeps_its_distance():
