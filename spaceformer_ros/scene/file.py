@@ -40,7 +40,7 @@ def read_scene(path):
     try:
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {str(header['format'])[:40]!r}")
-        if header["version"] != VERSION:
+        if type(header["version"]) is int and header["version"] != VERSION:
             raise StorageError(
                 "VERSION_MISMATCH",
                 f"{path} has version {str(header['version'])[:10]} of the scene format, this package reads version "

@@ -14,7 +14,7 @@ from .occupancy import SURROUNDINGS
 
 KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 3
 MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
-MAX_TEXT = 10_000  # characters of a text in the header
+MAX_TEXT = 2000  # characters of a text in the header
 MAX_SIZE = 1000.0  # metres of a side of a box
 METRES, SHARE, COUNT = (-MAX_METRES, MAX_METRES), (0, 1), (0, MAX_COUNT)
 

@@ -163,6 +163,8 @@ def _draw_labels(figure, axes, items, view):
                 bbox={"boxstyle": "round,pad=0.2", **style},
             )
         )
+    axes.autoscale_view()  # the final scale, without which extents are wrong
+    axes.apply_aspect()
     extents = [text.get_window_extent(figure.canvas.get_renderer()) for text in texts]
     boxes = np.array([extent.extents for extent in extents]).reshape(-1, 4)
     for text, move in zip(texts, place_labels(boxes)):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from spaceformer_ros.scene.find import ObjectQuery
 from spaceformer_ros.scene.format import ARRAYS, KEY, MAX_COUNT_READ
 from spaceformer_ros.scene.occupancy import Occupancy
 from spaceformer_ros.scene.saved_scene import ModelIdentity, SavedScene
-from spaceformer_ros.scene.tensor_file import DIGEST, read_tensors, write_tensors
+from spaceformer_ros.scene.tensor_file import DIGEST, PREFIX, read_tensors, write_tensors
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
 
@@ -266,6 +267,20 @@ def forge(path, header=(), arrays=()):
         ({"labels": None}, {}, "labels is missing"),
         ({"model": {}}, {}, "is not a valid scene"),
         ({"format": "something else"}, {}, "its format is 'something else'"),
+        ({"next_id": 2**31 - 1}, {}, "next_id is 2147483647, expected 1 to 1073741824"),  # could not be continued
+        ({"map_revision": 2**31 - 1}, {}, "map_revision is 2147483647"),
+        ({"map_id": "\ud800"}, {}, "map_id is not valid Unicode"),
+        ({"written_by": "\udfff"}, {}, "written_by is not valid Unicode"),
+        ({"frame_id": "x" * 2001}, {}, "frame_id has 2001 characters"),
+        ({"model": {"name": "\udc80", "sha256": "", "text_model": ""}}, {}, "model.name is not valid Unicode"),
+        ({"model": {"name": "", "sha256": 1, "text_model": ""}}, {}, "model.sha256 is not a string"),
+        ({"version": {"\ud800": 1}}, {}, "version is missing or not of type int"),
+        ({}, {"boxes.size": np.full((3, 3), 5000.0)}, "boxes.size has a number outside"),
+        ({}, {"boxes.size": np.full((3, 3), -1.0)}, "boxes.size has a number outside"),
+        ({}, {"boxes.center": np.full((3, 3), 1e30)}, "boxes.center has a number outside"),
+        ({}, {"points.xyz": np.full((12, 3), -1e9, np.float32)}, "points.xyz has a number outside"),
+        ({}, {"instances.objectness": np.full(3, 1.5, np.float32)}, "instances.objectness has a number outside"),
+        ({}, {"objects.id": np.full(len(make_saved().labels), 2**31 - 1)}, "objects.id has a number outside"),
         ({}, {"points.rgb": None}, "points.rgb is missing"),
         ({}, {"points.xyz": np.zeros((12, 2), np.float32)}, "points.xyz has shape"),
         ({}, {"points.xyz": np.full((12, 3), np.inf, np.float32)}, "not finite"),
@@ -300,6 +315,21 @@ def test_files_of_other_kinds_are_refused_and_not_run(path, tmp_path):
         path.write_bytes(content)
         refused(path, "FILE_CORRUPT", "is damaged, or is not a scene file")
     assert not (tmp_path / "boom").exists()
+
+
+def test_a_large_sparse_file_is_refused_at_its_beginning_without_being_read(path):
+    """Neither time nor memory grows with what a file claims to be."""
+    tracemalloc.start()
+    for beginning in (b"", (1 << 31).to_bytes(8, "little") + PREFIX, b"\xff" * 8 + PREFIX, bytes(8) + PREFIX):
+        with open(path, "wb") as file:
+            file.write(beginning)
+            file.truncate(3 << 30 if beginning[8:] != PREFIX or beginning[0] else 1 << 20)
+        refused(path, "FILE_CORRUPT", "is damaged, or is not a scene file")
+    with open(path, "wb") as file:
+        file.truncate(5 << 30)
+    refused(path, "READ_FAILED", "has 5368709120 bytes, the limit is")
+    assert tracemalloc.get_traced_memory()[1] < 30e6
+    tracemalloc.stop()
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
@@ -507,6 +537,23 @@ def test_paths_inside_the_folder(places, text, found):
     data = places / "data"
     assert scene_path(text, StorageConfig(data_dir=str(data))) == data / found
     assert scene_path(str(data / text) if text else "", StorageConfig(data_dir=str(data))) == data / found
+
+
+def test_links_to_names_that_cannot_be_published_are_refused(places):
+    for name in (b"caf\xe9.safetensors", b"line\nbreak.safetensors", b"\x1b[31mred.safetensors"):
+        target = os.fsdecode(os.fsencode(places / "data") + b"/" + name)
+        os.symlink(target, places / "data" / "odd.safetensors")
+        with pytest.raises(StorageError, match="control characters and invalid UTF-8") as caught:
+            scene_path("odd.safetensors", StorageConfig(data_dir=str(places / "data")))
+        assert caught.value.code == "PATH_REFUSED"
+        assert str(caught.value).isprintable()
+        os.unlink(places / "data" / "odd.safetensors")
+    for text in ("\ud800.safetensors", "x" * 5000 + ".safetensors"):
+        with pytest.raises(StorageError) as caught:
+            scene_path(text, StorageConfig(data_dir=str(places / "data")))
+        assert caught.value.code == "PATH_REFUSED"
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 1000
 
 
 def test_a_parameter_allows_more(places):
