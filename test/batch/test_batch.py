@@ -143,6 +143,7 @@ def test_all_that_decides_a_result_is_in_its_digest(tmp_path, values, tiny_model
     assert len(set(digests)) == len(digests)
 
 
+@pytest.mark.slow
 def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, maps, values, monkeypatch):
     out = tmp_path / "out"
     run_inline(maps, out, values)
@@ -162,6 +163,7 @@ def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, map
     assert contents(out) == before
 
 
+@pytest.mark.slow
 def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
     out, path = tmp_path / "out", str(maps / "a.ply")
     for pictures in (True, False):

@@ -98,6 +98,7 @@ WIDE_BLOCKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("widths", "limit"), [(WIDE_BLOCKS, 800), ({"decoder_channels": 96}, 350)])
 def test_little_is_held_beside_the_features(monkeypatch, tiny_model, widths, limit):
     """limit: bytes per voxel, little more than tables and pieces take; one more tensor of full width is above it."""

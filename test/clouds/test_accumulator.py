@@ -114,6 +114,7 @@ scans = st.lists(st.tuples(st.lists(points, max_size=12), st.sampled_from([0, 0.
 
 @settings(max_examples=150, deadline=None)
 @given(scans, st.integers(12, 40), st.sampled_from([0, 5, 1000]))
+@pytest.mark.slow
 def test_any_scans_give_the_map_of_the_dict(scans, max_voxels, small_run):
     # Cells of 0.5 m and a bound near the number of cells: voxels are seen again, dropped and come back. Stamps run in
     # any order. The small run is short, so that keys are found in both runs of the index.

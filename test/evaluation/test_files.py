@@ -142,6 +142,7 @@ def test_json_beside_a_cloud_names_its_instances(tmp_path, cloud):
         read_sample(tmp_path / "map_labeled.ply")
 
 
+@pytest.mark.slow
 def test_generated_rooms_are_their_own_best_prediction(tmp_path):
     from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE, make_room, write_room
 

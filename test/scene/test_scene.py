@@ -157,6 +157,7 @@ def test_the_number_of_views_is_a_setting(box_cloud):
     assert "chair" not in by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=8000)))
 
 
+@pytest.mark.slow
 def test_what_is_there_but_not_found_goes_later_and_shows_its_points_till_then(pipeline, box_cloud):
     cloud = box_cloud(ROOM)
     before = by_label(process(pipeline, cloud))["sofa"]

@@ -136,6 +136,7 @@ def test_the_same_cloud_again_changes_nothing_but_the_count(there, times):
 
 @settings(max_examples=12, deadline=None)
 @given(things, things, st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_the_order_of_instances_does_not_matter(before, after, draw):
     orders = [after, draw.sample(after, len(after))]
     results = []

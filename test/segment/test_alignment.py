@@ -18,6 +18,7 @@ def room():
 
 @given(angle=st.floats(-np.pi, np.pi), x=st.floats(-20, 20), y=st.floats(-20, 20), seed=st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
+@pytest.mark.slow
 def test_it_turns_with_the_map_and_no_order_or_place_changes_it(room, angle, x, y, seed):
     points = np.random.default_rng(seed).permutation(rotate_z(room, angle) + np.array([x, y, 0], dtype=np.float32))
     difference = manhattan_yaw(points) - manhattan_yaw(room) - angle

@@ -41,6 +41,7 @@ def facts(scene):
     return [(item.id, item.row, item.label, item.num_observations, item.missed_views) for item in scene.objects]
 
 
+@pytest.mark.slow
 def test_partial_scenes_grow_into_the_result_and_leave_no_trace():
     with_partial, without = hall_pipeline(), hall_pipeline()
     maps = [make_hall(), make_hall(boxes=LEFT, shade=240), make_hall(shade=230), make_hall(16.0, shade=230)]

@@ -120,6 +120,7 @@ def test_a_shade_of_a_word_reads_as_this_word():
         assert {color_word(color) for color in colors} <= set(PALETTES[palette])
 
 
+@pytest.mark.slow
 def test_color_words_match_the_points_of_plain_objects():
     one_color = {"ball", "trash can", "refrigerator", "office chair", "sofa", "armchair"}
     one_color |= {"bottle", "cup", "towel", "suitcase"}

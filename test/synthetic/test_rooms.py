@@ -29,6 +29,7 @@ def same(a, b):
     return arrays and boxes and [o.captions() for o in a.objects] == [o.captions() for o in b.objects]
 
 
+@pytest.mark.slow
 def test_a_seed_and_a_config_decide_everything():
     again = make_room(3, SMALL)
     assert same(scanned(3), again)
@@ -36,6 +37,7 @@ def test_a_seed_and_a_config_decide_everything():
     assert same(make_room(3, SMALL), again)
 
 
+@pytest.mark.slow
 def test_other_seeds_and_configs_give_other_rooms():
     assert not same(scanned(0), scanned(1))
     crowded = make_room(0, RoomConfig(width=(3.0, 4.0), depth=(3.0, 4.0), density=1.8))

@@ -125,6 +125,7 @@ def test_validation_reports_the_figures_of_the_exported_checkpoint(tmp_path):
     assert 0 <= row["mIoU"] <= 1
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_the_run(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
     train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
@@ -167,6 +168,7 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
     assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
 
 
+@pytest.mark.slow
 def test_inputs_that_a_checkpoint_did_not_have_count_nothing_at_first(tmp_path, room, rng):
     train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
     checkpoint = load_file(tmp_path / "checkpoint.safetensors")

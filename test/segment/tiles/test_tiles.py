@@ -60,6 +60,7 @@ def colored(xyz, seed=0):
     st.integers(100, 3000),
     st.floats(0.2, 1.0),
 )
+@pytest.mark.slow
 def test_cores_share_out_a_map_and_regions_hold_the_margin(patches, budget, margin):
     rows = [floor(w / 10, d / 10, x=x / 10, y=y / 10) for x, y, w, d in patches]
     columns = columns_of(rows[0])
@@ -377,6 +378,7 @@ def same(a, b):
     assert [box.center.tolist() for box in a.boxes] == [box.center.tolist() for box in b.boxes]
 
 
+@pytest.mark.slow
 def test_a_map_that_fits_is_not_cut(hall):
     cut, in_one = segmenter(), config(tile_voxels=100_000)
     alignment = Alignment.of(hall, along_walls=False)
@@ -401,6 +403,7 @@ def test_a_large_map_goes_in_tiles_and_says_so(hall):
     assert all(mask.dtype == np.int32 and (np.diff(mask) > 0).all() for mask in found.instances.masks)
 
 
+@pytest.mark.slow
 def test_what_is_found_tile_by_tile_grows_into_the_result(rng):
     house = colored(np.concatenate([room(x, rng) for x in (0.0, 3.0, 6.0)]))
     smaller = config(tile_voxels=8000)
@@ -560,6 +563,7 @@ def test_a_run_in_memory_that_was_free_already_is_not_taken_for_free():
     assert meter.bytes_per_voxel > 100
 
 
+@pytest.mark.slow
 def test_less_memory_means_smaller_tiles(hall):
     cut = segmenter(ON_CPU)
     assert cut.segment(hall, config(tile_voxels=100_000, max_memory_gb=0.001)).report.tiles > 1
