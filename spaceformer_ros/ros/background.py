@@ -1,60 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slow work beside the executor: service callbacks await it, so the executor is never blocked."""
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from rclpy.task import Future
 
+from .refusal import Refusal
+from .text import describe_error
+
+logger = logging.getLogger(__name__)
+
+CLEANED_UP = "the node was cleaned up before the request was done"
+
+# Threads per lane. Lanes keep cheap requests from waiting behind expensive ones.
+LANES = {
+    "queries": 4,  # queries, files, publishing
+    "transforms": 4,  # waiting for TF
+    "texts": 1,  # embedding many texts, in batches
+}
+
 
 class Background:
-    """A small thread pool whose results can be awaited in rclpy coroutines.
+    """Small thread pools whose results can be awaited in rclpy coroutines.
 
-    Callbacks that await must live in a ReentrantCallbackGroup: a waiting coroutine keeps its group busy.
+    Callbacks that await must be in a ReentrantCallbackGroup: a waiting coroutine keeps its group busy.
     """
 
-    def __init__(self, node, threads=4):
+    def __init__(self, node):
         self._node = node
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="spaceformer_request")
+        self._pools = {lane: ThreadPoolExecutor(count, f"spaceformer_{lane}") for lane, count in LANES.items()}
+        self._lock = threading.Lock()
+        self._awaited = set()  # rclpy Futures whose coroutines wait
+        self._works = set()  # of all that is queued or running
+        self._closed = False
 
-    def run(self, function, *arguments):
-        """Awaitable result of function(*arguments) on a pool thread; exceptions come out of the await."""
-        return self.wrap(self._pool.submit(function, *arguments))
+    def run(self, function, *arguments, lane="queries"):
+        """Awaitable result of function(*arguments) on a pool thread; exceptions are raised by the await."""
+        return self.wrap(self._submit(lane, function, *arguments))
 
     def submit(self, function, *arguments):
         """Run a function on a pool thread; its exceptions are logged."""
-        self._pool.submit(function, *arguments).add_done_callback(self._log_failure)
+        self._submit("queries", function, *arguments).add_done_callback(_log_failure)
 
     def wrap(self, work, timeout=None):
         """Awaitable result of a concurrent.futures.Future; TimeoutError after `timeout` seconds (None: no limit)."""
         awaited = Future(executor=self._node.executor)
+        with self._lock:
+            self._awaited.add(awaited)
 
-        def settle(_=None):
-            if awaited.done():
-                return
-            if not work.done():
-                awaited.set_exception(TimeoutError())
-            elif work.cancelled():
-                awaited.set_exception(RuntimeError("the node is shutting down"))
-            elif work.exception() is not None:
-                awaited.set_exception(work.exception())
-            else:
-                awaited.set_result(work.result())
-            if self._node.executor is not None:
-                self._node.executor.wake()  # rclpy polls waiting coroutines only when something wakes it
+        def on_done(_):
+            self._settle(awaited, work)
 
-        work.add_done_callback(settle)
+        work.add_done_callback(on_done)
         if timeout is not None and not work.done():
-            timer = threading.Timer(timeout, settle)
+            timer = threading.Timer(timeout, self._settle, (awaited, work))
             timer.daemon = True
             timer.start()
             work.add_done_callback(lambda _: timer.cancel())
+        if self._closed:
+            self._settle(awaited, work)
         return awaited
 
-    def _log_failure(self, work):
-        if not work.cancelled() and work.exception() is not None:
-            self._node.get_logger().error(f"{type(work.exception()).__name__}: {work.exception()}")
-
     def close(self):
-        """Take no more work and drop what has not begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Drop what has not begun, and let all waiting coroutines refuse their requests. Returns whether no work is
+        running."""
+        self._closed = True
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            waiting = list(self._awaited)
+        for awaited in waiting:
+            self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
+        return not any(work.running() for work in list(self._works))
+
+    def _submit(self, lane, function, *arguments):
+        if self._closed:
+            raise Refusal("NOT_ACTIVE", CLEANED_UP)
+        work = self._pools[lane].submit(function, *arguments)
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
+        return work
+
+    def _settle(self, awaited, work):
+        """Give the result of `work`, as far as there is one, to the coroutine that awaits it."""
+        if not work.done():
+            self._finish(awaited, error=TimeoutError())
+        elif work.cancelled():
+            self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
+        elif work.exception() is not None:
+            self._finish(awaited, error=work.exception())
+        else:
+            self._finish(awaited, result=work.result())
+
+    def _finish(self, awaited, result=None, error=None):
+        with self._lock:
+            if awaited not in self._awaited:
+                return
+            self._awaited.remove(awaited)
+        if error is None:
+            awaited.set_result(result)
+        else:
+            awaited.set_exception(error)
+        if self._node.executor is not None:
+            self._node.executor.wake()  # rclpy polls waiting coroutines only when something wakes it
+
+
+def _log_failure(work):
+    if not work.cancelled() and work.exception() is not None:
+        logger.error("%s", describe_error(work.exception()))

@@ -4,10 +4,15 @@
 Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.
 """
 
+import math
+
 from .. import SpaceformerError
 from ..scene.data_dir import scene_path
 from ..words.vocabulary import Vocabulary
+from .embedding import embed_in_batches
 from .refusal import Refusal
+
+MAX_TIMEOUT = 86400.0  # seconds of a SegmentNow request
 
 
 async def set_vocabulary(session, request, response):
@@ -16,6 +21,7 @@ async def set_vocabulary(session, request, response):
     labels, background = pipeline.space.vocabulary.entries()
     labels = [*labels, *request.labels] if request.append else list(request.labels)
     vocabulary = Vocabulary.parse(labels, list(request.background_labels) or background)
+    await embed_in_batches(session, pipeline.embedder, list(vocabulary.texts))
     try:
         space = await session.background.run(session.perception.set_vocabulary, vocabulary)
     finally:  # also if it is in use but could not be published
@@ -28,6 +34,8 @@ async def segment_now(session, request, response):
     """Run the network on the newest cloud."""
     session.require_active()
     pipeline = session.perception.require_pipeline()
+    if not (math.isfinite(request.timeout) and 0 <= request.timeout <= MAX_TIMEOUT):
+        raise SpaceformerError(f"timeout is {request.timeout}, expected 0 to {MAX_TIMEOUT:g} s")
     if pipeline.scene:
         response.map_revision = pipeline.scene.map_revision
     work = session.perception.segment_latest()

@@ -3,8 +3,11 @@
 
 from dataclasses import dataclass, field
 
+from .text import printable
+
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # slow inferences in a row, or input_timeouts without a cloud, that turn a warning into an error
+MAX_UNPLACED = 50  # scans in a row without a transform, from which a warning is an error: 5 s at 10 Hz
 
 
 @dataclass
@@ -19,6 +22,9 @@ class Counters:
     voxels: int = 0
     scans_inserted: int = 0
     scans_dropped: int = 0
+    scans_unplaced: int = 0
+    unplaced_in_a_row: int = 0
+    unplaced_reason: str = ""
     map_voxels: int = 0
     tiles: int = 0
     tiles_computed: int = 0
@@ -30,6 +36,18 @@ class Counters:
     tf_errors: int = 0
     last_error: str = ""
     remarks: tuple = ()
+
+    def add_placed_scan(self):
+        """Count a scan that was inserted into the map."""
+        self.scans_inserted += 1
+        self.unplaced_in_a_row = 0
+
+    def add_unplaced_scan(self, reason):
+        """Count a scan without a usable transform."""
+        self.tf_errors += 1
+        self.scans_unplaced += 1
+        self.unplaced_in_a_row += 1
+        self.unplaced_reason = reason
 
     def add_outcome(self, outcome, seconds, limit):
         """Count one inference: its Outcome, its seconds per stage and in "total", and the parameter
@@ -70,6 +88,9 @@ def diagnose(state_name, active, counters, publishers, now, input_timeout, start
     missing = _missing_input(counters, publishers, now, input_timeout, started, streaming)
     if missing:
         return missing
+    if counters.unplaced_in_a_row:
+        level = ERROR if counters.unplaced_in_a_row >= MAX_UNPLACED else WARN
+        return level, f"{counters.unplaced_in_a_row} scans in a row dropped: {printable(counters.unplaced_reason)}"
     if counters.slow_in_a_row:
         level = ERROR if counters.slow_in_a_row >= PERSISTENT else WARN
         return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
@@ -113,6 +134,7 @@ def rows(state_name, facts, counters, publishers, now):
         "cloud_points_not_finite": counters.cloud_dropped_points,
         "scans_inserted": counters.scans_inserted,
         "scans_dropped": counters.scans_dropped,
+        "scans_unplaced": counters.scans_unplaced,
         "map_voxels": counters.map_voxels,
         "voxels": counters.voxels,
         "tiles": counters.tiles,
@@ -128,4 +150,4 @@ def rows(state_name, facts, counters, publishers, now):
         "publishers_of_input": "; ".join(f"{name} ({qos})" for name, qos, _ in publishers),
         "qos_incompatible": "; ".join(name for name, _, compatible in publishers if not compatible),
     }
-    return [(key, str(value)) for key, value in numbers.items()]
+    return [(key, printable(value)) for key, value in numbers.items()]

@@ -3,11 +3,11 @@
 
 import time
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
 from . import qos
 from .clocks import STEADY
+from .compat import SubscriptionEventCallbacks
 
 TOPIC = "~/input/points"
 WATCH_PERIOD = 0.2  # seconds between checks of the publishers' QoS

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core's log lines, and what breaks a lifecycle callback, through a node's logger."""
+"""The package's log lines, and the errors of lifecycle callbacks, through a node's logger."""
 
 import functools
 import logging
+
+from .text import describe_error, printable
+
+MAX_LINE_LENGTH = 2000  # characters of a log line
 
 
 def forward_logging(node):
@@ -13,14 +17,14 @@ def forward_logging(node):
 
 
 def log_failure(callback):
-    """Log what goes wrong in a lifecycle callback: rclpy turns an exception into ERROR without a word."""
+    """Log the exception of a lifecycle callback: rclpy turns it into ERROR silently."""
 
     @functools.wraps(callback)
     def logged(self, state):
         try:
             return callback(self, state)
         except Exception as error:
-            self.get_logger().error(f"{callback.__name__}: {type(error).__name__}: {error}")
+            self.get_logger().error(f"{callback.__name__}: {describe_error(error)}")
             raise
 
     return logged
@@ -32,7 +36,7 @@ class _RosHandler(logging.Handler):
         self._logger = node.get_logger()
 
     def emit(self, record):
-        text = record.getMessage()
+        text = printable(record.getMessage(), MAX_LINE_LENGTH)
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         if record.levelno >= logging.ERROR:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenes and markers to messages. Free functions; the only file that knows the fields of our messages."""
 
+from dataclasses import replace
+
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
@@ -28,12 +30,14 @@ SHAPES = {
 
 
 def decode_bytes(raw, allow_gray):
-    """DecodedCloud of the bytes of a PointCloud2. Raises SpaceformerError."""
+    """DecodedCloud of the bytes of a PointCloud2, its frame_id without a leading slash. Raises SpaceformerError."""
     try:
         message = deserialize_message(raw, PointCloud2)
     except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
         raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
-    return decode(message, allow_gray)
+    decoded = decode(message, allow_gray)
+    frame_id = decoded.cloud.frame_id.lstrip("/")  # as tf2 wants it
+    return replace(decoded, cloud=replace(decoded.cloud, frame_id=frame_id))
 
 
 def to_time(stamp_ns):

@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import time
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -18,12 +19,15 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from .. import SpaceformerError
 from ..config import Settings
 from . import parameters
+from .compat import answer_invalid_transitions
 from .device_thread import trim_heap
 from .logs import forward_logging, log_failure
 from .services import Services
 from .session import Session
+from .text import describe_error
 
 SWITCH_INTERVAL = 0.0005  # seconds until a busy Python thread lets another run: a reply changes threads twice
+PAUSE_AFTER_ERROR = 0.05  # seconds; an error that repeats must not take a whole core
 
 
 class SpaceformerNode(LifecycleNode):
@@ -36,6 +40,7 @@ class SpaceformerNode(LifecycleNode):
         self.session = None
         self._live_parameters = parameters.LiveParameters(self, self.settings)
         Services(self)
+        answer_invalid_transitions(self)
         forward_logging(self)
 
     @property
@@ -87,7 +92,7 @@ class SpaceformerNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self):
-        """Undo configure and activate. Returns whether the device thread ended."""
+        """Undo configure and activate. Returns whether all threads ended or are idle."""
         session, self.session = self.session, None
         return session is None or session.close()
 
@@ -103,7 +108,7 @@ def main(arguments=None):
         executor.add_node(node)
         if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()
-        executor.spin()
+        spin(executor, node.get_logger())
     except ExternalShutdownException:
         pass
     except Exception:
@@ -114,12 +119,25 @@ def main(arguments=None):
             signal.signal(number, signal.SIG_IGN)
         ended = node is None or _close(node, executor)
         rclpy.try_shutdown()
-    if not ended:  # the device thread is in a long native call; everything is saved
+    if not ended:  # a thread is in a long native call, which Python would wait for; everything is saved
         os._exit(0)
 
 
+def spin(executor, logger):
+    """Run callbacks until ROS is shut down. An exception that escapes from one is logged; the node goes on."""
+    while rclpy.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            if rclpy.ok():  # otherwise a signal has shut ROS down during a call
+                logger.error(f"a callback failed: {describe_error(error)}", throttle_duration_sec=1.0)
+                time.sleep(PAUSE_AFTER_ERROR)
+
+
 def _close(node, executor):
-    """Close the node and its executor. Returns whether the device thread ended."""
+    """Close the node and its executor. Returns whether all threads ended or are idle."""
     ended = node.close()
     with contextlib.suppress(Exception):  # the context may be gone already
         if executor is not None:

@@ -14,6 +14,7 @@ from .device_thread import DeviceThread
 from .interfaces import NodeState
 from .progress import ProgressPublisher
 from .refusal import Refusal
+from .text import describe_error
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,12 @@ class Perception:
         if isinstance(error, Cancelled):
             self._state.update_idle_state(self.pipeline)
             return
-        text = str(error) or type(error).__name__
+        text = describe_error(error)
         if isinstance(error, SpaceformerError):
             self._node.get_logger().error(text, throttle_duration_sec=5.0)
         else:
             logging.getLogger(__name__).error("unexpected error", exc_info=error)
-            text = f"unexpected {type(error).__name__}: {error}"
+            text = f"unexpected {text}"
         self._counters.clouds_failed += 1
         self._counters.last_error = text
         self._state.set(NodeState.ERROR, text)

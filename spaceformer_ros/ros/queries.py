@@ -13,17 +13,22 @@ from ..scene.find import queries_for, summary
 from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
+from .embedding import embed_in_batches
 from .refusal import Refusal
 
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
 MAX_EMBED_TEXTS = 1000  # of one EmbedText request
+MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
+MAX_NAMED = 20  # ids or labels that a message names
 
 
 async def find_objects(session, request, response):
     """Where is the X?"""
     scene = _active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
-    found, approaches, reasons, transform = await session.background.run(_find, session, request, scene)
+    position = await _reference_position(session, request, scene)
+    transform = await _lookup(session, request.target_frame, scene.frame_id)
+    found, approaches, reasons = await session.background.run(_find, session, request, scene, position)
     response.header = messages.to_header(scene, request.target_frame)
     response.matches = [
         messages.to_match(scene, answer.text, match, transform, approaches.get(match.object.id))
@@ -35,24 +40,24 @@ async def find_objects(session, request, response):
         raise Refusal("NOT_FOUND", response.message)
 
 
-def _find(session, request, scene):
-    """Answers, approaches by object id, reasons where there is none, and the transform into the reply's frame.
-
-    Runs on a pool thread.
-    """
-    position = None
+async def _reference_position(session, request, scene):
+    """[3] metres in the scene's frame: the origin of the request's reference_frame, or None."""
     if request.reference_frame:
-        position = _lookup(session, scene.frame_id, request.reference_frame).apply(np.zeros(3))
-    elif request.sort_by_distance:
+        return (await _lookup(session, scene.frame_id, request.reference_frame)).apply(np.zeros(3))
+    if request.sort_by_distance:
         raise SpaceformerError("sort_by_distance needs reference_frame, e.g. base_link")
+    return None
+
+
+def _find(session, request, scene, position):
+    """Answers, approaches by object id, and reasons where there is none. Runs on a pool thread."""
     config = session.settings.config.scene
     queries = _queries(request, config, position)
-    transform = _lookup(session, request.target_frame, scene.frame_id)
     found = session.perception.require_pipeline().find_all(queries, scene)
     approaches, reasons = _approaches(scene, found, config, position) if request.with_approach else ({}, [])
     if request.highlight:
         session.outputs.highlight(highlights_for(found, approaches))
-    return found, approaches, reasons, transform
+    return found, approaches, reasons
 
 
 def _approaches(scene, found, config, position):
@@ -111,14 +116,17 @@ def _show_relevancy(session, text, scene):
 async def get_instances(session, request, response):
     """Objects by id or label."""
     scene = _active_scene(session)
+    for name in ("ids", "labels"):
+        if len(getattr(request, name)) > MAX_SELECTED:
+            raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
     objects = _select(scene, request, session.settings.config.postprocess.score_threshold)
-    transform = await session.background.run(_lookup, session, request.target_frame, scene.frame_id)
+    transform = await _lookup(session, request.target_frame, scene.frame_id)
     response.result = messages.to_instance_array(
         scene, objects, transform, request.target_frame, request.with_embeddings
     )
     missing = sorted(set(request.ids) - {item.id for item in objects})
     if missing or not objects:
-        what = f"id {', '.join(map(str, missing))}" if missing else f"label {', '.join(request.labels) or 'any'}"
+        what = f"id {_some(missing)}" if missing else f"label {_some(request.labels) or 'any'}"
         raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}")
     response.message = f"{len(objects)} of {len(scene.objects)} objects"
 
@@ -127,11 +135,14 @@ def _select(scene, request, score_threshold):
     """The objects that a GetInstances request asks for: the published ones if it names neither ids nor labels."""
     if not request.ids and not request.labels:
         return scene.published(score_threshold)
-    return [
-        item
-        for item in scene.objects
-        if (not request.labels or item.label in request.labels) and (not request.ids or item.id in request.ids)
-    ]
+    ids, labels = set(request.ids), set(request.labels)
+    return [item for item in scene.objects if (not labels or item.label in labels) and (not ids or item.id in ids)]
+
+
+def _some(values):
+    """The first values as text."""
+    text = ", ".join(map(str, values[:MAX_NAMED]))
+    return text + (f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else "")
 
 
 async def get_instance_cloud(session, request, response):
@@ -140,7 +151,7 @@ async def get_instance_cloud(session, request, response):
     item = scene.find_id(request.id)
     if item is None:
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
-    transform = await session.background.run(_lookup, session, request.target_frame, scene.frame_id)
+    transform = await _lookup(session, request.target_frame, scene.frame_id)
     response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
     response.message = f"{item.label} {item.id}: {response.cloud.width} points"
 
@@ -152,7 +163,7 @@ async def embed_text(session, request, response):
         raise SpaceformerError(f"{len(request.texts)} texts given, expected 1 to {MAX_EMBED_TEXTS}")
     for text in request.texts:
         check_text(text)
-    vectors = await session.background.run(embedder.embed, list(request.texts))
+    vectors = await embed_in_batches(session, embedder, list(request.texts))
     response.dim, response.values = vectors.shape[1], vectors.reshape(-1).tolist()
     response.text_model = str(embedder.model_id)
     response.message = f"{len(vectors)} vectors of {vectors.shape[1]}"
@@ -164,6 +175,7 @@ def _active_scene(session):
     return session.perception.require_scene()
 
 
-def _lookup(session, target, source):
+async def _lookup(session, target, source):
     """The latest transform from `source` into `target`."""
-    return session.transforms.lookup(target, source, Time(), session.settings.config.output.tf_timeout)
+    timeout = session.settings.config.output.tf_timeout
+    return await session.background.run(session.transforms.lookup, target, source, Time(), timeout, lane="transforms")

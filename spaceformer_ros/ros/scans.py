@@ -25,7 +25,7 @@ MAX_QUEUE = 10  # waiting scans: one second at 10 Hz
 class Scans:
     """Collects scans for one configured node. `add` and `clear` may be called by any thread."""
 
-    def __init__(self, settings, transforms, counters, logger, on_map, on_error):
+    def __init__(self, settings, transforms, counters, logger, on_map, on_unplaced, on_error):
         """Start the scan thread.
 
         settings: Settings; the size of the map is read once.
@@ -33,6 +33,7 @@ class Scans:
         counters: Counters.
         logger: of the node.
         on_map: function called on the scan thread when the map has grown.
+        on_unplaced: function called on the scan thread with the reason why a scan cannot be placed in the map.
         on_error: function called on the scan thread with the exception of a bad scan.
         """
         self._settings = settings
@@ -40,6 +41,7 @@ class Scans:
         self._counters = counters
         self._logger = logger
         self._on_map = on_map
+        self._on_unplaced = on_unplaced
         self._on_error = on_error
         config = settings.config.input
         self._map = VoxelMapAccumulator(
@@ -94,7 +96,8 @@ class Scans:
             try:
                 self._insert(raw)
             except TransformError as error:  # usual for the first scans: TF has not arrived yet
-                self._counters.tf_errors += 1
+                self._counters.add_unplaced_scan(str(error))
+                self._on_unplaced(str(error))
                 self._logger.warning(f"a scan was dropped: {error}", throttle_duration_sec=5.0)
             except Exception as error:  # one bad scan must not end the map
                 self._on_error(error)
@@ -117,4 +120,4 @@ class Scans:
             self._stamp_ns = cloud.stamp_ns
             self._colored &= cloud.colored
             self._counters.map_voxels = len(self._map)
-        self._counters.scans_inserted += 1
+        self._counters.add_placed_scan()

@@ -11,9 +11,11 @@ from .. import SpaceformerError, StorageError
 from . import commands, interfaces, queries
 from .rate_limit import RateLimit
 from .refusal import Refusal
+from .text import describe_error, printable
 from .transforms import TransformError
 
 ResultCode = interfaces.ResultCode
+MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 texts names candidates for each
 # Service name -> (type, handler). A handler is `async handler(session, request, response)` and fills the response.
 WITH_CODE = {
     "find_objects": (interfaces.FindObjects, queries.find_objects),
@@ -48,13 +50,13 @@ class Services:
 
     async def _reply_with_code(self, handler, request, response):
         response.code, text = await self._handle(handler, request, response)
-        response.message = text or response.message
+        response.message = printable(text or response.message, MAX_MESSAGE_LENGTH)
         return response
 
     async def _reply_with_success(self, handler, request, response):
         code, text = await self._handle(handler, request, response)
         response.success = code == ResultCode.OK
-        response.message = text or response.message
+        response.message = printable(text or response.message, MAX_MESSAGE_LENGTH)
         return response
 
     async def _handle(self, handler, request, response):
@@ -71,7 +73,7 @@ class Services:
         except SpaceformerError as error:
             return ResultCode.INVALID_REQUEST, str(error)
         except Exception as error:  # whatever a request does, it is answered
-            text = f"{type(error).__name__}: {error}"
+            text = describe_error(error)
             self._node.get_logger().error(f"{handler.__name__}: {text}")
             return ResultCode.INTERNAL_ERROR, f"internal error, see the node's log: {text}"
         return ResultCode.OK, ""

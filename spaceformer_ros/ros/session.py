@@ -33,6 +33,7 @@ class Session:
         """
         logger = node.get_logger()
         streaming = settings.config.input.input_mode == "accumulate"
+        self._logger = logger
         self.settings = settings
         self.live_parameters = live_parameters
         self._active_since = 0.0
@@ -48,7 +49,13 @@ class Session:
         self.scans = None
         if streaming:
             self.scans = Scans(
-                settings, self.transforms, self.counters, logger, self._on_map, self.perception.report_error
+                settings,
+                self.transforms,
+                self.counters,
+                logger,
+                on_map=self._on_map,
+                on_unplaced=self._on_unplaced_scan,
+                on_error=self.perception.report_error,
             )
         self.input = CloudInput(node, settings, self.counters, self._on_cloud, streaming)
         self.diagnostics = Diagnostics(node, self._read_status)
@@ -75,13 +82,13 @@ class Session:
         self.state.update_idle_state(self.perception.pipeline)
 
     def close(self):
-        """Release everything. Returns whether the device thread ended."""
+        """Release everything. Returns whether all threads ended or are idle."""
         self.state.active = False
         self.input.destroy()
         if self.scans is not None:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
-        self.background.close()
+        ended = self.background.close() and ended
         self.storage.save_on_shutdown(self.perception.pipeline)
         self.diagnostics.destroy()
         self.outputs.destroy()
@@ -114,11 +121,23 @@ class Session:
             self.perception.submit(functools.partial(self._decode, raw))
 
     def _decode(self, raw):
-        return decode_bytes(raw, self.settings.config.input.allow_gray)
+        """DecodedCloud of a message. Runs on the device thread."""
+        decoded = decode_bytes(raw, self.settings.config.input.allow_gray)
+        if not decoded.cloud.frame_id:
+            self._logger.warning(
+                "the cloud has no frame_id: results cannot be transformed; set it in the node that publishes the cloud",
+                throttle_duration_sec=60.0,
+            )
+        return decoded
 
     def _on_map(self):
         """The accumulated map has grown. Runs on the scan thread."""
         self.perception.submit(self.scans.snapshot)
+
+    def _on_unplaced_scan(self, reason):
+        """A scan was dropped. Runs on the scan thread."""
+        if self.perception.pipeline is not None and self.perception.pipeline.scene is None and self.state.active:
+            self.state.set(NodeState.WAITING_FOR_CLOUD, f"scans arrive, but cannot be placed in the map: {reason}")
 
     def _read_status(self, now):
         """Level, sentence and rows of the diagnostics."""

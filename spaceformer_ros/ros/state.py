@@ -4,6 +4,7 @@
 import threading
 
 from .interfaces import NodeState
+from .text import printable
 
 STATES = ("LOADING", "READY", "WAITING_FOR_CLOUD", "RUNNING", "IDLE", "DISABLED", "ERROR")
 STATE_NAMES = {getattr(NodeState, name): name for name in STATES}
@@ -29,6 +30,7 @@ class StateMachine:
 
     def set(self, state, text):
         """Enter a state: a constant of NodeState and one sentence."""
+        text = printable(text)
         with self._lock:
             if (state, text) != (self.state, self.text):
                 self.state = state

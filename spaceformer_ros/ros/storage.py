@@ -5,6 +5,7 @@ import threading
 
 from ..scene.data_dir import scene_path
 from ..scene.file import num_saved_objects
+from .text import describe_error
 from .transforms import TransformError
 
 MIN_KEPT = 4  # objects of a scene_file that save_on_shutdown does not replace by a scene with fewer than half of them
@@ -99,6 +100,6 @@ class Storage:
         return ""
 
     def _report(self, setting, error):
-        text = f"{setting}: {error or type(error).__name__}"
+        text = f"{setting}: {describe_error(error)}"
         self._logger.error(text)
         self._counters.last_error = text

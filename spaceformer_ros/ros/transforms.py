@@ -13,6 +13,9 @@ except ImportError:
     from scipy.spatial.transform import Rotation
 
 
+MAX_NORM_ERROR = 0.1  # difference of a quaternion's norm from 1 that is put down to rounding
+
+
 class TransformError(SpaceformerError):
     """A transform that is not available; the message holds tf2's reason and what to do."""
 
@@ -68,8 +71,13 @@ class TransformListener:
         stamp: rclpy Time, zero for the latest. Empty frames and equal frames give the identity; TransformError names
         both frames and the reason.
         """
+        target, source = target.lstrip("/"), source.lstrip("/")  # tf2 refuses a leading slash
         if not target or target == source:
             return IDENTITY
+        if not source:
+            raise TransformError(
+                f"no transform to {target!r}: the cloud has no frame_id; set it in the node that publishes the cloud"
+            )
         if self._buffer is None:
             raise TransformError(
                 f"no transform from {source!r} to {target!r}: tf2_ros is not installed ({self._missing}); install "
@@ -84,5 +92,17 @@ class TransformListener:
                 f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; check that both frames are "
                 "on /tf (`ros2 run tf2_tools view_frames`)"
             ) from error
-        rotation = matrix_from_quaternion(found.rotation.x, found.rotation.y, found.rotation.z, found.rotation.w)
-        return RigidTransform(rotation, np.array([found.translation.x, found.translation.y, found.translation.z]))
+        return to_rigid_transform(found, source, target)
+
+
+def to_rigid_transform(transform, source, target):
+    """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is no rigid transform."""
+    q, t = transform.rotation, transform.translation
+    quaternion, translation = np.array([q.x, q.y, q.z, q.w]), np.array([t.x, t.y, t.z])
+    norm = np.linalg.norm(quaternion)
+    if not (np.isfinite(quaternion).all() and np.isfinite(translation).all() and abs(norm - 1) < MAX_NORM_ERROR):
+        raise TransformError(
+            f"the transform from {source!r} to {target!r} is invalid: quaternion {quaternion.tolist()}, translation "
+            f"{translation.tolist()}; check the node that publishes it on /tf"
+        )
+    return RigidTransform(matrix_from_quaternion(*quaternion), translation)

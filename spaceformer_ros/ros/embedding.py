@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Embedding of many texts for one request, without keeping other requests from the text model."""
+
+import time
+
+import numpy as np
+
+from .refusal import Refusal
+
+BATCH = 16  # texts embedded before others get their turn at the text model
+TIMEOUT = 30.0  # seconds that one request may take
+
+
+async def embed_in_batches(session, embedder, texts):
+    """[N, C] float32 unit vectors of N texts.
+
+    Batches of all requests take turns. Raises Refusal after TIMEOUT seconds; what is embedded by then stays cached.
+    """
+    end, vectors = time.monotonic() + TIMEOUT, []
+    for first in range(0, len(texts), BATCH):
+        if time.monotonic() > end:
+            raise Refusal(
+                "TIMEOUT",
+                f"{first} of {len(texts)} texts were embedded in {TIMEOUT:g} s and are cached: send the request again, "
+                "or fewer texts at a time",
+            )
+        vectors.append(await session.background.run(embedder.embed, texts[first : first + BATCH], lane="texts"))
+    return np.concatenate(vectors)
