@@ -5,9 +5,18 @@ The ROS parameters, config/params.yaml, docs/parameters.md and the command line 
 Field names are unique over all groups, because they are the ROS parameter names.
 """
 
+import difflib
+import re
+import string
 from dataclasses import dataclass, field, fields, replace
 
 from . import SpaceformerError
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+KIND_NAMES = {str: "texts", float: "numbers"}  # of the items of lists
+EXAMPLES = {str: 'such as ["sofa", "chair"]', float: "such as [0.0, 0.0, 0.0, 5.0, 5.0, 3.0]"}
+MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # with examples
+MAX_MARKER_TEXT = 200  # characters of the format
 
 
 def setting(default, text, unit="", low=None, high=None, choices=None, dynamic=True):
@@ -49,51 +58,57 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """Which clouds are taken, and what is done with them before the network."""
+    """Which clouds are processed, and how they are prepared for the network."""
 
     input_qos: str = fixed(
         "auto",
-        "QoS of the cloud subscription; auto: adapts to what the publishers offer",
+        "QoS of the cloud subscription; auto: follows the publishers",
         choices=("auto", "reliable", "best_effort", "latched"),
     )
     input_mode: str = fixed(
         "map",
-        "map: every cloud is the whole map so far; accumulate: clouds are scans, collected in fixed_frame through TF",
+        "map: each cloud is the whole map so far; accumulate: clouds are scans, accumulated in fixed_frame through TF",
         choices=("map", "accumulate"),
     )
-    fixed_frame: str = fixed("map", "frame in which scans are collected, such as map or odom")
+    fixed_frame: str = fixed("map", "frame in which scans are accumulated, such as map or odom")
     accumulate_voxel_size: float = fixed(
-        0.02, "scans are averaged in voxels of this size, best not above the network's", unit="m", low=0.005, high=1.0
+        0.02,
+        "voxel size of the accumulated map; at most that of the network, 0.02 m, for full detail",
+        unit="m",
+        low=0.005,
+        high=1.0,
     )
     accumulate_max_voxels: int = fixed(
         2_000_000,
-        "voxels of the accumulated map (100 bytes each); beyond it those not seen for longest go",
+        "maximum number of voxels of the accumulated map (100 bytes each); the least recently seen are removed first",
         low=1000,
         high=10**8,
     )
     input_timeout: float = setting(
-        10.0, "diagnostics warn when no cloud arrived for this long", unit="s", low=0.1, high=86400.0
+        10.0, "diagnostics warn if no cloud has arrived for this long", unit="s", low=0.1, high=86400.0
     )
-    allow_gray: bool = setting(False, "take clouds without colour as mid-grey instead of refusing them")
+    allow_gray: bool = setting(False, "accept clouds without colour, as mid-grey, instead of refusing them")
     max_points: int = setting(
-        30_000_000, "points kept of a cloud; beyond it every k-th point is used, with a warning", low=1000, high=10**8
+        30_000_000,
+        "maximum points of a cloud; of larger ones every k-th point is used, with a warning",
+        low=1000,
+        high=10**8,
     )
     max_voxels: int = setting(
-        20_000_000, "occupied voxels of the whole map; larger maps are refused with advice", low=100, high=10**8
+        20_000_000, "maximum number of occupied voxels of the map; larger maps are refused", low=100, high=10**8
     )
     roi: tuple = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "only points inside this box are used: min x, y, z, max x, y, z in the cloud's frame; all zero: no limit",
+        "box of the points that are used: min x, y, z, max x, y, z in the cloud's frame; all zero: no limit",
         unit="m",
     )
     min_update_interval: float = setting(
-        2.0, "least time between the starts of two inferences", unit="s", low=0.0, high=3600.0
+        2.0, "minimum time between the starts of two inferences", unit="s", low=0.0, high=3600.0
     )
     change_threshold: float = setting(
         0.0,
-        "an inference is skipped while the share of occupied voxels that changed since the last is not above this, and "
-        "so is a tile of a large map, where fewer than 8 changed voxels by themselves do not count; 0: skipped only "
-        "where nothing changed",
+        "skip an inference if at most this share of the occupied voxels changed since the last one; the same holds for "
+        "each tile of a large map, where changes of fewer than 8 voxels are ignored; 0: skip only unchanged clouds",
         low=0.0,
         high=1.0,
     )
@@ -156,37 +171,37 @@ class PostprocessConfig:
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """What instances are called."""
+    """The labels of instances."""
 
     vocabulary: tuple = setting(
         ("",), 'labels, synonyms joined by "|" ("sofa|couch"); one empty string: the labels of vocabulary_file'
     )
     background_labels: tuple = setting(
-        ("",), "words that are matched but not published, such as wall; one empty string: those of vocabulary_file"
+        ("",), "labels that are matched but not published, such as wall; one empty string: those of vocabulary_file"
     )
     vocabulary_file: str = setting(
-        "", "yaml file with labels, background and templates; empty: the package's vocabulary_indoor.yaml"
+        "", "yaml file with labels, background and templates; empty: config/vocabulary_indoor.yaml of this package"
     )
 
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """How objects keep their identity over inferences, and how queries are answered by default."""
+    """How objects keep their identity from one inference to the next, and defaults of queries."""
 
     track_iou: float = setting(
-        0.2, "a new instance continues an object whose voxels overlap it more than this", low=0.0, high=1.0
+        0.2, "an instance continues the object that it overlaps by more than this voxel IoU", low=0.0, high=1.0
     )
     track_distance: float = setting(
         0.5,
-        "or, without overlap, an object of the same label or feature whose centre is nearer than this",
+        "without overlap, it continues an object of the same label or feature within this distance of its centre",
         unit="m",
         low=0.0,
         high=100.0,
     )
     fade_views: int = setting(
         3,
-        "an object goes after so many views of its place without it; a place that is still filled counts a quarter, "
-        "one that the cloud does not cover nothing",
+        "an object is removed after this many inferences that saw its location without finding it; if the location is "
+        "still occupied, an inference counts as 1/4; if the cloud does not cover it, as 0",
         low=1,
         high=1000,
     )
@@ -197,40 +212,50 @@ class SceneConfig:
         low=1,
         high=100_000,
     )
-    max_results: int = setting(5, "matches returned by find_objects where the request says 0", low=1, high=10_000)
+    max_results: int = setting(
+        5, "maximum number of matches of find_objects if the request leaves it at 0", low=1, high=10_000
+    )
     min_match_score: float = setting(
-        0.1, "matches below this score are left out where the request says 0", low=0.0, high=1.0
+        0.1, "find_objects drops matches below this score if the request leaves min_score at 0", low=0.0, high=1.0
     )
     approach_standoff: float = setting(
-        0.6, "distance from an object's side at which an approach pose lies", unit="m", low=0.0, high=10.0
+        0.6,
+        "distance from the side of the object to the robot's centre at an approach pose",
+        unit="m",
+        low=0.0,
+        high=10.0,
     )
-    robot_radius: float = setting(0.25, "free space that an approach pose needs", unit="m", low=0.05, high=5.0)
-    map_id: str = setting("", "name of the map, repeated in every message")
+    robot_radius: float = setting(
+        0.25, "radius of the free floor that an approach pose needs", unit="m", low=0.05, high=5.0
+    )
+    map_id: str = setting("", "name of the map, in every message and in saved scenes")
 
 
 @dataclass(frozen=True)
 class StorageConfig:
-    """What is kept over restarts, and where."""
+    """Saved scenes."""
 
     data_dir: str = fixed("", "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros")
     scene_file: str = fixed(
         "scene.safetensors",
-        "file of the scene, below data_dir, for load_on_start, save_on_shutdown and requests without a path",
+        "file below data_dir for load_on_start, save_on_shutdown and requests without a path",
     )
-    allow_any_path: bool = fixed(False, "let ~/save and ~/load use paths outside data_dir")
-    load_on_start: bool = fixed(False, "load scene_file when the node is configured; where it cannot be used, go on")
+    allow_any_path: bool = fixed(False, "allow ~/save and ~/load to use paths outside data_dir")
+    load_on_start: bool = fixed(
+        False, "load scene_file when the node is configured; a file that cannot be used is reported"
+    )
     save_on_shutdown: bool = setting(False, "save the scene to scene_file on deactivate, cleanup, shutdown and signals")
     load_frame: str = setting(
-        "", "frame that a loaded scene must be in where the request names none; empty: that of the present scene"
+        "", "frame that a loaded scene must have if the request names none; empty: that of the current scene"
     )
 
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """What is published, and how it looks."""
+    """What is published, and how it is drawn."""
 
-    target_frame: str = setting("", "frame of everything published, through TF; empty: the frame of the cloud")
-    tf_timeout: float = setting(0.2, "how long a transform may be waited for", unit="s", low=0.0, high=5.0)
+    target_frame: str = setting("", "frame of all published results, through TF; empty: the frame of the cloud")
+    tf_timeout: float = setting(0.2, "maximum time to wait for a transform", unit="s", low=0.0, high=5.0)
     rgb_mode: str = setting(
         "instance",
         "field rgb of labeled_cloud: the cloud's own colours, a colour per instance or a colour per label",
@@ -238,31 +263,30 @@ class OutputConfig:
     )
     labeled_cloud_max_points: int = setting(
         300_000,
-        "points of labeled_cloud (28 bytes each; Foxglove drops messages over 10 MB) and of relevancy; 0: all",
+        "maximum points of labeled_cloud and relevancy (28 bytes each; Foxglove drops messages > 10 MB); 0: no limit",
         low=0,
         high=10**8,
     )
-    marker_text: str = setting("{label} {score:.2f}", "text over each box; keys: label, score, id, size")
+    marker_text: str = setting("{label} {score:.2f}", "text above each box; keys: label, score, id, size")
     marker_text_height: float = setting(0.18, "height of a capital letter", unit="m", low=0.01, high=10.0)
-    marker_boxes: str = setting("lines", "how boxes are drawn", choices=("lines", "cubes"))
+    marker_boxes: str = setting("lines", "shape of the boxes", choices=("lines", "cubes"))
     marker_alpha: float = setting(0.9, "opacity of boxes", low=0.05, high=1.0)
 
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """The node itself."""
+    """Start, limits and diagnostics of the node."""
 
-    autostart: bool = fixed(True, "configure and activate by itself; false: wait for a lifecycle manager")
+    autostart: bool = fixed(True, "configure and activate at start; false: wait for a lifecycle manager")
     max_queries_per_second: float = setting(
         200.0,
-        "requests that the services answer per second; what comes faster is refused, where there are codes with "
-        "RATE_LIMITED; 0: no limit",
+        "maximum service requests per second; more are refused (RATE_LIMITED, or success false); 0: no limit",
         low=0.0,
         high=1e6,
     )
     max_processing_time: float = setting(
         60.0,
-        "diagnostics warn when an inference takes longer, and report an error when this lasts",
+        "diagnostics warn if an inference takes longer, and report an error after 3 in a row",
         unit="s",
         low=0.01,
         high=86400.0,
@@ -316,29 +340,44 @@ def all_settings():
 
 def find_setting(name):
     """Group name and dataclass field of one setting. Raises SpaceformerError for an unknown name."""
-    for group, info in all_settings():
-        if info.name == name:
-            return group, info
-    raise SpaceformerError(f"there is no setting {name!r}; see docs/parameters.md")
+    known = {info.name: (group, info) for group, info in all_settings()}
+    if name not in known:
+        raise SpaceformerError(f"there is no setting {name!r}{suggestion(name)}; docs/parameters.md lists all")
+    return known[name]
+
+
+def suggestion(name):
+    """ ", did you mean ...?" with the most similar name of a setting, or "" if none is similar."""
+    similar = difflib.get_close_matches(name, [info.name for _, info in all_settings()], 1)
+    return f", did you mean {similar[0]!r}?" if similar else ""
 
 
 def check_value(info, value):
     """`value` in the setting's type and inside its range. Raises SpaceformerError that names all three."""
     if info.type is tuple:
-        value = tuple(value)
-        if not value or any(not isinstance(item, type(info.default[0])) for item in value):
-            raise SpaceformerError(f"{info.name}: {list(value)} is not a list of {type(info.default[0]).__name__}")
-        return value
+        return _check_list(info, value)
     if info.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not info.type:
-        raise SpaceformerError(f"{info.name}: {value!r} is not of type {info.type.__name__}")
+        raise SpaceformerError(f"{info.name}: {value!r} is not {KINDS[info.type]}")
     low, high, choices = (info.metadata[key] for key in ("low", "high", "choices"))
     if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise SpaceformerError(f"{info.name}: {value} lies outside [{low}, {high}]")
+        raise SpaceformerError(f"{info.name}: {value} is outside [{low}, {high}]")
     if choices and value not in choices:
-        raise SpaceformerError(f"{info.name}: {value!r} is none of {', '.join(choices)}")
+        raise SpaceformerError(f"{info.name}: {value!r} is not one of {', '.join(choices)}")
     return value
+
+
+def _check_list(info, value):
+    """As `check_value`, for a list. Integers are accepted for numbers."""
+    kind = type(info.default[0])
+    if not isinstance(value, (list, tuple)):
+        raise SpaceformerError(f"{info.name}: {value!r} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
+    if kind is float:
+        value = [float(item) if type(item) is int else item for item in value]
+    if any(type(item) is not kind for item in value):
+        raise SpaceformerError(f"{info.name}: {list(value)} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
+    return tuple(value)
 
 
 def check_together(config):
@@ -348,9 +387,19 @@ def check_together(config):
         raise SpaceformerError(f"roi: {len(roi)} numbers, expected 6: min x, y, z, max x, y, z")
     if any(roi) and not all(low < high for low, high in zip(roi[:3], roi[3:])):
         raise SpaceformerError(f"roi: the minimum {roi[:3]} must be below the maximum {roi[3:]} on every axis")
+    check_marker_text(config.output.marker_text)
+
+
+def check_marker_text(text):
+    """Raises SpaceformerError unless a text can be formatted with the four keys and stays short."""
+    keys = f"keys: {', '.join(MARKER_KEYS)}"
     try:
-        config.output.marker_text.format(label="chair", score=0.5, id=1, size="1.0 x 1.0 x 1.0 m")
-    except (KeyError, IndexError, ValueError) as error:
-        raise SpaceformerError(
-            f"marker_text: {config.output.marker_text!r} cannot be formatted ({error!r}); keys: label, score, id, size"
-        ) from error
+        parts = list(string.Formatter().parse(text))
+        unknown = [key for _, key, _, _ in parts if key is not None and key not in MARKER_KEYS]
+        if unknown:
+            raise SpaceformerError(f"marker_text: {text!r} cannot be formatted (unknown key {unknown[0]!r}); {keys}")
+        if len(text) > MAX_MARKER_TEXT or any(re.search(r"\d{3}|{", spec or "") for _, _, spec, _ in parts):
+            raise SpaceformerError(f"marker_text: {text[:100]!r} is longer or padded more than supported; {keys}")
+        text.format(**MARKER_KEYS)
+    except (ValueError, TypeError) as error:
+        raise SpaceformerError(f"marker_text: {text!r} cannot be formatted ({error}); {keys}") from error

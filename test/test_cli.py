@@ -118,7 +118,7 @@ def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
     ("arguments", "words"),
     [
         (["segment", "nowhere.ply"], "nowhere.ply: cannot be read"),
-        (["segment", "map.ply", "--set", "nms_iou=7"], "nms_iou: 7.0 lies outside"),
+        (["segment", "map.ply", "--set", "nms_iou=7"], "nms_iou: 7.0 is outside"),
         (["segment", "map.ply", "--set", "nms_iou"], "write NAME=VALUE"),
         (["segment", "map.ply", "--set", "device=quantum"], "device 'quantum' cannot be used"),
         (["segment", "map.ply", "--set", "device=cpu", "--set", "precision=float16"], "float16 needs a CUDA device"),

@@ -26,21 +26,35 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"nms_iou": 1.5}, r"nms_iou: 1.5 lies outside \[-1.0, 1.0\]"),
+        ({"nms_iou": 1.5}, r"nms_iou: 1.5 is outside \[-1.0, 1.0\]"),
         ({"nms_iou": float("nan")}, "outside"),
-        ({"nms_iou": "much"}, "'much' is not of type float"),
-        ({"min_points": 2.5}, "2.5 is not of type int"),
-        ({"min_points": True}, "True is not of type int"),
-        ({"precision": "int4"}, "'int4' is none of auto, float32"),
-        ({"vocabulary": []}, r"\[\] is not a list of str"),
-        ({"vocabulary": [1]}, r"\[1\] is not a list of str"),
+        ({"nms_iou": "much"}, "'much' is not a number"),
+        ({"min_points": 2.5}, "2.5 is not a whole number"),
+        ({"min_points": True}, "True is not a whole number"),
+        ({"precision": "int4"}, "'int4' is not one of auto, float32"),
+        ({"vocabulary": [1]}, r"\[1\] is not a list of texts"),
+        ({"vocabulary": "sofa, chair"}, r"'sofa, chair' is not a list of texts, such as \["),
+        ({"offline": "on"}, "offline: 'on' is not true or false"),
+        ({"device": None}, "device: None is not a text"),
         ({"roi": (1.0, 2.0)}, "2 numbers, expected 6"),
         ({"roi": (1.0, 0.0, 0.0, 0.0, 1.0, 1.0)}, "minimum .* must be below"),
         ({"marker_text": "{name}"}, "cannot be formatted"),
         ({"marker_text": "{label"}, "cannot be formatted"),
+        ({"marker_text": "{label.x}"}, "unknown key 'label.x'"),
+        ({"marker_text": "{score[0]}"}, r"unknown key 'score\[0\]'"),
+        ({"marker_text": "{label:999999999}"}, "padded more than supported"),
+        ({"marker_text": "{label:{id}}"}, "padded more than supported"),
+        ({"marker_text": "{label:.2f}"}, "cannot be formatted"),
         ({"surprise": 1}, "there is no setting 'surprise'"),
+        ({"score_treshold": 0.1}, "did you mean 'score_threshold'"),
     ],
 )
 def test_bad_values_are_refused_with_a_reason(values, words):
     with pytest.raises(SpaceformerError, match=words):
         Config().with_values(values)
+
+
+def test_an_empty_list_is_empty_and_whole_numbers_may_stand_for_those_of_a_list():
+    config = Config().with_values({"background_labels": [], "roi": [0, 0, 0, 5, 5, 3.0]})
+    assert config.vocabulary.background_labels == ()
+    assert config.input.roi == (0.0, 0.0, 0.0, 5.0, 5.0, 3.0)

@@ -35,10 +35,10 @@ class SpaceformerNode(LifecycleNode):
 
     def __init__(self, **arguments):
         super().__init__("spaceformer", **arguments)
-        parameters.declare(self)
+        refused = parameters.declare(self)
         self.settings = Settings()
         self.session = None
-        self._live_parameters = parameters.LiveParameters(self, self.settings)
+        self._live_parameters = parameters.LiveParameters(self, self.settings, refused)
         Services(self)
         answer_invalid_transitions(self)
         forward_logging(self)
@@ -52,7 +52,7 @@ class SpaceformerNode(LifecycleNode):
     def on_configure(self, _state):
         """Create the publishers and load the model on the device thread."""
         try:
-            self.settings.config = parameters.read(self)
+            self.settings.config = self._live_parameters.read_all()
         except SpaceformerError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE

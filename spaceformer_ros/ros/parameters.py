@@ -10,24 +10,41 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
 
 from .. import SpaceformerError
-from ..config import Config, all_settings
+from ..config import Config, all_settings, suggestion
 from ..words.vocabulary_file import vocabulary_of
 from .clocks import STEADY
+from .compat import parameter_overrides
+from .text import describe_error, printable
 
 
 def declare(node):
-    """Declare every setting as a parameter of the node, with its default, range and description."""
+    """Declare every setting as a parameter of the node, with its default, range and description.
+
+    Returns a dict name -> sentence of the start values that are out of range and were replaced by the default.
+    """
+    refused = {}
     for _, info in all_settings():
         default = list(info.default) if isinstance(info.default, tuple) else info.default
-        node.declare_parameter(info.name, default, _descriptor(info))
+        try:
+            node.declare_parameter(info.name, default, _descriptor(info))
+        except InvalidParameterValueException as error:
+            node.declare_parameter(info.name, default, _descriptor(info), ignore_override=True)
+            refused[info.name] = f"{info.name}: {printable(error)}"
+    known = {info.name for _, info in all_settings()} | {"use_sim_time"}
+    for name in sorted(parameter_overrides(node)):
+        if name not in known and not name.startswith("qos_overrides."):
+            node.get_logger().warning(f"there is no parameter {printable(name)!r}{suggestion(name)}: it is ignored")
+    return refused
 
 
 def _descriptor(info):
     unit = f" [{info.metadata['unit']}]" if info.metadata["unit"] else ""
-    descriptor = ParameterDescriptor(description=info.metadata["text"] + unit)
+    # Dynamic: an integer may stand for a float, and an empty list has no type; `validate` checks what rclpy does not.
+    descriptor = ParameterDescriptor(description=info.metadata["text"] + unit, dynamic_typing=True)
     constraints = []
     if info.metadata["choices"]:
         constraints.append("one of: " + ", ".join(info.metadata["choices"]))
@@ -44,18 +61,23 @@ def _descriptor(info):
 
 def read(node):
     """The Config that the node's parameters spell out. Raises SpaceformerError."""
-    return Config().with_values({info.name: _value(node.get_parameter(info.name)) for _, info in all_settings()})
+    values = {info.name: _value(node.get_parameter(info.name), info) for _, info in all_settings()}
+    return Config().with_values(values)
 
 
-def _value(parameter):
+def _value(parameter, info):
+    """The value of a Parameter; a list without a type is an empty one."""
     value = parameter.value
-    return value if isinstance(value, (str, bool, int, float)) else tuple(value)
+    if value is None and info.type is tuple:
+        return ()
+    is_scalar = value is None or isinstance(value, (str, bool, int, float))
+    return value if is_scalar else tuple(value)  # rclpy gives lists, tuples or arrays
 
 
 def validate(node, changes, configured):
     """SetParametersResult for a list of rclpy Parameters about to be set; nothing is applied here."""
     ours = {info.name: info for _, info in all_settings()}
-    values = {parameter.name: _value(parameter) for parameter in changes if parameter.name in ours}
+    values = {p.name: _value(p, ours[p.name]) for p in changes if p.name in ours}
     fixed = [name for name in values if configured and not ours[name].metadata["dynamic"]]
     if fixed:
         reason = f"{', '.join(fixed)} cannot change while the node is configured: deactivate and clean it up first"
@@ -65,8 +87,8 @@ def validate(node, changes, configured):
         config = before.with_values(values)
         if config.vocabulary != before.vocabulary:
             vocabulary_of(config.vocabulary)
-    except SpaceformerError as error:
-        return SetParametersResult(successful=False, reason=str(error))
+    except Exception as error:  # an exception in this callback would end the process
+        return SetParametersResult(successful=False, reason=describe_error(error))
     return SetParametersResult(successful=True)
 
 
@@ -76,16 +98,22 @@ class LiveParameters:
     Changes are coalesced: one application runs, one is pending; each applies the newest values.
     """
 
-    def __init__(self, node, settings):
-        """node: has `session`, the current Session or None; settings: its Settings."""
+    def __init__(self, node, settings, refused):
+        """node: has `session`, the current Session or None; settings: its Settings; refused: see `declare`."""
         self._node = node
+        self._refused = refused
         self._settings = settings
         self._timer = None  # of a change that is accepted but not read yet
-        self._pending = None  # the Session in which an application is queued
         self._applying = threading.Lock()
         self._applied = Config()  # as far as the pipeline and the published scene follow it
         self._reporting = False
         node.add_on_set_parameters_callback(self._on_set)
+
+    def read_all(self):
+        """The Config of all parameters. Raises SpaceformerError, also for a start value not replaced since."""
+        if self._refused:
+            raise SpaceformerError("; ".join(self._refused.values()))
+        return read(self._node)
 
     def report_vocabulary(self, vocabulary):
         """Let the parameters show the Vocabulary in use, without applying them. Call from the executor's thread."""
@@ -108,8 +136,8 @@ class LiveParameters:
     def _apply_soon(self):
         """Apply the current settings on a pool thread: another vocabulary needs the text model."""
         session = self._node.session
-        if session is not None and self._pending is not session:
-            self._pending = session
+        if session is not None and not session.has_pending_parameters:
+            session.has_pending_parameters = True
             session.background.submit(self._apply, session)
 
     def _on_set(self, changes):
@@ -117,6 +145,9 @@ class LiveParameters:
         if self._reporting:
             return SetParametersResult(successful=True)
         result = validate(self._node, changes, configured=self._node.session is not None)
+        if result.successful:
+            for parameter in changes:
+                self._refused.pop(parameter.name, None)
         if result.successful and self._timer is None:
             self._timer = self._node.create_timer(0.0, self._read, clock=STEADY)
         return result
@@ -132,7 +163,7 @@ class LiveParameters:
         """Relabel and publish as the newest settings say. If the labels cannot be embedded, the old ones stay."""
         perception = session.perception
         with self._applying:
-            self._pending = None
+            session.has_pending_parameters = False
             while perception.pipeline is not None and self._applied != (config := self._settings.config):
                 if config.vocabulary != self._applied.vocabulary:
                     perception.set_vocabulary(vocabulary_of(config.vocabulary))

@@ -37,6 +37,7 @@ class Session:
         self.settings = settings
         self.live_parameters = live_parameters
         self._active_since = 0.0
+        self.has_pending_parameters = False  # an application of LiveParameters is queued
         self.counters = health.Counters()
         self.transforms = TransformListener(node)
         self.background = Background(node)

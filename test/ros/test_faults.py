@@ -336,7 +336,7 @@ def test_services_without_codes_are_refused_above_the_rate_too(start, client, in
 
 
 def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
-    names = {name for name in dir(ResultCode) if name.isupper()}
+    names = {name for name in dir(ResultCode) if name.isupper() and isinstance(getattr(ResultCode, name), int)}
     assert sorted(getattr(ResultCode, name) for name in names) == list(range(len(names)))
     files = sorted((ROOT / "srv").glob("*.srv"))
     assert len(files) > 7

@@ -348,7 +348,7 @@ def test_the_vocabulary_comes_from_a_file(start, client, tmp_path):
     [
         ("marker_text", "{name}", "cannot be formatted"),
         ("roi", [1.0, 2.0], "2 numbers, expected 6"),
-        ("rgb_mode", "rainbow", "'rainbow' is none of original, instance, label"),
+        ("rgb_mode", "rainbow", "'rainbow' is not one of original, instance, label"),
         ("device", "cuda:9", "cannot change while the node is configured"),
     ],
 )
