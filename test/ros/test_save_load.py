@@ -50,6 +50,8 @@ def end(node, client):
     """The end of a node and of the cloud that it was fed."""
     client.stop_publishing()
     node.close()
+    node.executor.remove_node(node)
+    node.destroy_node()  # its services too, which a node keeps while it is not configured
 
 
 def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start, spinner, client, instances, tmp_path):
