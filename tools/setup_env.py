@@ -60,15 +60,23 @@ def main():
     options = parser.parse_args()
     check_machine(options.ros)
     move_home_if_read_only()
+    try:
+        set_up(options.tests)
+    except KeyboardInterrupt:
+        stop("interrupted; the next run goes on from here", 130)
+
+
+def set_up(tests):
+    """All steps, one run at a time."""
     with wait_for_other_runs():
         step("uv", BUILD / "uv", [REQUIREMENTS / "uv.txt", sys.version], make_uv)
         variant = wanted_torch()
         locks = [REQUIREMENTS / f"py{PYTHON.replace('.', '')}.txt", REQUIREMENTS / f"torch-{variant}.txt"]
         inputs = [sys.version, str(ROOT), locks[0], locks[1], pathlib.Path(__file__)]
         step("Python packages", VENV, inputs, lambda: make_venv(locks[0], variant))
-        if options.tests:
-            tests = REQUIREMENTS / "tests.txt"
-            step("packages of the tests", VENV, [tests], lambda: add(tests))
+        if tests:
+            lock = REQUIREMENTS / "tests.txt"
+            step("packages of the tests", VENV, [lock], lambda: add(lock))
         if has_ros(PYTHON):
             sources = [*map(ROOT.joinpath, CONTENTS), *listed(NAMES)]
             step("ROS messages", VENV, sources, lambda: build(hash_inputs(inputs[:3])))
@@ -109,9 +117,9 @@ def check_machine(ros):
             stop(f"the headers of Python {PYTHON} are missing: sudo apt install python{PYTHON}-dev")
 
 
-def stop(sentence):
+def stop(sentence, code=2):
     print(f"setup: {sentence}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def move_home_if_read_only():
@@ -261,7 +269,7 @@ def install(locks, settings, variant):
     if variant == "cpu" and not torch_page_answers(locks, settings):
         return False
     print(f"setup: fetching {sizes(locks)}", flush=True)
-    show(*command, env=settings.env)
+    show(*command, locks=locks, env=settings.env)
     return True
 
 
@@ -286,22 +294,24 @@ def torch_source(variant, settings):
     return ["--find-links", TORCH_PAGE]
 
 
-def show(*command, env):
-    """Run uv with its progress on the terminal; without a terminal one line for each large download."""
+def show(*command, locks, env):
+    """Run uv with its progress on the terminal; without a terminal a line for each large package that has come."""
     command = [str(part) for part in command]
     if sys.stderr.isatty():
-        code = subprocess.run(command, env=env, cwd=ROOT, close_fds=False).returncode
-        output = ""
+        code, output = subprocess.run(command, env=env, cwd=ROOT, close_fds=False).returncode, ""
     else:
+        size = {entry.name: entry.size for lock in locks for entry in read_lock(lock)}
         process = subprocess.Popen(
             command, env=env, cwd=ROOT, close_fds=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        lines = []
+        output, fetched, total = "", 0, sum(size.values())
         for line in process.stdout:
-            lines.append(line)
-            if re.match(r"\s*Downloading ", line):
-                print(f"setup: {line.strip()}", flush=True)
-        code, output = process.wait(), "".join(lines)
+            output += line
+            come = re.match(r"\s*Downloaded (\S+)", line)
+            fetched += size.get(come[1], 0) if come else 0
+            if come and size.get(come[1], 0) > 1e7:
+                print(f"setup: {come[1]} is here, {fetched / 1e6:.0f} of {total / 1e6:.0f} MB", flush=True)
+        code = process.wait()
     if code:
         fail(command[:3], code, output)
 
@@ -311,8 +321,9 @@ def sizes(locks):
     entries = [entry for lock in locks for entry in read_lock(lock)]
     largest = sorted(entries, key=lambda entry: -entry.size)[:6]
     named = ", ".join(f"{entry.name} {entry.size / 1e6:.0f}" for entry in largest)
+    named += ", ..." if len(entries) > len(largest) else ""
     total = sum(entry.size for entry in entries) / 1e6
-    return f"{len(entries)} packages, {total:.0f} MB ({named} MB, ...)" if len(entries) > 1 else f"{named} MB"
+    return f"{len(entries)} packages, {total:.0f} MB ({named})" if len(entries) > 1 else f"{named} MB"
 
 
 def read_lock(lock):
@@ -329,7 +340,7 @@ def add(lock):
     command += ["--only-binary", ":all:", "--index-strategy", "unsafe-best-match", *settings.options, "-r", lock]
     if attempt(*command, "--offline", env=settings.env)[0]:
         print(f"setup: fetching {sizes([lock])}", flush=True)
-        show(*command, env=settings.env)
+        show(*command, locks=[lock], env=settings.env)
 
 
 Settings = collections.namedtuple("Settings", "options find_links env")  # for uv: arguments, folders, environment
