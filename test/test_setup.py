@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Set-up by tools/setup_env.py: locks that resolve nothing, newer versions on the index, interruptions, sentences."""
 
 import base64
