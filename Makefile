@@ -1,8 +1,8 @@
 # One word per job. Everything is set up on first use inside this repository (.venv/, build/).
-# A Python with ROS wheels if there is one; 3.14 has the library and the command alone.
-PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	2>/dev/null && echo $$p && break; done || true)
+# A Python with ROS wheels if there is one, else 3.14, which has the library and the command alone.
+PYTHON ?= $(shell for minors in "11 12 13" 14; do for p in python3 python3.12 python3.11 python3.13 python3.14; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c "import sys; sys.exit('%d' % sys.version_info[1] not in '$$minors'.split())" \
+	2>/dev/null && echo $$p && exit; done; done)
 SETUP = "$(or $(PYTHON),python3)" tools/setup_env.py
 RUN = tools/env.sh
 CLOUD ?=

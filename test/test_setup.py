@@ -190,6 +190,7 @@ def settings(address):
     return setup_env.Settings(["--default-index", f"{address}/simple/"], [], setup_env.environment())
 
 
+@pytest.mark.slow
 def test_the_whole_lock_is_taken_although_newer_versions_of_everything_are_offered(empty, monkeypatch):
     here = f"py{setup_env.PYTHON.replace('.', '')}.txt"
     rows, pieces = [], []
