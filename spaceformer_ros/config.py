@@ -261,6 +261,11 @@ class OutputConfig:
         "field rgb of labeled_cloud: the cloud's own colours, a colour per instance or a colour per label",
         choices=("original", "instance", "label"),
     )
+    label_background: bool = setting(
+        False,
+        "field label of labeled_cloud: also on points of background labels (wall, floor, ceiling), which follow the "
+        "labels in the numbering; their instance_id stays 0",
+    )
     labeled_cloud_max_points: int = setting(
         300_000,
         "maximum points of labeled_cloud and relevancy (28 bytes each; Foxglove drops messages > 10 MB); 0: no limit",

@@ -20,12 +20,12 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="")
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
-    colored, columns = label_points(scene, shown, "instance")
+    _, columns = label_points(scene, shown, "original")
     write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
     for view in VIEWS if pictures else ():
         draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")
         title = f"{stem}: {len(shown)} objects, {view} view"
-        draw_scene(folder / f"{stem}_{view}_instances.png", colored, shown, view, title)
+        draw_scene(folder / f"{stem}_{view}_instances.png", scene.cloud, shown, view, title)
     if texts:
         answers = answer_texts(read_texts(pathlib.Path(texts)), pipeline, scene, shown)
         (folder / f"{stem}_answers.json").write_text(json.dumps(answers, indent=1))

@@ -134,7 +134,8 @@ def to_cloud_message(header, columns):
 
 def to_labeled_cloud(scene, shown, config, transform=IDENTITY, frame_id=""):
     """The scene's cloud: x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
-    cloud, labels = label_points(scene, shown, config.rgb_mode, config.labeled_cloud_max_points)
+    limit = config.labeled_cloud_max_points
+    cloud, labels = label_points(scene, shown, config.rgb_mode, limit, config.label_background)
     return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **labels})
 
 

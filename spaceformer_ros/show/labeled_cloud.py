@@ -9,24 +9,29 @@ from ..clouds.cloud import thinning_step
 from .colors import UNLABELED, shade, stable_color
 
 
-def label_points(scene, shown, rgb_mode, max_points=0):
+def label_points(scene, shown, rgb_mode, max_points=0, label_background=False):
     """The scene's cloud, coloured, and its label columns.
 
     shown: SceneObjects
     rgb_mode: "original", "instance" or "label"
     max_points: the cloud is thinned evenly to at most this number, 0: not thinned
+    label_background: points of background objects (wall, floor, ceiling) have their label and score, too
 
-    Returns a Cloud and a dict of [N] columns: label (uint32, index into the vocabulary's labels plus one), instance_id
-    (uint32) and score (float32), all 0 outside the shown objects.
+    Returns a Cloud and a dict of [N] columns: label (uint32, index into the vocabulary's names plus one, background
+    names last), instance_id (uint32) and score (float32), all 0 outside the shown objects; instance_id is 0 on
+    background.
     """
     step = thinning_step(len(scene.cloud), max_points)
     owner, cloud = scene.point_owner(shown)[::step], scene.cloud[::step]
-    values = {
-        "label": ([item.label_index + 1 for item in shown], np.uint32),
-        "instance_id": ([item.id for item in shown], np.uint32),
-        "score": ([item.score for item in shown], np.float32),
+    background = [item for item in scene.objects if item.background] if label_background else []
+    behind = scene.point_owner(background)[::step]
+    named = np.where((owner < 0) & (behind >= 0), len(shown) + behind, owner)  # rows of both lists, -1: none
+    both = [*shown, *background]
+    columns = {
+        "label": np.array([*(item.label_index + 1 for item in both), 0], dtype=np.uint32)[named],
+        "instance_id": np.array([*(item.id for item in shown), 0], dtype=np.uint32)[owner],
+        "score": np.array([*(item.score for item in both), 0], dtype=np.float32)[named],
     }
-    columns = {name: np.array([*column, 0], dtype=kind)[owner] for name, (column, kind) in values.items()}  # -1: none
     return dataclasses.replace(cloud, rgb=point_colors(cloud, shown, owner, rgb_mode)), columns
 
 

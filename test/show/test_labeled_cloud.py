@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+from helpers.fakes import NAMES
+
+from spaceformer_ros.show.labeled_cloud import label_points
+
+
+def test_every_point_has_the_label_and_id_of_its_object(pipeline):
+    scene = pipeline.scene
+    shown = scene.published(0.05)
+    cloud, columns = label_points(scene, shown, "instance")
+    assert len(np.unique(cloud.rgb, axis=0)) > len(shown)
+    for item in shown:
+        inside = columns["instance_id"] == item.id
+        assert (scene.cloud.rgb[inside] == _color_of(item.label)).all()
+        assert set(columns["label"][inside].tolist()) == {item.label_index + 1}
+    wall = (scene.cloud.rgb == _color_of("wall")).all(axis=1)
+    assert (columns["label"][wall] == 0).all()
+
+
+def test_background_has_its_label_on_demand_and_no_instance(pipeline):
+    scene = pipeline.scene
+    wall = (scene.cloud.rgb == _color_of("wall")).all(axis=1)
+    _, before = label_points(scene, scene.published(0.05), "original")
+    _, columns = label_points(scene, scene.published(0.05), "original", label_background=True)
+    assert set(columns["label"][wall].tolist()) == {scene.space.vocabulary.names.index("wall") + 1}
+    assert (columns["score"][wall] > 0).all()
+    assert (columns["instance_id"][wall] == 0).all()
+    for name, column in columns.items():
+        assert np.array_equal(column[~wall], before[name][~wall])
+
+
+def _color_of(name):
+    return next(color for color, other in NAMES.items() if other == name)
