@@ -6,6 +6,7 @@ PYTHON ?= $(shell for minors in "11 12 13" 14; do for p in python3 python3.12 py
 SETUP = "$(or $(PYTHON),python3)" tools/setup_env.py
 RUN = tools/env.sh
 CLOUD ?=
+UP ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 2
@@ -13,8 +14,8 @@ PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal
 
 .PHONY: demo test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
-demo: setup-ros ## the real node on a generated room, or on CLOUD=<file.ply|pcd|npz>; pictures in out/
-	$(RUN) python examples/demo.py --out $(OUT) $(if $(CLOUD),--cloud $(CLOUD))
+demo: setup-ros ## the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis); pictures in out/
+	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)")
 
 test: setup-tests lint ## all tests, over real DDS on this machine only, in WORKERS (2) processes
 	$(PYTEST) test
