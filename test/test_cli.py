@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,6 +56,17 @@ def test_the_same_cloud_gives_the_same_objects(tmp_path, settings, cloud_file):
     for name in ("a", "b"):
         main(["segment", cloud_file, "--out", str(tmp_path / name), "--no-pictures", *settings])
     assert (tmp_path / "a" / "map.json").read_text() == (tmp_path / "b" / "map.json").read_text()
+
+
+def test_remarks_and_the_frame_of_the_results_are_printed(tmp_path, settings, box_cloud, capsys):
+    cloud = box_cloud([((0, 0, 0.5), (1.0, 1.0, 1.0), (200, 30, 30))])
+    xyz = cloud.xyz.copy()
+    xyz[7] = 1e6
+    write_cloud(tmp_path / "map.ply", replace(cloud, xyz=xyz))
+    main(["find", str(tmp_path / "map.ply"), "chair", "--up=-y", *settings])
+    printed = capsys.readouterr().err
+    assert "map.ply: left out far outliers: 1 of 4000 points, with coordinates up to 1e+06 m" in printed
+    assert "turned so that its axis -y is z" in printed
 
 
 def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
@@ -120,6 +132,13 @@ def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
         (["segment", "nowhere.ply"], "nowhere.ply: cannot be read"),
         (["segment", "map.ply", "--set", "nms_iou=7"], "nms_iou: 7.0 is outside"),
         (["segment", "map.ply", "--set", "nms_iou"], "write NAME=VALUE"),
+        (
+            ["segment", "map.ply", "--set", "vocabulary=sofa"],
+            "vocabulary: 'sofa' is not a list; write for example [\"so",
+        ),
+        (["segment", "map.ply", "--set", "vocabulary=[sofa, 5]"], r"vocabulary: ['sofa', 5] is not a list of texts"),
+        (["segment", "map.ply", "--set", "vocabulary=5"], "vocabulary: 5 is not a list"),
+        (["segment", "map.ply", "--set", "nms_iou=[1"], "the value is not yaml"),
         (["segment", "map.ply", "--set", "device=quantum"], "device 'quantum' cannot be used"),
         (["segment", "map.ply", "--set", "device=cpu", "--set", "precision=float16"], "float16 needs a CUDA device"),
         (["segment", "map.ply", "--set", "max_voxels=100"], "more than max_voxels 100"),

@@ -161,7 +161,7 @@ def connect_ray(address, num_cpus=1):
         import ray
     except ImportError as error:
         raise SpaceformerError(
-            f"--ray {address} needs Ray ({error}): pip install 'spaceformer_ros[ray]', or leave --ray out"
+            f"--ray {address} needs Ray ({error}): pip install 'ray>=2.60,<3', or leave --ray out"
         ) from error
     try:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error", **local)

@@ -2,7 +2,9 @@
 """A cloud file through the pipeline."""
 
 import logging
+import sys
 
+from ..pipeline import Observer, build_pipeline
 from ..timing import Stopwatch
 
 
@@ -11,11 +13,28 @@ def scene_of_file(path, config, up):
 
     config: Config; up: axis of the file that points up, a key of UPRIGHT.
     """
+    from tqdm import tqdm
+
     from ..clouds.files import read_cloud
-    from ..pipeline import build_pipeline
 
     stopwatch = Stopwatch()
     with stopwatch.stage("decode"):
         cloud = read_cloud(path, config.input.allow_gray).cloud.upright(up)
     pipeline = build_pipeline(config, logging.getLogger(__name__).info)
-    return pipeline, pipeline.process(cloud, stopwatch)
+    with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}") as bar:
+        outcome = pipeline.process(cloud, stopwatch, observer=_Progress(bar))
+    for remark in outcome.remarks:
+        print(f"spaceformer: {path}: {remark}", file=sys.stderr)
+    if up != "z":
+        print(f"spaceformer: positions are in the frame of {path} turned so that its axis {up} is z", file=sys.stderr)
+    return pipeline, outcome
+
+
+class _Progress(Observer):
+    """Shows what the pipeline does on a tqdm bar."""
+
+    def __init__(self, bar):
+        self._bar = bar
+
+    def on_progress(self, text):
+        self._bar.set_description_str(text)

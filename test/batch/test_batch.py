@@ -256,7 +256,7 @@ def test_threads_are_divided(monkeypatch):
         (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),
         (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file nowhere.yaml cannot be read"),
         (["--texts", "nowhere.json"], "nowhere.json: cannot be read"),
-        (["--ray", "auto"], "pip install 'spaceformer_ros[ray]'"),
+        (["--ray", "auto"], "pip install 'ray>=2.60,<3'"),
     ],
 )
 def test_mistakes_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys, monkeypatch, more, words):
@@ -300,7 +300,7 @@ def local_ray(monkeypatch):
     values = {"RAY_TMPDIR": folder, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": there}
     for name, value in {**values, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}.items():
         monkeypatch.setenv(name, value)  # before the import: Ray reads some only then
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'spaceformer_ros[ray]'")
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'ray>=2.60,<3'")
     try:
         yield ray
     finally:
