@@ -132,10 +132,7 @@ def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
         (["segment", "nowhere.ply"], "nowhere.ply: cannot be read"),
         (["segment", "map.ply", "--set", "nms_iou=7"], "nms_iou: 7.0 is outside"),
         (["segment", "map.ply", "--set", "nms_iou"], "write NAME=VALUE"),
-        (
-            ["segment", "map.ply", "--set", "vocabulary=sofa"],
-            "vocabulary: 'sofa' is not a list; write for example [\"so",
-        ),
+        (["segment", "map.ply", "--set", "vocabulary=sofa"], "vocabulary: 'sofa' is not a list of texts, such as"),
         (["segment", "map.ply", "--set", "vocabulary=[sofa, 5]"], r"vocabulary: ['sofa', 5] is not a list of texts"),
         (["segment", "map.ply", "--set", "vocabulary=5"], "vocabulary: 5 is not a list"),
         (["segment", "map.ply", "--set", "nms_iou=[1"], "the value is not yaml"),
