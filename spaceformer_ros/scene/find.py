@@ -14,11 +14,16 @@ MAX_TEXTS = 32  # of one request
 
 @dataclass(frozen=True)
 class ObjectQuery:
-    """A question about a scene. Positions and distances in metres, in the scene's frame.
+    """A query for objects of a scene. Positions and distances in metres, in the scene's frame.
 
-    text: what to look for; max_results: >= 1; min_score: matches below are left out; position: [3] of the robot, or
-    None; sort_by_distance: nearest first instead of best first (needs position); region: ([3] centre, radius) or None;
-    near_text, near_distance: keep only objects within that distance of one that fits the other text.
+    text: what to look for
+    max_results: at least 1
+    min_score: matches below it are left out
+    position: [3] of the robot, or None
+    sort_by_distance: nearest first instead of best first; needs position
+    region: ([3] centre, radius) or None
+    near_text, near_distance: only objects within that distance of one that matches the other text
+
     Raises SpaceformerError for texts that cannot be used.
     """
 
@@ -37,15 +42,19 @@ class ObjectQuery:
 
     @property
     def texts(self):
-        """The texts whose vectors an answer needs: as they were asked, and without their colours. Tuple of str."""
+        """Tuple of the texts whose vectors an answer needs: as given, and without colour words."""
         asked = (self.text, self.near_text) if self.near_text else (self.text,)
         return (*asked, *(noun for colors, noun in map(split_color, asked) if colors and noun))
 
 
 @dataclass(frozen=True)
 class Match:
-    """One answer. score: objectness x mask score x fit of the text, in [0, 1], comparable within one answer only;
-    distance: metres from the robot to the box centre, NaN if unknown."""
+    """An object that matches a query.
+
+    object: SceneObject
+    score: objectness x mask score x match of the text, in [0, 1], comparable within one answer only
+    distance: metres from the robot to the centre of the box, NaN if unknown
+    """
 
     object: object
     score: float
@@ -54,7 +63,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Answer:
-    """Matches for a text in order, and the best candidates that did not make it with the reason."""
+    """Matches for a text in order; if there are none, the reason with the best candidates."""
 
     text: str
     matches: list = field(default_factory=list)
@@ -62,7 +71,7 @@ class Answer:
 
 
 def queries_for(texts, **conditions):
-    """One ObjectQuery for each different text, all under the same conditions. Raises SpaceformerError."""
+    """One ObjectQuery for each distinct text, all with the same conditions. Raises SpaceformerError."""
     texts = tuple(dict.fromkeys(texts))
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
@@ -87,7 +96,7 @@ def find_objects(scene, query, vectors):
 
 
 def summary(answers):
-    """Answers in one sentence: how many matches and the best of each text, or why there is none."""
+    """Answers in one sentence: the number of matches and the best one of each text, or why there is none."""
     found = sum(len(answer.matches) for answer in answers)
     if not found:
         return "; ".join(dict.fromkeys(answer.reason for answer in answers))
@@ -106,10 +115,10 @@ def _named(item):
 
 
 def rank(scene, text, vectors):
-    """Matches of all objects that may be found, best first. Background counts only if the text names it.
+    """Matches of all objects, best first; of background objects only those whose label is the text.
 
-    Colours that the text names ("the blue chair") are looked for in the points: the fit of the other words counts as
-    much as the share of the object's points that show them. A label of the vocabulary is taken as it is.
+    Colours in the text ("the blue chair") are compared with the points: the score is the match of the other words times
+    the share of the object's points with these colours. Labels of the vocabulary that contain a colour are not split.
     """
     colors, noun = ((), text) if scene.space.find_label(text) is not None else split_color(text)
     known = scene.space.find_label(noun)

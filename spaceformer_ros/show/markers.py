@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is drawn for a scene, as plain records: boxes, texts, centroids and what was asked for, with stable identities.
+"""Markers of a scene as plain records with stable ids: boxes, texts, centroids, and the answer to the last query.
 
-A new set is sent whole, so that late joiners and slow listeners see everything; objects that vanished are deleted one
-by one. Nothing is ever cleared and drawn again, so nothing flickers.
+The topic is latched with depth 1, so a late subscriber receives the last message only. A changed set is therefore sent
+complete, not as a difference; an unchanged one is not sent at all. Objects that vanished are deleted one by one, never
+all at once, so nothing flickers.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ LINE_WIDTH = 0.02  # metres
 CENTROID_SIZE = 0.06  # metres
 TEXT_GAP = 0.6  # text heights between the top of a box and the middle of its text
 TEXT_SPACING = 1.3  # text heights from there to the middle of a second text
-QUERY_COLOR = (1.0, 0.95, 0.3, 1.0)  # r, g, b, a of what was asked for, brighter than any stable colour of a label
+QUERY_COLOR = (1.0, 0.95, 0.3, 1.0)  # r, g, b, a of matches, brighter than any stable colour of a label
 QUERY_LINE_WIDTH = 0.05  # metres
 ARROW = (0.4, 0.08, 0.08)  # length, width and height of an approach, metres
 ARROW_HEIGHT = 0.05  # metres above the floor
-DELETIONS_KEPT = 10  # messages in which a deletion is repeated, for listeners that missed one
+DELETIONS_KEPT = 10  # messages that repeat a deletion, for subscribers that missed one
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class MarkerRecord:
 
 
 def scene_markers(objects, config):
-    """Records for the shown objects, by an OutputConfig."""
+    """MarkerRecords of the shown objects. config: OutputConfig."""
     records = []
     for item in objects:
         color = (*stable_color(item.label), config.marker_alpha)
@@ -56,7 +57,7 @@ def scene_markers(objects, config):
 
 @dataclass(frozen=True)
 class Highlight:
-    """An object that was asked for, the text to draw over it, and its Approach, if there is one."""
+    """An object that matches a query, the text to draw over it, and its Approach or None."""
 
     object_id: int
     text: str
@@ -64,7 +65,7 @@ class Highlight:
 
 
 def highlights_for(answers, approaches):
-    """One Highlight for each matched object, with every text that it answers and its place there: "1. couch".
+    """One Highlight for each matched object, with every text that it matches and its rank there: "1. couch".
 
     answers: Answers of one request; approaches: dict object id -> Approach.
     """
@@ -76,7 +77,7 @@ def highlights_for(answers, approaches):
 
 
 def query_markers(scene, highlights, config):
-    """Records for the highlighted objects that are still in the scene, by an OutputConfig."""
+    """MarkerRecords of the highlighted objects that are still in the scene. config: OutputConfig."""
     records = []
     for highlight in highlights:
         item = scene.find_id(highlight.object_id)
@@ -130,16 +131,16 @@ def marker_text(item, config):
 
 
 class MarkerTracker:
-    """Remembers what was sent, so that what vanished is deleted and an unchanged set is not sent again."""
+    """Keeps the set that was sent last: vanished markers are deleted, an unchanged set is not sent again."""
 
     def __init__(self):
         self._sent, self._place = {}, None
         self._deleted = {}  # (namespace, id) -> messages in which its deletion is still to be repeated
 
     def update(self, records, place=None):
-        """(records to add or modify, keys (namespace, id) to delete), or None where nothing changed.
+        """(MarkerRecords to send, keys (namespace, id) to delete), or None if nothing changed.
 
-        place: anything comparable that says where records are drawn, such as the frame of the message.
+        place: a comparable value for the frame and pose in which records are drawn
         """
         current = {(record.namespace, record.id): record for record in records}
         if (current, place) == (self._sent, self._place):
