@@ -1,22 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How do the readers handle damaged PointCloud2 messages and cloud files?
+"""How do the readers handle damaged and hostile PointCloud2 messages and files?
 
 Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
 
-Every input must give a valid cloud or a SpaceformerError, within limits of time and memory. Prints the counts, the
-slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure; every seed is one input.
+Every input must give a valid result or a SpaceformerError, within limits of time and memory. Prints the counts, the
+slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure; every seed is one input. Then every
+reader of the package gets mutated files, and files such as pipes, devices, bombs and yaml with aliases. Exit code 1 if
+one of these hangs, escapes with another error or exceeds a limit.
 """
 
 import argparse
 import collections
 import pathlib
 import resource
+import sys
 import tempfile
 import time
 import tracemalloc
 
-from benchmarks.mutations import fuzz_file, fuzz_message, valid_files
+from benchmarks.mutations import fuzz_file, fuzz_message, fuzz_reader, valid_files
+from benchmarks.readers import hostile_files, readers, try_in_process
 
 
 def main():
@@ -35,6 +39,33 @@ def main():
             report(name, ((seed, fuzz_file(folder, name, content, seed)) for seed in seeds))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"\npeak memory of the process: {before / 1024:.0f} MiB before, {after / 1024:.0f} MiB after")
+    tracemalloc.stop()
+    sys.exit(1 if try_readers(options) else 0)
+
+
+def try_readers(options):
+    """Give every reader mutated and hostile files. Prints what happened; returns the number of failures."""
+    failures = 0
+    for name, reader in readers().items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / name
+            reader.write(path)
+            reader.read(path)
+            content, hostile = path.read_bytes(), hostile_files(pathlib.Path(folder), name)
+            tracemalloc.start()
+            seeds = range(options.seed, options.seed + options.files)
+            try:
+                report(name, ((seed, fuzz_reader(path, reader.read, content, seed)) for seed in seeds))
+            except AssertionError as error:
+                print(f"{name}: WRONG: {error}")
+                failures += 1
+            tracemalloc.stop()
+            for title, hostile_path in hostile.items():
+                text, seconds, grown = try_in_process(reader.read, hostile_path)
+                print(f"  {name}, {title}: {text[:100]!r} in {seconds:.2f} s, {grown >> 20} MiB")
+                failures += text.startswith("WRONG")
+    print(f"\n{failures} failures")
+    return failures
 
 
 def report(title, rows):

@@ -335,7 +335,8 @@ def fuzz_message(seed):
     """Decode one mutated message: its Outcome. Raises AssertionError that names the seed."""
     cloud, names = mutated_message(seed)
     label = f"message seed {seed} ({', '.join(names)})"
-    return judge(lambda: decode(cloud, allow_gray=seed % 2 == 0), max(cloud.width, 1) * max(cloud.height, 1), label)
+    limit = max(cloud.width, 1) * max(cloud.height, 1)
+    return judge(lambda: check_valid(decode(cloud, allow_gray=seed % 2 == 0), limit), "cloud", label)
 
 
 def fuzz_file(folder, name, content, seed):
@@ -344,14 +345,22 @@ def fuzz_file(folder, name, content, seed):
     path = pathlib.Path(folder) / name
     path.write_bytes(content)
     label = f"{name} seed {seed} ({', '.join(names)})"
-    return judge(lambda: read_cloud(path, allow_gray=seed % 2 == 0), 100 * len(content), label)
+    limit = 100 * len(content)
+    return judge(lambda: check_valid(read_cloud(path, allow_gray=seed % 2 == 0), limit), "cloud", label)
 
 
-def judge(read, max_points, label):
-    """Call `read()`, which must return a valid DecodedCloud or raise SpaceformerError, and measure it.
+def fuzz_reader(path, read, content, seed):
+    """Read one mutated file with any reader: its Outcome. Raises AssertionError that names the seed."""
+    content, names = mutated_file(content, seed)
+    path.write_bytes(content)
+    return judge(lambda: read(path), "read", f"{path.name} seed {seed} ({', '.join(names)})")
 
-    max_points: what the input can hold at most; label: names the input in a failure. Warnings are failures too.
-    tracemalloc must be running: it counts what was asked for, also where the memory was never touched.
+
+def judge(read, success, label):
+    """Call `read()`, which must return or raise SpaceformerError, and measure it: an Outcome.
+
+    success: text of the Outcome if it returns; label: names the input in a failure. Warnings are failures too.
+    tracemalloc must be running: it counts what was allocated, also if the memory was never touched.
     """
     tracemalloc.reset_peak()
     before, start = tracemalloc.get_traced_memory()[0], time.perf_counter()
@@ -359,7 +368,7 @@ def judge(read, max_points, label):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            check_valid(read(), max_points)
+            read()
         except SpaceformerError as error:
             refusal = error
         except Exception as error:
@@ -368,7 +377,7 @@ def judge(read, max_points, label):
     assert seconds < PATIENCE, f"{label}: took {seconds:.1f} s"
     assert peak < MEMORY, f"{label}: held {peak / 2**20:.0f} MiB at its peak"
     if refusal is None:
-        return Outcome("cloud", seconds, peak)
+        return Outcome(success, seconds, peak)
     text = str(refusal)
     assert text.strip(), f"{label}: an error without words"
     assert not isinstance(refusal.__cause__, MemoryError), f"{label}: {text}"
@@ -376,7 +385,7 @@ def judge(read, max_points, label):
 
 
 def check_valid(decoded, max_points):
-    """The invariants of a DecodedCloud."""
+    """The invariants of a DecodedCloud. max_points: upper limit that follows from the size of the input."""
     cloud = decoded.cloud
     assert 1 <= len(cloud) <= len(decoded.kept) <= max_points
     assert cloud.xyz.shape == cloud.rgb.shape == (len(cloud), 3)

@@ -124,11 +124,14 @@ def test_links_of_all_documents_exist():
 
 
 def test_files_and_programs_that_documents_name_exist():
+    names = {path.name for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts}
     folders = "benchmarks|config|docs|examples|launch|msg|scripts|srv|test|tools|spaceformer_ros"
     for path in DOCUMENTS:
         text = path.read_text()
         for name in re.findall(rf"`((?:{folders})/[\w./]+\.\w+)`", text):
             assert (ROOT / name).exists(), f"{path.name}: {name}"
+        for name in re.findall(r"`(?:[a-z_]+/)*([a-z_]+\.py)`", text):
+            assert name in names, f"{path.name}: {name}"
         for name in re.findall(r"python -m (benchmarks(?:\.[a-z_]+)+)", text):
             assert (ROOT / f"{name.replace('.', '/')}.py").exists(), f"{path.name}: {name}"
 

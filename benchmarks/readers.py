@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every reader of files with a valid file for each, and hostile files: what `benchmarks/fuzz.py` tries.
+
+A reader must return or raise SpaceformerError, within SECONDS and MEMORY. Mutated files run in this process; hostile
+ones (pipes, devices, bombs) in a process of their own, because a reader that hangs cannot be interrupted otherwise.
+"""
+
+import json
+import multiprocessing
+import os
+import pathlib
+import resource
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.files import read_cloud, write_cloud
+from spaceformer_ros.config import Config
+from spaceformer_ros.evaluation import scannet
+from spaceformer_ros.evaluation.answers import read_answers, read_texts
+from spaceformer_ros.evaluation.classes import read_classes
+from spaceformer_ros.evaluation.files import read_sample
+from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
+from spaceformer_ros.pipeline import build_pipeline
+from spaceformer_ros.scene.file import read_scene
+from spaceformer_ros.synthetic import RoomConfig, make_room
+from spaceformer_ros.training.train import read_config
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, load_file, save_checkpoint
+from spaceformer_ros.words.similarity import Similarity
+from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
+
+SECONDS = 2.0  # for one file, on a busy machine
+MEMORY = 300 << 20  # bytes by which the process may grow
+VOCABULARY = "labels: [chair, 'sofa|couch']\nbackground: [wall]\ntemplates: ['a {} in a room']\n"
+CLASSES = "classes: {2: chair, 4: 'sofa|couch'}\ngroups: {base: [chair], novel: [sofa]}\n"
+YAML = {
+    "deep.yaml": "labels: " + 5000 * "[" + 5000 * "]",
+    "aliases.yaml": "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"{b}: &{b} [{', '.join(9 * ['*' + a])}]\n" for a, b in zip("abcdefgh", "bcdefghi"))
+    + "labels: *i\n",
+    "date.yaml": "labels: [2024-13-45]\n",
+    "tag.yaml": "labels: [!!int x]\n",
+    "python.yaml": "labels: !!python/object/apply:os.system ['true']\n",
+    "numbers.yaml": "labels: [1, 2.5, null, true]\n",
+    "braces.yaml": "labels: [chair]\ntemplates: ['{} {x}', '{0.__class__}']\n",
+    "latin.yaml": "labels: [gr\udcfcn]\n",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """write: writes a valid file to a path; read: reads it."""
+
+    write: Callable
+    read: Callable
+
+
+def readers():
+    """Dict file name -> Reader."""
+    return {
+        "cloud.ply": Reader(_write_cloud, read_cloud),
+        "cloud.pcd": Reader(_write_cloud, read_cloud),
+        "cloud.npz": Reader(_write_cloud, read_cloud),
+        "scene.safetensors": Reader(_write_scene, read_scene),
+        "checkpoint.safetensors": Reader(_write_checkpoint, load_file),
+        "vocabulary.yaml": Reader(lambda path: path.write_text(VOCABULARY), read_vocabulary_file),
+        "vocabulary.txt": Reader(lambda path: path.write_text("chair\nsofa|couch\n"), read_vocabulary_file),
+        "classes.yaml": Reader(lambda path: path.write_text(CLASSES), read_classes),
+        "training.yaml": Reader(lambda path: path.write_text("steps: 10\n"), read_config),
+        "prediction.ply": Reader(_write_instances, read_sample),
+        "prediction.npz": Reader(_write_masks, read_sample),
+        "truth.txt": Reader(lambda path: path.write_text("2001\n0\n4002\n"), scannet.read_truth),
+        "masks.txt": Reader(_write_scannet, lambda path: scannet.read_prediction(path, 3)),
+        "room_texts.json": Reader(lambda path: path.write_text('{"red chair": [4, 7]}'), read_texts),
+        "room_answers.json": Reader(lambda path: path.write_text('{"red chair": {"12": 0.8, "3": 0.1}}'), read_answers),
+        "room_answers.npz": Reader(_write_answers, read_answers),
+    }
+
+
+def small_cloud():
+    """A Cloud of 60 points."""
+    rng = np.random.default_rng(0)
+    return Cloud(rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 256, (60, 3), dtype=np.uint8), "map")
+
+
+def _write_cloud(path):
+    write_cloud(path, small_cloud())
+
+
+def _write_instances(path):
+    write_cloud(path, small_cloud(), {"instance": np.arange(60) // 10, "score": np.ones(60, np.float32)})
+
+
+def _write_masks(path):
+    np.savez(path, masks=np.eye(3, 60, dtype=bool), labels=np.array([2, 4, 4]), scores=np.ones(3))
+
+
+def _write_scannet(path):
+    path.with_name("mask.txt").write_text("1\n0\n1\n")
+    path.write_text("mask.txt 2 0.9\n")
+
+
+def _write_answers(path):
+    features = np.eye(3, 6, dtype=np.float32)
+    np.savez(path, ids=np.arange(3), features=features, texts=np.array(["red chair"]), text_features=features[:1])
+
+
+def _write_scene(path):
+    pipeline = build_pipeline(Config().with_values({"warm_up": False, "device": "cpu"}))
+    pipeline.process(make_room(1, RoomConfig(width=(3.0, 3.2), depth=(3.0, 3.2), tours=(0, 0, 1))).cloud)
+    pipeline.save(path)
+
+
+def _write_checkpoint(path):
+    stages = {"encoder": (StageConfig(8, 1, "space", 8, 1),) * 2, "decoder": (StageConfig(16, 2, "space", 8, 1),)}
+    sizes = {"feature_channels": 24, "text_channels": 6, "decoder_channels": 24, "decoder_heads": 2}
+    model = SpaCeFormer(SpaCeFormerConfig(**stages, **sizes, decoder_hidden=32, num_queries=10, voxel_size=0.05))
+    save_checkpoint(path, model, DEMO_TEXT_MODEL, Similarity())
+
+
+# --- hostile files ----------------------------------------------------------------------------------------------------
+
+
+def hostile_files(folder, name):
+    """Paths in `folder` that a reader of files called `name` may be given: dict description -> path."""
+    suffix = pathlib.Path(name).suffix
+    files = {kind: folder / f"{kind}{suffix}" for kind in ("missing", "pipe", "device", "folder", "loop", "empty")}
+    os.mkfifo(files["pipe"])
+    files["device"].symlink_to("/dev/zero")
+    files["folder"].mkdir()
+    files["loop"].symlink_to(files["loop"].name)
+    files["empty"].write_bytes(b"")
+    files["sparse"] = folder / f"sparse{suffix}"
+    with open(files["sparse"], "wb") as file:
+        file.truncate(3 << 30)
+    if suffix == ".yaml":
+        for title, text in YAML.items():
+            files[title] = folder / title
+            files[title].write_bytes(text.encode("utf-8", "surrogateescape"))
+    if suffix == ".json":
+        files["deep"], files["infinite"] = folder / "deep.json", folder / "infinite.json"
+        files["deep"].write_text(100_000 * "[")
+        files["infinite"].write_text(json.dumps({"chair": float("inf")}))
+    if suffix == ".npz":
+        files["bomb"] = folder / "bomb.npz"
+        write_bomb(files["bomb"], ("xyz", "rgb", "masks", "ids", "features", "texts", "text_features"))
+    if suffix == ".safetensors":
+        files["long header"] = folder / "header.safetensors"
+        files["long header"].write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    return files
+
+
+def write_bomb(path, names):
+    """An NPZ file of a few MB whose arrays have 1.2 GB each."""
+    header = b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000, 3), }"
+    header = header.ljust(127) + b"\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names[:1]:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                file.write(header)
+                for _ in range(1200):
+                    file.write(bytes(1_000_000))
+        for name in names[1:]:
+            archive.writestr(f"{name}.npy", header)
+
+
+def try_in_process(read, path):
+    """Read a file in a process of its own. Returns (what happened, seconds, bytes by which the process grew).
+
+    What happened starts with "ok" or "refused", or says what is wrong.
+    """
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_read_and_report, args=(read, path, sender), daemon=True)
+    child.start()
+    sender.close()
+    result = ("WRONG: hangs", 2 * SECONDS, 0)
+    if receiver.poll(5 * SECONDS):
+        try:
+            result = receiver.recv()
+        except EOFError:
+            result = ("WRONG: the process died", 0.0, 0)
+    child.kill()
+    child.join()
+    text, seconds, grown = result
+    if not text.startswith("WRONG") and seconds > SECONDS:
+        text = f"WRONG: took {seconds:.1f} s ({text})"
+    if not text.startswith("WRONG") and grown > MEMORY:
+        text = f"WRONG: {grown >> 20} MiB ({text})"
+    return text, seconds, grown
+
+
+def _read_and_report(read, path, sender):
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    try:
+        read(path)
+        text = "ok"
+    except SpaceformerError as error:
+        text = f"refused: {error}" if len(str(error)) < 2000 else f"WRONG: a message of {len(str(error))} characters"
+    except BaseException as error:  # whatever else escapes is what is looked for
+        text = f"WRONG: {type(error).__name__}: {str(error)[:100]}"
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    sender.send((text, time.perf_counter() - start, 1024 * grown))
