@@ -26,7 +26,7 @@ RULES = {
     "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
     "synthetic": "geometry grids clouds words",
-    "evaluation": "geometry clouds words synthetic",
+    "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "config disk timing network words weights segment scene synthetic evaluation pipeline",

@@ -7,12 +7,13 @@ score per id; or `<scene>_answers.npz` with arrays ids [K], features [K, C], tex
 by cosine. Ids are those of the sample's file; a list may be empty if nothing was found.
 """
 
-import json
 import logging
 
 import numpy as np
 
 from .. import SpaceformerError
+from ..clouds.formats.npz import read_arrays
+from ..disk.text_files import read_json
 from ..geometry.vectors import unit_vectors
 from .files import sample_name
 from .retrieval import first_right_rank
@@ -52,11 +53,9 @@ def read_answers(path):
 
 def _read_json(path):
     try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise SpaceformerError(
-            f"{path}: cannot be read: {error}; expected JSON, texts with their instance ids"
-        ) from error
+        content = read_json(path)
+    except SpaceformerError as error:
+        raise SpaceformerError(f"{error}; expected JSON, texts with their instance ids") from error
     if not isinstance(content, dict):
         raise SpaceformerError(f'{path}: holds a {type(content).__name__}, expected {{"text": [instance ids]}}')
     return content
@@ -65,18 +64,18 @@ def _read_json(path):
 def _ids(path, text, values):
     try:
         return [int(value) for value in values]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise SpaceformerError(f"{path}: {text!r} has {values!r}, expected a list of instance ids") from error
 
 
 def _rank_features(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
-            ids, features, texts, vectors = (file[name] for name in ("ids", "features", "texts", "text_features"))
+        arrays = read_arrays(path)
+        ids, features, texts, vectors = (arrays[name] for name in ("ids", "features", "texts", "text_features"))
         scores = _unit(vectors) @ _unit(features).T
         order = np.argsort(-scores, axis=1, kind="stable")
         return {str(text): ids[row].tolist() for text, row in zip(texts, order)}
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (SpaceformerError, ValueError, KeyError, IndexError, TypeError) as error:
         raise SpaceformerError(
             f"{path}: {error}; expected arrays ids [K], features [K, C], texts [T], text_features [T, C]"
         ) from error

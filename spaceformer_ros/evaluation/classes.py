@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 
 from .. import SpaceformerError
+from ..disk.text_files import read_text, read_yaml
 from ..words.vocabulary import Vocabulary
 from .sample import NONE
 
@@ -76,16 +77,14 @@ def read_classes(source):
     """Classes from "scannet", ScanNet200's scannet200_constants.py, or a yaml file: `classes`, a mapping of ids to
     names or a list of names (ids from 1), and optionally `groups`, lists of class names such as head, common, tail,
     base or novel. Raises SpaceformerError."""
-    import yaml
-
     if source == "scannet":
         return Classes(SCANNET)
     if pathlib.Path(source).suffix == ".py":
         return Classes(*read_scannet200(pathlib.Path(source)))
     try:
-        content = yaml.safe_load(pathlib.Path(source).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpaceformerError(f"labels {source}: cannot be read: {error}; give scannet or a yaml file") from error
+        content = read_yaml(source)
+    except SpaceformerError as error:
+        raise SpaceformerError(f"labels: {error}; give scannet or a yaml file") from error
     content = content if isinstance(content, dict) and "classes" in content else {"classes": content}
     entries, groups = content["classes"], content.get("groups") or {}
     if isinstance(entries, list):
@@ -125,8 +124,8 @@ def read_scannet200(path):
 def _literals(path):
     """Dict name -> value of the constants that a Python file assigns to names. Raises SpaceformerError."""
     try:
-        body = ast.parse(path.read_text()).body
-    except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
+        body = ast.parse(read_text(path)).body
+    except (SpaceformerError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SpaceformerError(f"labels {path}: cannot be read: {error}; give scannet or a yaml file") from error
     values = {}
     for line in body:

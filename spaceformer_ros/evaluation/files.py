@@ -5,7 +5,6 @@ Predictions and ground truth have the same formats, described at `read_columns` 
 (`<scene>.json`, as `spaceformer segment` and `spaceformer rooms` write it) has the classes and the boxes.
 """
 
-import json
 import pathlib
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..clouds.files import READERS, read_records
 from ..clouds.formats.npz import read_arrays
+from ..disk.text_files import read_json
 from ..geometry.boxes import OrientedBox
 from .classes import ONE_CLASS
 
@@ -87,10 +87,10 @@ def read_description(path):
     if not path.is_file():
         return None, ()
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path)
         objects = content["objects"] if isinstance(content, dict) else content
         return {_object_id(item): _described(item) for item in objects}, _kinds(content)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (SpaceformerError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise SpaceformerError(
             f"{path.name} next to it cannot be read ({type(error).__name__}: {error}); expected what `spaceformer "
             "segment` or `spaceformer rooms` writes: objects with id or instance, and label or kind"

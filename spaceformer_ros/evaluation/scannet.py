@@ -10,9 +10,11 @@ import pathlib
 import numpy as np
 
 from .. import SpaceformerError
+from ..disk.reading import read_regular_file
 from .files import SampleFile
 
 INSTANCES_PER_LABEL = 1000
+MAX_BYTES = 1 << 28  # of a file: a line per point
 
 
 def read_truth(path):
@@ -81,8 +83,6 @@ def read_numbers(path):
 
 def _read_bytes(path):
     try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise SpaceformerError(
-            f"{path}: cannot be read: {error.strerror}; expected a file in ScanNet's format"
-        ) from error
+        return bytes(read_regular_file(path, MAX_BYTES))
+    except SpaceformerError as error:
+        raise SpaceformerError(f"{error}; expected a file in ScanNet's format") from error

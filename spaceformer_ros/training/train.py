@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, fields
 
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import nn
 
 from .. import SpaceformerError
 from ..config import Config
 from ..disk.atomic import replacing
 from ..disk.paths import cache_folder
+from ..disk.text_files import read_yaml
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..network.voxels import VoxelGrid
 from ..segment.backends import choose_device
@@ -334,12 +334,12 @@ def read_config(path):
     The file has values of TrainConfig and, under `model`, of SpaCeFormerConfig where they differ from the demo network.
     """
     try:
-        values = yaml.safe_load(pathlib.Path(path).read_text()) or {} if path else {}
+        values = read_yaml(path) or {} if path else {}
         model_values = values.pop("model", {})
         return TrainConfig(**values), SpaCeFormerConfig.from_dict(
             {**SpaCeFormerConfig.demo().to_dict(), **model_values}
         )
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, AttributeError) as error:
+    except (SpaceformerError, TypeError, AttributeError, ValueError, KeyError) as error:
         known = ", ".join(field.name for field in fields(TrainConfig))
         raise SpaceformerError(f"training configuration {path}: {error}; known names: model, {known}") from error
 

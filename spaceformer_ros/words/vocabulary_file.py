@@ -3,10 +3,9 @@
 
 import pathlib
 
-import yaml
-
 from .. import SpaceformerError
-from ..disk.paths import find_config
+from ..disk.paths import display_path, find_config
+from ..disk.text_files import read_text, read_yaml
 from .vocabulary import Vocabulary
 
 VOCABULARY_FILE = "vocabulary_indoor.yaml"
@@ -24,22 +23,23 @@ def vocabulary_of(config):
 
 def read_vocabulary_file(path=""):
     """A vocabulary file as a dict with lists `labels`, `background` and `templates`. Raises SpaceformerError."""
-    path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpaceformerError(f"vocabulary_file {path} cannot be read: {error}") from error
+        path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
+        content = read_yaml(path)
+    except (SpaceformerError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
+        raise SpaceformerError(f"vocabulary_file: {error}") from error
+    name = display_path(path)
     if isinstance(content, list):
         content = {"labels": content}
     if isinstance(content, str):  # one label per line
-        content = {"labels": [line for line in path.read_text().splitlines() if line.strip()]}
+        content = {"labels": [line for line in read_text(path).splitlines() if line.strip()]}
     if not isinstance(content, dict) or not content.get("labels"):
         raise SpaceformerError(
-            f"vocabulary_file {path} has no list `labels`; see the format in config/{VOCABULARY_FILE}"
+            f"vocabulary_file {name} has no list `labels`; see the format in config/{VOCABULARY_FILE}"
         )
     defaults = {"labels": [], "background": [], "templates": ["{}"]}
     result = {key: content.get(key) or default for key, default in defaults.items()}
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SpaceformerError(f"vocabulary_file {path}: `{key}` must be a list of texts, found {value!r}")
+            raise SpaceformerError(f"vocabulary_file {name}: `{key}` must be a list of texts")
     return result

@@ -16,6 +16,8 @@ HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.fo
 
 def read_arrays(path):
     """All arrays of an NPZ file, dict name -> array. Raises SpaceformerError."""
+    if path.exists() and not path.is_file():  # a pipe would block, a device would not end
+        raise SpaceformerError("is not a regular file")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text, JSON and yaml from files that somebody else wrote: bounded in size, depth and time."""
+
+import json
+
+from .. import SpaceformerError
+from .paths import display_path
+from .reading import read_regular_file
+
+MAX_BYTES = 4 << 20  # of a text file that is read as a whole
+MAX_DEPTH = 50  # of nested lists and mappings
+
+
+def read_text(path, max_bytes=MAX_BYTES):
+    """The content of a UTF-8 file, with or without byte-order mark. Raises SpaceformerError."""
+    try:
+        return read_regular_file(path, max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SpaceformerError(f"{display_path(path)} is not UTF-8 text (byte {error.start})") from error
+
+
+def read_json(path, max_bytes=MAX_BYTES):
+    """The content of a JSON file. Raises SpaceformerError."""
+    try:
+        return json.loads(read_text(path, max_bytes))
+    except (ValueError, RecursionError) as error:
+        raise SpaceformerError(f"{display_path(path)} is not JSON: {_reason(error)}") from error
+
+
+def read_yaml(path, max_bytes=MAX_BYTES):
+    """The content of a yaml file; text that is not yaml raises. Raises SpaceformerError.
+
+    Aliases are refused: a few hundred bytes of them can stand for gigabytes.
+    """
+    import yaml
+
+    text, loader = read_text(path, max_bytes), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _check_events(yaml.parse(text, Loader=loader))
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        raise SpaceformerError(f"{display_path(path)} is not valid yaml: {_reason(error)}") from error
+
+
+def _check_events(events):
+    """Refuse aliases and deep nesting before anything is built: loading is recursive, parsing is not."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"line {event.start_mark.line + 1} has an alias (*), write the value instead")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"line {event.start_mark.line + 1} is nested more than {MAX_DEPTH} levels deep")
+
+
+def _reason(error):
+    return "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())[:200]
