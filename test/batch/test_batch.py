@@ -254,7 +254,7 @@ def test_threads_are_divided(monkeypatch):
         (["{maps}/../a.ply"], "would be written under the same name"),
         (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
         (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),
-        (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file nowhere.yaml cannot be read"),
+        (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file: there is no file"),
         (["--texts", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--ray", "auto"], "pip install 'ray>=2.60,<3'"),
     ],
