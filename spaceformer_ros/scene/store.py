@@ -33,18 +33,25 @@ class SceneStore:
 
     def __init__(self):
         self.lock = threading.RLock()
-        self.epoch = 0
-        self.reset()
+        self.epoch = 0  # clouds that arrive while the model is loaded are of epoch 0
+        self._forget()
+        self._restart()
 
     def reset(self):
         """Forget the scene and start ids and revisions again."""
         self.clear()
-        self._next_id = 1
-        self._revision = 0
+        self._restart()
 
     def clear(self):
         """Forget the scenes of all frames; ids and revisions continue."""
         self.epoch += 1
+        self._forget()
+
+    def _restart(self):
+        self._next_id = 1
+        self._revision = 0
+
+    def _forget(self):
         self.scene = None
         self.complete = None
         self._by_frame = {}  # the last complete Scene of each frame, the latest last

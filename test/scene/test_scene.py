@@ -44,6 +44,11 @@ def test_objects_are_named_measured_and_background_is_not_published(pipeline, bo
     assert scene.published(0.99) == []
 
 
+def test_a_cloud_that_arrived_while_the_model_was_loaded_is_segmented(pipeline, box_cloud):
+    """The node gives it epoch 0, as there is no pipeline to ask."""
+    assert pipeline.process(box_cloud(ROOM), scene_epoch=0).scene.objects
+
+
 def test_identities_survive_growth_drift_and_new_objects(pipeline, box_cloud):
     first = by_label(process(pipeline, box_cloud(ROOM[:2])))
     moved = [(np.add(center, 0.06), size, color) for center, size, color in ROOM]
