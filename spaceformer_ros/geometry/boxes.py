@@ -58,29 +58,45 @@ class OrientedBox:
     def fit(cls, xyz):
         """The upright box of least ground area around points: xyz [N, 3], N >= 1.
 
-        The longer ground side is the x axis and yaw lies in [-pi/2, pi/2). One side of the least rectangle lies on
-        an edge of the convex hull (Freeman and Shapira 1975), so the hull's edge directions are tried in turn.
+        The longer ground side is the x axis and yaw lies in [-pi/2, pi/2).
         """
         xyz = np.asarray(xyz, dtype=np.float64)
         if xyz.ndim != 2 or xyz.shape[1] != 3 or len(xyz) == 0:
             raise SpaceformerError(f"OrientedBox.fit: points of shape {list(xyz.shape)}, expected [N, 3] with N >= 1")
-        hull = _hull(xyz[:, :2])
-        edges = np.roll(hull, -1, axis=0) - hull
-        angles = np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2))
-        cos, sin = np.cos(angles), np.sin(angles)
-        axes = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=2)  # [A, 2, 2] by column
-        ground = hull @ axes  # [A, H, 2] hull in each candidate's axes
-        low, high = ground.min(axis=1), ground.max(axis=1)
-        best = np.argmin(np.prod(high - low, axis=1))
-        extent, middle, yaw = (high - low)[best], axes[best] @ ((low + high) / 2)[best], angles[best]
+        angles, areas = ground_rectangles(xyz[:, :2])
+        return cls.along(xyz, angles[np.argmin(areas)])
+
+    @classmethod
+    def along(cls, xyz, angle):
+        """The upright box around points with one side along an angle in radians, axes as in `fit`: xyz [N, 3], N >= 1."""
+        xyz = np.asarray(xyz, dtype=np.float64)
+        cos, sin = np.cos(angle), np.sin(angle)
+        axes = np.array([[cos, -sin], [sin, cos]])
+        ground = xyz[:, :2] @ axes
+        low, high = ground.min(axis=0), ground.max(axis=0)
+        middle, extent = axes @ ((low + high) / 2), high - low
         if extent[1] > extent[0]:
-            extent, yaw = extent[::-1], yaw + np.pi / 2
+            extent, angle = extent[::-1], angle + np.pi / 2
         bottom, top = xyz[:, 2].min(), xyz[:, 2].max()
         return cls(
             center=np.array([*middle, (bottom + top) / 2]),
             size=np.array([*extent, top - bottom]),
-            yaw=wrap_half_turn(yaw),
+            yaw=wrap_half_turn(angle),
         )
+
+
+def ground_rectangles(xy, *others):
+    """Angles [A] radians of candidate rectangles around points, those of `others` last, and their areas [A].
+
+    One side of the smallest rectangle lies on an edge of the convex hull (Freeman and Shapira 1975), so the candidates
+    are the directions of the hull's edges, in [0, pi/2). xy: [N, 2] metres.
+    """
+    hull = _hull(xy)
+    edges = np.roll(hull, -1, axis=0) - hull
+    angles = np.append(np.unique(np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)), others)
+    cos, sin = np.cos(angles), np.sin(angles)
+    axes = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=2)  # [A, 2, 2] by column
+    return angles, np.prod(np.ptp(hull @ axes, axis=1), axis=1)
 
 
 def _hull(xy):

@@ -18,16 +18,22 @@ MAX_SAMPLE = 30_000  # points
 
 @dataclass(frozen=True)
 class Alignment:
-    """The network's frame in the map's frame. yaw: radians about z; origin: [3] float32 metres, in the rotated map."""
+    """The network's frame in the map's frame.
+
+    yaw: radians about z; origin: [3] float32 metres, in the rotated map; wall_yaw: of the walls in the map's frame,
+    radians.
+    """
 
     yaw: float
     origin: np.ndarray
+    wall_yaw: float = 0.0
 
     @classmethod
     def of(cls, cloud, along_walls):
         """Origin at the centre of a Cloud's XY bounds and its lowest point; yaw along its walls or, without, 0."""
-        yaw = manhattan_yaw(cloud.xyz) if along_walls else 0.0
-        return cls(yaw, replace(cloud, xyz=rotate_z(cloud.xyz, -yaw)).floor_center)
+        wall_yaw = manhattan_yaw(cloud.xyz)
+        yaw = wall_yaw if along_walls else 0.0
+        return cls(yaw, replace(cloud, xyz=rotate_z(cloud.xyz, -yaw)).floor_center, wall_yaw)
 
     def from_map(self, xyz):
         """Points of the map's frame in the network's frame, [N, 3] float32 metres."""

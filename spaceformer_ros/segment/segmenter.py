@@ -18,7 +18,7 @@ from ..network.voxels import Level, VoxelGrid, pack
 from ..timing import Stopwatch
 from .backends import choose_device, choose_precision, make_backend
 from .map_grid import BLOCK, MapGrid
-from .mask_boxes import BoxCache
+from .mask_boxes import BoxCache, Surroundings
 from .measure import measure
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
 from .postprocess import find_masks
@@ -94,7 +94,9 @@ class Segmenter:
         positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
         if not same_map:
             self._tiles = TileCache()
-        return grid, VoxelMap(alignment.to_map(positions), point_to_voxel, self.voxel_size, counts)
+        positions = alignment.to_map(positions)
+        self._surroundings = Surroundings.of(positions, alignment.wall_yaw)
+        return grid, VoxelMap(positions, point_to_voxel, self.voxel_size, counts)
 
     def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
         """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most half as many.
@@ -160,7 +162,8 @@ class Segmenter:
 
     def _measure(self, masks, voxels, config, stopwatch):
         with stopwatch.stage("postprocess"):
-            return measure(masks, voxels, config, self._boxes.fit)
+            fit = functools.partial(self._boxes.fit, surroundings=self._surroundings)
+            return measure(masks, voxels, config, fit)
 
     def _nms_iou(self, config):
         return config.nms_iou if config.nms_iou >= 0 else self.network.nms_iou
@@ -183,6 +186,7 @@ class Segmenter:
         self._map_grid = MapGrid(self.voxel_size, self.device, self.network.along_walls)
         self._tiles = TileCache()
         self._boxes = BoxCache()
+        self._surroundings = None
 
     def warm_up(self):
         """Run once on a generated wall, so that the first real cloud does not pay for one-time initialisation."""

@@ -45,7 +45,8 @@ def validate(pipeline, rooms):
         scene = pipeline.process(room.cloud, stopwatch).scene
         seconds.append(sum(stopwatch.seconds.values()))
         truth = truth_of(room)
-        results.append(evaluate_sample(str(room.seed), prediction_of(scene), truth, len(OBJECT_KINDS)))
+        found = prediction_of(scene, min_box_score=pipeline.config.postprocess.score_threshold)
+        results.append(evaluate_sample(str(room.seed), found, truth, len(OBJECT_KINDS)))
         iou = overlap(prediction_of(scene, background=True), truth).iou
         for kind, asked in questions(room, MIN_REGION_POINTS).items():
             ranks[kind] += [first_right_rank(iou, ranking(pipeline, scene, text), wanted) for text, wanted in asked]
@@ -57,12 +58,17 @@ def validate(pipeline, rooms):
     return [*rows, ("seconds per room, median", float(np.median(seconds)))]
 
 
-def prediction_of(scene, background=False):
-    """The objects of a scene as SamplePrediction on points; background: with objects of background labels."""
+def prediction_of(scene, background=False, min_box_score=0.0):
+    """The objects of a scene as SamplePrediction on points.
+
+    background: with objects of background labels;
+    min_box_score: objects with a lower score have no box, as F1 counts the boxes that are published.
+    """
     kept = [item for item in scene.objects if background or not item.background]
     masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
     labels = np.array([item.label_index for item in kept], dtype=np.int64)
-    return SamplePrediction(masks, np.array([item.score for item in kept]), labels, tuple(item.box for item in kept))
+    boxes = tuple(item.box if item.score >= min_box_score else None for item in kept)
+    return SamplePrediction(masks, np.array([item.score for item in kept]), labels, boxes)
 
 
 def truth_of(room):
