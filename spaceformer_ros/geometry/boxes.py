@@ -68,7 +68,7 @@ class OrientedBox:
 
     @classmethod
     def along(cls, xyz, angle):
-        """The upright box around points with one side along an angle in radians, axes as in `fit`: xyz [N, 3], N >= 1."""
+        """The upright box around points with one side along an angle in radians; axes as in `fit`. xyz: [N, 3]."""
         xyz = np.asarray(xyz, dtype=np.float64)
         cos, sin = np.cos(angle), np.sin(angle)
         axes = np.array([[cos, -sin], [sin, cos]])

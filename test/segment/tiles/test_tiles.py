@@ -19,6 +19,7 @@ from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.network.voxels import Level, pack
 from spaceformer_ros.segment.alignment import Alignment
 from spaceformer_ros.segment.map_grid import make_grid, update_grid
+from spaceformer_ros.segment.mask_boxes import Surroundings
 from spaceformer_ros.segment.memory import MemoryMeter, is_out_of_memory
 from spaceformer_ros.segment.postprocess import mask_iou, non_max_suppression
 from spaceformer_ros.segment.tiles.merge import merge_tiles, suppress_duplicates
@@ -385,7 +386,9 @@ def test_a_map_that_fits_is_not_cut(hall):
     grid = make_grid(hall, alignment, VOXEL)
     voxels = VoxelMap(alignment.to_map(grid.positions.numpy()), grid.point_to_voxel.int().numpy(), VOXEL)
     with torch.inference_mode():
-        wanted = extract_instances(cut.backend.predict(grid, cut.orders), voxels, in_one.postprocess)
+        prediction = cut.backend.predict(grid, cut.orders)
+    surroundings = Surroundings.of(voxels.positions, alignment.wall_yaw)
+    wanted = extract_instances(prediction, voxels, in_one.postprocess, surroundings=surroundings)
     for _ in range(2):
         found = cut.segment(hall, in_one)
         same(found.instances, wanted)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure whether a cloud can be an indoor map in metres with z up; what cannot be said of the result alone.
+
+Each measurement is a plain number with a limit that none of the generated and real maps of the tests reaches.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_SAMPLE = 100_000  # points that are measured
+MIN_POINTS = 1000  # smaller clouds are not judged
+MAX_HEIGHT = 80.0  # metres; higher maps are in other units
+MIN_SIZE = 1.0  # metres; smaller maps are in other units
+MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units
+SLABS = 25  # of the height, in which the occupied area is measured
+ENDS = 3  # slabs at either end in which a floor or a ceiling is looked for
+CELL = 0.1  # metres; cells of the area
+MIN_FLOOR_SHARE = 0.12  # of a map's area; the lowest slabs of all generated rooms cover at least 0.19
+MIN_UPRIGHT = 0.3  # see `upright_score`; generated rooms have 0.42 to 1.27, upside down -1.27 to -0.42
+MAX_TREND = 0.35  # limit of a logarithm
+MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
+MAX_SPACING = 1.5  # voxels between neighbouring points
+CUBES = 5  # places at which the spacing is measured
+CUBE = 20  # voxels; edge of such a place
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong with a cloud, measured, and what to do about it."""
+
+    text: str
+    cure: str
+
+    def __str__(self):
+        return f"{self.text}: {self.cure}"
+
+
+def judge(cloud, voxel_size):
+    """Remarks on a Cloud that the network will not understand: tuple, empty for a plausible map.
+
+    voxel_size: of the network, metres.
+    """
+    if len(cloud) < MIN_POINTS:
+        return ()
+    sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
+    remarks = [*_judge_colors(sample.rgb)]
+    geometry = _judge_scale(sample.xyz) or [*_judge_floor(sample.xyz), *_judge_spacing(cloud.xyz, voxel_size)]
+    return (*remarks, *geometry)
+
+
+def _judge_colors(rgb):
+    spread = rgb.std(axis=0).max()
+    if spread < MIN_COLOR_SPREAD:
+        yield Remark(
+            f"the cloud has one colour only (standard deviation {spread:.1f} of 255)",
+            "objects cannot be told apart well; publish it with the colours of the camera",
+        )
+
+
+def _judge_scale(xyz):
+    """List of remarks on the size of a map."""
+    low, high = np.percentile(xyz, (1, 99), axis=0)
+    size = high - low
+    if size[2] > MAX_HEIGHT and size.min() > MAX_HEIGHT / 4:
+        scale = 0.001 if size[2] > 500 else 0.01
+        return [Remark(f"the map is {size[2]:.0f} m high", f"its unit is probably not metres; scale it by {scale}")]
+    if size.max() < MIN_SIZE:
+        return [Remark(f"the map is {size.max():.2f} m wide", "its unit is probably not metres; scale it up")]
+    if size[2] < MIN_ROOM_HEIGHT and size[:2].min() > size[2]:
+        cure = "if it shows whole rooms, its scale is wrong: scale it, so that rooms are 2.5 m high"
+        return [Remark(f"the map is {size[2]:.2f} m high", cure)]
+    return []
+
+
+def _judge_floor(xyz):
+    """Remarks on the floor and the direction of z."""
+    area = occupied_area(xyz)
+    floor = area[:ENDS].max()
+    if floor < MIN_FLOOR_SHARE:
+        yield Remark(
+            f"no floor was found: the lowest level covers {floor:.0%} of the map's area",
+            "objects on the floor are found less well; scan it, or check that z points up",
+        )
+    elif (score := upright_score(area)) < MIN_UPRIGHT:
+        yield Remark(
+            f"z does not look like the upward direction (score {score:.2f}, below {MIN_UPRIGHT})",
+            "the network needs z up, a camera's optical frame has y down: publish the map in a frame with z up, or use "
+            "--up for files",
+        )
+
+
+def occupied_area(xyz):
+    """[SLABS] share of a map's occupied ground cells that each slab of its height occupies, from the bottom."""
+    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
+    slab = ((xyz[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(0, SLABS - 1)
+    cells = np.floor(xyz[:, :2] / CELL).astype(np.int64)
+    cells -= cells.min(axis=0)
+    cell = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    count = cell.max() + 1
+    return np.bincount(np.unique(slab * count + cell) // count, minlength=SLABS) / len(np.unique(cell))
+
+
+def upright_score(area):
+    """How much a map is one with z up: the floor covers more than the ceiling, and there is more low down than high up.
+
+    area: see `occupied_area`. A map that lies on its side has about 0, one that is upside down a negative score.
+    """
+    inner = area[ENDS:-ENDS]
+    half = len(inner) // 2
+    trend = np.log(max(inner[:half].sum(), 1e-6) / max(inner[-half:].sum(), 1e-6))
+    return float(area[:ENDS].max() - area[-ENDS:].max() + np.clip(trend, -MAX_TREND, MAX_TREND))
+
+
+def _judge_spacing(xyz, voxel_size):
+    spacing = point_spacing(xyz, voxel_size)
+    if spacing > MAX_SPACING * voxel_size:
+        yield Remark(
+            f"neighbouring points are {spacing:.2f} m apart, the network's voxels measure {voxel_size} m",
+            "publish a denser map (a smaller voxel size in the mapping software)",
+        )
+
+
+def point_spacing(xyz, voxel_size):
+    """Median distance of a point to its nearest neighbour in metres, in a few places of the map. xyz: [N, 3]."""
+    from scipy.spatial import cKDTree
+
+    distances = []
+    for row in np.linspace(0, len(xyz) - 1, CUBES + 2).astype(np.int64)[1:-1]:
+        near = (np.abs(xyz - xyz[row]) <= CUBE * voxel_size / 2).all(axis=1)
+        points = np.unique(xyz[near], axis=0)
+        if len(points) > 1:
+            distances.append(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+        else:
+            distances.append(CUBE * voxel_size / 2)
+    return float(np.median(distances))

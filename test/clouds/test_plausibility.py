@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of clouds that cannot be an indoor map in metres with z up."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from helpers.paths import ROOT
+
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.files import read_cloud
+from spaceformer_ros.clouds.plausibility import judge
+from spaceformer_ros.synthetic import make_room
+
+VOXEL = 0.05
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    return [make_room(seed).cloud for seed in (7, 400_001, 400_002)]
+
+
+def moved(cloud, xyz):
+    return dataclasses.replace(cloud, xyz=np.ascontiguousarray(xyz, dtype=np.float32))
+
+
+def thinned(cloud, cell):
+    return cloud[np.unique(np.floor(cloud.xyz / cell).astype(np.int64), axis=0, return_index=True)[1]]
+
+
+def test_nothing_is_said_of_ordinary_maps(rooms):
+    assert [judge(cloud, VOXEL) for cloud in rooms] == [()] * len(rooms)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda cloud: moved(cloud, cloud.xyz * 1000), "scale it by 0.001"),
+        (lambda cloud: moved(cloud, cloud.xyz * 100), "scale it by 0.01"),
+        (lambda cloud: moved(cloud, cloud.xyz * 0.4), "its scale is wrong"),
+        (lambda cloud: moved(cloud, cloud.xyz * (1, -1, -1)), "z (up|points up)"),
+        (lambda cloud: thinned(cloud, 0.2), "publish a denser map"),
+        (lambda cloud: dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128)), "one colour only"),
+    ],
+    ids=["millimetres", "centimetres", "0.4 scale", "upside down", "sparse", "grey"],
+)
+def test_nonsense_is_named_with_a_cure(rooms, change, said):
+    for cloud in rooms:
+        remarks = judge(change(cloud), VOXEL)
+        assert len(remarks) == 1
+        assert re.search(said, str(remarks[0]))
+
+
+def test_a_map_without_floor_is_said(rng):
+    walls = [
+        rng.uniform(low, high, (5000, 3)) for low, high in (((0, 0, 0), (6, 0.05, 2.5)), ((0, 0, 0), (0.05, 5, 2.5)))
+    ]
+    ceiling = rng.uniform((0, 0, 2.45), (6, 5, 2.5), (20_000, 3))
+    xyz = np.concatenate([*walls, ceiling]).astype(np.float32)
+    (remark,) = judge(Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8)), VOXEL)
+    assert remark.text.startswith("no floor was found")
+
+
+def test_few_points_are_not_judged(rooms):
+    assert judge(rooms[0][:999], VOXEL) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "up", "plausible"), [("slambook2_livingroom_fused.ply", "z", True), ("office1.pcd", "z", False)]
+)
+def test_real_clouds(name, up, plausible):
+    if not (SHARED / name).is_file():
+        pytest.skip(f"{name} is not beside the repository")
+    assert (judge(read_cloud(SHARED / name).cloud.upright(up), VOXEL) == ()) == plausible
