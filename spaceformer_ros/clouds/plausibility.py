@@ -23,6 +23,8 @@ MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MAX_SPACING = 1.5  # voxels between neighbouring points
 CUBES = 5  # places at which the spacing is measured
 CUBE = 20  # voxels; edge of such a place
+DENSE = 20_000  # points in such a place, with which it is dense enough without measuring
+MAX_QUERIES = 1000  # points of a place whose neighbours are searched
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,16 @@ def point_spacing(xyz, voxel_size):
 
     distances = []
     for row in np.linspace(0, len(xyz) - 1, CUBES + 2).astype(np.int64)[1:-1]:
-        near = (np.abs(xyz - xyz[row]) <= CUBE * voxel_size / 2).all(axis=1)
+        near = np.flatnonzero(np.abs(xyz[:, 0] - xyz[row, 0]) <= CUBE * voxel_size / 2)
+        for axis in (1, 2):  # one by one: most points are left out by the first
+            near = near[np.abs(xyz[near, axis] - xyz[row, axis]) <= CUBE * voxel_size / 2]
+        if len(near) > DENSE:
+            distances.append(0.0)
+            continue
         points = np.unique(xyz[near], axis=0)
         if len(points) > 1:
-            distances.append(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+            some = points[:: -(-len(points) // MAX_QUERIES)]
+            distances.append(np.median(cKDTree(points).query(some, k=2)[0][:, 1]))
         else:
             distances.append(CUBE * voxel_size / 2)
     return float(np.median(distances))
