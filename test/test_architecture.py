@@ -25,7 +25,7 @@ RULES = {
     "segment": "config timing geometry instances grids clouds network",
     "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
-    "synthetic": "geometry grids clouds words",
+    "synthetic": "disk geometry grids clouds words",
     "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",

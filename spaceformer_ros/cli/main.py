@@ -8,7 +8,7 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import evaluate, find, prepare, rooms, segment, train
+from . import assets, evaluate, find, prepare, rooms, segment, train
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
@@ -18,6 +18,7 @@ COMMANDS = (
     ("evaluate", evaluate, "score predictions against ground truth"),
     ("prepare", prepare, "download the released weights, after consent, and their text model"),
     ("rooms", rooms, "write generated rooms with known contents"),
+    ("assets", assets, "read furniture models for generated rooms"),
     ("train", train, "train a checkpoint on generated rooms"),
 )
 

@@ -20,6 +20,11 @@ class RoomConfig:
     # furniture
     theme: str | None = None  # a name of `themes.THEMES` for every room; None draws one per room
     density: float = 1.0  # 0 (empty) .. 1 (lived in) .. 2 (crowded)
+    # real shapes, see `assets`
+    asset_folder: str = ""  # cache that `spaceformer assets` has written; "" for generated shapes only
+    asset_share: float = 0.0  # of the things with a model of their kind that get its shape
+    asset_split: str = "train"  # models that are used: "train" or "held out"
+    assets_only: bool = False  # leave out all things without a model
     # scan
     scan: bool = True  # False: the complete surface without noise instead of a camera's measurements
     fusion_size: tuple = (0.02, 0.025)  # metres, edge of the fusion grid's cells, 0.01..0.03
@@ -36,11 +41,16 @@ class RoomConfig:
 
     def __post_init__(self):
         limits = {"rooms": (1, 8), "density": (0, 4), "l_shape": (0, 1), "turned": (0, 1), "ceiling": (0, 1)}
+        limits["asset_share"] = (0, 1)
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise SpaceformerError(f"RoomConfig: {name} is {getattr(self, name)}, expected {low}..{high}")
         if len(self.tours) != 3 or min(self.tours) < 0 or sum(self.tours) <= 0:
             raise SpaceformerError(f"RoomConfig: tours is {self.tours}, expected three weights, not all zero")
+        if self.asset_share and not self.asset_folder:
+            raise SpaceformerError("RoomConfig: asset_share needs asset_folder, the result of `spaceformer assets`")
+        if self.asset_split not in ("train", "held out"):
+            raise SpaceformerError(f"RoomConfig: asset_split is {self.asset_split!r}, expected 'train' or 'held out'")
         spans = {"width": (2, 15), "depth": (2, 15), "height": (2.2, 6), "fusion_size": (0.01, 0.05)}
         for name, (low, high) in spans.items():
             value = getattr(self, name)

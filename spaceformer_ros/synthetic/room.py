@@ -32,7 +32,7 @@ class RoomObject:
     kind: canonical name, see `kinds`;
     names: canonical name and training synonyms;
     color, second_color: basic colour words; second_color is None for objects of one colour;
-    material: "wooden", "metal", ...;
+    material: "wooden", "metal", ..., or "" if unknown;
     size_word: "small", "large" or "";
     box: OrientedBox in the map, of the whole object including parts that were not seen.
     """
@@ -54,7 +54,9 @@ class RoomObject:
         """Phrases that describe the object, such as "red office chair": all of them, or one drawn with `rng`."""
         phrases = []
         for name in self.names:
-            words = [(), (self.color,), (self.material,), (self.color, self.material)]
+            words = [(), (self.color,)]
+            if self.material:
+                words += [(self.material,), (self.color, self.material)]
             if self.size_word:
                 words += [(self.size_word,), (self.size_word, self.color)]
             if self.second_color:
@@ -105,8 +107,10 @@ def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
 
     Deterministic in the seed and the config: bit-identical for one version of NumPy on one kind of machine.
     """
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
     building = build(streams[0], config)
+    if config.asset_share:
+        building.furniture = _with_assets(streams[4], building.furniture, config)
     cell = float(streams[1].uniform(*config.fusion_size))
     spacing = cell * (0.9 if config.scan else 1.0)
     things = building.furniture + building.structure
@@ -119,6 +123,14 @@ def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
     else:
         xyz, rgb, label = surfaces.xyz, np.rint(surfaces.rgb).astype(np.uint8), 2 * surfaces.thing.astype(np.int64)
     return _labelled(xyz, rgb, label, things, words, seed, config, streams[3])
+
+
+def _with_assets(rng, furniture, config):
+    """Furniture with real shapes as set in a RoomConfig."""
+    from .assets import read_library, replace_things
+
+    library = read_library(config.asset_folder)
+    return replace_things(rng, furniture, library, config.asset_share, config.asset_split, config.assets_only)
 
 
 def build(rng, config):

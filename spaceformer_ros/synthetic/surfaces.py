@@ -50,9 +50,26 @@ def sample_surfaces(things, spacing, rng):
     xyz, normal, primitive = xyz[shown], normal[shown], primitive[shown]
     paint, thing = table[:, 17].astype(np.int64)[primitive], owner[primitive]
     rgb = colorize(paints, paint, lambda chosen: _local(things, thing[chosen], xyz[chosen]))
+    parts = [(xyz, normal, rgb, paint, thing), *_point_shapes(things, spacing, rng)]
+    xyz, normal, rgb, paint, thing = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     gloss = np.array([p.gloss for p in paints], dtype=np.float32)[paint]
     words = _color_words(things, np.bincount(paint, minlength=len(paints)))
     return Surfaces(xyz, normal, rgb, gloss, thing.astype(np.int32)), words
+
+
+def _point_shapes(things, spacing, rng):
+    """Rows (xyz, normal, rgb, paint, thing) of the things whose shape is made of points (`assets.shape`)."""
+    rows, first = [], 0
+    for number, thing in enumerate(things):
+        if hasattr(thing.shape, "sample"):
+            points = thing.shape.sample(spacing, rng)
+            c, s = math.cos(thing.yaw), math.sin(thing.yaw)
+            turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], dtype=np.float32)
+            xyz = points.xyz @ turn + np.array([thing.x, thing.y, thing.z], dtype=np.float32)
+            owner = np.full(len(xyz), number)
+            rows.append((xyz, points.normal @ turn, points.rgb, first + points.paint, owner))
+        first += len(thing.shape.paints)
+    return rows
 
 
 def _local(things, owner, xyz):

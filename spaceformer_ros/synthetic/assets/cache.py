@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The asset cache: surface points of all usable models in one folder, so that training needs no other package.
+
+index.json lists the models; <library>/<name>.npz has the points: xyz uint16 relative to the size, normal int8, rgb
+uint8, material uint8. Models are split into training and held out, so that validation has shapes never trained on.
+"""
+
+import dataclasses
+import functools
+import json
+import logging
+import pathlib
+import zipfile
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import SpaceformerError
+from ...disk.atomic import replacing
+from .catalogue import find_libraries, read_catalogue
+from .mesh import TRANSPARENT, read_mesh
+from .surface import SurfacePoints, sample_surface
+from .table import PATH, read_table
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+INDEX = "index.json"
+HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
+HELD_OUT_EVERY = 5  # of the models of the other libraries
+SPLITS = ("train", "held out")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One cached model.
+
+    key: "library/name"; kind: canonical name; title: of the catalogue; size: (width, depth, height) metres; spacing:
+    metres between its points; colors: mean (r, g, b) of each material; gloss: 0..1 of each material; split: one of
+    SPLITS; creator, license: for the attribution.
+    """
+
+    key: str
+    kind: str
+    title: str
+    size: tuple
+    spacing: float
+    colors: tuple
+    gloss: tuple
+    split: str
+    creator: str
+    license: str
+
+
+@dataclass(frozen=True)
+class AssetLibrary:
+    """The assets of a cache folder."""
+
+    folder: pathlib.Path
+    assets: tuple
+
+    def of_split(self, split):
+        """Dict kind -> list of Assets of a split."""
+        kinds = {}
+        for asset in self.assets:
+            if asset.split == split:
+                kinds.setdefault(asset.kind, []).append(asset)
+        return kinds
+
+    def points(self, asset):
+        """The SurfacePoints of an Asset. Raises SpaceformerError that names the file."""
+        return _read_points(self.folder / f"{asset.key}.npz", asset.size, asset.spacing)
+
+
+def default_folder(cache):
+    """The assets folder in the cache folder of the user."""
+    return pathlib.Path(cache) / "assets"
+
+
+@functools.cache
+def read_library(folder):
+    """The AssetLibrary of a folder that `build_cache` has written. Raises SpaceformerError."""
+    path = pathlib.Path(folder) / INDEX
+    try:
+        content = json.loads(path.read_text())
+        if content["version"] != VERSION:
+            raise ValueError(f"version {content['version']}, expected {VERSION}")
+        assets = tuple(Asset(**{**row, "size": tuple(row["size"])}) for row in content["assets"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpaceformerError(f"{path}: no asset cache ({error}): run `spaceformer assets --from DIR`") from error
+    return AssetLibrary(pathlib.Path(folder), assets)
+
+
+def build_cache(source, folder, progress=iter):
+    """Read all usable models of the libraries below `source` into `folder`. Returns the AssetLibrary.
+
+    progress: function that wraps the list of models for iteration (such as tqdm). Models that cannot be read are left
+    out with a warning. Raises SpaceformerError without libraries or without a usable model.
+    """
+    folder, table = pathlib.Path(folder), read_table()
+    jobs = []
+    for path in find_libraries(source):
+        usable = [model for model in read_catalogue(path) if model.key in table.kinds]
+        jobs += [(path, model, split_of(model, i)) for i, model in enumerate(usable)]
+    assets = []
+    for path, model, split in progress(jobs):
+        try:
+            assets.append(_add(folder, path, model, table.kinds[model.key], split))
+        except SpaceformerError as error:
+            logger.warning("left out: %s", error)
+    if not assets:
+        raise SpaceformerError(f"{source}: its libraries have no model of {PATH.name}")
+    rows = [dataclasses.asdict(asset) for asset in assets]
+    with replacing(folder / INDEX) as partial:
+        partial.write_text(json.dumps({"version": VERSION, "assets": rows}, indent=1))
+    read_library.cache_clear()
+    return AssetLibrary(folder, tuple(assets))
+
+
+def split_of(model, position):
+    """The split of a catalogue Model; position: its index among the usable models of its library."""
+    held_out = model.library == HELD_OUT_LIBRARY or position % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+    return SPLITS[held_out]
+
+
+def _add(folder, path, model, kind, split):
+    """Write the points of a model; returns its Asset."""
+    with zipfile.ZipFile(path) as archive:
+        mesh = read_mesh(archive, model)
+    points = sample_surface(mesh, np.random.default_rng(zlib.crc32(model.key.encode())))
+    target = folder / f"{model.key}.npz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    relative = (points.xyz + [model.size[0] / 2, model.size[1] / 2, 0]) / np.maximum(model.size, 1e-6)
+    with replacing(target) as partial, open(partial, "wb") as file:
+        np.savez_compressed(
+            file,
+            xyz=np.rint(np.clip(relative, 0, 1) * 65535).astype(np.uint16),
+            normal=np.rint(points.normal * 127).astype(np.int8),
+            rgb=points.rgb,
+            material=points.material,
+        )
+    count = int(points.material.max()) + 1
+    return Asset(
+        key=model.key,
+        kind=kind,
+        title=model.title,
+        size=model.size,
+        spacing=round(points.spacing, 5),
+        colors=tuple(_mean_color(points, number) for number in range(count)),
+        gloss=tuple(0.5 if m.opacity < TRANSPARENT else 0.03 for m in mesh.materials[:count]),
+        split=split,
+        creator=model.creator,
+        license=model.license,
+    )
+
+
+def _mean_color(points, number):
+    rows = points.material == number
+    return tuple(points.rgb[rows].mean(axis=0).round(1).tolist()) if rows.any() else (128.0, 128.0, 128.0)
+
+
+@functools.lru_cache(maxsize=512)
+def _read_points(path, size, spacing):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            xyz, normal, rgb, material = (file[name] for name in ("xyz", "normal", "rgb", "material"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SpaceformerError(f"{path}: cannot be read ({error}): run `spaceformer assets` again") from error
+    xyz = (xyz / np.float32(65535) - np.array([0.5, 0.5, 0.0], np.float32)) * np.array(size, np.float32)
+    normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    return SurfacePoints(xyz.astype(np.float32), normal.astype(np.float32), rgb, material, spacing)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Catalogues of Sweet Home 3D's furniture libraries: .sh3f files, which are ZIP archives of OBJ models."""
+
+import pathlib
+import re
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import SpaceformerError
+
+CATALOGUE = "PluginFurnitureCatalog.properties"
+INSTALL = (
+    "install Debian's package with `apt install sweethome3d-furniture`, or without root: `apt-get download "
+    "sweethome3d-furniture && dpkg -x sweethome3d-furniture_*.deb DIR`, then give DIR"
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a catalogue.
+
+    library: stem of the .sh3f file, such as "Scopia"; name: last part of its id; title: name for readers;
+    size: (width, depth, height) metres; rotation: [3, 3] that is applied to the OBJ first; path: in the archive.
+    """
+
+    library: str
+    name: str
+    title: str
+    size: tuple
+    rotation: np.ndarray
+    path: str
+    creator: str
+    license: str
+
+    @property
+    def key(self):
+        """Unique name, such as "Scopia/chair3"."""
+        return f"{self.library}/{self.name}"
+
+
+def find_libraries(folder):
+    """Paths of all .sh3f files below a folder, sorted. Raises SpaceformerError if there are none."""
+    paths = sorted(pathlib.Path(folder).rglob("*.sh3f"))
+    if not paths:
+        raise SpaceformerError(f"{folder}: no furniture libraries (*.sh3f) below this folder: {INSTALL}")
+    return paths
+
+
+def read_catalogue(path):
+    """List of Models of a .sh3f file, in its order. Raises SpaceformerError that names the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(CATALOGUE).decode("latin-1")
+        common, models = parse_properties(text)
+        licence = common.get("license", "")
+        return [_model(pathlib.Path(path).stem, row, licence) for _, row in sorted(models.items())]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise SpaceformerError(f"{path}: not a furniture library ({type(error).__name__}: {error})") from error
+
+
+def parse_properties(text):
+    """Dict of common entries, and dict number -> dict of the entries `name#number` of a Java properties file."""
+    common, models = {}, {}
+    for line in re.sub(r"\\\r?\n\s*", "", text).splitlines():
+        match = re.match(r"\s*(\w+)(?:#(\d+))?\s*[=:]\s*(.*)", line)
+        if match and not line.lstrip().startswith(("#", "!")):
+            row = models.setdefault(int(match[2]), {}) if match[2] else common
+            row[match[1]] = match[3].strip().encode("latin-1").decode("unicode_escape")
+    return common, models
+
+
+def _model(library, row, licence):
+    rotation = np.array(row.get("modelRotation", "1 0 0 0 1 0 0 0 1").split(), dtype=np.float64).reshape(3, 3)
+    return Model(
+        library=library,
+        name=row["id"].rsplit("#", 1)[-1],
+        title=row["name"],
+        size=tuple(float(row[side]) / 100 for side in ("width", "depth", "height")),
+        rotation=rotation,
+        path=row["model"].lstrip("/"),
+        creator=row.get("creator", "unknown"),
+        license=licence,
+    )

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attribution of the models' authors, which their CC-BY licences ask for: a file that is shipped with the weights."""
+
+HEADER = """# Credits of the furniture models
+
+The weights in this folder were trained on rooms with models from the furniture libraries of
+[Sweet Home 3D](https://www.sweethome3d.com) (Debian package `sweethome3d-furniture`). The models were converted to
+surface points, scaled, mirrored and recoloured. Their authors and licences:
+"""
+
+
+def credits(assets):
+    """Markdown text that names the licence, authors and models of each library. assets: iterable of Asset."""
+    libraries = {}
+    for asset in assets:
+        creators = libraries.setdefault((asset.key.split("/")[0], asset.license), {})
+        creators.setdefault(asset.creator, set()).add(asset.title)
+    parts = [HEADER]
+    for (library, license), creators in sorted(libraries.items()):
+        parts.append(f"\n## {library}: {license}\n\n")
+        parts += [f"- {creator}: {', '.join(sorted(titles))}\n" for creator, titles in sorted(creators.items())]
+    return "".join(parts)
+
+
+def write_credits(assets, path):
+    """Write the credits of Assets to a file."""
+    path.write_text(credits(assets), encoding="utf-8")
