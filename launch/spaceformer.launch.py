@@ -14,6 +14,7 @@ from launch import LaunchDescription
 SHARE = get_package_share_directory("spaceformer_ros")
 CONFIG = os.path.join(SHARE, "config")
 
+BOOLEANS = ("true", "false", "True", "False")
 # name, default, description, choices
 ARGUMENTS = (
     ("cloud_topic", "/rtabmap/cloud_map", "accumulated, coloured PointCloud2 map to segment", None),
@@ -22,35 +23,72 @@ ARGUMENTS = (
     ("vocabulary_file", "", "yaml or text file with the labels; empty: as in params_file", None),
     ("checkpoint", "", 'weights: "demo", "released" or a path; empty: as in params_file', None),
     ("device", "", 'torch device, such as "cpu" or "cuda:0"; empty: as in params_file', None),
-    ("autostart", "true", "configure and activate at once; false: leave it to a lifecycle manager", ("true", "false")),
-    ("use_sim_time", "false", "take the time from /clock", ("true", "false")),
-    ("rviz", "false", "start RViz with everything shown", ("true", "false")),
-    ("large_clouds", "false", "Fast DDS profile for clouds of many MB on one machine", ("true", "false")),
+    ("autostart", "true", "configure and activate at start; false: leave it to a lifecycle manager", BOOLEANS),
+    ("use_sim_time", "false", "take the time from /clock", BOOLEANS),
+    ("tf_prefix", "", "namespace of /tf and /tf_static, e.g. robot1; empty: the global topics", None),
+    ("rviz", "false", "start RViz with all displays", BOOLEANS),
+    ("large_clouds", "false", "Fast DDS profile for clouds of many MB on one machine", BOOLEANS),
     ("python_prefix", "", "Python of a virtual environment to run the node with, e.g. ~/venv/bin/python", None),
-    ("respawn", "false", "start the node again if it ends", ("true", "false")),
+    ("respawn", "false", "start the node again if it ends", BOOLEANS),
     ("log_level", "info", "log level of the node", ("debug", "info", "warn", "error")),
 )
 # Parameters that an argument overrides when it is not empty.
 OVERRIDES = ("vocabulary_file", "checkpoint", "device")
+RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "use_sim_time", "tf_prefix")
+# Topics that config/spaceformer.rviz shows, below /spaceformer, and its topic of the raw map.
+RVIZ_TOPICS = ("labeled_cloud", "markers", "relevancy")
+RAW_MAP = "/spaceformer/input/points"
+
+
+def tf_remappings(prefix):
+    """Remappings of the TF topics below a namespace; none for an empty one."""
+    return [(f"/{name}", f"/{prefix.strip('/')}/{name}") for name in ("tf", "tf_static")] if prefix else []
+
+
+def start_rviz(context):
+    """RViz's action, on the topics of the node."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in RVIZ_ARGUMENTS}
+    if value["rviz"].lower() != "true":
+        return []
+    node = "/".join(["", *filter(None, [value["namespace"].strip("/")]), "spaceformer"])
+    topics = [(f"/spaceformer/{name}", f"{node}/{name}") for name in RVIZ_TOPICS]
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            arguments=["-d", os.path.join(CONFIG, "spaceformer.rviz")],
+            parameters=[{"use_sim_time": value["use_sim_time"].lower() == "true"}],
+            remappings=[*topics, (RAW_MAP, value["cloud_topic"]), *tf_remappings(value["tf_prefix"])],
+        )
+    ]
 
 
 def start_node(context):
     """The node's action, once the arguments are known."""
-    value = lambda name: LaunchConfiguration(name).perform(context)  # noqa: E731
-    overrides = {name: os.path.expanduser(value(name)) for name in OVERRIDES if value(name)}
-    overrides["use_sim_time"] = value("use_sim_time") == "true"
-    overrides["autostart"] = value("autostart") == "true"
+
+    def value(name):
+        return os.path.expanduser(LaunchConfiguration(name).perform(context))
+
+    def is_true(name):
+        return value(name).lower() == "true"
+
+    params_file = value("params_file")
+    if not os.path.isfile(params_file):
+        raise FileNotFoundError(f"params_file {params_file} does not exist; copy {os.path.join(CONFIG, 'params.yaml')}")
+    overrides = {name: value(name) for name in OVERRIDES if value(name)}
+    overrides["use_sim_time"] = is_true("use_sim_time")
+    overrides["autostart"] = is_true("autostart")
     return [
         Node(
             package="spaceformer_ros",
             executable="spaceformer_node",
             name="spaceformer",
             namespace=value("namespace"),
-            parameters=[value("params_file"), overrides],
-            remappings=[("~/input/points", value("cloud_topic"))],
-            prefix=os.path.expanduser(value("python_prefix")) or None,
+            parameters=[params_file, overrides],
+            remappings=[("~/input/points", value("cloud_topic")), *tf_remappings(value("tf_prefix"))],
+            prefix=value("python_prefix") or None,
             arguments=["--ros-args", "--log-level", f"spaceformer:={value('log_level')}"],
-            respawn=value("respawn") == "true",
+            respawn=is_true("respawn"),
             respawn_delay=2.0,
             output="screen",
         )
@@ -69,10 +107,5 @@ def generate_launch_description():
         SetEnvironmentVariable(name, profile, condition=IfCondition(LaunchConfiguration("large_clouds")))
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
     ]
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        arguments=["-d", os.path.join(CONFIG, "spaceformer.rviz")],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
-    return LaunchDescription([*arguments, *large_clouds, OpaqueFunction(function=start_node), rviz])
+    actions = [OpaqueFunction(function=start_node), OpaqueFunction(function=start_rviz)]
+    return LaunchDescription([*arguments, *large_clouds, *actions])

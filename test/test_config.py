@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
+
 import pytest
+from helpers.paths import ROOT
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config, all_settings
@@ -58,3 +61,9 @@ def test_an_empty_list_is_empty_and_whole_numbers_may_stand_for_those_of_a_list(
     config = Config().with_values({"background_labels": [], "roi": [0, 0, 0, 5, 5, 3.0]})
     assert config.vocabulary.background_labels == ()
     assert config.input.roi == (0.0, 0.0, 0.0, 5.0, 5.0, 3.0)
+
+
+def test_every_setting_is_named_in_a_test_of_its_own_subject():
+    text = "".join(path.read_text() for path in (ROOT / "test").rglob("test_*.py"))
+    missing = [info.name for _, info in all_settings() if not re.search(rf"\b{info.name}\b", text)]
+    assert not missing, f"no test names {', '.join(missing)}"

@@ -3,6 +3,7 @@
 
 import importlib.util
 import pathlib
+import re
 import sys
 import types
 
@@ -115,6 +116,41 @@ def test_arguments_override_the_parameter_file(stand_ins):
     assert fields["remappings"] == [("~/input/points", "/map")]
     assert fields["namespace"] == "r1"
     assert start_node(python_prefix="~/venv/bin/python")["prefix"].endswith("/venv/bin/python")
+
+
+def start_rviz(**changes):
+    module = load(ROOT / "launch" / "spaceformer.launch.py")
+    context = {name: default for name, default, _, _ in module.ARGUMENTS}
+    return module.start_rviz({**context, **changes})
+
+
+def test_booleans_may_be_capitalised_and_a_home_folder_is_found(stand_ins, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("")
+    fields = start_node(use_sim_time="True", autostart="False", params_file="~/mine.yaml")
+    assert fields["parameters"][0] == str(tmp_path / "mine.yaml")
+    assert (fields["parameters"][1]["use_sim_time"], fields["parameters"][1]["autostart"]) == (True, False)
+
+
+def test_a_missing_parameter_file_is_an_error(stand_ins):
+    with pytest.raises(FileNotFoundError, match=r"params_file /nowhere\.yaml does not exist"):
+        start_node(params_file="/nowhere.yaml")
+
+
+def test_tf_can_be_in_a_namespace(stand_ins):
+    remappings = start_node(tf_prefix="/robot1")["remappings"]
+    assert remappings[1:] == [("/tf", "/robot1/tf"), ("/tf_static", "/robot1/tf_static")]
+
+
+def test_rviz_follows_the_node(stand_ins):
+    assert start_rviz() == []
+    (rviz,) = start_rviz(rviz="True", namespace="robot1", cloud_topic="/map", use_sim_time="true")
+    assert rviz.fields["parameters"] == [{"use_sim_time": True}]
+    remappings = dict(rviz.fields["remappings"])
+    assert remappings["/spaceformer/input/points"] == "/map"
+    assert remappings["/spaceformer/markers"] == "/robot1/spaceformer/markers"
+    shown = set(re.findall(r"Value: (/spaceformer/\S+)", (ROOT / "config" / "spaceformer.rviz").read_text()))
+    assert shown == {name for name in remappings if name.startswith("/spaceformer/")}
 
 
 def test_the_dds_profile_is_an_option_and_is_well_formed(stand_ins):

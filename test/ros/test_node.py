@@ -190,6 +190,28 @@ def test_an_approach_is_a_pose_on_free_floor_that_faces_the_object(start, client
     assert np.cos(heading - np.arctan2(-place.y, -place.x)) > 0.99
 
 
+def test_an_approach_keeps_the_distance_and_the_room_that_a_parameter_sets(start, client, instances, box_cloud):
+    start(
+        background_labels=["wall", "floor"],
+        approach_standoff=1.0,
+        robot_radius=0.4,
+        build=lambda settings, progress: make_pipeline(settings, {**NAMES, WHITE: "floor"}),
+    )
+    client.publish(box_cloud([*ROOM[:1], ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)], points=20_000))
+    wait_until(lambda: instances, "instances")
+    match = client.call(FindObjects, "find_objects", query="chair", with_approach=True).matches[0]
+    assert match.has_approach
+    place = match.approach.position
+    assert 1.0 + 0.25 - 0.05 <= np.hypot(place.x, place.y) <= 1.0 + 0.36 + 0.05
+    assert max(abs(place.x), abs(place.y)) <= 2.5 - 0.4 + 0.1  # the floor ends at 2.5 m
+
+
+def test_a_slow_inference_is_counted(start, client, instances, box_cloud):
+    node = start(max_processing_time=0.01)
+    client.publish(box_cloud(ROOM, points=20_000))
+    wait_until(lambda: node.session.counters.slow_in_a_row == 1, "the count")
+
+
 def test_the_example_program_asks_and_prints(start, client, instances, box_cloud):
     start()
     client.publish(box_cloud(ROOM))

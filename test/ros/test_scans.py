@@ -2,16 +2,22 @@
 """input_mode "accumulate": scans in, a map and its objects out, over DDS."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from helpers.fakes import BLUE, GREEN, RED
 from helpers.ros import wait_until
+from rclpy.serialization import serialize_message
 from std_srvs.srv import Trigger
 
-from spaceformer_ros.geometry.transform import RigidTransform
-from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.clouds.pointcloud2 import cloud_columns
+from spaceformer_ros.config import Config, Settings
+from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
+from spaceformer_ros.ros import interfaces, messages, qos
+from spaceformer_ros.ros.health import Counters
+from spaceformer_ros.ros.scans import Scans
 from spaceformer_ros.ros.transforms import TransformError
 
 SOFA = ((3.0, 0.0, 0.4), (2.0, 0.9, 0.8), GREEN)
@@ -105,3 +111,17 @@ def test_a_bad_scan_is_reported_and_the_map_goes_on(collect, client, instances, 
     wait_until(lambda: states and states[-1].state == interfaces.NodeState.ERROR, "an error")
     client.publish(box_cloud([CHAIR], stamp_ns=2_000_000_000))
     wait_until(lambda: labels(instances) == ["chair", "sofa"], "both")
+
+
+def test_the_map_is_in_the_fixed_frame_and_has_a_limit(box_cloud):
+    values = {"fixed_frame": "odom", "accumulate_max_voxels": 1000, "accumulate_voxel_size": 0.05}
+    settings, counters, errors = Settings(Config().with_values(values)), Counters(), []
+    transforms = SimpleNamespace(lookup=lambda target, source, stamp, timeout: IDENTITY)
+    scans = Scans(settings, transforms, counters, None, lambda: None, errors.append, errors.append)
+    header = messages.Header(frame_id="lidar")
+    scans.add(serialize_message(messages.to_cloud_message(header, cloud_columns(box_cloud([CHAIR], points=900)))))
+    wait_until(lambda: counters.scans_inserted or errors, "the scan")
+    scans.close()
+    assert errors == []
+    assert scans.snapshot().cloud.frame_id == "odom"
+    assert 0 < counters.map_voxels <= 1000

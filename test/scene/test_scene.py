@@ -331,3 +331,23 @@ def test_broken_vocabulary_files_are_refused(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(SpaceformerError, match=words):
         read_vocabulary_file(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "moved", "same"),
+    [
+        ({"track_iou": 0.2, "track_distance": 0.0}, 0.2, True),
+        ({"track_iou": 0.9, "track_distance": 0.0}, 0.2, False),
+        ({"track_distance": 2.0}, 1.0, True),
+        ({"track_distance": 0.3}, 1.0, False),
+    ],
+)
+def test_how_far_an_object_may_move_between_two_clouds(box_cloud, settings, moved, same):
+    pipeline = make_pipeline(CONFIG.with_values(settings))
+    (x, y, z), size, color = ROOM[0]
+    before = by_label(process(pipeline, box_cloud(ROOM)))["chair"].id
+    cloud = box_cloud([((x + moved, y, z), size, color), *ROOM[1:]], stamp_ns=2_000_000_000)
+    chairs = [
+        item.id for item in process(pipeline, cloud).objects if item.label == "chair" and item.last_seen_ns > 10**9
+    ]
+    assert (chairs == [before]) == same

@@ -132,6 +132,8 @@ def test_split_components_cuts_masks_that_lie_apart():
     assert [len(rows) for rows in whole.masks] == [20]
     assert [rows.tolist() for rows in split.masks] == [list(range(10)), list(range(60, 70))]
     assert np.array_equal(split.features[0], split.features[1])
+    whole = extract_instances(wanted, voxel_map(), PostprocessConfig(split_components=True, split_distance=100.0))
+    assert len(whole) < len(split)
 
 
 @pytest.mark.parametrize("distance", [0.05, 0.1, 0.2, 0.4])
