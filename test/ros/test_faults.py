@@ -262,10 +262,10 @@ def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instanc
     before = None
     gc.freeze()  # what other tests left need not be looked at in every life
     for life in range(100):
+        heard = len(instances)  # before `activate`, as the result may come before it returns
         go(node.trigger_configure)
         go(node.trigger_activate)
         if life % 5 == 0:  # the others end while they load
-            heard = len(instances)
             wait_until(lambda before=heard: len(instances) > before, "instances")
         go(node.trigger_deactivate)
         go(node.trigger_cleanup)
