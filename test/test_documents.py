@@ -117,6 +117,13 @@ def test_readme_is_short():
     assert (ROOT / "docs" / "images" / "find.gif").stat().st_size < 3_000_000
 
 
+def test_the_tool_of_the_moving_picture_starts(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["make_gif.py", "--help"])
+    with pytest.raises(SystemExit) as end:
+        load(ROOT / "tools" / "make_gif.py").main()
+    assert end.value.code == 0
+
+
 def test_links_of_all_documents_exist():
     for path in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", path.read_text()):

@@ -22,7 +22,7 @@ from spaceformer_ros.geometry.boxes import EDGES
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.scene.approach import Approach, NoApproach, find_approach
 from spaceformer_ros.scene.find import Answer, ObjectQuery
-from spaceformer_ros.segment.alignment import canonical_heading
+from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.show.camera import Camera, render
 from spaceformer_ros.show.colors import heat_colors
 from spaceformer_ros.synthetic import RoomConfig, make_room
@@ -118,7 +118,7 @@ class Stage:
 
     def __init__(self, run, azimuth):
         self.run = run
-        self.heading = canonical_heading(run.cloud.xyz)
+        self.heading = manhattan_yaw(run.cloud.xyz)
         self.azimuth = azimuth + self.heading
         self.xyz = np.asarray(run.cloud.xyz, dtype=np.float64)
         c, s = np.cos(self.heading), np.sin(self.heading)
