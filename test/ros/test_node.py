@@ -390,7 +390,7 @@ def test_numbers_out_of_range_are_refused(start, client):
 def test_parameters_describe_themselves(start, client):
     start()
     (descriptor,) = client.call(DescribeParameters, "describe_parameters", names=["nms_iou"]).descriptors
-    assert "overlap" in descriptor.description
+    assert "IoU" in descriptor.description
     assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (-1.0, 1.0)
 
 
