@@ -168,5 +168,6 @@ class LiveParameters:
                 if config.vocabulary != self._applied.vocabulary:
                     perception.set_vocabulary(vocabulary_of(config.vocabulary))
                 elif (scene := perception.pipeline.scene) is not None:
+                    self._applied = config  # also if it cannot be published now: the next change then publishes again
                     perception.publish_scene(scene)
                 self._applied = config

@@ -91,6 +91,8 @@ class Session:
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
         ended = self.background.close() and ended
         self.storage.save_on_shutdown(self.perception.pipeline)
+        if ended:
+            self.perception.pipeline = None  # the executor may hold callbacks of this session for a while
         self.diagnostics.destroy()
         self.outputs.destroy()
         self.transforms.close()

@@ -148,9 +148,9 @@ OTHER_MODEL = {"name": "other", "sha256": "0" * 64, "text_model": "fake@1"}
     ("change", "fields", "code", "words"),
     [
         (damage, {}, "FILE_CORRUPT", "SHA-256"),
-        (lambda path: path.write_text("hello"), {}, "FILE_CORRUPT", "no file of this package"),
+        (lambda path: path.write_text("hello"), {}, "FILE_CORRUPT", "is not a scene file"),
         (lambda path: path.unlink(), {}, "NOT_FOUND", "there is no file"),
-        (lambda path: (path.unlink(), path.mkdir()), {}, "READ_FAILED", "not a regular file"),
+        (lambda path: (path.unlink(), path.mkdir()), {}, "READ_FAILED", "Is a directory"),
         (change_header(version=1), {}, "VERSION_MISMATCH", "version 1"),
         (change_header(model=OTHER_MODEL), {}, "MODEL_MISMATCH", "checkpoint other"),
         (change_header(map_id="office"), {}, "MAP_MISMATCH", "map 'office', expected 'flat'"),
