@@ -47,7 +47,7 @@ def halfway(start, client, instances, states, monkeypatch):
     start(build, publish_partial=True, **settings)
     client.publish(make_hall())
     assert door.reached.wait(PATIENCE)
-    wait_until(lambda: len(instances) == LATE - 1, "the partial results")
+    wait_until(lambda: instances and instances[-1].map_revision == LATE - 1, "the partial results")
     yield door
     door.opened.set()
 
@@ -59,7 +59,8 @@ def boxes(array):
 def test_partial_results_come_before_the_complete_one_and_agree_with_it(halfway, client, instances, states):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     assert all(array.partial for array in instances)
-    assert [array.map_revision for array in instances] == list(range(1, LATE))
+    revisions = [array.map_revision for array in instances]  # the topic keeps one message: a slow reader may miss some
+    assert revisions == sorted(set(revisions))
     so_far = boxes(instances[-1])
     assert 0 < len(so_far) < 12
     assert (states[-1].state, "tile" in states[-1].text) == (NodeState.RUNNING, True)

@@ -34,4 +34,4 @@ def test_tiles_that_did_not_change_do_not_run_again(report):
 
 
 def test_float16_is_too_small_for_the_demo_weights_and_says_so(report):
-    assert report["float16"] == "the network's values are not finite in float16: set precision to auto"
+    assert report["float16"] == "the network's features are not finite in float16: set precision to auto"
