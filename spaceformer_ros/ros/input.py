@@ -31,11 +31,15 @@ class CloudInput:
         self._profile = None
         self._waiting_since = None  # monotonic seconds; None once a cloud has arrived
         self._latched_timeout = LATCHED_TIMEOUT
+        self._last = None  # bytes of the newest cloud
+        self._resubscribed = False  # since the newest cloud, to the same publishers
         self._timer = node.create_timer(WATCH_PERIOD, self._watch, clock=STEADY)
 
     def open(self):
         """Subscribe."""
         self._latched_timeout = LATCHED_TIMEOUT
+        self._last = None
+        self._resubscribed = False
         self._subscribe()
 
     def close(self):
@@ -68,6 +72,7 @@ class CloudInput:
     def _subscribe_again(self):
         self.close()
         self._subscribe()
+        self._resubscribed = True
 
     def _publishers(self):
         return self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(TOPIC))
@@ -78,9 +83,17 @@ class CloudInput:
     def _receive(self, raw):
         now = time.monotonic()
         self._waiting_since = None
-        self._counters.clouds_received += 1
         self._counters.last_cloud_time = now
-        self._on_cloud(raw)
+        if not self._is_sent_again(raw):
+            self._counters.clouds_received += 1
+            self._on_cloud(raw)
+
+    def _is_sent_again(self, raw):
+        """Whether a latched cloud is the one that arrived before the node subscribed again: it is segmented once."""
+        sent_again = self._resubscribed and raw == self._last
+        self._resubscribed = False
+        self._last = raw
+        return sent_again
 
     def _on_incompatible_qos(self, event):
         self._node.get_logger().warning(

@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import os
 import pathlib
 import threading
 import time
@@ -15,16 +16,20 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from spaceformer_ros.ros import messages, qos
 
 PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
+SEGMENT_AGE = 20.0  # seconds: a lock file this new may belong to a node that has not locked it yet
 SETTLE = 0.3  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
 
 
 def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
     """Remove shared memory that killed nodes left behind: it fills the memory, and new nodes stumble over it.
 
-    As `fastdds shm clean`: the owner of a segment holds a lock on the file beside it as long as it lives.
+    As `fastdds shm clean`: the owner of a segment holds a lock on the file beside it as long as it lives. It locks the
+    file after creating it, so new files are left alone: otherwise a node that is just starting would lose messages.
     """
     for lock in folder.glob("fastrtps_*_el"):
         with contextlib.suppress(OSError), lock.open() as file:
+            if time.time() - os.fstat(file.fileno()).st_mtime < SEGMENT_AGE:
+                continue
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
             lock.unlink()

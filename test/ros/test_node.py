@@ -117,6 +117,17 @@ def test_a_latched_cloud_that_was_lost_is_asked_for_again(start, client, instanc
     assert lost
 
 
+def test_a_latched_cloud_is_taken_once_though_the_node_subscribes_again(start, client, instances, box_cloud):
+    node = start(input_qos="latched")
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    arrived, receive = [], node.session.input._receive
+    node.session.input._receive = lambda raw: arrived.append(receive(raw))
+    node.executor.create_task(node.session.input._subscribe_again)
+    wait_until(lambda: arrived, "the latched cloud once more")
+    assert node.session.counters.clouds_received == 1
+
+
 def test_markers_of_what_vanished_are_deleted_and_the_rest_keeps_its_ids(start, client, instances, box_cloud):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     start(fade_views=1)
