@@ -10,6 +10,7 @@ if [ ! -x "$root/.venv/bin/python" ]; then
   exit 2
 fi
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH ROS_LOCALHOST_ONLY
+unset PYTHONDONTWRITEBYTECODE # without its compiled files torch takes three times as long to import
 export PATH="$root/.venv/bin:$PATH"
 if [ -f "$root/.venv/setup.bash" ]; then
   . "$root/.venv/setup.bash"
