@@ -91,7 +91,7 @@ def timed(segmenter, cloud, config):
     return found, time.process_time() - start, watch.seconds
 
 
-def judge(instances, truth):
+def overlap_table(instances, truth):
     """OverlapTable of the result and the true instance [N], for class-agnostic figures."""
     ids, number = np.unique(truth, return_inverse=True)
     number = number.astype(np.int32) - int(ids[0] < 0)
@@ -119,7 +119,7 @@ def measure_alone(segmenter, clouds, truths, config):
     for cloud, truth in zip(clouds, truths):
         segmenter.forget()
         found, total, _ = timed(segmenter, cloud, config)
-        overlaps.append(judge(found.instances, truth))
+        overlaps.append(overlap_table(found.instances, truth))
         seconds.append(total)
     print_table([("seconds", f"{sum(seconds):.1f}"), ("AP50", f"{ap50(overlaps):.3f}")], ("rooms alone", ""))
     return seconds
@@ -152,7 +152,7 @@ def measure_building(segmenter, clouds, truths, config, alone, last):
     rows.append(("peak memory", f"{peak_gb():.2f} GB"))
     offsets = np.cumsum([0, *(truth.max() + 1 for truth in truths[:-1])])
     truth = np.concatenate([np.where(t >= 0, t + offset, -1) for t, offset in zip(truths, offsets)])
-    rows.append(("AP50", f"{ap50([judge(instances, truth)]):.3f}"))
+    rows.append(("AP50", f"{ap50([overlap_table(instances, truth)]):.3f}"))
     rows += [("remark", remark) for remark in report.remarks]
     print_table([(name, str(value)) for name, value in rows], ("whole building", ""))
 

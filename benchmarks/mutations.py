@@ -336,7 +336,7 @@ def fuzz_message(seed):
     cloud, names = mutated_message(seed)
     label = f"message seed {seed} ({', '.join(names)})"
     limit = max(cloud.width, 1) * max(cloud.height, 1)
-    return judge(lambda: check_valid(decode(cloud, allow_gray=seed % 2 == 0), limit), "cloud", label)
+    return checked(lambda: check_valid(decode(cloud, allow_gray=seed % 2 == 0), limit), "cloud", label)
 
 
 def fuzz_file(folder, name, content, seed):
@@ -346,17 +346,17 @@ def fuzz_file(folder, name, content, seed):
     path.write_bytes(content)
     label = f"{name} seed {seed} ({', '.join(names)})"
     limit = 100 * len(content)
-    return judge(lambda: check_valid(read_cloud(path, allow_gray=seed % 2 == 0), limit), "cloud", label)
+    return checked(lambda: check_valid(read_cloud(path, allow_gray=seed % 2 == 0), limit), "cloud", label)
 
 
 def fuzz_reader(path, read, content, seed):
     """Read one mutated file with any reader: its Outcome. Raises AssertionError that names the seed."""
     content, names = mutated_file(content, seed)
     path.write_bytes(content)
-    return judge(lambda: read(path), "read", f"{path.name} seed {seed} ({', '.join(names)})")
+    return checked(lambda: read(path), "read", f"{path.name} seed {seed} ({', '.join(names)})")
 
 
-def judge(read, success, label):
+def checked(read, success, label):
     """Call `read()`, which must return or raise SpaceformerError, and measure it: an Outcome.
 
     success: text of the Outcome if it returns; label: names the input in a failure. Warnings are failures too.

@@ -97,7 +97,7 @@ def run(options, stack):
 
 
 def check_answers(questions, answers):
-    """Count the right answers where the truth is known. Raises Failure where too few are right by name."""
+    """Count the right answers where the truth is known. Raises Failure if too few are right by name."""
     for kind in dict.fromkeys(question.kind for question in questions if question.boxes):
         right = [answer for question, answer in zip(questions, answers) if question.kind == kind]
         print(f"{sum(right)} of {len(right)} questions by {kind} answered right")

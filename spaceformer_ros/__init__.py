@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SpaCeFormer on a robot: open-vocabulary 3D instance segmentation of coloured point cloud maps for ROS 2.
+"""Open-vocabulary 3D instance segmentation of coloured point cloud maps for ROS 2, with the network SpaCeFormer.
 
-Importing this package loads nothing heavy: consumers of the messages import it too.
+Importing this package is cheap, because consumers of its messages import it too.
 """
 
 import os
 
-# OpenMP threads that wait must sleep, not spin: spinning made the network ten times slower on a robot's busy cores.
-# Read by the OpenMP runtime when torch is first imported; set the variable yourself for anything else.
+# Idle OpenMP threads must sleep, not spin: spinning made the network ten times slower on a robot's busy cores.
+# The OpenMP runtime reads the variable when torch is first imported; a value set by the user is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# The generated `msg` and `srv` modules live in the install space: let source-tree imports see them as well.
+# The generated `msg` and `srv` modules are in the install space; this makes them importable from the source tree too.
 __path__ = __import__("pkgutil").extend_path(__path__, __name__)
 
 __version__ = "0.1.0"
@@ -21,12 +21,12 @@ class SpaceformerError(Exception):
 
 
 class Cancelled(SpaceformerError):
-    """Work that was broken off because its owner is shutting down, or no longer wants its result."""
+    """The work was cancelled because its owner is shutting down or no longer needs the result."""
 
 
 class StorageError(SpaceformerError):
-    """A file that cannot be read or written, or must not be. `code`: a name such as "FILE_CORRUPT", as the services
-    report it."""
+    """A file cannot be read or written, or access to it is refused. `code`: result code of the services, such as
+    "FILE_CORRUPT"."""
 
     def __init__(self, code, message):
         super().__init__(message)

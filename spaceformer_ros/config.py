@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields, replace
 
 from . import SpaceformerError
 
-KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-KIND_NAMES = {str: "texts", float: "numbers"}  # of the items of lists
+KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+KIND_NAMES = {str: "strings", float: "numbers"}  # of the items of lists
 EXAMPLES = {str: 'such as ["sofa", "chair"]', float: "such as [0.0, 0.0, 0.0, 5.0, 5.0, 3.0]"}
 MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # with examples
 MAX_MARKER_TEXT = 200  # characters of the format

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from . import Cancelled, StorageError
 from .clouds.cloud import select_points
-from .clouds.plausibility import judge
+from .clouds.plausibility import plausibility_remarks
 from .config import Settings
 from .disk.paths import cache_folder
 from .scene.file import check_expected, read_scene, write_scene
@@ -115,7 +115,7 @@ class Pipeline:
 
         # Keep the region of interest, thin out very large clouds, and check whether the network can use the rest.
         cloud, remarks = select_points(cloud, self.config.input)
-        doubts = tuple(map(str, judge(cloud, self.segmenter.voxel_size)))
+        plausibility = tuple(map(str, plausibility_remarks(cloud, self.segmenter.voxel_size)))
         text = f"segmenting {len(cloud)} points"
         observer.on_progress(text)
 
@@ -130,7 +130,7 @@ class Pipeline:
 
         # Label the instances and continue the objects of the last scene.
         scene = update_scene(found.instances)
-        remarks = (*cloud.remarks, *remarks, *report.remarks, *scene.remarks, *doubts)
+        remarks = (*cloud.remarks, *remarks, *report.remarks, *scene.remarks, *plausibility)
         return Outcome(scene, dict(stopwatch.seconds), remarks, report.tiles, report.computed)
 
     def _update_scene(self, cloud, stopwatch, scene_epoch, instances, partial=False):

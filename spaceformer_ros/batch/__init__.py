@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many files: workers, resuming, results."""
+"""Segmentation of many files: workers, resuming, results."""

@@ -20,7 +20,7 @@ SEGMENTED, UNCHANGED, FAILED, UNUSABLE = "segmented", "unchanged", "failed", "un
 
 @dataclass(frozen=True)
 class Task:
-    """What to do with every file.
+    """Settings of a batch, the same for every file.
 
     config: Config
     out: folder of the results
@@ -36,7 +36,7 @@ class Task:
     texts: str = ""
 
     def absolute(self):
-        """The same with absolute paths: workers may run in other folders."""
+        """This task with absolute paths, because workers may run in other folders."""
         return replace(
             self,
             config=_with_absolute_paths(self.config),
@@ -47,9 +47,9 @@ class Task:
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file.
+    """Result of one file.
 
-    status: SEGMENTED, UNCHANGED (done before), FAILED, or UNUSABLE: no file of the batch can be done
+    status: SEGMENTED, UNCHANGED (done before), FAILED, or UNUSABLE (no file of the batch can be processed)
     reason: why it failed
     objects: number of objects found
     """
@@ -74,7 +74,7 @@ def _with_absolute_paths(config):
     values = {}
     for name, value in paths.items():
         path = pathlib.Path(value).expanduser()
-        if value and (path.exists() or name == "cache_dir"):  # "demo" and names of hub models stay
+        if value and (path.exists() or name == "cache_dir"):  # "demo" and names of hub models are not paths
             values[name] = str(path.absolute())
     return config.with_values(values)
 
@@ -88,15 +88,15 @@ def cloud_files(arguments):
         )
         paths += [str(file.absolute()) for file in inside]
     if not paths:
-        raise SpaceformerError(f"{', '.join(arguments)}: holds no file with a suffix of {', '.join(MAP_SUFFIXES)}")
+        raise SpaceformerError(f"{', '.join(arguments)}: no file with one of the suffixes {', '.join(MAP_SUFFIXES)}")
     return list(dict.fromkeys(paths))
 
 
 def segment_files(paths, task, workers):
     """Segment files with workers (see workers.py). Yields a FileReport per file, in order of completion.
 
-    Raises SpaceformerError where results would overwrite one another or a map, where another run writes into the same
-    folder, and where no file can be done.
+    Raises SpaceformerError if results would overwrite each other or a map, if another run writes into the same folder,
+    or if no file can be processed.
     """
     check_names(paths, task.out)
     with sole_writer(task.out):
@@ -109,18 +109,18 @@ def segment_files(paths, task, workers):
 
 
 def check_names(paths, out):
-    """Raise SpaceformerError where two files would get the same results, or results would overwrite a file."""
+    """Raise SpaceformerError if two files would get the same results, or results would overwrite a file."""
     by_stem, given = {}, set(paths)
     for path in paths:
         other = by_stem.setdefault(pathlib.Path(path).stem, path)
         if other != path:
-            raise SpaceformerError(f"{other} and {path} would be written under the same name: give each an --out")
+            raise SpaceformerError(f"{other} and {path} have the same result file: use a different --out for each")
         if (target := str(pathlib.Path(out) / f"{pathlib.Path(path).stem}_labeled.ply")) in given:
             raise SpaceformerError(f"the result of {path} would overwrite {target}: use another --out")
 
 
 class MapSegmenter:
-    """A worker for `distribute`: segments one file after the other with one model, loaded on first use."""
+    """A worker for `distribute`: segments files one after another with one model, which is loaded on first use."""
 
     def __init__(self, task, threads=0):
         """task: Task with absolute paths; threads: CPU threads of the network, 0: torch's default."""
@@ -144,7 +144,7 @@ class MapSegmenter:
             return FileReport(path, UNCHANGED)
         cloud = read_cloud(path, config.input.allow_gray).cloud.upright(self.task.up)
         pipeline = self._pipeline
-        pipeline.reset()  # every file is a map of its own
+        pipeline.reset()  # every file is a separate map
         scene = pipeline.process(cloud).scene
         shown = scene.published(config.postprocess.score_threshold)
         with published_together(self.task.out, stem, digests) as folder:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which maps of a batch are done: one record per map, written after its results.
+"""Records of the finished maps of a batch, one per map, written after its results.
 
-`<out>/.batch/<stem>.json` names the SHA-256 of the map's file and of everything else that decides the result
-(`task_digest`), and lists the result files with their sizes. Results are written beside and moved into place; the
-record is removed before and written after that, so a killed run never leaves mixed results that count as done.
+`<out>/.batch/<stem>.json` contains the SHA-256 of the map's file and of everything else that determines the result
+(`task_digest`), and the names and sizes of the result files. Results are written to a temporary folder and then moved
+into place. The record is removed before the move and written after it, so results of a killed run never count as done.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ from ..disk.paths import cache_folder
 from ..words.vocabulary_file import read_vocabulary_file
 
 WORK = ".batch"  # folder of records, of results that are being written, and of the lock
-# Settings that say where something is, not what it is: the content of the files counts instead.
+# Settings that are paths: the digest covers the content of these files instead.
 LOCATIONS = ("cache_dir", "offline", "warm_up", "checkpoint", "text_model", "vocabulary_file")
 
 
 @contextlib.contextmanager
 def sole_writer(out):
-    """Context manager: hold the lock of a results folder and remove what a killed run left.
+    """Context manager: hold the lock of a results folder and remove the leftovers of killed runs.
 
-    The lock ends with the process, however that ends. Raises SpaceformerError where another run has the lock.
+    The lock is released when the process ends, even if it is killed. Raises SpaceformerError if another run holds it.
     """
     work = pathlib.Path(out) / WORK
     try:
@@ -50,7 +50,7 @@ def sole_writer(out):
 
 
 def task_digest(task):
-    """SHA-256 of all that decides a result besides the map: settings, and the content of the files that they name."""
+    """SHA-256 of everything but the map that determines a result: settings, and the content of the files they name."""
     from ..weights.checkpoint import checkpoint_file
     from ..weights.download import released_file
 
@@ -87,7 +87,7 @@ def is_done(out, stem, digests):
 
 @contextlib.contextmanager
 def published_together(out, stem, digests):
-    """Context manager: a folder to write results into, which at the end replace the map's older results."""
+    """Context manager: a folder to write results into; at the end they replace the map's older results together."""
     out, record = pathlib.Path(out), _record_path(out, stem)
     older = _read_record(out, stem).get("files", {})
     with tempfile.TemporaryDirectory(dir=out / WORK) as folder:

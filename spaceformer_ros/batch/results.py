@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `spaceformer segment` writes for one map: objects as JSON, the labelled cloud, pictures, answers to texts."""
+"""Result files of `spaceformer segment` for one map: objects as JSON, labelled cloud, pictures, answers to texts."""
 
 import json
 import pathlib
@@ -12,10 +12,13 @@ from ..show.pictures import VIEWS, draw_scene
 
 
 def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts=""):
-    """Write <stem>.json, <stem>_labeled.ply and, if asked for, pictures and <stem>_answers.json into a folder.
+    """Write <stem>.json, <stem>_labeled.ply and, if requested, pictures and <stem>_answers.json into a folder.
 
-    scene: Scene; shown: its objects that are published; texts: JSON file whose keys are texts, or "". Raises
-    SpaceformerError for a texts file that cannot be read.
+    scene: Scene
+    shown: its published objects
+    texts: JSON file whose keys are texts, or ""
+
+    Raises SpaceformerError if the texts cannot be read.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +35,7 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="")
 
 
 def answer_texts(texts, pipeline, scene, shown):
-    """For every text a dict of the ids of the shown objects with their scores, best first."""
+    """Dict text -> dict of id -> score of the shown objects, best first."""
     ids, count = {item.id for item in shown}, max(len(scene.objects), 1)
     queries = [ObjectQuery(text, max_results=count, min_score=0.0) for text in texts]
     return {

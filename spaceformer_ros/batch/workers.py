@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many files distributed over workers that each process one at a time: local processes, or actors on a Ray cluster.
+"""Distribute many files over workers that each process one at a time: local processes, or actors on a Ray cluster.
 
-`make_worker`, a callable that can be pickled, makes what runs in a worker: an object with `run(path)`, which must not
-raise. If a worker dies, only the file that it was processing is lost.
+`make_worker` is a picklable callable without arguments. It is called in the worker and returns an object with
+`run(path)`, which must not raise. If a worker dies, only the file that it was processing is lost.
 """
 
 import collections
@@ -17,17 +17,17 @@ import threading
 from .. import SpaceformerError
 
 MAX_LOSSES = 3  # give up when this many workers died before any answered
-RAY_STORE = 100_000_000  # bytes, about the minimum that Ray accepts: results go through files
+RAY_STORE = 100_000_000  # bytes, about Ray's minimum: results are passed as files
 
 
 class WorkerLost(SpaceformerError):
-    """A worker ended before it answered."""
+    """A worker ended before it returned a result."""
 
 
 def distribute(paths, workers):
     """Give every worker one path at a time. Yields (path, result of `run` or a WorkerLost), in order of completion.
 
-    The workers are closed at the end, also when the caller stops early. Raises WorkerLost where none can start.
+    The workers are closed at the end, even if the caller stops early. Raises WorkerLost if no worker can start.
     """
     waiting, running, idle = collections.deque(paths), {}, list(workers)
     lost = []
@@ -84,13 +84,13 @@ class ProcessWorker:
 
     def _start(self):
         spawn = multiprocessing.get_context("spawn")  # a fork would share the threads of torch and of the caller
-        return concurrent.futures.ProcessPoolExecutor(1, spawn, _enter, (self._make_worker,))
+        return concurrent.futures.ProcessPoolExecutor(1, spawn, _init_process, (self._make_worker,))
 
 
-_worker = None  # of this process, where it is one of ProcessWorker's
+_worker = None  # the object made by `make_worker`, in a process started by ProcessWorker
 
 
-def _enter(make_worker):
+def _init_process(make_worker):
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # workers exit silently on Ctrl-C; the parent reports
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -98,7 +98,7 @@ def _enter(make_worker):
 
 
 def _end_with_parent():
-    """End this process when its parent was killed: it would wait for more work for ever."""
+    """End this process if its parent was killed; otherwise it would wait for work forever."""
     multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
@@ -136,7 +136,7 @@ class RayWorker:
 
 
 class RayActor:
-    """What runs on the cluster: a worker, made there."""
+    """The class that runs on the cluster: creates a worker there and calls it."""
 
     def __init__(self, make_worker):
         self._worker = make_worker()
@@ -149,13 +149,14 @@ def connect_ray(address, num_cpus=1):
     """Connect to a Ray cluster; an existing connection is kept. Raises SpaceformerError.
 
     address: "auto", "host:port", "ray://host:port", or "local": a cluster in this process, on the loopback interface
-    num_cpus: what a local cluster may use
-    Ray's usage statistics are off unless RAY_USAGE_STATS_ENABLED says otherwise.
+    num_cpus: CPUs of a local cluster
+
+    Ray's usage statistics are off unless the user has set RAY_USAGE_STATS_ENABLED.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {}
     if address == "local":
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray's name for: one machine only, on 127.0.0.1
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # makes Ray bind to 127.0.0.1 only
         local = {"num_cpus": num_cpus, "include_dashboard": False, "object_store_memory": RAY_STORE}
     try:
         import ray

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `spaceformer`: the library on files, without ROS. One module per command."""
+"""The command `spaceformer`: works on files, without ROS. One module per command."""
 
 from .main import main
 

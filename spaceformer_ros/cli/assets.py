@@ -19,7 +19,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    """Read furniture models into a cache that `spaceformer train` can furnish rooms with.
+    """Read furniture models into a cache, from which `spaceformer train` can furnish rooms.
 
     The models are those of Debian's package sweethome3d-furniture (CC-BY 3.0 and public domain).
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer evaluate`: metrics of predictions in files."""
+"""`spaceformer evaluate`: metrics of predictions against ground truth, both in files."""
 
 from .options import count, results_folder
 from .tables import figure_text, print_table

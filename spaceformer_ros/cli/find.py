@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer find`: where is the X?"""
+"""`spaceformer find`: locate objects in a cloud file by text."""
 
 from .options import add_cloud, add_settings, config_of
 from .scene_of_file import scene_of_file

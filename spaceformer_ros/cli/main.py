@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parser of all commands. A command's heavy imports wait until it runs."""
+"""The argument parser and the dispatch of all commands. Heavy modules are imported only when their command runs."""
 
 import argparse
 import inspect
@@ -24,7 +24,7 @@ COMMANDS = (
 
 
 def main(arguments=None):
-    """Run a command. Exits with 1 after an error that is printed as one sentence, with 2 for wrong arguments."""
+    """Run a command. Errors are printed as one sentence. Exit code 1: an error; 2: wrong arguments."""
     try:
         try:
             run_command(arguments)
@@ -34,7 +34,7 @@ def main(arguments=None):
         print(f"spaceformer: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing fails again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise flushing at exit fails again
         sys.exit(1)
 
 
@@ -57,7 +57,7 @@ def build_parser():
     )
     parser.add_argument("--help-all", action=HelpAll)
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--verbose", action="store_true", help="print what is being done")
+    parser.add_argument("--verbose", action="store_true", help="print log messages")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module, text in COMMANDS:
         command = commands.add_parser(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that several commands share: the cloud, settings, counts, the folder of the results."""
+"""Options shared by several commands: cloud, settings, counts, folder of the results."""
 
 import argparse
 import pathlib
@@ -10,8 +10,8 @@ from .. import SpaceformerError
 from ..clouds.cloud import UPRIGHT
 from ..config import Config, all_settings
 
-GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # whose settings matter for files
-NODE_ONLY = (  # settings of these groups that matter for the node only
+GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # groups with settings that apply to files
+NODE_ONLY = (  # settings of these groups that apply to the node only
     *("input_qos", "input_mode", "fixed_frame", "input_timeout", "min_update_interval", "change_threshold", "warm_up"),
     *("accumulate_voxel_size", "accumulate_max_voxels", "publish_partial", "approach_standoff", "robot_radius"),
     *("track_iou", "track_distance", "fade_views"),
@@ -85,7 +85,7 @@ def config_of(options):
 
 
 def count(low):
-    """An argparse type: a whole number of at least `low`."""
+    """An argparse type: an integer of at least `low`."""
 
     def parse(text):
         value = int(text)
@@ -93,12 +93,12 @@ def count(low):
             raise argparse.ArgumentTypeError(f"{value} is below {low}")
         return value
 
-    parse.__name__ = "whole number"  # in argparse's message
+    parse.__name__ = "integer"  # used in argparse's message
     return parse
 
 
 def results_folder(path):
-    """The folder for results, made and tried. Raises SpaceformerError where nothing can be written into it."""
+    """Create the folder of the results. Raises SpaceformerError if it is not writable."""
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)

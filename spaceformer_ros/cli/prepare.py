@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer prepare`: what has to be downloaded once."""
+"""`spaceformer prepare`: download the released weights and their text model."""
 
 import sys
 
@@ -9,7 +9,7 @@ from ..config import Config
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     parser.add_argument("--accept-licence", action="store_true", help="accept the licence that is shown")
-    parser.add_argument("--accept-sha256", default="", help="accept this SHA-256 besides the recorded one")
+    parser.add_argument("--accept-sha256", default="", help="accept this SHA-256 in addition to the recorded one")
     parser.add_argument("--cache-dir", default="", help="folder of weights and embeddings")
 
 

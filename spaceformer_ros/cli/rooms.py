@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer rooms`: generated rooms as files."""
+"""`spaceformer rooms`: write generated rooms to files."""
 
 from .options import count, results_folder
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud file through the pipeline."""
+"""Segment one cloud file with the pipeline."""
 
 import logging
 import sys
@@ -31,7 +31,7 @@ def scene_of_file(path, config, up):
 
 
 class _Progress(Observer):
-    """Shows what the pipeline does on a tqdm bar."""
+    """Shows the pipeline's progress on a tqdm bar."""
 
     def __init__(self, bar):
         self._bar = bar

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer segment`: one cloud file, or many as a batch."""
+"""`spaceformer segment`: segment one cloud file, or many as a batch."""
 
 import functools
 import pathlib
@@ -56,7 +56,7 @@ def segment_file(options):
 
 
 def segment_batch(options):
-    """Segment many files, finished ones left out; failures are listed at the end."""
+    """Segment many files, skipping finished ones; failures are listed at the end."""
     from tqdm import tqdm
 
     from ..batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
@@ -79,7 +79,7 @@ def segment_batch(options):
 
 
 def make_workers(task, options, num_files):
-    """As many workers as are asked for and useful: local processes, or actors on Ray."""
+    """List of workers, at most one per file: local processes, or actors on Ray."""
     from ..batch.batch import MapSegmenter, divide_threads
     from ..batch.workers import ProcessWorker, RayWorker, connect_ray
 

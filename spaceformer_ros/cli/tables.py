@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of text on the terminal."""
+"""Plain-text tables for the terminal."""
 
 
 def print_table(rows, header):
-    """Print rows of cells in columns that are as wide as their widest cell."""
+    """Print rows in aligned columns."""
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, tuple("-" * width for width in widths), *rows]:
         print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip())
@@ -15,7 +15,7 @@ def meters(values):
 
 
 def figure_text(value):
-    """A figure with three decimals, a count as it is, "-" for NaN (nothing to judge)."""
+    """A float with three decimals, an integer unchanged, "-" for NaN (undefined)."""
     if isinstance(value, int):
         return str(value)
     return "-" if value != value else f"{value:.3f}"

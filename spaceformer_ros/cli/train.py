@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spaceformer train`: a checkpoint from generated rooms."""
+"""`spaceformer train`: train a checkpoint on generated rooms."""
 
 import logging
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From bytes and files to coloured clouds."""
+"""Coloured point clouds from messages and files."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One map from many scans: a voxel hash with the mean point, the age and the observation count of every voxel.
+"""Accumulate many scans into one map: a voxel hash with the mean point, age and observation count of every voxel.
 
 For sources that publish single scans (FAST-LIVO2's /cloud_registered, depth cameras with poses) instead of a map.
-No ROS here: the caller transforms scans into one fixed frame and inserts them one after the other.
+Independent of ROS: the caller transforms scans into one fixed frame and inserts them one after another.
 """
 
 import math
@@ -15,9 +15,9 @@ from ..grids.keys import AXIS_LIMIT, pack, unpack
 from .cloud import Cloud, inside_roi
 
 SMALL_RUN = 1 << 17  # keys in the small run of the index; merging the runs costs about as much as four inserts
-MAX_DELAY = 1.0  # seconds; a scan that is older than the newest by more means that the clock was set back
+MAX_DELAY = 1.0  # seconds; if a scan is older than the newest one by more than this, the clock was set back
 CHUNK = 1 << 16  # voxels that a snapshot processes at a time, so that they stay in the CPU cache
-SPARE = 8  # a full map drops its oldest 1/SPARE together, so that the search for the oldest is rare
+SPARE = 8  # a full map drops 1/SPARE of its voxels, the oldest, in one step, because finding them is expensive
 NO_ROI = (0.0,) * 6
 X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
 
@@ -43,16 +43,16 @@ class VoxelMapAccumulator:
     A voxel keeps the sums over all points inside it since it was created, in float64 and relative to the voxel's
     corner: means are exact to rounding anywhere in the map. The same scans in the same order give the same map.
 
-    Memory: at most 80 bytes per voxel of `max_voxels`, and about 30 more for a moment when it is full. When a scan
-    would need more than `max_voxels` voxels, those not seen for the longest time are dropped: as many as needed and
-    max_voxels // 8 more, but none that the scan observes; of equally old voxels, those with the lowest (x, y, z)
+    Memory: at most 80 bytes per voxel of `max_voxels`, and about 30 more temporarily when it is full. When a scan
+    would need more than `max_voxels` voxels, the least recently seen are dropped: as many as needed plus
+    max_voxels // 8, but none that the scan observes; among equally old voxels, those with the lowest (x, y, z)
     index first. A dropped voxel starts from zero when it is seen again.
 
-    Time: a scan that is up to 1 s older than the newest is late and keeps its stamp. One that is older still means that
-    the clock was set back (a bag that restarts): the map's time stops for that scan and continues from there, so that
-    ages stay positive and new voxels are never older than those from before the jump.
+    Time: a scan up to 1 s older than the newest is late and keeps its stamp. If it is even older, the clock was set
+    back (a bag that restarts): the map's time is held for that scan and continues from there, so that ages stay
+    positive and new voxels are never older than those from before the jump.
 
-    Reach: +-2**20 voxels (20 km at 2 cm) around the median of the first scan, on each axis.
+    Range: +-2**20 voxels (20 km at 2 cm) around the median of the first scan, on each axis.
     """
 
     def __init__(self, *, voxel_size, max_voxels, roi=NO_ROI):
@@ -68,7 +68,7 @@ class VoxelMapAccumulator:
         self.clear()
 
     def clear(self):
-        """Forget all voxels, the clock and the origin."""
+        """Remove all voxels, and reset the clock and the origin."""
         self._index = VoxelRows()
         self._free = np.arange(self.max_voxels, dtype=np.int32)  # rows from len(self) on are free
         self._len = 0
@@ -94,8 +94,8 @@ class VoxelMapAccumulator:
         """Add one scan. Returns how many of its points were used.
 
         xyz: [N, 3] float32 or float64 metres in the fixed frame; rgb: [N, 3] uint8; stamp: seconds. Points that are
-        not finite, outside the roi or out of reach are left out. Raises SpaceformerError, with the map as it
-        was, for bad shapes, types and stamps, where no point is within reach, and for a scan of over max_voxels voxels.
+        not finite, outside the roi or out of range are left out. Raises SpaceformerError, and leaves the map unchanged,
+        for bad shapes, types and stamps, if no point is within range, and for a scan of more than max_voxels voxels.
         """
         check_scan(xyz, rgb, stamp)
         xyz = xyz.astype(np.float64)
@@ -120,8 +120,8 @@ class VoxelMapAccumulator:
         """A copy of the map as a MapSnapshot.
 
         frame_id: the fixed frame; stamp_ns: stamp of the cloud, None for the newest scan's (exact to 0.3 us: seconds in
-        a float64); origin: [3] metres, subtracted in float64 before xyz becomes float32. With the default, xyz at 10 km
-        is exact to 0.5 mm; for maps further away pass `self.origin` and add it to what is found in the cloud.
+        a float64); origin: [3] metres, subtracted in float64 before xyz is rounded to float32. With the default, xyz at
+        10 km is exact to 0.5 mm; for maps further away pass `self.origin` and add it to positions found in the cloud.
         """
         keys, rows = self._index.merged()
         M, origin = len(keys), np.array(origin, dtype=np.float64)
@@ -151,10 +151,10 @@ class VoxelMapAccumulator:
         return time
 
     def _locate(self, xyz):
-        """Keys [P] and offsets from the voxel corner [P, 3] in metres of the P points within reach, and their mask."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is out of reach
+        """Keys [P] and offsets from the voxel corner [P, 3] in metres of the P points within range, and their mask."""
+        with np.errstate(over="ignore", invalid="ignore"):  # values that overflow are out of range
             coords = np.floor(xyz / self.voxel_size)
-            # The median: one stray point must not move the origin, nor may the order of the points.
+            # The median, because neither a stray point nor the order of the points may move the origin.
             origin = np.floor(np.median(coords, axis=0)) if self._origin is None else self._origin
             local = coords - origin
             near = (np.abs(local) < AXIS_LIMIT).all(axis=1)
@@ -162,7 +162,7 @@ class VoxelMapAccumulator:
             raise SpaceformerError(
                 f"the scan lies more than {AXIS_LIMIT * self.voxel_size:.6g} m from the map's origin "
                 f"{(origin * self.voxel_size).tolist()}, for example at {xyz[0].tolist()}: check its frame, or clear "
-                "the map to start elsewhere"
+                "the map to start at a new origin"
             )
         self._origin = origin
         if not near.all():
@@ -267,7 +267,7 @@ def pool(key, offset, rgb):
 
 
 def check_scan(xyz, rgb, stamp):
-    """Raise SpaceformerError where a scan is not what `insert` takes."""
+    """Raise SpaceformerError if a scan is not valid for `insert`."""
     for name, array, dtypes in (("xyz", xyz, (np.float32, np.float64)), ("rgb", rgb, (np.uint8,))):
         if array.dtype not in dtypes or array.ndim != 2 or array.shape[1] != 3:
             wanted = " or ".join(np.dtype(dtype).name for dtype in dtypes)

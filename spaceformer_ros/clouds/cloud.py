@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A coloured point cloud with its frame and stamp: what readers return and the pipeline takes."""
+"""A coloured point cloud with its frame and stamp: the output of all readers and the input of the pipeline."""
 
 from dataclasses import dataclass, replace
 
@@ -23,8 +23,8 @@ class Cloud:
     rgb: [N, 3] uint8
     frame_id: the frame of xyz, "" if unknown
     stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud, 0 if unknown
-    colored: whether rgb are colours; False: the source had none, and rgb is grey, which no file or message repeats
-    remarks: sentences for the user about how the source was read, where that was not certain
+    colored: False if the source had no colours: rgb is then grey and is not written to files or messages
+    remarks: sentences for the user about ambiguities in how the source was read
     Raises SpaceformerError for a wrong shape or type.
     """
 
@@ -74,9 +74,9 @@ class Cloud:
 
 
 def select_points(cloud, config):
-    """The points inside the region of interest, thinned to max_points.
+    """The points inside the region of interest, subsampled to max_points.
 
-    config: InputConfig. Returns (Cloud, remarks). Raises SpaceformerError where the region holds no point.
+    config: InputConfig. Returns (Cloud, remarks). Raises SpaceformerError if the region holds no point.
     """
     remarks = []
     if any(config.roi):

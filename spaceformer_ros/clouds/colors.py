@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours of point records, in the forms in which files and messages hold them, as 8 bits per channel.
+"""Colours of point records in all common encodings of files and messages, converted to 8 bits per channel.
 
-A form is chosen for the cloud as a whole, never channel by channel. Where the numbers allow two readings, the data
-decide and a remark says which was taken.
+The encoding is chosen for the cloud as a whole, never per channel. If the values are ambiguous, a remark says which
+encoding was assumed.
 """
 
 import numpy as np
@@ -20,15 +20,15 @@ TRIPLES = (
 SPLATS = ("f_dc_0", "f_dc_1", "f_dc_2")  # Gaussian splats: spherical harmonics of degree 0
 SH_C0 = 0.28209479177387814  # 1 / (2 sqrt(pi)), the constant of degree 0
 BYTES_24 = 1 << 24
-MAX_OVERSHOOT = 2.0  # a maximum below this is of colours in 0..1: read as 0..255, the whole cloud would be black
+MAX_OVERSHOOT = 2.0  # colours with a lower maximum are in 0..1: read as 0..255, the whole cloud would be black
 
 
 def read_colors(points):
-    """Colours of structured records [N]: (rgb [N, 3] uint8, remarks), or (None, ()) where no field holds colour.
+    """Colours of structured records [N]: (rgb [N, 3] uint8, remarks), or (None, ()) if no field contains colour.
 
-    Read are, in this order: one field of packed 32 bits 0x__RRGGBB (as bits of any type, or as a number) or of 3 or 4
-    channels; three fields of integers (8 or 16 bit) or floats (0..1, 0..255 or 0..65535); Gaussian splats. Upper and
-    lower case are the same where only one field has the name. Raises SpaceformerError for a form that is not known.
+    Encodings, in order of preference: one field of packed 32 bits 0x__RRGGBB (as bits of any type, or as a number) or
+    of 3 or 4 channels; three fields of integers (8 or 16 bit) or floats (0..1, 0..255 or 0..65535); Gaussian splats.
+    Names are case-insensitive unless two fields differ in case only. Raises SpaceformerError for unknown encodings.
     """
     names = _lower_case_names(points.dtype.names)
     for name in PACKED:
@@ -86,10 +86,10 @@ def _unpack(name, column):
 
 
 def _packed_floats(column):
-    """Packed colours in floats: their bits, as PCL has it, or the number itself where all are whole numbers."""
+    """Packed colours in floats: their bits, as in PCL, or the numbers themselves if all are integers."""
     with np.errstate(over="ignore", invalid="ignore"):
         whole = (column >= 0) & (column < BYTES_24) & (column == np.floor(column))
-        if whole.all() and (column >= 1).any():  # as bits, such numbers would be of alpha 63 to 75
+        if whole.all() and (column >= 1).any():  # read as bits, such numbers would have an alpha of 63 to 75
             return column.astype(np.uint32)
         return column.astype(np.float32).view(np.uint32)
 
@@ -101,7 +101,7 @@ def _scale_channels(name, channels):
     if kind == "b":
         return channels.astype(np.uint8) * 255, ()
     if kind in "ui" and size == 1:
-        return channels.view(np.uint8), ()  # some writers call bytes signed
+        return channels.view(np.uint8), ()  # some writers declare bytes as signed
     if kind == "f":
         channels = np.nan_to_num(channels, posinf=0.0, neginf=0.0)
     top = float(channels.max(initial=0))

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coordinates of point records: which columns they are in, and which points are part of the map."""
+"""Coordinates of point records: which fields contain them, and which points are part of the map."""
 
 import numpy as np
 
 from .. import SpaceformerError
 
 MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
-MIN_FAR = 1000.0  # metres from the median, below which no point is an outlier
-FAR_EXTENTS = 10.0  # extents of the middle 98 % of the points, beyond which a point is an outlier
-SAMPLE = 1_000_000  # points that quantiles are taken from
-MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # more points than this at exactly (0, 0, 0) are missing measurements
+MIN_FAR = 1000.0  # metres from the median; closer points are never outliers
+FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
+SAMPLE = 1_000_000  # maximum number of points used for quantiles
+MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (0, 0, 0), they are missing measurements
 
 
 def read_coordinates(points):
     """[N, 3] float32 or float64 metres of structured records [N]: fields x, y, z (or X, Y, Z), or xyz with 3 values.
 
-    Raises SpaceformerError where there are none, or they are not floats of their own.
+    Raises SpaceformerError if there are none, if they are not floats, or if they share bytes.
     """
     fields = points.dtype.fields or {}
     for names in ("xyz", "XYZ"):
         if all(name in fields for name in names):
             if len({fields[name][1] for name in names}) < 3:
                 raise SpaceformerError(
-                    f"fields {', '.join(names)} have the same offset in a point: give each an offset of its own"
+                    f"fields {', '.join(names)} have the same offset in a point: give each a separate offset"
                 )
             return np.column_stack([_floats(name, points[name], 1) for name in names])
         if names in fields and points[names].ndim == 2 and points[names].shape[1] == 3:
@@ -32,7 +32,7 @@ def read_coordinates(points):
 
 
 def list_names(names):
-    """Names for a message: not more than MAX_NAMES, and not more than MAX_NAME characters of each."""
+    """Names for a message: at most MAX_NAMES of them, and at most MAX_NAME characters of each."""
     names = list(names)
     shown = [name if name.isprintable() else ascii(name) for name in (name[:MAX_NAME] for name in names[:MAX_NAMES])]
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
@@ -48,11 +48,12 @@ def _floats(name, column, ndim):
 
 
 def usable_points(xyz):
-    """Which points [N] are part of the map, and remarks about others that are not just missing.
+    """Which points are part of the map, and remarks about the others, unless they are only not finite.
 
-    Not usable are points with a coordinate that is not finite, many points at exactly (0, 0, 0), which sensors write
-    where they measured nothing, and far outliers, which would make the map too large. xyz: [N, 3] metres. Returns
-    (mask [N] bool, remarks).
+    Points are left out if a coordinate is not finite; if they are exactly (0, 0, 0) and there are many of these, which
+    sensors write for missing measurements; and if they are far outliers, which would make the map too large.
+
+    xyz: [N, 3] metres. Returns (mask [N] bool, remarks).
     """
     with np.errstate(invalid="ignore"):
         usable, remarks = (np.abs(xyz) <= np.finfo(np.float32).max).all(axis=1), []  # NaN and infinity are not
@@ -60,7 +61,7 @@ def usable_points(xyz):
     count = np.count_nonzero(empty)
     if count > max(MIN_EMPTY, MIN_EMPTY_SHARE * len(xyz)) and count < np.count_nonzero(usable):
         usable &= ~empty
-        remarks.append(f"left out {count} points at exactly (0, 0, 0), which sensors write where they measured nothing")
+        remarks.append(f"left out {count} points at exactly (0, 0, 0), which sensors write for missing measurements")
     far = _far_outliers(xyz, usable)
     count = np.count_nonzero(far)
     if count:
@@ -76,7 +77,7 @@ def _far_outliers(xyz, usable):
     limits = {"where": usable, "initial": 0.0}
     if all(
         float(column.max(**limits)) - float(column.min(**limits)) < MIN_FAR for column in xyz.T
-    ):  # the usual case, quickly
+    ):  # the usual case: no outliers
         return far
     rows = np.flatnonzero(usable)
     sample = xyz[rows[:: max(1, len(rows) // SAMPLE)]].astype(np.float64)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Coloured clouds in files; the suffix chooses the format."""
+"""Read and write coloured clouds in files; the suffix determines the format."""
 
 import pathlib
 
@@ -18,7 +18,7 @@ READERS = {
     **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
 }
 WRITERS = {".ply": write_ply, ".pcd": write_pcd, ".npz": write_npz}
-MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # what is taken from a folder: the others may be else
+MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # those read from folders
 BAGS = (".bag", ".db3", ".mcap")
 
 

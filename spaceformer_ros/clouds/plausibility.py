@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure whether a cloud can be an indoor map in metres with z up; what cannot be said of the result alone.
+"""Check whether a cloud is plausible as an indoor map in metres with z up.
 
-Each measurement is a plain number with a limit that none of the generated and real maps of the tests reaches.
+Each check compares one number with a limit that no generated or real map of the tests reaches.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_SAMPLE = 100_000  # points that are measured
-MIN_POINTS = 1000  # smaller clouds are not judged
+MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units
-SLABS = 25  # of the height, in which the occupied area is measured
-ENDS = 3  # slabs at either end in which a floor or a ceiling is looked for
+SLABS = 25  # horizontal slabs of a map in which the occupied area is measured
+ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 CELL = 0.1  # metres; cells of the area
 MIN_FLOOR_SHARE = 0.12  # of a map's area; the lowest slabs of all generated rooms cover at least 0.19
 MIN_UPRIGHT = 0.3  # see `upright_score`; generated rooms have 0.42 to 1.27, upside down -1.27 to -0.42
@@ -22,45 +22,45 @@ MAX_TREND = 0.35  # limit of a logarithm
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MAX_SPACING = 1.5  # voxels between neighbouring points
 CUBES = 5  # places at which the spacing is measured
-CUBE = 20  # voxels; edge of such a place
-DENSE = 20_000  # points in such a place, with which it is dense enough without measuring
-MAX_QUERIES = 1000  # points of a place whose neighbours are searched
+CUBE = 20  # voxels; edge of the cube at such a place
+DENSE = 20_000  # a cube with this many points is dense enough; nothing is measured
+MAX_QUERIES = 1000  # points of a cube whose nearest neighbours are searched
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What is wrong with a cloud, measured, and what to do about it."""
+    """A finding about a cloud, with the measured value, and how to fix it."""
 
     text: str
-    cure: str
+    advice: str
 
     def __str__(self):
-        return f"{self.text}: {self.cure}"
+        return f"{self.text}: {self.advice}"
 
 
-def judge(cloud, voxel_size):
-    """Remarks on a Cloud that the network will not understand: tuple, empty for a plausible map.
+def plausibility_remarks(cloud, voxel_size):
+    """Remarks on a Cloud that the network is not suited for: tuple, empty for a plausible map.
 
     voxel_size: of the network, metres.
     """
     if len(cloud) < MIN_POINTS:
         return ()
     sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
-    remarks = [*_judge_colors(sample.rgb)]
-    geometry = _judge_scale(sample.xyz) or [*_judge_floor(sample.xyz), *_judge_spacing(cloud.xyz, voxel_size)]
+    remarks = [*_color_remarks(sample.rgb)]
+    geometry = _scale_remarks(sample.xyz) or [*_floor_remarks(sample.xyz), *_spacing_remarks(cloud.xyz, voxel_size)]
     return (*remarks, *geometry)
 
 
-def _judge_colors(rgb):
+def _color_remarks(rgb):
     spread = rgb.std(axis=0).max()
     if spread < MIN_COLOR_SPREAD:
         yield Remark(
             f"the cloud has one colour only (standard deviation {spread:.1f} of 255)",
-            "objects cannot be told apart well; publish it with the colours of the camera",
+            "segmentation needs colour; publish it with the colours of the camera",
         )
 
 
-def _judge_scale(xyz):
+def _scale_remarks(xyz):
     """List of remarks on the size of a map."""
     low, high = np.percentile(xyz, (1, 99), axis=0)
     size = high - low
@@ -70,12 +70,12 @@ def _judge_scale(xyz):
     if size.max() < MIN_SIZE:
         return [Remark(f"the map is {size.max():.2f} m wide", "its unit is probably not metres; scale it up")]
     if size[2] < MIN_ROOM_HEIGHT and size[:2].min() > size[2]:
-        cure = "if it shows whole rooms, its scale is wrong: scale it, so that rooms are 2.5 m high"
-        return [Remark(f"the map is {size[2]:.2f} m high", cure)]
+        advice = "if it shows whole rooms, its scale is wrong: scale it, so that rooms are 2.5 m high"
+        return [Remark(f"the map is {size[2]:.2f} m high", advice)]
     return []
 
 
-def _judge_floor(xyz):
+def _floor_remarks(xyz):
     """Remarks on the floor and the direction of z."""
     area = occupied_area(xyz)
     floor = area[:ENDS].max()
@@ -93,7 +93,7 @@ def _judge_floor(xyz):
 
 
 def occupied_area(xyz):
-    """[SLABS] share of a map's occupied ground cells that each slab of its height occupies, from the bottom."""
+    """[SLABS] share of a map's occupied ground cells that each horizontal slab occupies, from the bottom."""
     low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
     slab = ((xyz[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(0, SLABS - 1)
     cells = np.floor(xyz[:, :2] / CELL).astype(np.int64)
@@ -104,7 +104,7 @@ def occupied_area(xyz):
 
 
 def upright_score(area):
-    """How much a map is one with z up: the floor covers more than the ceiling, and there is more low down than high up.
+    """Score of how well z points up: the floor covers more than the ceiling, and more points are low than high.
 
     area: see `occupied_area`. A map that lies on its side has about 0, one that is upside down a negative score.
     """
@@ -114,7 +114,7 @@ def upright_score(area):
     return float(area[:ENDS].max() - area[-ENDS:].max() + np.clip(trend, -MAX_TREND, MAX_TREND))
 
 
-def _judge_spacing(xyz, voxel_size):
+def _spacing_remarks(xyz, voxel_size):
     spacing = point_spacing(xyz, voxel_size)
     if spacing > MAX_SPACING * voxel_size:
         yield Remark(
@@ -130,7 +130,7 @@ def point_spacing(xyz, voxel_size):
     distances = []
     for row in np.linspace(0, len(xyz) - 1, CUBES + 2).astype(np.int64)[1:-1]:
         near = np.flatnonzero(np.abs(xyz[:, 0] - xyz[row, 0]) <= CUBE * voxel_size / 2)
-        for axis in (1, 2):  # one by one: most points are left out by the first
+        for axis in (1, 2):  # one axis at a time: the first leaves out most points
             near = near[np.abs(xyz[near, axis] - xyz[row, axis]) <= CUBE * voxel_size / 2]
         if len(near) > DENSE:
             distances.append(0.0)

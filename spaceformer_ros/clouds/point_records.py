@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Point records (numpy structured arrays with fields x, y, z and some form of colour) to Clouds.
+"""Convert point records (numpy structured arrays with fields x, y, z and colour) to Clouds.
 
-Messages and files both arrive as records, so coordinates and colour are judged here, once.
+Messages and files are both read as records, so coordinates and colours are checked here for both.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .cloud import Cloud
 from .colors import read_colors
 from .coordinates import list_names, read_coordinates, usable_points
 
-GRAY = 128  # of all channels where a cloud has no colour
+GRAY = 128  # value of all channels if a cloud has no colour
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class DecodedCloud:
 def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
     """The usable points of structured records [N], in their order.
 
-    Coordinates: see `read_coordinates` and `usable_points`; colour: see `read_colors`. Colour decides about no point,
-    because a packed colour with alpha 255 is NaN half the time. allow_gray: accept records without colour as
-    mid-grey. Returns DecodedCloud; raises SpaceformerError.
+    Coordinates: see `read_coordinates` and `usable_points`; colour: see `read_colors`. No point is left out because
+    its colour is NaN: packed colours with alpha 255 often are.
+
+    allow_gray: accept records without colour as mid-grey. Returns DecodedCloud; raises SpaceformerError.
     """
     xyz = read_coordinates(points)
     if len(points) == 0:
@@ -46,7 +47,7 @@ def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
     if not kept.any():
         raise SpaceformerError(
             f"all {len(xyz)} points of the cloud have non-finite coordinates: the sensor or map is still empty, or its "
-            "fields are laid out differently than it says"
+            "fields do not have the declared layout"
         )
     if not kept.all():
         points, xyz = points[kept], xyz[kept]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/PointCloud2 to arrays and back, without a Python step per point.
+"""Convert sensor_msgs/PointCloud2 to arrays and back, vectorised over the points.
 
-Works on anything with the message's attributes and imports no ROS: the messages are passed in, and fields come back
-as plain rows. sensor_msgs_py is not used: it cannot read padding, foreign byte order or array fields, so this view is
-needed anyway, and on what both read they return the same array (a test compares them).
+Imports no ROS: any object with the attributes of the message is accepted, and fields are returned as plain rows.
+sensor_msgs_py is not used, because it cannot read padding, foreign byte order or array fields. A test compares the two
+on messages that both can read.
 """
 
 import array
@@ -32,7 +32,7 @@ def decode(message, allow_gray=False):
     """
     stamp = message.header.stamp
     stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send such a time
+    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send other times
         raise SpaceformerError(
             f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is not between 1970 and 2038: set the publisher's "
             "clock, or use stamp 0"
@@ -43,8 +43,8 @@ def decode(message, allow_gray=False):
 def structured_view(message):
     """The message's points as a structured array [width * height] over its own bytes; padding is skipped.
 
-    Sizes that a publisher has left at 0, or set wrongly, are taken from the data where only one value fits. Raises
-    SpaceformerError where the layout does not fit the data.
+    Sizes that a publisher has left at 0 or set wrongly are inferred from the data if only one value fits. Raises
+    SpaceformerError if the layout does not fit the data.
     """
     size = len(message.data)
     width, height = _shape(message)
@@ -66,7 +66,7 @@ def structured_view(message):
 
 
 def _shape(message):
-    """(width, height) of a message, one row where a publisher has left one of the two at 0."""
+    """(width, height) of a message; one row if a publisher has left one of the two at 0."""
     width, height = message.width, message.height
     if width * height == 0 and max(width, height) * message.point_step == len(message.data) > 0:
         return max(width, height), 1
@@ -103,7 +103,7 @@ def _point_dtype(message, step):
 
 @dataclass(frozen=True)
 class EncodedCloud:
-    """What a PointCloud2 of one row needs. fields: rows (name, offset, datatype); data: array('B')."""
+    """The content of a PointCloud2 of one row. fields: rows (name, offset, datatype); data: array('B')."""
 
     fields: tuple
     point_step: int

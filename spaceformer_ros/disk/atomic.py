@@ -124,7 +124,7 @@ def _write_all(descriptor, view):
 
 
 def _sync(folder):
-    """Make renames in a folder last through a power cut. Raises OSError where the disk fails."""
+    """Make renames in a folder last through a power cut. Raises OSError if the disk fails."""
     try:
         os.fsync(folder)
     except OSError as error:

@@ -63,7 +63,7 @@ def load_checkpoint(name, released_file=None):
 
 
 def checkpoint_file(name, released_file=None):
-    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError where there is none."""
+    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError if there is none."""
     if name == "demo":
         return DEMO_FILE
     if name == "released":

@@ -39,7 +39,7 @@ class LabelSpace:
         similarity: Similarity of the checkpoint
         revision: counts vocabulary changes
         baseline: CosineBaseline of the text model; by default free texts are not interpreted as labels
-        Raises SpaceformerError where the number of embeddings is wrong.
+        Raises SpaceformerError if the number of embeddings is wrong.
         """
         if len(embeddings) != len(vocabulary.texts):
             raise SpaceformerError(f"{len(embeddings)} embeddings for {len(vocabulary.texts)} texts")

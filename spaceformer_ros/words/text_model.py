@@ -47,7 +47,7 @@ class TextEncoder:
     def __init__(self, folder, model_id, device="cpu"):
         """Load from a folder with config.json, weights and tokenizer, as transformers saves them.
 
-        Raises SpaceformerError where that fails.
+        Raises SpaceformerError if that fails.
         """
         transformers = import_transformers()
         self.model_id, self.device = model_id, device

@@ -41,5 +41,5 @@ def read_vocabulary_file(path=""):
     result = {key: content.get(key) or default for key, default in defaults.items()}
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise SpaceformerError(f"vocabulary_file {name}: `{key}` must be a list of texts")
+            raise SpaceformerError(f"vocabulary_file {name}: `{key}` must be a list of strings")
     return result

@@ -251,7 +251,7 @@ def test_threads_are_divided(monkeypatch):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["{maps}/../a.ply"], "would be written under the same name"),
+        (["{maps}/../a.ply"], "have the same result file"),
         (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
         (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),
         (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file: there is no file"),

@@ -54,7 +54,7 @@ def test_binary_ply_of_doubles_in_both_byte_orders(tmp_path, form, order):
         (b"ply\nformat ascii 1.0\nelement vertex 3\n", "no end_header"),
         (
             PLY.format("ascii 1.0", *3 * ["float"], RGB).encode() + b"1.5 2.5 3.5 4 5 6\n",
-            "promises 2 .*: truncated",
+            "declares 2 .*: truncated",
         ),
         (PLY.format("ascii 1.0", *3 * ["float"], RGB).encode() + b"1 2 3 4 5 x\n" * 2, "not a row of numbers"),
         (PLY.format("binary_little_endian 1.0", *3 * ["float"], RGB).encode() + bytes(20), "truncated"),
@@ -85,11 +85,11 @@ RED = b"property uchar red\n"
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (b"vertex 2", b"vertex -2", "line 4 .* promises '-2' of vertex"),
+        (b"vertex 2", b"vertex -2", "line 4 .* declares '-2' of vertex"),
         (b"vertex 2", b"vertex", "line 4 of the PLY header, 'element vertex', is incomplete"),
-        (b"vertex 2", b"vertex 999999999999", "promises 999999999999 of at least 15: truncated"),
-        (b"vertex 2", b"vertex " + b"9" * 5000, "expected a whole number"),
-        (RED, RED + RED, "'red' is there twice"),
+        (b"vertex 2", b"vertex 999999999999", "declares 999999999999 of at least 15: truncated"),
+        (b"vertex 2", b"vertex " + b"9" * 5000, "expected an integer"),
+        (RED, RED + RED, "'red' is duplicated"),
     ],
 )
 def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
@@ -102,7 +102,7 @@ def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (b"POINTS 50", b"POINTS 99999999999", r"promises 99999999999 x 16: truncated"),
+        (b"POINTS 50", b"POINTS 99999999999", r"declares 99999999999 x 16: truncated"),
         (b"COUNT 1 1 1 1", b"COUNT 1 1 1 999999999", "bytes per point, expected 1 to 65536"),
         (b"COUNT 1 1 1 1", b"COUNT 1 1 1", "different numbers of entries"),
         (b"TYPE F F F F", b"TYPE F F Q F", "field 'z' of the PCD has TYPE Q and SIZE 4"),
@@ -128,7 +128,7 @@ def test_a_pcd_of_text_with_too_few_points_is_refused(tmp_path):
     (tmp_path / "a.pcd").write_text(header.format(2) + "1 2 3 4\n5 6 7 8\n")
     assert len(read_cloud(tmp_path / "a.pcd").cloud) == 2
     (tmp_path / "a.pcd").write_text(header.format(3) + "1 2 3 4\n5 6 7 8\n")
-    with pytest.raises(SpaceformerError, match="holds 16 bytes of points, its header promises 3 rows"):
+    with pytest.raises(SpaceformerError, match="holds 16 bytes of points, its header declares 3 rows"):
         read_cloud(tmp_path / "a.pcd")
 
 
@@ -136,7 +136,7 @@ def test_an_npz_with_a_lying_array_header_is_refused(tmp_path):
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 3), }".ljust(117) + "\n"
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("xyz.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode() + bytes(120))
-    with pytest.raises(SpaceformerError, match=r"its header promises \[99999999999, 3\] values"):
+    with pytest.raises(SpaceformerError, match=r"its header declares \[99999999999, 3\] values"):
         read_cloud(tmp_path / "a.npz")
 
 
@@ -145,7 +145,7 @@ def test_an_npz_with_a_lying_directory_is_refused(tmp_path, cloud):
     content = (tmp_path / "a.npz").read_bytes()
     sizes = content.index(b"PK\x01\x02") + 20  # compressed and real size of the first entry
     (tmp_path / "a.npz").write_bytes(content[:sizes] + b"\xff\xff\xff\x3f" * 2 + content[sizes + 8 :])
-    with pytest.raises(SpaceformerError, match="directory promises more bytes than it has"):
+    with pytest.raises(SpaceformerError, match="directory declares more bytes than it has"):
         read_cloud(tmp_path / "a.npz")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of clouds that cannot be an indoor map in metres with z up."""
+"""Remarks on clouds that are not plausible as an indoor map in metres with z up."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ from helpers.paths import ROOT
 
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import read_cloud
-from spaceformer_ros.clouds.plausibility import judge
+from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.synthetic import make_room
 
 VOXEL = 0.05
@@ -30,12 +30,12 @@ def thinned(cloud, cell):
     return cloud[np.unique(np.floor(cloud.xyz / cell).astype(np.int64), axis=0, return_index=True)[1]]
 
 
-def test_nothing_is_said_of_ordinary_maps(rooms):
-    assert [judge(cloud, VOXEL) for cloud in rooms] == [()] * len(rooms)
+def test_plausible_maps_have_no_remarks(rooms):
+    assert [plausibility_remarks(cloud, VOXEL) for cloud in rooms] == [()] * len(rooms)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         (lambda cloud: moved(cloud, cloud.xyz * 1000), "scale it by 0.001"),
         (lambda cloud: moved(cloud, cloud.xyz * 100), "scale it by 0.01"),
@@ -46,25 +46,25 @@ def test_nothing_is_said_of_ordinary_maps(rooms):
     ],
     ids=["millimetres", "centimetres", "0.4 scale", "upside down", "sparse", "grey"],
 )
-def test_nonsense_is_named_with_a_cure(rooms, change, said):
+def test_implausible_clouds_are_reported_with_advice(rooms, change, text):
     for cloud in rooms:
-        remarks = judge(change(cloud), VOXEL)
+        remarks = plausibility_remarks(change(cloud), VOXEL)
         assert len(remarks) == 1
-        assert re.search(said, str(remarks[0]))
+        assert re.search(text, str(remarks[0]))
 
 
-def test_a_map_without_floor_is_said(rng):
+def test_a_map_without_a_floor_is_reported(rng):
     walls = [
         rng.uniform(low, high, (5000, 3)) for low, high in (((0, 0, 0), (6, 0.05, 2.5)), ((0, 0, 0), (0.05, 5, 2.5)))
     ]
     ceiling = rng.uniform((0, 0, 2.45), (6, 5, 2.5), (20_000, 3))
     xyz = np.concatenate([*walls, ceiling]).astype(np.float32)
-    (remark,) = judge(Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8)), VOXEL)
+    (remark,) = plausibility_remarks(Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8)), VOXEL)
     assert remark.text.startswith("no floor was found")
 
 
-def test_few_points_are_not_judged(rooms):
-    assert judge(rooms[0][:999], VOXEL) == ()
+def test_few_points_are_not_checked(rooms):
+    assert plausibility_remarks(rooms[0][:999], VOXEL) == ()
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,5 @@ def test_few_points_are_not_judged(rooms):
 )
 def test_real_clouds(name, up, plausible):
     if not (SHARED / name).is_file():
-        pytest.skip(f"{name} is not beside the repository")
-    assert (judge(read_cloud(SHARED / name).cloud.upright(up), VOXEL) == ()) == plausible
+        pytest.skip(f"{name} is not next to the repository")
+    assert (plausibility_remarks(read_cloud(SHARED / name).cloud.upright(up), VOXEL) == ()) == plausible

@@ -98,7 +98,7 @@ class OnGpu(torch.Tensor):
 
 
 def on_host(values, what):
-    """The tensors behind those of the GPU. Raises RuntimeError where one of the host is among them."""
+    """The tensors behind those of the GPU. Raises RuntimeError if one of the host is among them."""
     leaves = [leaf for leaf in tree_leaves(values) if isinstance(leaf, (torch.Tensor, np.ndarray))]
     if any(not isinstance(leaf, OnGpu) and leaf.ndim for leaf in leaves):
         raise RuntimeError(f"{what}: expected all tensors to be on the same device")

@@ -324,7 +324,7 @@ def test_simple_vocabulary_files(tmp_path, text, labels):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("labels: 5", "must be a list of texts"), ("a: [", "is not valid yaml"), ("other: [x]", "has no list `labels`")],
+    [("labels: 5", "must be a list of strings"), ("a: [", "is not valid yaml"), ("other: [x]", "has no list `labels`")],
 )
 def test_broken_vocabulary_files_are_refused(tmp_path, text, words):
     path = tmp_path / "words.yaml"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers and writers of cloud files, one module per format: a path to structured records [N], and back."""
+"""Readers and writers of cloud files, one module per format, between files and structured records [N]."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats that are read through libraries of the field, where these are installed: LAS, LAZ, E57 and meshes."""
+"""Formats that are read with optional libraries: LAS, LAZ, E57 and meshes."""
 
 import importlib
 
@@ -27,7 +27,7 @@ def read_las(path):
     laspy = import_library("laspy", path.suffix[1:].upper(), convert)
     try:
         content = laspy.read(path)
-    except Exception as error:  # laspy raises many kinds for damaged files and for a missing LAZ backend
+    except Exception as error:  # laspy raises many types of exceptions for damaged files and for a missing LAZ backend
         hint = f"; LAZ needs a backend: pip install 'laspy[lazrs]', or {convert}" if path.suffix == ".laz" else ""
         raise SpaceformerError(f"cannot be read as LAS ({type(error).__name__}: {error}){hint}") from error
     columns = dict(zip("xyz", np.asarray(content.xyz, dtype=np.float64).T))
@@ -46,7 +46,7 @@ def read_e57(path):
             file.read_scan(index, colors=True, ignore_missing_fields=True, transform=True)
             for index in range(file.scan_count)
         ]
-    except Exception as error:  # the library raises many kinds
+    except Exception as error:  # the library raises many types of exceptions
         raise SpaceformerError(f"cannot be read as E57 ({type(error).__name__}: {error})") from error
     if not scans:
         raise SpaceformerError("the E57 file has no scans")
@@ -66,7 +66,7 @@ def read_mesh(path):
         parts = [_mesh_points(trimesh, mesh) for mesh in meshes]
     except SpaceformerError:
         raise
-    except Exception as error:  # the library raises many kinds
+    except Exception as error:  # the library raises many types of exceptions
         raise SpaceformerError(f"cannot be read as a mesh ({type(error).__name__}: {error})") from error
     parts = [part for part in parts if part]
     if not parts:

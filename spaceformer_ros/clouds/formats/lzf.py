@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LZF decompression, for compressed PCD files: through python-lzf where it is installed, else in Python.
+"""LZF decompression for compressed PCD files: with python-lzf if it is installed, otherwise in pure Python.
 
-Format: M. Lehmann, LibLZF: literal runs, and references into what was written.
+Format: M. Lehmann, LibLZF: literal runs, and back references into the output.
 """
 
 from ... import SpaceformerError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NPZ and NPY: never unpickled, and memory is allocated only for what a file really holds."""
+"""Read and write NPZ and NPY. Nothing is unpickled, and memory is allocated only for data that the file contains."""
 
 import math
 import zipfile
@@ -10,23 +10,23 @@ from ... import SpaceformerError
 from ..coordinates import list_names
 
 COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "vertices")  # names of arrays, best first
-MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array that expands more, to more bytes than this, is refused
+MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array above both, expansion ratio and expanded bytes, is refused
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_arrays(path):
     """All arrays of an NPZ file, dict name -> array. Raises SpaceformerError."""
-    if path.exists() and not path.is_file():  # a pipe would block, a device would not end
+    if path.exists() and not path.is_file():  # reading a pipe may block, and a device may have no end
         raise SpaceformerError("is not a regular file")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
             if any(entry.compress_size > path.stat().st_size for entry in entries):  # zipfile would allocate it
-                raise ValueError("its directory promises more bytes than it has")
+                raise ValueError("its directory declares more bytes than it has")
             return {entry.filename.removesuffix(".npy"): _read_array(archive, entry) for entry in entries}
     except OSError as error:
         raise SpaceformerError(f"cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds for a damaged file
+    except Exception as error:  # zipfile, zlib and numpy raise many types of exceptions for a damaged file
         raise SpaceformerError(f"cannot be read as NPZ ({type(error).__name__}: {error})") from error
 
 
@@ -77,7 +77,7 @@ def stack_columns(columns):
 
 
 def _read_array(archive, entry):
-    """One array of an NPZ. numpy's own reader allocates what the header promises before it looks for the data."""
+    """One array of an NPZ. numpy's own reader allocates the size declared in the header before it reads the data."""
     if entry.file_size > MAX_RATIO * max(entry.compress_size, 1) and entry.file_size > MAX_EXPANDED:
         raise ValueError(f"{list_names([entry.filename])} expands {entry.compress_size} bytes to {entry.file_size}")
     with archive.open(entry) as file:
@@ -89,7 +89,7 @@ def _parse_array(file, size):
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which are never unpickled")
     if math.prod(shape) * dtype.itemsize > size:
-        raise ValueError(f"its header promises {list(shape)} values of {dtype.itemsize} bytes, it has {size} bytes")
+        raise ValueError(f"its header declares {list(shape)} values of {dtype.itemsize} bytes, it has {size} bytes")
     return np.ndarray(shape, dtype, buffer=file.read(), order="F" if column_major else "C")
 
 

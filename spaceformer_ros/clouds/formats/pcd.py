@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PCD, the format of the Point Cloud Library: read and written here, so that it needs no further package.
+"""Read and write PCD, the format of the Point Cloud Library, without further packages.
 
 Format: pointclouds.org/documentation/tutorials/pcd_file_format.html. Headers are read leniently, as PCL and other
 writers disagree about what is optional.
@@ -25,7 +25,7 @@ LZF_RATIO = 100  # LZF expands 3 bytes to at most 264
 
 @dataclass(frozen=True)
 class Header:
-    """What a PCD header says. fields: rows (name, numpy type, count); points: number of points; encoding: of DATA."""
+    """A PCD header. fields: rows (name, numpy type, count); points: number of points; encoding: of DATA."""
 
     fields: tuple
     points: int
@@ -55,19 +55,19 @@ def read_pcd(path):
         file.seek(start)
         header = _resolve_zero_counts(header, held, file)
         if not 0 < header.size <= MAX_POINT:
-            raise SpaceformerError(f"the PCD header promises {header.size} bytes per point, expected 1 to {MAX_POINT}")
+            raise SpaceformerError(f"the PCD header declares {header.size} bytes per point, expected 1 to {MAX_POINT}")
         if header.encoding == "ascii":
             points = _read_text(file.read(), header, held)
         elif header.encoding == "binary":
             points = _read_binary(file, header, held)
         else:
             points = _read_compressed(file, header, held)
-    names = [name for name in points.dtype.names if not name.startswith("_")]  # "_": padding
+    names = [name for name in points.dtype.names if not name.startswith("_")]  # names that begin with "_" are padding
     return points[names] if len(names) < len(points.dtype.names) else points
 
 
 def _parse_header(head):
-    """Header and the position of the first byte behind it."""
+    """Header and the position of the first byte after it."""
     values, position, number = {}, 0, 0
     while (end := head.find(b"\n", position)) >= 0:
         number += 1
@@ -98,7 +98,7 @@ def _header(values):
             f"field {names[at][:40]!r} of the PCD has TYPE {values['TYPE'][at][:8]} and SIZE {values['SIZE'][at][:8]}, "
             "which is not a type of PCD"
         )
-    names = [name if name not in names[:i] else f"_{i}" for i, name in enumerate(names)]  # "_" may be there often
+    names = [name if name not in names[:i] else f"_{i}" for i, name in enumerate(names)]  # the name "_" may be repeated
     width, height = (_whole(values, key, "1") for key in ("WIDTH", "HEIGHT"))
     points = _whole(values, "POINTS", "") if values.get("POINTS") else width * height
     encoding = " ".join(values["DATA"]).lower()
@@ -127,7 +127,7 @@ def _whole(values, key, default):
 
 def _count(word, key="COUNT"):
     if not word.isdigit() or len(word) > 18:
-        raise SpaceformerError(f"the PCD header has {key} {word[:40]!r}, expected a whole number")
+        raise SpaceformerError(f"the PCD header has {key} {word[:40]!r}, expected an integer")
     return int(word)
 
 
@@ -135,7 +135,7 @@ def _read_binary(file, header, held):
     dtype = header.dtype
     if held < header.points * dtype.itemsize:
         raise SpaceformerError(
-            f"holds {held} bytes of points, its header promises {header.points} x {dtype.itemsize}: truncated"
+            f"holds {held} bytes of points, its header declares {header.points} x {dtype.itemsize}: truncated"
         )
     return np.frombuffer(file.read(header.points * dtype.itemsize), dtype=dtype)
 
@@ -148,7 +148,7 @@ def _read_compressed(file, header, held):
     needed = header.points * dtype.itemsize
     if packed + 8 > held or size > LZF_RATIO * packed or size < needed:
         raise SpaceformerError(
-            f"holds {size} bytes of points, its header promises {header.points} x {dtype.itemsize}: truncated"
+            f"holds {size} bytes of points, its header declares {header.points} x {dtype.itemsize}: truncated"
         )
     content, position = decompress(file.read(packed), size), 0
     points = np.empty(header.points, dtype=dtype)
@@ -165,7 +165,7 @@ def _read_text(text, header, held):
     width = header.width
     if held < header.points * (2 * width - 1):
         raise SpaceformerError(
-            f"holds {held} bytes of points, its header promises {header.points} rows of {width} values: truncated"
+            f"holds {held} bytes of points, its header declares {header.points} rows of {width} values: truncated"
         )
     try:
         numbers = parse_numbers(text, header.points * width)
@@ -173,7 +173,7 @@ def _read_text(text, header, held):
         raise SpaceformerError(f"a point is not a row of numbers: {error}") from error
     table = numbers[: len(numbers) // width * width].reshape(-1, width)
     if len(table) < header.points:
-        raise SpaceformerError(f"holds {len(table)} points, its header promises {header.points}: truncated")
+        raise SpaceformerError(f"holds {len(table)} points, its header declares {header.points}: truncated")
     return to_records(table, dtype)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PLY: read and written here, because no library fits.
+"""Read and write PLY, without a library: none has a suitable licence and reads all properties.
 
 plyfile is GPL-3, meshio reads uchar colours as signed, and trimesh drops further properties such as instances.
 Format: G. Turk, "The PLY Polygon File Format" (1994).
@@ -59,11 +59,11 @@ def read_ply(path):
 
 
 def _check_size(elements, size, byte_order):
-    """Refuse headers that promise more than the file has, before memory is allocated for it."""
+    """Refuse headers that declare more data than the file has, before memory is allocated for it."""
     needed = sum(element.count * _min_row(element, byte_order) for element in elements)
     if size < needed:
         raise SpaceformerError(
-            f"holds {size} bytes of vertices, its header promises {elements[-1].count} of at least "
+            f"holds {size} bytes of vertices, its header declares {elements[-1].count} of at least "
             f"{_min_row(elements[-1], byte_order)}: truncated"
         )
 
@@ -122,7 +122,7 @@ def _element(words, number):
         raise SpaceformerError(f"line {number} of the PLY header, {' '.join(words)[:80]!r}, is incomplete")
     if not words[2].isdigit() or len(words[2]) > 18:
         raise SpaceformerError(
-            f"line {number} of the PLY header promises {words[2][:40]!r} of {words[1][:40]}, expected a whole number"
+            f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer"
         )
     return Element(words[1], int(words[2]))
 
@@ -139,7 +139,7 @@ def _add_property(elements, words, number):
         raise SpaceformerError(f"{where}, has a type that is not supported")
     properties = elements[-1].properties
     if words[-1] in [prop.name for prop in properties]:
-        raise SpaceformerError(f"{where}: property {words[-1][:40]!r} is there twice")
+        raise SpaceformerError(f"{where}: property {words[-1][:40]!r} is duplicated")
     if len(properties) == MAX_PROPERTIES:
         raise SpaceformerError(f"{where}: more than {MAX_PROPERTIES} properties")
     properties.append(Property(words[-1], TYPES[kinds[-1]], TYPES[kinds[0]] if is_list else ""))
@@ -163,7 +163,7 @@ def _read_binary(file, before, vertices, byte_order):
     content = file.read(vertices.count * dtype.itemsize)
     if len(content) < vertices.count * dtype.itemsize:
         raise SpaceformerError(
-            f"holds {len(content) // dtype.itemsize} vertices, {vertices.count} are promised: truncated"
+            f"holds {len(content) // dtype.itemsize} vertices, {vertices.count} are declared: truncated"
         )
     rows = np.frombuffer(content, dtype=dtype)
     _check_lengths(rows, vertices)
@@ -172,7 +172,7 @@ def _read_binary(file, before, vertices, byte_order):
 
 
 def _row_type(file, element, byte_order):
-    """numpy type of a row whose lists have the lengths of the first row; the file stays where it is."""
+    """numpy type of a row whose lists have the lengths of the first row; the file position is unchanged."""
     position, fields = file.tell(), []
     for index, prop in enumerate(element.properties):
         if prop.length_kind:
@@ -204,7 +204,7 @@ def _check_lengths(rows, element):
 
 
 def _skip_binary(file, element, byte_order):
-    """Move behind an element, quickly where all its lists are as long as those of its first row."""
+    """Move to the end of an element; fast if all its lists are as long as those of its first row."""
     start, dtype = file.tell(), _row_type(file, element, byte_order)
     if not any(prop.length_kind for prop in element.properties):
         file.seek(element.count * dtype.itemsize, 1)
@@ -242,7 +242,7 @@ def _read_text(file, before, vertices):
         numbers = _parse_vertices(text, vertices.count * len(singles))
         table = numbers[: len(numbers) // len(singles) * len(singles)].reshape(-1, len(singles))
     if len(table) < vertices.count:
-        raise SpaceformerError(f"holds {len(table)} vertices, its header promises {vertices.count}: truncated")
+        raise SpaceformerError(f"holds {len(table)} vertices, its header declares {vertices.count}: truncated")
     return to_records(table, np.dtype([(prop.name, prop.kind) for prop in singles]))
 
 
@@ -254,7 +254,7 @@ def _parse_vertices(text, count):
 
 
 def _skip_lines(text, count):
-    """What is left of a text behind `count` lines that are not blank."""
+    """The rest of a text after `count` lines that are not blank."""
     position = 0
     while count:
         end = text.find(b"\n", position)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text tables: .xyz and .pts (columns without names) and .csv (columns with names)."""
+"""Read text tables: .xyz and .pts (columns without names) and .csv (columns with names)."""
 
 import numpy as np
 
@@ -14,9 +14,9 @@ FIELD_NAMES = {"//x": "x", "x[m]": "x", "y[m]": "y", "z[m]": "z"}  # of CloudCom
 
 
 def read_table(path):
-    """Records of a text table: x, y, z and, where there are, colours.
+    """Records of a text table: x, y, z and colours, if it has them.
 
-    With names in the first line ("X,Y,Z,R,G,B"), these are the fields. Without: 3 columns are x, y, z; 6 are x, y, z
+    If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
     and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours.
     """
     text = path.read_bytes()
@@ -29,7 +29,7 @@ def read_table(path):
     names = [name.strip("\"'/").lower() for name in first.decode("latin-1").split()] if named else []
     width = len(first.split())
     if not 3 <= width <= MAX_COLUMNS:
-        raise SpaceformerError(f"has {width} columns, expected x, y, z and perhaps r, g, b")
+        raise SpaceformerError(f"has {width} columns, expected x, y, z and optionally r, g, b")
     numbers = parse_numbers(_blank_separators(rest if named else first + b"\n" + rest))
     if not len(numbers) or len(numbers) % width:
         raise SpaceformerError(f"has {len(numbers)} numbers, which are not rows of {width}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers in text files, as different programs write them."""
+"""Parse the numbers of text files, in the spellings of different programs."""
 
 import re
 import warnings
@@ -21,7 +21,7 @@ def parse_numbers(text, limit=-1):
     if b"#" in text or b"(" in text:
         text = ODD_NAN.sub(b"nan", text)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # numpy's way to say that it stopped early
+        warnings.simplefilter("error", DeprecationWarning)  # numpy warns if it stopped before the end
         try:
             numbers = np.fromstring(text, dtype=np.float64, sep=" ") if text.strip() else np.empty(0)
             return numbers[:limit] if limit >= 0 else numbers
