@@ -288,7 +288,7 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path, maps, values):
 
 
 def test_a_folder_without_clouds_is_a_mistake(tmp_path):
-    with pytest.raises(SpaceformerError, match="holds no file with a suffix of"):
+    with pytest.raises(SpaceformerError, match="no file with one of the suffixes"):
         cloud_files([str(tmp_path)])
 
 
