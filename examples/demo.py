@@ -77,7 +77,7 @@ def run(options, stack):
 
     os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(domain_coordinator.domain_id()))
     path, questions = (options.cloud, None) if options.cloud else make_room(stack)
-    cloud = read_cloud(path, allow_gray=True).cloud.upright(options.up)  # before anything is started
+    cloud = read_cloud(path, allow_gray=True).cloud.turned(options.up)  # before anything is started
     processes = {
         "node": start_node(stack, options.checkpoint, cloud.colored),
         "publisher": start_publisher(stack, path, options.up),
@@ -327,13 +327,16 @@ def print_timings(robot):
 
 def draw(folder, stem, cloud, labeled, array):
     """Pictures of what came over DDS: the map in its colours, and by instance with boxes and labels."""
+    labeled = decode(labeled).cloud
+    to_local = labeled.placement.inverse
     items = [
-        SimpleNamespace(id=item.id, label=item.label, score=item.score, box=box_of(item)) for item in array.instances
+        SimpleNamespace(id=item.id, label=item.label, score=item.score, box=box_of(item).moved(to_local))
+        for item in array.instances
     ]
     for view in VIEWS:
         draw_scene(folder / f"{stem}_{view}_colors.png", cloud, view=view, title=f"{stem}: the map, {view} view")
         title = f"{stem}: {len(items)} objects, {view} view"
-        draw_scene(folder / f"{stem}_{view}_instances.png", decode(labeled).cloud, items, view, title)
+        draw_scene(folder / f"{stem}_{view}_instances.png", labeled, items, view, title)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,18 @@ class InputConfig:
         choices=("map", "accumulate"),
     )
     fixed_frame: str = fixed("map", "frame in which scans are accumulated, such as map or odom")
+    input_up: str = fixed(
+        "z",
+        "axis of the cloud's frame (accumulate: of fixed_frame) that points up, -y for a camera's optical frame; "
+        "results stay in that frame",
+        choices=("z", "-z", "y", "-y", "x", "-x"),
+    )
+    input_scale: float = fixed(
+        1.0,
+        "metres per unit of x, y, z in the clouds, 0.001 for millimetres; results are in metres",
+        low=1e-6,
+        high=1e6,
+    )
     accumulate_voxel_size: float = fixed(
         0.02,
         "voxel size of the accumulated map; at most that of the network, 0.02 m, for full detail",
@@ -99,7 +111,7 @@ class InputConfig:
     )
     roi: tuple = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "box of the points that are used: min x, y, z, max x, y, z in the cloud's frame; all zero: no limit",
+        "box of the points that are used: min x, y, z, max x, y, z in the cloud's frame, in metres; all zero: no limit",
         unit="m",
     )
     min_update_interval: float = setting(

@@ -114,7 +114,7 @@ class Pipeline:
         self._check_epoch(scene_epoch)
 
         # Keep the region of interest, thin out very large clouds, and check whether the network can use the rest.
-        cloud, remarks = select_points(cloud, self.config.input)
+        cloud, remarks = select_points(self.store.in_known_coordinates(cloud), self.config.input)
         plausibility = tuple(map(str, plausibility_remarks(cloud, self.segmenter.voxel_size)))
         text = f"segmenting {len(cloud)} points"
         observer.on_progress(text)

@@ -19,7 +19,7 @@ RULES = {
     "instances": "geometry",
     "grids": "",
     "network": "",
-    "clouds": "grids",
+    "clouds": "geometry grids",
     "words": "disk geometry",
     "weights": "disk network words",
     "segment": "config timing geometry instances grids clouds network",

@@ -79,13 +79,19 @@ def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
 @pytest.mark.parametrize(("up", "size"), [("z", (1.0, 2.0, 3.0)), ("y", (1.0, 3.0, 2.0)), ("-y", (1.0, 3.0, 2.0))])
 def test_clouds_are_turned_upright(up, size):
     corners = np.array([[0, 0, 0], [1, 2, 3], [1, 0, 0]], dtype=np.float32)
-    cloud = Cloud(corners, np.zeros((3, 3), dtype=np.uint8)).upright(up)
+    cloud = Cloud(corners, np.zeros((3, 3), dtype=np.uint8)).turned(up)
     low, high = cloud.bounds
     assert tuple(high - low) == size
     assert tuple(cloud.xyz[2]) == (1.0, 0.0, 0.0)  # x stays
     heights = {"z": 3.0, "y": 2.0, "-y": -2.0}  # of the second corner
     assert cloud.xyz[1, 2] == heights[up]
+
+
+@pytest.mark.parametrize("up", UPRIGHT)
+def test_every_axis_can_be_turned_up_and_no_cloud_is_mirrored(up):
     assert np.linalg.det(UPRIGHT[up]) == 1.0
+    axis = np.eye(3)["xyz".index(up[-1])] * (-1 if up.startswith("-") else 1)
+    assert (UPRIGHT[up] @ axis == (0, 0, 1)).all()
 
 
 @pytest.mark.slow

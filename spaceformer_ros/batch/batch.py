@@ -142,7 +142,7 @@ class MapSegmenter:
         digests = {"input": file_sha256(path), "task": self._task_digest}
         if is_done(self.task.out, stem, digests):
             return FileReport(path, UNCHANGED)
-        cloud = read_cloud(path, config.input.allow_gray).cloud.upright(self.task.up)
+        cloud = read_cloud(path, config.input.allow_gray, config.input.input_scale).cloud.turned(self.task.up)
         pipeline = self._pipeline
         pipeline.reset()  # every file is a separate map
         scene = pipeline.process(cloud).scene

@@ -22,7 +22,7 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="")
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{stem}.json").write_text(json.dumps([object_facts(item) for item in shown], indent=1))
+    (folder / f"{stem}.json").write_text(json.dumps([object_facts(scene, item) for item in shown], indent=1))
     _, columns = label_points(scene, shown, "original")
     write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
     for view in VIEWS if pictures else ():
@@ -44,8 +44,9 @@ def answer_texts(texts, pipeline, scene, shown):
     }
 
 
-def object_facts(item):
-    """A SceneObject as plain values for JSON: metres, radians, the cloud's frame."""
+def object_facts(scene, item):
+    """A SceneObject of a Scene as plain values for JSON: metres, radians, the cloud's frame."""
+    box = scene.box_in_frame(item)
     return {
         "id": item.id,
         "label": item.label,
@@ -53,8 +54,8 @@ def object_facts(item):
         "label_score": round(item.label_score, 4),
         "objectness": round(item.objectness, 4),
         "mask_score": round(item.mask_score, 4),
-        "center": [round(float(v), 4) for v in item.box.center],
-        "size": [round(float(v), 4) for v in item.box.size],
-        "yaw": round(item.box.yaw, 4),
+        "center": [round(float(v), 4) for v in box.center],
+        "size": [round(float(v), 4) for v in box.size],
+        "yaw": round(box.yaw, 4),
         "num_points": item.num_points,
     }

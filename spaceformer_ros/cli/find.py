@@ -26,7 +26,7 @@ def run(options):
         if not answer.matches:
             print(f"{answer.text}: {answer.reason}")
         for match in answer.matches:
-            box = match.object.box
+            box = outcome.scene.box_in_frame(match.object)
             row = (answer.text, match.object.id, match.object.label, f"{match.score:.2f}")
             rows.append((*row, meters(box.center), meters(box.size)))
     print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]"))

@@ -12,7 +12,8 @@ from ..config import Config, all_settings
 
 GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # groups with settings that apply to files
 NODE_ONLY = (  # settings of these groups that apply to the node only
-    *("input_qos", "input_mode", "fixed_frame", "input_timeout", "min_update_interval", "change_threshold", "warm_up"),
+    *("input_qos", "input_mode", "input_up", "fixed_frame", "input_timeout", "min_update_interval"),
+    *("change_threshold", "warm_up"),
     *("accumulate_voxel_size", "accumulate_max_voxels", "publish_partial", "approach_standoff", "robot_radius"),
     *("track_iou", "track_distance", "fade_views"),
 )

@@ -19,7 +19,7 @@ def scene_of_file(path, config, up):
 
     stopwatch = Stopwatch()
     with stopwatch.stage("decode"):
-        cloud = read_cloud(path, config.input.allow_gray).cloud.upright(up)
+        cloud = read_cloud(path, config.input.allow_gray, config.input.input_scale).cloud.turned(up)
     pipeline = build_pipeline(config, logging.getLogger(__name__).info)
     with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}") as bar:
         outcome = pipeline.process(cloud, stopwatch, observer=_Progress(bar))

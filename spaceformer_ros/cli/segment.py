@@ -49,7 +49,8 @@ def segment_file(options):
     shown = outcome.scene.published(config.postprocess.score_threshold)
     stem = pathlib.Path(path).stem
     write_results(out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
-    rows = [(i.id, i.label, f"{i.score:.2f}", meters(i.box.center), meters(i.box.size)) for i in shown]
+    centers = [outcome.scene.box_in_frame(item).center for item in shown]
+    rows = [(i.id, i.label, f"{i.score:.2f}", meters(center), meters(i.box.size)) for i, center in zip(shown, centers)]
     print_table(rows, ("id", "label", "score", "position [m]", "size [m]"))
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
     print(f"{len(shown)} objects; seconds: {seconds}; results in {out}/")

@@ -26,15 +26,14 @@ X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b
 class MapSnapshot:
     """The map at one moment: M voxels in ascending order of (x, y, z) index, in read-only arrays.
 
-    cloud: the mean point and the mean colour of each voxel, xyz relative to `origin`; age: [M] float64 seconds >= 0,
-    the newest scan's stamp minus the stamp of the voxel's last observation; count: [M] int64, points seen in the voxel;
-    origin: [3] float64 metres in the fixed frame.
+    cloud: the mean point and the mean colour of each voxel
+    age: [M] float64 seconds >= 0, the newest scan's stamp minus the stamp of the voxel's last observation
+    count: [M] int64, points seen in the voxel
     """
 
     cloud: Cloud
     age: np.ndarray
     count: np.ndarray
-    origin: np.ndarray
 
 
 class VoxelMapAccumulator:
@@ -120,8 +119,8 @@ class VoxelMapAccumulator:
         """A copy of the map as a MapSnapshot.
 
         frame_id: the fixed frame; stamp_ns: stamp of the cloud, None for the newest scan's (exact to 0.3 us: seconds in
-        a float64); origin: [3] metres, subtracted in float64 before xyz is rounded to float32. With the default, xyz at
-        10 km is exact to 0.5 mm; for maps further away pass `self.origin` and add it to positions found in the cloud.
+        a float64); origin: [3] metres, that of the cloud, subtracted in float64 before xyz is rounded to float32. With
+        the default, xyz at 10 km is exact to 0.5 mm.
         """
         keys, rows = self._index.merged()
         M, origin = len(keys), np.array(origin, dtype=np.float64)
@@ -135,10 +134,11 @@ class VoxelMapAccumulator:
             xyz[part] = corner - origin + voxels[:, X : X + 3] / number
             rgb[part] = np.rint(voxels[:, RED : RED + 3] / number)
             age[part], count[part] = self._now - voxels[:, SEEN], number[:, 0]
-        for array in (xyz, rgb, age, count, origin):
+        for array in (xyz, rgb, age, count):
             array.flags.writeable = False
         stamp_ns = round(self._stamp * 1e9) if stamp_ns is None else stamp_ns
-        return MapSnapshot(Cloud(xyz, rgb, frame_id, stamp_ns), age, count, origin)
+        cloud = Cloud(xyz, rgb, frame_id, stamp_ns, origin=tuple(origin.tolist()))
+        return MapSnapshot(cloud, age, count)
 
     def _advance(self, stamp):
         """Move the clock to a scan's stamp. Returns the scan's map time, see the class."""

@@ -22,8 +22,9 @@ class ChangeDetector:
             return False
         if _digest(cloud) == self._digest:
             return True
-        if threshold <= 0:
+        if threshold <= 0 or (cloud.frame_id, cloud.up) != (self._cloud.frame_id, self._cloud.up):
             return False
+        cloud = cloud.at_origin(self._cloud.origin)
         cells, before = occupied_cells(cloud.xyz, CELL), occupied_cells(self._cloud.xyz, CELL)
         common = len(np.intersect1d(cells, before, assume_unique=True))
         return 1 - common / (len(cells) + len(before) - common) <= threshold
@@ -34,7 +35,7 @@ class ChangeDetector:
 
 
 def _digest(cloud):
-    digest = hashlib.blake2b(cloud.frame_id.encode(), digest_size=16)
+    digest = hashlib.blake2b(repr(cloud.coordinates).encode(), digest_size=16)
     for array in (cloud.xyz, cloud.rgb):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()

@@ -6,12 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.transform import RigidTransform
+from .origin import NO_ORIGIN
 
-# Rotations that turn an axis of a file to z: rows are the new x, y and z axes.
+# Rotations that turn an axis to z: rows are the new x, y and z axes.
 UPRIGHT = {
     "z": np.eye(3),
+    "-z": np.array([[1, 0, 0], [0, -1, 0], [0, 0, -1]]),
     "y": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),  # many meshes and game engines
     "-y": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),  # camera optical frames
+    "x": np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]]),
+    "-x": np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]]),
 }
 
 
@@ -19,12 +24,15 @@ UPRIGHT = {
 class Cloud:
     """N points with colours in one frame.
 
-    xyz: [N, 3] float32 metres, finite, z up
+    xyz: [N, 3] float32 metres, finite, z up, in the cloud's local coordinates: those of its frame, unless `origin` and
+        `up` say otherwise (see `placement`)
     rgb: [N, 3] uint8
-    frame_id: the frame of xyz, "" if unknown
+    frame_id: the frame of the source, "" if unknown
     stamp_ns: nanoseconds since the epoch of the clock that stamped the cloud, 0 if unknown
     colored: False if the source had no colours: rgb is then grey and is not written to files or messages
     remarks: sentences for the user about ambiguities in how the source was read
+    origin: (x, y, z) metres in the frame, where the local coordinates begin
+    up: the axis of the frame that is the local z axis, a key of UPRIGHT
     Raises SpaceformerError for a wrong shape or type.
     """
 
@@ -34,6 +42,8 @@ class Cloud:
     stamp_ns: int = 0
     colored: bool = True
     remarks: tuple = ()
+    origin: tuple = NO_ORIGIN
+    up: str = "z"
 
     def __post_init__(self):
         for name, array, dtype in (("xyz", self.xyz, np.float32), ("rgb", self.rgb, np.uint8)):
@@ -51,9 +61,38 @@ class Cloud:
         """The points selected by a mask, slice or index array, in the same frame."""
         return replace(self, xyz=self.xyz[index], rgb=self.rgb[index])
 
+    @property
+    def placement(self):
+        """The RigidTransform of the local coordinates into the frame."""
+        return RigidTransform(UPRIGHT[self.up].T, np.array(self.origin))
+
+    @property
+    def coordinates(self):
+        """What two clouds have in common if their local coordinates can be compared."""
+        return self.frame_id, self.up, self.origin
+
+    def in_frame(self):
+        """[N, 3] metres in the frame: float64 where there is an origin, else float32."""
+        xyz = self.placement.apply(self.xyz)
+        return xyz if self.origin != NO_ORIGIN else xyz.astype(np.float32)
+
+    def at_origin(self, origin):
+        """The same points in the same frame, relative to another origin (x, y, z)."""
+        if origin == self.origin:
+            return self
+        shift = UPRIGHT[self.up] @ np.subtract(self.origin, origin)
+        return replace(self, xyz=(self.xyz + shift).astype(np.float32), origin=origin)
+
+    def turned(self, up):
+        """The points in another frame: the one turned so that its axis `up` (a key of UPRIGHT) becomes z."""
+        if up == "z":
+            return self
+        xyz = self.xyz @ UPRIGHT[up].astype(np.float32).T
+        return replace(self, xyz=xyz, origin=tuple((UPRIGHT[up] @ self.origin).tolist()))
+
     def upright(self, up):
-        """The same points turned so that the axis `up` (a key of UPRIGHT) becomes z."""
-        return self if up == "z" else replace(self, xyz=self.xyz @ UPRIGHT[up].astype(np.float32).T)
+        """The same points in the same frame, with the frame's axis `up` (a key of UPRIGHT) as the local z axis."""
+        return self if up == "z" else replace(self.turned(up), origin=self.origin, up=up)
 
     @property
     def bounds(self):
@@ -80,7 +119,8 @@ def select_points(cloud, config):
     """
     remarks = []
     if any(config.roi):
-        inside = inside_roi(cloud.xyz, config.roi)
+        corners = cloud.placement.inverse.apply(np.reshape(config.roi, (2, 3)))
+        inside = inside_roi(cloud.xyz, (*corners.min(axis=0), *corners.max(axis=0)))
         if not inside.any():
             raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
         cloud = cloud[inside]

@@ -9,6 +9,7 @@ MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
 MIN_FAR = 1000.0  # metres from the median; closer points are never outliers
 FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
+COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates that are remarked on, and that are refused
 MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (0, 0, 0), they are missing measurements
 
 
@@ -45,6 +46,24 @@ def _floats(name, column, ndim):
     if column.dtype.itemsize not in (4, 8) or not column.dtype.isnative:
         return column.astype(np.float64 if column.dtype.itemsize == 8 else np.float32)
     return column
+
+
+def check_resolution(xyz):
+    """Remarks on coordinates that were stored as float32 so far from zero that they are coarse. xyz: [N, 3] metres.
+
+    Raises SpaceformerError where they are too coarse for the network.
+    """
+    reach = max(max(column.max(), -column.min()) for column in xyz.T)
+    step = float(np.spacing(np.float32(reach)))
+    if step <= COARSE:
+        return ()
+    text = (
+        f"x, y, z are float32, whose values are {step:.2g} m apart at {reach:.6g} m from the origin of the frame: use "
+        "float64, or a frame with a closer origin"
+    )
+    if step > TOO_COARSE:
+        raise SpaceformerError(text)
+    return (text,)
 
 
 def usable_points(xyz):

@@ -22,10 +22,13 @@ MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # those read fr
 BAGS = (".bag", ".db3", ".mcap")
 
 
-def read_cloud(path, allow_gray=False):
-    """The usable, coloured points of a file with a suffix of READERS, as a DecodedCloud. Raises SpaceformerError."""
+def read_cloud(path, allow_gray=False, scale=1.0):
+    """The usable, coloured points of a file with a suffix of READERS, as a DecodedCloud. Raises SpaceformerError.
+
+    allow_gray, scale: see `decode_records`
+    """
     try:
-        return decode_records(read_records(path), allow_gray)
+        return decode_records(read_records(path), allow_gray, scale)
     except SpaceformerError as error:
         raise SpaceformerError(f"{path}: {error}") from error
 
@@ -43,7 +46,7 @@ def read_records(path):
 
 
 def write_cloud(path, cloud, extra=None):
-    """Write a Cloud.
+    """Write a Cloud in the coordinates of its frame, as doubles where float32 cannot resolve them.
 
     extra: dict name -> [N] numeric array of further point properties, such as instance ids.
     Raises SpaceformerError for columns of another length, unknown suffixes and values that the format cannot hold.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .cloud import UPRIGHT
+
 MAX_SAMPLE = 100_000  # points that are measured
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
@@ -47,7 +49,7 @@ def plausibility_remarks(cloud, voxel_size):
         return ()
     sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
     remarks = [*_color_remarks(sample.rgb)]
-    geometry = _scale_remarks(sample.xyz) or [*_floor_remarks(sample.xyz), *_spacing_remarks(cloud.xyz, voxel_size)]
+    geometry = _scale_remarks(sample.xyz) or [*_floor_remarks(sample), *_spacing_remarks(cloud.xyz, voxel_size)]
     return (*remarks, *geometry)
 
 
@@ -66,30 +68,51 @@ def _scale_remarks(xyz):
     size = high - low
     if size[2] > MAX_HEIGHT and size.min() > MAX_HEIGHT / 4:
         scale = 0.001 if size[2] > 500 else 0.01
-        return [Remark(f"the map is {size[2]:.0f} m high", f"its unit is probably not metres; scale it by {scale}")]
+        advice = f"its unit is probably not metres; set input_scale to {scale}"
+        return [Remark(f"the map is {size[2]:.0f} m high", advice)]
     if size.max() < MIN_SIZE:
-        return [Remark(f"the map is {size.max():.2f} m wide", "its unit is probably not metres; scale it up")]
+        return [Remark(f"the map is {size.max():.2f} m wide", "its unit is probably not metres; set input_scale")]
     if size[2] < MIN_ROOM_HEIGHT and size[:2].min() > size[2]:
-        advice = "if it shows whole rooms, its scale is wrong: scale it, so that rooms are 2.5 m high"
+        advice = "if it shows whole rooms, its scale is wrong: set input_scale, so that rooms are 2.5 m high"
         return [Remark(f"the map is {size[2]:.2f} m high", advice)]
     return []
 
 
-def _floor_remarks(xyz):
-    """Remarks on the floor and the direction of z."""
-    area = occupied_area(xyz)
-    floor = area[:ENDS].max()
+def _floor_remarks(cloud):
+    """Remarks on the floor of a Cloud and on its upward direction."""
+    area = occupied_area(cloud.xyz)
+    floor, score = area[:ENDS].max(), upright_score(area)
+    if floor >= MIN_FLOOR_SHARE and score >= MIN_UPRIGHT:
+        return
+    better = likely_up(cloud)
+    advice = f"set input_up to {better} (--up={better} for files)" if better else "set input_up (--up for files)"
     if floor < MIN_FLOOR_SHARE:
         yield Remark(
             f"no floor was found: the lowest level covers {floor:.0%} of the map's area",
-            "objects on the floor are found less well; scan it, or check that z points up",
+            f"objects on the floor are found less well; scan it, or, if {cloud.up} does not point up, {advice}",
         )
-    elif (score := upright_score(area)) < MIN_UPRIGHT:
+    else:
         yield Remark(
-            f"z does not look like the upward direction (score {score:.2f}, below {MIN_UPRIGHT})",
-            "the network needs z up, a camera's optical frame has y down: publish the map in a frame with z up, or use "
-            "--up for files",
+            f"{cloud.up} does not look like the upward direction (score {score:.2f}, below {MIN_UPRIGHT})",
+            f"the network needs z up, a camera's optical frame has y down: {advice}",
         )
+
+
+def likely_up(cloud):
+    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction; "" if none does."""
+    best, name = MIN_UPRIGHT, ""
+    for axis in UPRIGHT:
+        area = occupied_area(cloud.turned(axis).xyz)
+        score = upright_score(area)
+        if area[:ENDS].max() >= MIN_FLOOR_SHARE and score >= best:
+            best, name = score, axis
+    return name and axis_in_frame(name, cloud.up)
+
+
+def axis_in_frame(axis, up):
+    """The axis of a frame that is the axis `axis` of the local coordinates of a cloud with this `up`."""
+    direction = UPRIGHT[up].T @ UPRIGHT[axis][2]
+    return next(name for name, rotation in UPRIGHT.items() if np.array_equal(rotation[2], direction))
 
 
 def occupied_area(xyz):

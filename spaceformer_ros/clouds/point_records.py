@@ -11,7 +11,8 @@ import numpy as np
 from .. import SpaceformerError
 from .cloud import Cloud
 from .colors import read_colors
-from .coordinates import list_names, read_coordinates, usable_points
+from .coordinates import check_resolution, list_names, read_coordinates, usable_points
+from .origin import split_origin
 
 GRAY = 128  # value of all channels if a cloud has no colour
 
@@ -32,15 +33,22 @@ class DecodedCloud:
         return len(self.kept) - len(self.cloud)
 
 
-def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
+def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0):
     """The usable points of structured records [N], in their order.
 
     Coordinates: see `read_coordinates` and `usable_points`; colour: see `read_colors`. No point is left out because
-    its colour is NaN: packed colours with alpha 255 often are.
+    its colour is NaN: packed colours with alpha 255 often are. Coordinates that float32 cannot resolve get a local
+    origin.
 
-    allow_gray: accept records without colour as mid-grey. Returns DecodedCloud; raises SpaceformerError.
+    allow_gray: accept records without colour as mid-grey
+    scale: metres per unit of the coordinates
+
+    Returns DecodedCloud; raises SpaceformerError.
     """
     xyz = read_coordinates(points)
+    is_coarse = xyz.dtype == np.float32
+    if scale != 1:
+        xyz = xyz * np.float64(scale)
     if len(points) == 0:
         raise SpaceformerError("the cloud is empty: 0 points")
     kept, remarks = usable_points(xyz)
@@ -51,6 +59,8 @@ def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
         )
     if not kept.all():
         points, xyz = points[kept], xyz[kept]
+    if is_coarse:
+        remarks = (*remarks, *check_resolution(xyz))
     rgb, color_remarks = read_colors(points)
     if rgb is None and not allow_gray:
         raise SpaceformerError(
@@ -60,5 +70,6 @@ def decode_records(points, allow_gray=False, frame_id="", stamp_ns=0):
     colored = rgb is not None
     if not colored:
         rgb = np.full((len(xyz), 3), GRAY, dtype=np.uint8)
-    cloud = Cloud(xyz.astype(np.float32, copy=False), rgb, frame_id, stamp_ns, colored, (*remarks, *color_remarks))
+    xyz, origin = split_origin(xyz)
+    cloud = Cloud(xyz, rgb, frame_id, stamp_ns, colored, (*remarks, *color_remarks), origin)
     return DecodedCloud(cloud, kept)

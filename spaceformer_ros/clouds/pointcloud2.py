@@ -18,13 +18,13 @@ from .point_records import decode_records
 
 # sensor_msgs/PointField datatype -> numpy type
 DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
-INT32, UINT32, FLOAT32 = 5, 6, 7
+INT32, UINT32, FLOAT32, FLOAT64 = 5, 6, 7, 8
 MAX_POINT_STEP = 2**31 - 1  # bytes; numpy's limit for one item
 MAX_FIELDS = 1000  # of a point; messages of sensors and maps have up to about 70
 MAX_SECONDS = 2**31 - 1  # of a stamp
 
 
-def decode(message, allow_gray=False):
+def decode(message, allow_gray=False, scale=1.0):
     """The finite points of a PointCloud2 with their colours, in the order and frame of the message.
 
     Any field order, offset, row and point padding and byte order is read, organised clouds too; coordinates and colour
@@ -37,7 +37,7 @@ def decode(message, allow_gray=False):
             f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is not between 1970 and 2038: set the publisher's "
             "clock, or use stamp 0"
         )
-    return decode_records(structured_view(message), allow_gray, message.header.frame_id, stamp_ns)
+    return decode_records(structured_view(message), allow_gray, scale, message.header.frame_id, stamp_ns)
 
 
 def structured_view(message):
@@ -114,10 +114,10 @@ class EncodedCloud:
 def encode(columns):
     """Interleave columns into the bytes of a cloud.
 
-    columns: dict name -> [N] array of float32, uint32 or int32, in the order of the fields. `data` is an array('B'),
-    which rclpy takes by reference; anything else it checks element by element.
+    columns: dict name -> [N] array of float32, float64, uint32 or int32, in the order of the fields. `data` is an
+    array('B'), which rclpy takes by reference; anything else it checks element by element.
     """
-    codes = {np.dtype("f4"): FLOAT32, np.dtype("u4"): UINT32, np.dtype("i4"): INT32}
+    codes = {np.dtype("f4"): FLOAT32, np.dtype("f8"): FLOAT64, np.dtype("u4"): UINT32, np.dtype("i4"): INT32}
     rows = np.empty(len(next(iter(columns.values()))), dtype=[(name, col.dtype) for name, col in columns.items()])
     for name, column in columns.items():
         rows[name] = column
@@ -127,7 +127,10 @@ def encode(columns):
     return EncodedCloud(fields, rows.dtype.itemsize, len(rows), data)
 
 
-def cloud_columns(cloud):
-    """The columns x, y, z and, for coloured ones, rgb of a Cloud, for `encode`."""
-    columns = dict(zip("xyz", cloud.xyz.T))
+def cloud_columns(cloud, xyz=None):
+    """The columns x, y, z and, for coloured clouds, rgb of a Cloud, for `encode`.
+
+    xyz: [N, 3] float32 or float64 metres, its positions in another frame; None: in its own
+    """
+    columns = dict(zip("xyz", (cloud.in_frame() if xyz is None else xyz).T))
     return {**columns, "rgb": pack_color(cloud.rgb)} if cloud.colored else columns

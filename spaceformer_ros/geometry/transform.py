@@ -24,6 +24,15 @@ class RigidTransform:
         """Radians: the direction of the source's x axis in the target's XY plane."""
         return math.atan2(self.rotation[1, 0], self.rotation[0, 0])
 
+    @property
+    def inverse(self):
+        """Maps points of the target frame into the source frame."""
+        return RigidTransform(self.rotation.T, -(self.rotation.T @ self.translation))
+
+    def after(self, first):
+        """The RigidTransform `first`, followed by this one."""
+        return RigidTransform(self.rotation @ first.rotation, self.apply(first.translation))
+
     def apply(self, xyz):
         """xyz: [3] or [N, 3] metres -> same shape, float64."""
         return np.asarray(xyz, dtype=np.float64) @ self.rotation.T + self.translation

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes and markers to messages. Free functions; the only file that knows the fields of our messages."""
+"""Scenes and markers to messages. Free functions; the only file that knows the fields of our messages.
+
+`transform` is everywhere the RigidTransform of the scene's local coordinates into the frame of the message.
+"""
 
 from dataclasses import replace
 
@@ -12,8 +15,8 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from .. import SpaceformerError
+from ..clouds.origin import MAX_LOCAL
 from ..clouds.pointcloud2 import cloud_columns, decode, encode
-from ..geometry.transform import IDENTITY
 from ..show.labeled_cloud import label_points
 from ..show.markers import NAMESPACES
 from ..show.relevancy import color_points
@@ -29,13 +32,16 @@ SHAPES = {
 }
 
 
-def decode_bytes(raw, allow_gray):
-    """DecodedCloud of the bytes of a PointCloud2, its frame_id without a leading slash. Raises SpaceformerError."""
+def decode_bytes(raw, config):
+    """DecodedCloud of the bytes of a PointCloud2, its frame_id without a leading slash. Raises SpaceformerError.
+
+    config: InputConfig
+    """
     try:
         message = deserialize_message(raw, PointCloud2)
     except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
         raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
-    decoded = decode(message, allow_gray)
+    decoded = decode(message, config.allow_gray, config.input_scale)
     frame_id = decoded.cloud.frame_id.lstrip("/")  # as tf2 wants it
     return replace(decoded, cloud=replace(decoded.cloud, frame_id=frame_id))
 
@@ -53,13 +59,13 @@ def to_point(xyz):
     return Point(x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
 
 
-def to_pose(xyz, yaw, transform=IDENTITY):
-    """Pose of a heading at a point of the scene's frame, in the transform's target frame."""
+def to_pose(xyz, yaw, transform):
+    """Pose of a heading at a point of the scene's local coordinates, in the transform's target frame."""
     x, y, z, w = yaw_quaternion(transform, yaw)
     return Pose(position=to_point(transform.apply(xyz)), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
 
-def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
+def to_instance(scene, item, transform, with_embedding=False):
     """One SceneObject as an Instance, its poses in the transform's target frame."""
     embedding = scene.instances.features[item.row] if with_embedding else np.zeros(0, dtype=np.float32)
     return interfaces.Instance(
@@ -82,8 +88,8 @@ def to_instance(scene, item, transform=IDENTITY, with_embedding=False):
     )
 
 
-def to_match(scene, text, match, transform=IDENTITY, approach=None):
-    """One Match for a text as an ObjectMatch. approach: an Approach in the scene's frame, or None."""
+def to_match(scene, text, match, transform, approach=None):
+    """One Match for a text as an ObjectMatch. approach: an Approach in the scene's local coordinates, or None."""
     instance = to_instance(scene, match.object, transform)
     message = interfaces.ObjectMatch(query=text, instance=instance, score=match.score, distance=match.distance)
     if approach is not None:
@@ -91,7 +97,7 @@ def to_match(scene, text, match, transform=IDENTITY, approach=None):
     return message
 
 
-def to_instance_array(scene, objects, transform=IDENTITY, frame_id="", with_embeddings=False):
+def to_instance_array(scene, objects, transform, frame_id="", with_embeddings=False):
     """Objects of a scene as an InstanceArray."""
     return interfaces.InstanceArray(
         header=to_header(scene, frame_id),
@@ -132,31 +138,32 @@ def to_cloud_message(header, columns):
     return message
 
 
-def to_labeled_cloud(scene, shown, config, transform=IDENTITY, frame_id=""):
+def to_labeled_cloud(scene, shown, config, transform, frame_id=""):
     """The scene's cloud: x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
     limit = config.labeled_cloud_max_points
     cloud, labels = label_points(scene, shown, config.rgb_mode, limit, config.label_background)
     return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **labels})
 
 
-def to_relevancy_cloud(scene, relevancy, top, config, transform=IDENTITY, frame_id=""):
+def to_relevancy_cloud(scene, relevancy, top, config, transform, frame_id=""):
     """The scene's cloud: x, y, z, rgb, relevancy (see `color_points`), by an OutputConfig. relevancy: [N] float32."""
     cloud, column = color_points(scene.cloud, relevancy, top, config.labeled_cloud_max_points)
     return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **column})
 
 
 def moved_columns(cloud, transform):
-    """The columns x, y, z, rgb of a Cloud in the transform's target frame."""
-    return {**cloud_columns(cloud), **dict(zip("xyz", transform.apply(cloud.xyz).astype(np.float32).T))}
+    """The columns x, y, z, rgb of a Cloud in the transform's target frame, x, y, z as float64 far from its origin."""
+    is_far = np.abs(transform.translation).max() > MAX_LOCAL
+    return cloud_columns(cloud, transform.apply(cloud.xyz).astype(np.float64 if is_far else np.float32))
 
 
-def to_object_cloud(scene, item, transform=IDENTITY, frame_id=""):
+def to_object_cloud(scene, item, transform, frame_id=""):
     """The points of one object with the cloud's own colours."""
     cloud = scene.cloud[scene.instances.point_mask(item.row)]
     return to_cloud_message(to_header(scene, frame_id), moved_columns(cloud, transform))
 
 
-def to_marker_array(records, deleted, header, transform=IDENTITY):
+def to_marker_array(records, deleted, header, transform):
     """Records to add or modify and keys to delete as a MarkerArray."""
     markers = [to_marker(record, header, transform) for record in records]
     markers += [Marker(header=header, ns=namespace, id=i, action=Marker.DELETE) for namespace, i in deleted]
@@ -168,7 +175,7 @@ def delete_all_markers():
     return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in NAMESPACES])
 
 
-def to_marker(record, header, transform=IDENTITY):
+def to_marker(record, header, transform):
     r, g, b, a = record.color
     marker = Marker(
         header=header,

@@ -98,10 +98,11 @@ class Outputs:
             )
 
     def _place(self, scene, config):
-        """The transform into the frame in which a scene is published, at the scene's stamp, and the name of that
-        frame."""
+        """The transform of a scene's local coordinates into the frame in which it is published, at the scene's stamp,
+        and the name of that frame."""
         frame_id, stamp = config.target_frame or scene.frame_id, Time(nanoseconds=scene.cloud.stamp_ns)
-        return self._transforms.lookup(frame_id, scene.frame_id, stamp, config.tf_timeout), frame_id
+        transform = self._transforms.lookup(frame_id, scene.frame_id, stamp, config.tf_timeout)
+        return transform.after(scene.cloud.placement), frame_id
 
     def highlight(self, highlights):
         """Replace the Highlights in ~/markers; each is shown as long as its object exists."""

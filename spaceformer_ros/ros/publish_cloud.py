@@ -31,7 +31,7 @@ def main():
     parser.add_argument("--period", type=float, default=0.0, help="seconds between repetitions; 0: publish once")
     options = parser.parse_args()
     try:
-        cloud = read_cloud(options.cloud, allow_gray=True).cloud.upright(options.up)
+        cloud = read_cloud(options.cloud, allow_gray=True).cloud.turned(options.up)
     except SpaceformerError as error:
         sys.exit(f"publish_cloud: {error}")
     rclpy.init()

@@ -27,7 +27,7 @@ async def find_objects(session, request, response):
     scene = _active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     position = await _reference_position(session, request, scene)
-    transform = await _lookup(session, request.target_frame, scene.frame_id)
+    transform = await _placement(session, request.target_frame, scene)
     found, approaches, reasons = await session.background.run(_find, session, request, scene, position)
     response.header = messages.to_header(scene, request.target_frame)
     response.matches = [
@@ -63,14 +63,15 @@ def _find(session, request, scene, position):
 def _approaches(scene, found, config, position):
     """Dict id -> Approach of the objects in a list of Answers, and a sentence for each object that has none.
 
-    config: SceneConfig.
+    config: SceneConfig; position: [3] metres of the robot in the scene's frame, or None.
     """
     approaches, reasons = {}, []
+    robot = None if position is None else scene.cloud.placement.inverse.apply(position)
     objects = {match.object.id: match.object for answer in found for match in answer.matches}
     for key, item in objects.items():
         try:
             approaches[key] = find_approach(
-                scene.cloud.xyz, item.box, config.approach_standoff, config.robot_radius, position
+                scene.cloud.xyz, item.box, config.approach_standoff, config.robot_radius, robot
             )
         except NoApproach as error:
             reasons.append(f"no approach to {item.label} {key}: {error}")
@@ -120,7 +121,7 @@ async def get_instances(session, request, response):
         if len(getattr(request, name)) > MAX_SELECTED:
             raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
     objects = _select(scene, request, session.settings.config.postprocess.score_threshold)
-    transform = await _lookup(session, request.target_frame, scene.frame_id)
+    transform = await _placement(session, request.target_frame, scene)
     response.result = messages.to_instance_array(
         scene, objects, transform, request.target_frame, request.with_embeddings
     )
@@ -151,7 +152,7 @@ async def get_instance_cloud(session, request, response):
     item = scene.find_id(request.id)
     if item is None:
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
-    transform = await _lookup(session, request.target_frame, scene.frame_id)
+    transform = await _placement(session, request.target_frame, scene)
     response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
     response.message = f"{item.label} {item.id}: {response.cloud.width} points"
 
@@ -173,6 +174,11 @@ def _active_scene(session):
     """The current Scene. Raises Refusal without one or while the node is not active."""
     session.require_active()
     return session.perception.require_scene()
+
+
+async def _placement(session, target, scene):
+    """The transform of a scene's local coordinates into `target`; empty: into the scene's frame."""
+    return (await _lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
 
 
 async def _lookup(session, target, source):

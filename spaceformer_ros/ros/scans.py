@@ -15,6 +15,7 @@ from rclpy.time import Time
 
 from .. import SpaceformerError
 from ..clouds.accumulator import VoxelMapAccumulator
+from ..clouds.origin import local_origin
 from ..clouds.point_records import DecodedCloud
 from .messages import decode_bytes, to_time
 from .transforms import TransformError
@@ -28,7 +29,7 @@ class Scans:
     def __init__(self, settings, transforms, counters, logger, on_map, on_unplaced, on_error):
         """Start the scan thread.
 
-        settings: Settings; the size of the map is read once.
+        settings: Settings; the size of the map and of its voxels are read once.
         transforms: TransformListener.
         counters: Counters.
         logger: of the node.
@@ -69,11 +70,14 @@ class Scans:
 
     def snapshot(self):
         """The map as a DecodedCloud in the fixed frame, one point per voxel. Raises SpaceformerError if it is empty."""
+        config = self._settings.config.input
         with self._map_lock:
             if not len(self._map):
                 raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
-            cloud = self._map.snapshot(self._settings.config.input.fixed_frame, self._stamp_ns).cloud
-        return DecodedCloud(replace(cloud, colored=self._colored), np.ones(len(cloud), dtype=bool))
+            origin = local_origin(self._map.origin, self._map.origin)
+            cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
+        cloud = replace(cloud, colored=self._colored).upright(config.input_up)
+        return DecodedCloud(cloud, np.ones(len(cloud), dtype=bool))
 
     def clear(self):
         """Drop the map and the waiting scans."""
@@ -112,11 +116,12 @@ class Scans:
 
     def _insert(self, raw):
         config = self._settings.config
-        cloud = decode_bytes(raw, config.input.allow_gray).cloud
+        cloud = decode_bytes(raw, config.input).cloud
         fixed, stamp = config.input.fixed_frame, Time.from_msg(to_time(cloud.stamp_ns))
         transform = self._transforms.lookup(fixed, cloud.frame_id, stamp, config.output.tf_timeout)
         with self._map_lock:
-            self._map.insert(transform.apply(cloud.xyz), cloud.rgb, cloud.stamp_ns * 1e-9)
+            self._map.roi = config.input.roi
+            self._map.insert(transform.after(cloud.placement).apply(cloud.xyz), cloud.rgb, cloud.stamp_ns * 1e-9)
             self._stamp_ns = cloud.stamp_ns
             self._colored &= cloud.colored
             self._counters.map_voxels = len(self._map)

@@ -3,6 +3,7 @@
 
 import functools
 import time
+from dataclasses import replace
 
 from . import health
 from .background import Background
@@ -125,13 +126,14 @@ class Session:
 
     def _decode(self, raw):
         """DecodedCloud of a message. Runs on the device thread."""
-        decoded = decode_bytes(raw, self.settings.config.input.allow_gray)
+        config = self.settings.config.input
+        decoded = decode_bytes(raw, config)
         if not decoded.cloud.frame_id:
             self._logger.warning(
                 "the cloud has no frame_id: results cannot be transformed; set it in the node that publishes the cloud",
                 throttle_duration_sec=60.0,
             )
-        return decoded
+        return replace(decoded, cloud=decoded.cloud.upright(config.input_up))
 
     def _on_map(self):
         """The accumulated map has grown. Runs on the scan thread."""

@@ -95,6 +95,7 @@ def _to_header(saved):
         "written_by": f"spaceformer_ros {__version__}",
         "map_id": saved.map_id,
         "frame_id": saved.cloud.frame_id,
+        "up": saved.cloud.up,
         "stamp_ns": int(saved.cloud.stamp_ns),
         "map_revision": int(saved.map_revision),
         "next_id": int(saved.next_id),
@@ -110,6 +111,7 @@ def _to_arrays(saved):
     instances, boxes = saved.instances, saved.instances.boxes
     occupancies = [occupancy or _EMPTY for occupancy in saved.occupancies]
     values = {
+        "map.origin": saved.cloud.origin,
         "points.xyz": saved.cloud.xyz,
         "points.rgb": saved.cloud.rgb,
         "points.voxel": instances.voxels.point_to_voxel,
@@ -140,7 +142,14 @@ def _from_parts(header, arrays):
         np.split(arrays[name], arrays["occupancies.ends"])[:-1] for name in ("occupancies.xyz", "occupancies.kind")
     )
     return SavedScene(
-        cloud=Cloud(arrays["points.xyz"], arrays["points.rgb"], header["frame_id"], header["stamp_ns"]),
+        cloud=Cloud(
+            arrays["points.xyz"],
+            arrays["points.rgb"],
+            header["frame_id"],
+            header["stamp_ns"],
+            origin=tuple(arrays["map.origin"].tolist()),
+            up=header["up"],
+        ),
         instances=Instances(
             voxels=VoxelMap(arrays["voxels.xyz"], arrays["points.voxel"], header["voxel_size"]),
             masks=tuple(np.split(arrays["masks.voxels"], arrays["masks.ends"])[:-1]),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers to "where is the X": ranks the objects of a scene for words, places and neighbours."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -80,6 +80,7 @@ def queries_for(texts, **conditions):
 
 def find_objects(scene, query, vectors):
     """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts."""
+    query = _in_local_coordinates(query, scene.cloud.placement.inverse)
     candidates = rank(scene, query.text, vectors)
     matches, reason = candidates, ""
     for keep, words in _filters(scene, query, vectors):
@@ -93,6 +94,13 @@ def find_objects(scene, query, vectors):
     if not candidates:
         reason = "the scene has no objects"
     return Answer(query.text, matches[: query.max_results], reason)
+
+
+def _in_local_coordinates(query, transform):
+    """The query with its positions moved by the RigidTransform of the scene's frame into local coordinates."""
+    position = None if query.position is None else transform.apply(query.position)
+    region = query.region and (transform.apply(query.region[0]), query.region[1])
+    return replace(query, position=position, region=region)
 
 
 def summary(answers):

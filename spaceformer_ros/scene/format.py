@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..clouds.cloud import UPRIGHT
 from .columns import MAX_COUNT, MAX_METRES, MAX_NS, Column, columns_of
 from .objects import SceneObject
 from .occupancy import SURROUNDINGS
 
-KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 3
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 4
 MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
 MAX_TEXT = 2000  # characters of a text in the header
 MAX_SIZE = 1000.0  # metres of a side of a box
@@ -20,6 +21,7 @@ METRES, SHARE, COUNT = (-MAX_METRES, MAX_METRES), (0, 1), (0, MAX_COUNT)
 
 # Sizes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks, P points of all occupancies.
 ARRAYS = {
+    "map.origin": Column(np.float64, (3,), "where the local coordinates of all positions begin in the frame", METRES),
     "points.xyz": Column(np.float32, ("N", 3), "positions of the points that the network segmented", METRES),
     "points.rgb": Column(np.uint8, ("N", 3), "their colours"),
     "points.voxel": Column(np.int32, ("N",), "the voxel that contains each point, a row of `voxels.xyz`"),
@@ -76,7 +78,8 @@ HEADER = {
     "version": HeaderField(int, f"{VERSION}; any other is refused"),
     "written_by": HeaderField(str, "name and version of the program"),
     "map_id": HeaderField(str, "name of the map, empty if it has none"),
-    "frame_id": HeaderField(str, "frame of all positions"),
+    "frame_id": HeaderField(str, "frame of the map"),
+    "up": HeaderField(str, f"axis of the frame that is the local z axis: {', '.join(UPRIGHT)}"),
     "stamp_ns": HeaderField(int, "stamp of the cloud", (-MAX_NS, MAX_NS)),
     "map_revision": HeaderField(int, "number of results, from 1", (1, MAX_COUNT)),
     "next_id": HeaderField(int, "all ids ever given are lower, also those of removed objects", (1, MAX_COUNT)),
@@ -98,6 +101,7 @@ def check_header(header, max_count=MAX_COUNT):
         if field.limits:
             low, high = _limits(field.limits, max_count)
             _require(low <= value <= high, f"{name} is {value}, expected {low} to {high}")
+    _require(header["up"] in UPRIGHT, f"up is {header['up'][:10]!r}, expected one of {', '.join(UPRIGHT)}")
     texts = {name: header[name] for name in ("written_by", "map_id", "frame_id")}
     texts |= {f"model.{name}": header["model"][name] for name in ("name", "sha256", "text_model")}
     labels = (*header["labels"], *header["vocabulary"]["labels"], *header["vocabulary"]["background"])

@@ -19,7 +19,7 @@ MAX_WEIGHT = 20.0  # of a mean feature, in certain observations: with a bound, n
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One object of the map. Positions in the scene's frame; scores in [0, 1].
+    """One object of the map. Positions in the local coordinates of the scene's cloud; scores in [0, 1].
 
     The fields made by `saved` are stored in scene files as well, and described there.
     """
@@ -83,8 +83,12 @@ class Scene:
 
     @property
     def frame_id(self):
-        """Frame of all positions."""
+        """Frame of the cloud, into which `cloud.placement` maps all positions."""
         return self.cloud.frame_id
+
+    def box_in_frame(self, item):
+        """The OrientedBox of a SceneObject in the scene's frame, whose z axis must be up."""
+        return item.box.moved(self.cloud.placement)
 
     def published(self, score_threshold):
         """Objects that are not background and reach the threshold, sorted by objectness x mask score, highest first."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..clouds.origin import is_near
 from .absence import missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
 from .matching import UNMATCHED, associate
@@ -54,7 +55,15 @@ class SceneStore:
     def _forget(self):
         self.scene = None
         self.complete = None
-        self._by_frame = {}  # the last complete Scene of each frame, the latest last
+        self._by_frame = {}  # `Cloud.coordinates` -> the last complete Scene in them, the latest last
+
+    def in_known_coordinates(self, cloud):
+        """The cloud relative to the origin of the last scene in its frame, where float32 can resolve it there."""
+        for scene in reversed(self._by_frame.values()):
+            known = scene.cloud
+            if (known.frame_id, known.up) == (cloud.frame_id, cloud.up) and is_near(known.origin, cloud.origin):
+                return cloud.at_origin(known.origin)
+        return cloud
 
     def update(self, cloud, instances, space, config, map_id="", partial=False):
         """Label new instances, continue known objects, and replace the scene. Returns the new Scene.
@@ -73,7 +82,7 @@ class SceneStore:
         # Labels are needed twice: tracking compares those of this view with known ones; afterwards the features are
         # means over all views, and may have another label.
         objects = label_objects(new_objects(cloud, instances, cloud_occupancy), instances.features, space)
-        before = self._by_frame.get(cloud.frame_id)
+        before = self._by_frame.get(cloud.coordinates)
         if before:
             objects, instances = _continued(before, objects, instances, cloud_occupancy, config, partial)
         objects = label_objects(self._with_ids(objects, cloud, instances), instances.features, space)
@@ -87,8 +96,8 @@ class SceneStore:
     def _complete(self, scene):
         """Make a Scene the newest complete one."""
         self.complete = scene
-        self._by_frame.pop(scene.frame_id, None)
-        self._by_frame[scene.frame_id] = scene
+        self._by_frame.pop(scene.cloud.coordinates, None)
+        self._by_frame[scene.cloud.coordinates] = scene
         while len(self._by_frame) > MAX_FRAMES:
             del self._by_frame[next(iter(self._by_frame))]
 
@@ -120,7 +129,7 @@ class SceneStore:
         """Dict row -> id of the instances that a partial scene of this cloud has shown as new, in the same rows."""
         if self.scene is None or not self.scene.partial or self.scene.cloud is not cloud:
             return {}
-        before = self._by_frame.get(cloud.frame_id)
+        before = self._by_frame.get(cloud.coordinates)
         old = {item.id for item in before.objects} if before else set()
         new = [item for item in self.scene.objects if item.id not in old and item.row < len(instances)]
         masks = self.scene.instances.masks
@@ -133,8 +142,8 @@ class SceneStore:
     def relabel(self, space):
         """Label all scenes by another LabelSpace. Returns the current Scene, or None if there is none."""
         same = self.scene is self.complete
-        self._by_frame = {frame_id: scene.relabelled(space) for frame_id, scene in self._by_frame.items()}
-        self.complete = self.complete and self._by_frame[self.complete.frame_id]
+        self._by_frame = {key: scene.relabelled(space) for key, scene in self._by_frame.items()}
+        self.complete = self.complete and self._by_frame[self.complete.cloud.coordinates]
         self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 

@@ -32,10 +32,10 @@ class MapGrid:
     def update(self, cloud, max_voxels):
         """VoxelGrid of a Cloud, its Alignment, and whether this is the last map with the same Alignment.
 
-        It is if both are in the same frame and have more than `max_voxels` voxels; otherwise the cloud gets an
+        It is if both have the same coordinates and more than `max_voxels` voxels; otherwise the cloud gets an
         Alignment of its own.
         """
-        same_map = self._cloud is not None and self._cloud.frame_id == cloud.frame_id
+        same_map = self._cloud is not None and self._cloud.coordinates == cloud.coordinates
         if same_map:
             grid = self._regrid(cloud)
         if not same_map or len(grid) <= max_voxels:

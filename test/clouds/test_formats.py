@@ -264,7 +264,7 @@ def test_mesh(tmp_path):
 def test_a_cloud_without_color_stays_without(tmp_path, suffix):
     (tmp_path / "a.xyz").write_text("1 2 3\n4 5 6\n")
     cloud = read_cloud(tmp_path / "a.xyz", allow_gray=True).cloud
-    write_cloud(tmp_path / f"b.{suffix}", cloud.upright("y"), {"label": np.array([1, 2])})
+    write_cloud(tmp_path / f"b.{suffix}", cloud.turned("y"), {"label": np.array([1, 2])})
     with pytest.raises(SpaceformerError, match="no colour"):
         read_cloud(tmp_path / f"b.{suffix}")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.paths import ROOT
 
-from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.synthetic import make_room
@@ -37,20 +37,31 @@ def test_plausible_maps_have_no_remarks(rooms):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda cloud: moved(cloud, cloud.xyz * 1000), "scale it by 0.001"),
-        (lambda cloud: moved(cloud, cloud.xyz * 100), "scale it by 0.01"),
+        (lambda cloud: moved(cloud, cloud.xyz * 1000), "set input_scale to 0.001"),
+        (lambda cloud: moved(cloud, cloud.xyz * 100), "set input_scale to 0.01"),
         (lambda cloud: moved(cloud, cloud.xyz * 0.4), "its scale is wrong"),
-        (lambda cloud: moved(cloud, cloud.xyz * (1, -1, -1)), "z (up|points up)"),
+        (lambda cloud: moved(cloud, cloud.xyz * (1, -1, -1)), "z does not (look like|point up).*set input_up to -z "),
+        (lambda cloud: moved(cloud, cloud.xyz @ [[1, 0, 0], [0, 0, 1], [0, -1, 0]]), "set input_up to -y "),
+        (lambda cloud: moved(cloud, cloud.xyz[:, [2, 0, 1]]), "set input_up to x "),
         (lambda cloud: thinned(cloud, 0.2), "publish a denser map"),
         (lambda cloud: dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128)), "one colour only"),
     ],
-    ids=["millimetres", "centimetres", "0.4 scale", "upside down", "sparse", "grey"],
+    ids=["millimetres", "centimetres", "0.4 scale", "upside down", "camera", "on its side", "sparse", "grey"],
 )
 def test_implausible_clouds_are_reported_with_advice(rooms, change, text):
     for cloud in rooms:
         remarks = plausibility_remarks(change(cloud), VOXEL)
         assert len(remarks) == 1
         assert re.search(text, str(remarks[0]))
+
+
+def test_what_is_proposed_makes_the_map_plausible(rooms):
+    for up in UPRIGHT:
+        cloud = moved(rooms[0], rooms[0].xyz @ UPRIGHT[up])  # as a map whose axis `up` points up
+        assert plausibility_remarks(cloud.upright(up), VOXEL) == ()
+        for wrong in {"z", "-y"} - {up}:
+            remarks = plausibility_remarks(cloud.upright(wrong), VOXEL)
+            assert all(f"set input_up to {up} " in str(remark) for remark in remarks)
 
 
 def test_a_map_without_a_floor_is_reported(rng):
@@ -73,4 +84,4 @@ def test_few_points_are_not_checked(rooms):
 def test_real_clouds(name, up, plausible):
     if not (SHARED / name).is_file():
         pytest.skip(f"{name} is not next to the repository")
-    assert (plausibility_remarks(read_cloud(SHARED / name).cloud.upright(up), VOXEL) == ()) == plausible
+    assert (plausibility_remarks(read_cloud(SHARED / name).cloud.turned(up), VOXEL) == ()) == plausible

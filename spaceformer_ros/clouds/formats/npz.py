@@ -96,4 +96,4 @@ def _parse_array(file, size):
 def write_npz(path, cloud, extra):
     """Compressed NPZ with xyz, for coloured clouds rgb, and the extra arrays."""
     colors = {"rgb": cloud.rgb} if cloud.colored else {}
-    np.savez_compressed(path, xyz=cloud.xyz, **colors, **extra)
+    np.savez_compressed(path, xyz=cloud.in_frame(), **colors, **extra)

@@ -179,7 +179,7 @@ def _read_text(text, header, held):
 
 def write_pcd(path, cloud, extra):
     """Binary PCD with x, y, z, for coloured clouds rgb, and the extra fields."""
-    columns = dict(zip("xyz", cloud.xyz.T))
+    columns = dict(zip("xyz", cloud.in_frame().T))
     if cloud.colored:
         columns["rgb"] = pack_color(cloud.rgb)
     columns.update({name: np.asarray(column) for name, column in extra.items()})

@@ -287,7 +287,7 @@ def _parse_rows(text, vertices):
 
 def write_ply(path, cloud, extra):
     """Binary little-endian PLY with x, y, z, for coloured clouds red, green, blue, and the extra properties."""
-    columns = dict(zip("xyz", cloud.xyz.T))
+    columns = dict(zip("xyz", cloud.in_frame().T))
     if cloud.colored:
         columns.update(zip(("red", "green", "blue"), cloud.rgb.T))
     columns.update({name: _ply_column(name, column) for name, column in extra.items()})
