@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every setting of the package: its one default, its unit and range, and what it means.
+"""All settings of the package with default, unit, range and description.
 
-The ROS parameters, config/params.yaml, docs/parameters.md and the command line are made from these classes.
-Field names are unique over all groups, because they are the ROS parameter names.
+ROS parameters, config/params.yaml, docs/parameters.md and command-line settings are generated from these classes.
+Field names are unique over all groups, because they are the names of the ROS parameters.
 """
 
 import difflib
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, fields, replace
 from . import SpaceformerError
 
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
-KIND_NAMES = {str: "strings", float: "numbers"}  # of the items of lists
+KIND_NAMES = {str: "strings", float: "numbers"}  # for the items of lists
 EXAMPLES = {str: 'such as ["sofa", "chair"]', float: "such as [0.0, 0.0, 0.0, 5.0, 5.0, 3.0]"}
-MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # with examples
-MAX_MARKER_TEXT = 200  # characters of the format
+MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # key -> example value
+MAX_MARKER_TEXT = 200  # characters
 
 
 def setting(default, text, unit="", low=None, high=None, choices=None, dynamic=True):
@@ -58,7 +58,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """Which clouds are processed, and how they are prepared for the network."""
+    """The input: subscription, accumulation of scans, limits."""
 
     input_qos: str = fixed(
         "auto",
@@ -102,7 +102,7 @@ class InputConfig:
     allow_gray: bool = setting(False, "accept clouds without colour, as mid-grey, instead of refusing them")
     max_points: int = setting(
         30_000_000,
-        "maximum points of a cloud; of larger ones every k-th point is used, with a warning",
+        "maximum number of points of a cloud; larger clouds are subsampled (every k-th point), with a warning",
         low=1000,
         high=10**8,
     )
@@ -128,7 +128,7 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class TilingConfig:
-    """Maps that are too large for one run of the network are processed in overlapping tiles."""
+    """Large maps: those that do not fit into one run of the network are processed in overlapping tiles."""
 
     tile_voxels: int = setting(
         0,
@@ -161,20 +161,20 @@ class TilingConfig:
 
 @dataclass(frozen=True)
 class PostprocessConfig:
-    """From masks to instances. Defaults: the settings of the published release."""
+    """Postprocessing of masks. Defaults are the settings of the published release."""
 
     objectness_threshold: float = setting(0.0, "queries with a lower objectness are dropped", low=0.0, high=1.0)
     mask_threshold: float = setting(0.0, "a voxel is inside a mask if its mask logit is higher", low=-20.0, high=20.0)
     min_points: int = setting(20, "masks with fewer points are dropped", low=1, high=10**7)
     nms_iou: float = setting(
         -1.0,
-        "of two masks with a higher IoU only the better one is kept; 1: keep all; negative: the value of the "
-        "checkpoint, 0.7 for the released one",
+        "of two masks with a higher IoU, only the better one is kept; 1: all are kept; negative: the value stored in "
+        "the checkpoint, 0.7 for the released one",
         low=-1.0,
         high=1.0,
     )
     split_components: bool = setting(False, "split masks into spatially separate parts (DBSCAN with min_points 1)")
-    split_distance: float = setting(0.95, "smallest gap between separate parts", unit="m", low=0.01, high=100.0)
+    split_distance: float = setting(0.95, "minimum gap between separate parts", unit="m", low=0.01, high=100.0)
     max_instances: int = setting(10_000, "maximum number of instances of the map, best first", low=1, high=100_000)
     score_threshold: float = setting(
         0.05, "objects with a lower score (objectness x mask score x label score) are not published", low=0.0, high=1.0
@@ -183,10 +183,10 @@ class PostprocessConfig:
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """The labels of instances."""
+    """The labels that instances can have."""
 
     vocabulary: tuple = setting(
-        ("",), 'labels, synonyms joined by "|" ("sofa|couch"); one empty string: the labels of vocabulary_file'
+        ("",), 'labels, synonyms joined by "|" ("sofa|couch"); a single empty string: the labels of vocabulary_file'
     )
     background_labels: tuple = setting(
         ("",), "labels that are matched but not published, such as wall; one empty string: those of vocabulary_file"
@@ -198,29 +198,30 @@ class VocabularyConfig:
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """How objects keep their identity from one inference to the next, and defaults of queries."""
+    """Tracking of objects from one inference to the next, and defaults of queries."""
 
     track_iou: float = setting(
-        0.2, "an instance continues the object that it overlaps by more than this voxel IoU", low=0.0, high=1.0
+        0.2, "minimum voxel IoU with a known object for an instance to continue it", low=0.0, high=1.0
     )
     track_distance: float = setting(
         0.5,
-        "without overlap, it continues an object of the same label or feature within this distance of its centre",
+        "without overlap, an instance continues a known object with the same label or a similar feature if their "
+        "centres are closer than this",
         unit="m",
         low=0.0,
         high=100.0,
     )
     fade_views: int = setting(
         3,
-        "an object is removed after this many inferences that saw its location without finding it; if the location is "
-        "still occupied, an inference counts as 1/4; if the cloud does not cover it, as 0",
+        "an object is removed after this many inferences whose cloud covers its location but in which it was not "
+        "found; an inference counts as 1/4 if the location is still occupied",
         low=1,
         high=1000,
     )
     outside_maps: int = setting(
         30,
-        "an object is removed after this many maps in a row that have no point within 2 m of it: the map was replaced. "
-        "Until then its matches say that it is not in the current map",
+        "an object is removed after this many consecutive maps without a point within 2 m of it; until then, results "
+        "mark it as not in the current map",
         low=1,
         high=100_000,
     )
@@ -228,7 +229,7 @@ class SceneConfig:
         5, "maximum number of matches of find_objects if the request leaves it at 0", low=1, high=10_000
     )
     min_match_score: float = setting(
-        0.1, "find_objects drops matches below this score if the request leaves min_score at 0", low=0.0, high=1.0
+        0.1, "minimum score of matches of find_objects if the request leaves min_score at 0", low=0.0, high=1.0
     )
     approach_standoff: float = setting(
         0.6,
@@ -245,7 +246,7 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class StorageConfig:
-    """Saved scenes."""
+    """Saving and loading of scenes."""
 
     data_dir: str = fixed("", "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros")
     scene_file: str = fixed(
@@ -254,7 +255,7 @@ class StorageConfig:
     )
     allow_any_path: bool = fixed(False, "allow ~/save and ~/load to use paths outside data_dir")
     load_on_start: bool = fixed(
-        False, "load scene_file when the node is configured; a file that cannot be used is reported"
+        False, "load scene_file when the node is configured; if it cannot be used, the node reports that and starts"
     )
     save_on_shutdown: bool = setting(False, "save the scene to scene_file on deactivate, cleanup, shutdown and signals")
     load_frame: str = setting(
@@ -264,7 +265,7 @@ class StorageConfig:
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """What is published, and how it is drawn."""
+    """Published results: frame, colours, markers."""
 
     target_frame: str = setting("", "frame of all published results, through TF; empty: the frame of the cloud")
     tf_timeout: float = setting(0.2, "maximum time to wait for a transform", unit="s", low=0.0, high=5.0)
@@ -275,8 +276,8 @@ class OutputConfig:
     )
     label_background: bool = setting(
         False,
-        "field label of labeled_cloud: also on points of background labels (wall, floor, ceiling), which follow the "
-        "labels in the numbering; their instance_id stays 0",
+        "also set the field label of labeled_cloud on points of background labels (wall, floor, ceiling), which are "
+        "numbered after the other labels; their instance_id stays 0",
     )
     labeled_cloud_max_points: int = setting(
         300_000,
@@ -292,7 +293,7 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class NodeConfig:
-    """Start, limits and diagnostics of the node."""
+    """The node: start, limits and diagnostics."""
 
     autostart: bool = fixed(True, "configure and activate at start; false: wait for a lifecycle manager")
     max_queries_per_second: float = setting(
@@ -303,7 +304,7 @@ class NodeConfig:
     )
     max_processing_time: float = setting(
         60.0,
-        "diagnostics warn if an inference takes longer, and report an error after 3 in a row",
+        "diagnostics warn if an inference takes longer, and report an error after 3 consecutive ones",
         unit="s",
         low=0.01,
         high=86400.0,
@@ -312,7 +313,7 @@ class NodeConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All groups together."""
+    """All settings, by group."""
 
     model: ModelConfig = ModelConfig()
     input: InputConfig = InputConfig()
@@ -336,7 +337,7 @@ class Config:
 
 
 class Settings:
-    """The Config in use while a node runs, shared by everything that follows it.
+    """The Config in use while a node runs, shared by all its parts.
 
     `config` is replaced as a whole: read it once for one operation.
     """
@@ -364,13 +365,13 @@ def find_setting(name):
 
 
 def suggestion(name):
-    """ ", did you mean ...?" with the most similar name of a setting, or "" if none is similar."""
+    """Text ", did you mean ...?" with the most similar setting, or "" if none is similar."""
     similar = difflib.get_close_matches(name, [info.name for _, info in all_settings()], 1)
     return f", did you mean {similar[0]!r}?" if similar else ""
 
 
 def check_value(info, value):
-    """`value` in the setting's type and inside its range. Raises SpaceformerError that names all three."""
+    """`value` converted to the setting's type. Raises SpaceformerError for a wrong type or a value out of range."""
     if info.type is tuple:
         return _check_list(info, value)
     if info.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -386,7 +387,7 @@ def check_value(info, value):
 
 
 def _check_list(info, value):
-    """As `check_value`, for a list. Integers are accepted for numbers."""
+    """`check_value` for a list. Integers are accepted as numbers."""
     kind = type(info.default[0])
     if not isinstance(value, (list, tuple)):
         raise SpaceformerError(f"{info.name}: {value!r} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
@@ -398,7 +399,7 @@ def _check_list(info, value):
 
 
 def check_together(config):
-    """Rules that concern more than one number. Raises SpaceformerError."""
+    """Check the constraints between several values. Raises SpaceformerError."""
     roi = config.input.roi
     if len(roi) != 6:
         raise SpaceformerError(f"roi: {len(roi)} numbers, expected 6: min x, y, z, max x, y, z")
@@ -408,7 +409,7 @@ def check_together(config):
 
 
 def check_marker_text(text):
-    """Raises SpaceformerError unless a text can be formatted with the four keys and stays short."""
+    """Raise SpaceformerError unless a format has only the known keys and gives a short text."""
     keys = f"keys: {', '.join(MARKER_KEYS)}"
     try:
         parts = list(string.Formatter().parse(text))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Result of one inference: masks on voxels, their scores, features and boxes, and the voxel of every input point."""
+"""Result of one inference: masks on voxels with scores, features and boxes, and the voxel of every input point."""
 
 import functools
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Masks:
 
     @property
     def columns(self):
-        """The columns besides `rows`, in the order of the constructor."""
+        """All columns except `rows`, in the order of the constructor."""
         return self.objectness, self.mask_score, self.features
 
     @property
@@ -117,7 +117,7 @@ class Instances:
         )
 
     def with_rows(self, other, masks):
-        """These instances, followed by those of `other` with `masks`, which refer to these voxels, as their masks."""
+        """These instances, followed by those of `other` with their masks replaced by `masks`, rows of these voxels."""
         columns = ("objectness", "mask_score", "features", "centroids")
         joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in columns}
         counts = self.voxels.point_counts

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cloud in, scene out: segment a cloud, label its objects, follow them from cloud to cloud, answer queries.
+"""From a cloud to a scene: segment it, label its objects, track them from cloud to cloud, answer queries.
 
-Without ROS: the node and the command line call this module. `build_pipeline` loads what a Config names.
+Independent of ROS: both the node and the command line use this module. `build_pipeline` loads everything it needs.
 """
 
 import functools
@@ -44,7 +44,7 @@ class Outcome:
 
 
 class Observer:
-    """Follows `Pipeline.process` while it runs. The default does nothing."""
+    """Receives the progress of `Pipeline.process`. The methods of this base class do nothing."""
 
     def on_progress(self, text):
         """Called with a sentence at the start and before each tile of a large map."""
@@ -58,7 +58,7 @@ class Observer:
 
 
 class Pipeline:
-    """Clouds to scenes, vocabulary changes, and answers.
+    """Turns clouds into scenes, changes the vocabulary, and answers queries.
 
     `process` is for one thread, which owns the device. `set_vocabulary`, `clear`, `embed`, `find`, `save` and `load`
     may be called from other threads meanwhile: they use the text model and immutable snapshots only.
@@ -85,7 +85,7 @@ class Pipeline:
 
     @property
     def scene(self):
-        """The current Scene, perhaps a partial one, or None."""
+        """The current Scene, which may be partial, or None."""
         return self.store.scene
 
     @property
@@ -99,7 +99,7 @@ class Pipeline:
         return self.store.epoch
 
     def process(self, cloud, stopwatch=None, scene_epoch=None, observer=None):
-        """Segment a Cloud, label and follow its objects. Returns an Outcome.
+        """Segment a Cloud, label and track its objects. Returns an Outcome.
 
         stopwatch: Stopwatch that receives the seconds per stage;
         scene_epoch: `scene_epoch` at the arrival of the cloud, None for now. A cloud from before the last `clear`
@@ -113,7 +113,7 @@ class Pipeline:
         scene_epoch = self.scene_epoch if scene_epoch is None else scene_epoch
         self._check_epoch(scene_epoch)
 
-        # Keep the region of interest, thin out very large clouds, and check whether the network can use the rest.
+        # Crop to the region of interest, subsample very large clouds, and check whether they are plausible maps.
         cloud, remarks = select_points(self.store.in_known_coordinates(cloud), self.config.input)
         plausibility = tuple(map(str, plausibility_remarks(cloud, self.segmenter.voxel_size)))
         text = f"segmenting {len(cloud)} points"
@@ -156,7 +156,7 @@ class Pipeline:
             return self.space
 
     def clear(self):
-        """Forget the scene and discard the result of a running `process`. Returns the Scene that was there, or None."""
+        """Drop the scene and discard the result of a running `process`. Returns the old Scene, or None."""
         with self.store.lock:
             scene = self.scene
             self.store.clear()
@@ -177,7 +177,7 @@ class Pipeline:
     def save(self, path):
         """Write the last complete scene to a file, atomically. Returns (Scene, number of bytes).
 
-        Raises StorageError NO_MAP_YET or WRITE_FAILED; an existing file is kept then.
+        Raises StorageError NO_MAP_YET or WRITE_FAILED; an existing file is then kept.
         """
         with self.store.lock:
             scene, saved = self.store.complete, self.store.export(self.model)
@@ -191,7 +191,7 @@ class Pipeline:
         map_id: the expected map; empty: the setting map_id, if any;
         frame_id: the expected frame; empty: the setting load_frame, else the frame of the current scene, if any.
 
-        Raises StorageError with the codes of `read_scene` and `check_expected`; the current scene is kept then.
+        Raises StorageError with the codes of `read_scene` and `check_expected`; the current scene is then kept.
         """
         saved = read_scene(path)
         with self.store.lock:
@@ -227,7 +227,7 @@ class Pipeline:
 
 
 def build_pipeline(config, on_progress=None):
-    """The Pipeline of a Config, with everything loaded.
+    """The Pipeline of a Config, with network, text model and vocabulary loaded.
 
     config: Config, or Settings that change at run time;
     on_progress: called with a sentence before each slow step.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files: where they are, reading them with a bound, replacing them atomically, hashing them."""
+"""Files: default folders, bounded reading, atomic replacement, hashes."""

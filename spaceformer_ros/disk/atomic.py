@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Atomic replacement: after a crash or a full disk a path holds the complete old or the complete new file.
+"""Atomic replacement: after a crash or a full disk, the path contains the complete old or the complete new file.
 
-A new file is written under a partial name, `.<name>.<random>.part`, and renamed when it is complete and on the disk.
-A lock marks partial files in use, so that those of killed writers are recognised and removed by the next writer.
+A new file is written under a temporary name, `.<name>.<random>.part`, and renamed once it is complete and synchronised
+to the disk. Its writer holds a lock on it, so the next writer can recognise and remove the files of killed writers.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ from .folders import open_folder
 
 @contextlib.contextmanager
 def replacing(path):
-    """Context manager: a path to write to, which replaces `path` at the end, or is removed on an error.
+    """Context manager: a temporary path to write to; it replaces `path` at the end, or is removed after an error.
 
-    For libraries that write to a path of their own. Raises OSError.
+    For libraries that open the file themselves. Raises OSError.
     """
     path = pathlib.Path(path)
     with open_folder(path.parent) as folder, _partial_file(folder, path.name) as (partial, _):
         yield path.parent / partial
-        with open(path.parent / partial, "rb") as file:  # the library may have put another file there
+        with open(path.parent / partial, "rb") as file:  # the library may have replaced the file
             os.fsync(file.fileno())
         _rename(folder, partial, path.name)
 
 
 def replace_file(path, buffers, follow_links=True):
-    """Replace the file `path` by these buffers of bytes. Raises OSError; then the old file is unchanged.
+    """Replace the content of the file `path` by buffers of bytes. Raises OSError and leaves the old file unchanged.
 
     The folder is created if it is missing. follow_links: whether the path of the folder may contain symbolic links.
     """
@@ -46,7 +46,7 @@ def replace_file(path, buffers, follow_links=True):
 
 
 def move_file(source, target):
-    """Rename a finished file to `target`, on the same file system, once its content is on the disk. Raises OSError."""
+    """Synchronise a finished file to the disk and rename it to `target` on the same file system. Raises OSError."""
     with open(source, "rb") as file:
         os.fsync(file.fileno())
     os.replace(source, target)
@@ -82,11 +82,11 @@ def _create(folder, name):
             continue
         if _lock(descriptor) and _is_file(folder, partial, descriptor):
             return partial, descriptor
-        os.close(descriptor)  # another writer took it for abandoned before it was locked
+        os.close(descriptor)  # another writer removed it as abandoned before it was locked
 
 
 def _lock(descriptor):
-    """Lock a file if nobody else has. Returns whether nobody has; file systems without locks have none."""
+    """Try to lock a file. Returns False if another process holds the lock; True if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -109,7 +109,7 @@ def _remove_abandoned(folder, name):
     """Remove partial files of `name` that no running writer has locked."""
     for entry in os.listdir(folder):
         if entry.startswith(f".{name}.") and entry.endswith(".part"):
-            with contextlib.suppress(OSError):  # a link, a file of somebody else: not in the way of a new name
+            with contextlib.suppress(OSError):  # links and files of other users stay: the new name differs
                 descriptor = os.open(entry, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,9 +124,9 @@ def _write_all(descriptor, view):
 
 
 def _sync(folder):
-    """Make renames in a folder last through a power cut. Raises OSError if the disk fails."""
+    """Synchronise a folder, so that renames in it survive a power failure. Raises OSError if the disk fails."""
     try:
         os.fsync(folder)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, such as some network ones
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not supported by some (network) file systems
             raise

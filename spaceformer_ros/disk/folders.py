@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open folders, so that files are found where their path was checked, whatever is renamed or linked meanwhile."""
+"""Open folders by descriptor, so that a path that was checked cannot be redirected by later renames or links."""
 
 import contextlib
 import os
@@ -45,6 +45,6 @@ def _open_or_create(name, flags, folder, create):
     except FileNotFoundError:
         if not create:
             raise
-    with contextlib.suppress(FileExistsError):  # somebody else was faster
+    with contextlib.suppress(FileExistsError):  # another process created it first
         os.mkdir(name, dir_fd=folder)
     return os.open(name, flags, dir_fd=folder)

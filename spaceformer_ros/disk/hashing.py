@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hashes of files, read block by block."""
+"""Hashes of files, which are read in blocks."""
 
 import hashlib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths: configuration of the package, cache and data of the user."""
+"""Standard paths: configuration files of the package, cache and data folders of the user."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ def find_config(name):
     for path in candidates:
         if path.is_file():
             return path
-    raise SpaceformerError(f"{name} of this package is nowhere below {here}: install the package again")
+    raise SpaceformerError(f"{name} of this package is missing (searched from {here}): install the package again")
 
 
 def cache_folder(config):

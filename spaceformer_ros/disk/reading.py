@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading files that somebody else may have made: regular files of bounded size only, nothing that blocks."""
+"""Read untrusted files: only regular files of bounded size, without blocking on pipes or devices."""
 
 import contextlib
 import errno
@@ -52,7 +52,7 @@ def read_regular_file(path, max_bytes, follow_links=True):
 
 
 def read_exactly(file, size):
-    """The next `size` bytes of a file (bytearray), fewer where it ends before that."""
+    """The next `size` bytes of a file (bytearray), fewer at its end."""
     content = bytearray(size)
     view, position = memoryview(content), 0
     while position < size and (count := file.readinto(view[position:])):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text, JSON and yaml from files that somebody else wrote: bounded in size, depth and time."""
+"""Read untrusted text, JSON and yaml files with limits on size, nesting and time."""
 
 import json
 
@@ -28,9 +28,9 @@ def read_json(path, max_bytes=MAX_BYTES):
 
 
 def read_yaml(path, max_bytes=MAX_BYTES):
-    """The content of a yaml file; text that is not yaml raises. Raises SpaceformerError.
+    """The content of a yaml file. Raises SpaceformerError, also for invalid yaml.
 
-    Aliases are refused: a few hundred bytes of them can stand for gigabytes.
+    Aliases are refused, because a few hundred bytes of them can expand to gigabytes.
     """
     import yaml
 
@@ -43,7 +43,7 @@ def read_yaml(path, max_bytes=MAX_BYTES):
 
 
 def _check_events(events):
-    """Refuse aliases and deep nesting before anything is built: loading is recursive, parsing is not."""
+    """Refuse aliases and deep nesting before the document is built: building is recursive, parsing is not."""
     import yaml
 
     depth = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The classes that are evaluated: of a file, of a known benchmark, or those in the ground truth."""
+"""The evaluated classes: from a file, from a known benchmark, or all classes of the ground truth."""
 
 import ast
 import contextlib
@@ -25,7 +25,7 @@ SCANNET = dict(
 
 
 class Classes:
-    """Names of classes and their index. A fixed set has these only; an open set adds each name that is asked for."""
+    """Class names and their indices. A fixed set never changes; an open set adds every name that is looked up."""
 
     def __init__(self, entries=None, groups=None):
         """entries: dict id -> "name" or "name|synonym", or None for an open set; groups: dict such as head -> names.

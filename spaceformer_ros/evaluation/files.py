@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the instances of one sample: coloured clouds with label columns, and arrays in NPZ.
+"""Read the instances of one sample from coloured clouds with label columns, or from arrays in NPZ files.
 
 Predictions and ground truth have the same formats, described at `read_columns` and `read_masks`. JSON next to a file
 (`<scene>.json`, as `spaceformer segment` and `spaceformer rooms` write it) has the classes and the boxes.
@@ -187,7 +187,7 @@ def _point_classes(arrays, instance, kinds, label):
 
 
 def _classes(ids, masks, described, label):
-    """Class of each instance: as described, or the label of most of its points."""
+    """Class of each instance: from the description, or the label of most of its points."""
     if described is not None:
         return tuple(described[i].name for i in ids.tolist())
     if label is None:
@@ -197,7 +197,7 @@ def _classes(ids, masks, described, label):
 
 
 def _score(mask, described, instance_id, score):
-    """Score of an instance: of its points if they have one, else as described, else 1."""
+    """Score of an instance: from its points, otherwise from the description, otherwise 1."""
     if score is not None and len(mask):
         return score[mask[0]]
     known = described[int(instance_id)].score if described is not None else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs of prediction and ground truth: matching of files, and conversion to arrays on the same points."""
+"""Pair predictions with ground truth: match files by name and convert them to arrays on the same points."""
 
 import pathlib
 from dataclasses import replace

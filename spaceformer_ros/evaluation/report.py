@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of one sample, and the report of all samples: rows of a table, JSON and CSV."""
+"""Metrics of one sample, and the report of all samples as table rows, JSON and CSV."""
 
 import csv
 import json

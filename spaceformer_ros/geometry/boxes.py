@@ -40,7 +40,7 @@ class OrientedBox:
         return (np.abs(local) <= np.asarray(self.size) / 2 + margin).all(axis=1)
 
     def iou(self, other):
-        """Intersection over union of two boxes by volume, in [0, 1]; 0 where both have none."""
+        """Intersection over union of two boxes by volume, in [0, 1]; 0 if both volumes are 0."""
         import shapely
 
         ground = shapely.intersection(shapely.Polygon(self.corners[:4, :2]), shapely.Polygon(other.corners[:4, :2]))
@@ -56,7 +56,7 @@ class OrientedBox:
 
     @classmethod
     def fit(cls, xyz):
-        """The upright box of least ground area around points: xyz [N, 3], N >= 1.
+        """The upright box of minimum ground area around points: xyz [N, 3], N >= 1.
 
         The longer ground side is the x axis and yaw lies in [-pi/2, pi/2).
         """
@@ -100,7 +100,7 @@ def ground_rectangles(xy, *others):
 
 
 def _hull(xy):
-    """Corners of the convex hull of [N, 2] points, counter-clockwise; the two ends where they span no area."""
+    """Corners of the convex hull of [N, 2] points, counter-clockwise; the two ends if they span no area."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:

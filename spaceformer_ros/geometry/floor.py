@@ -5,8 +5,8 @@ import numpy as np
 
 
 def floor_height(heights, share):
-    """The height that `share` of the points, in [0, 1], do not exceed: noise below the floor must be rarer than that.
+    """Height of the floor, as the quantile `share` in [0, 1] of the heights; noise below the floor must be rarer.
 
-    heights: [N] along z, N >= 1, of any real type, which the result has too.
+    heights: [N] along z, N >= 1, of any real type. The result has the same type.
     """
     return np.quantile(heights, share, method="inverted_cdf")

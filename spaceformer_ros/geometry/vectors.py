@@ -3,7 +3,7 @@
 
 import numpy as np
 
-TINY = 1e-12  # least length that a vector is divided by: the zero vector stays zero
+TINY = 1e-12  # minimum divisor, so that the zero vector stays zero
 
 
 def unit_vectors(vectors):
@@ -12,5 +12,5 @@ def unit_vectors(vectors):
 
 
 def wrap_half_turn(yaw):
-    """Angle in radians in [-pi/2, pi/2) of the same axis: boxes do not change when turned by pi."""
+    """Wrap an angle (radians) to [-pi/2, pi/2): boxes do not change when rotated by pi."""
     return float((yaw + np.pi / 2) % np.pi - np.pi / 2)

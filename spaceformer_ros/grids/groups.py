@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups of rows as sparse matrices, connected components of graphs, and integer rows told apart by one number each."""
+"""Groups of rows as sparse matrices, connected components, and unique rows of integers."""
 
 import itertools
 

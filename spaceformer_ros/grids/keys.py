@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cells of an unbounded grid as integer keys: packing, neighbours, and lookups among sorted keys.
 
-A key packs the indices of a cell, AXIS_BITS per axis. The network packs its voxels by a function of its own
-(`network/voxels.py`, 18 bits and a batch index, as published), because that folder imports nothing of this package.
+A key packs the indices of a cell, AXIS_BITS per axis. The network has a separate packing (`network/voxels.py`, 18 bits
+and a batch index, as published), because that folder imports nothing of this package.
 """
 
 import numpy as np

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SpaCeFormer network: tensors in, tensors out. Knows nothing of clouds, labels, files or ROS."""
+"""The SpaCeFormer network on tensors, independent of clouds, labels, files and ROS."""

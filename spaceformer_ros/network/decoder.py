@@ -273,7 +273,7 @@ def _attend(query, keys, blocked, chunk):
 
 
 def _bias(keys, blocked, dtype, chunk=slice(None)):
-    """Addend of the logits of a chunk, [Q, N]: 0 where a query may attend to a key, else so low that its weight is 0.
+    """Addend of the logits of a chunk, [Q, N]: 0 where a query may attend to a key, else low enough for weight 0.
 
     Finite, as a chunk may have no key to attend to. blocked: [M, Q].
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Selects the convolution kernel: Triton's where it is installed, runs, and agrees with the PyTorch path."""
+"""Select the convolution kernel: Triton, if it is installed, runs and agrees with the PyTorch path."""
 
 import torch
 
@@ -27,7 +27,7 @@ def use_triton(model):
 
         for module in {(module.weight.shape, module.weight.dtype): module for module in convolutions}.values():
             check(convolve, module)
-    except Exception as error:  # compilers, drivers and launchers raise anything; the network must still run
+    except Exception as error:  # compilers, drivers and launchers raise any type; the network must still run
         first_line = next(iter(str(error).splitlines()), "")
         reason = f"the Triton kernel cannot be used ({type(error).__name__}: {first_line})"
         raise KernelUnavailable(reason) from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded queries: each query starts at a voxel and expects its object around the centre that this voxel votes for.
+"""Seeded queries: each query starts at a voxel, and its object is expected around the centre this voxel votes for.
 
 Not part of the published network, whose queries are learned constants and need hundreds of GPU hours of training.
 Votes are those of VoteNet (Qi et al. 2019, arXiv 1904.09664), sampled farthest first as in Mask3D (Schult et al. 2023,

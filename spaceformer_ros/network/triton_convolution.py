@@ -55,7 +55,7 @@ def kernel(
     column_block: tl.constexpr,
     channel_block: tl.constexpr,
 ):
-    """One program: row_block rows by column_block columns of `out`; a neighbour that is not there reads as zero."""
+    """One program: row_block rows by column_block columns of `out`; missing neighbours read as zero."""
     row = tl.program_id(0) * row_block + tl.arange(0, row_block)
     column = tl.program_id(1) * column_block + tl.arange(0, column_block)
     sums = tl.zeros((row_block, column_block), tl.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Voxels of a cloud and the coarser levels above them: packed keys, parents, neighbours.
+"""Voxels of a cloud and their coarser levels: packed keys, parents, neighbours.
 
 Coordinates are integers (a voxel's index along each axis), counted from the world origin; level l has voxels of
 `voxel_size * 2**l` metres. Several clouds can share one grid: each voxel has the index of its cloud.

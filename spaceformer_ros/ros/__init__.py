@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS 2 side: messages, parameters, publishers, services and the node that wires them. Nothing imports it."""
+"""The ROS 2 node: messages, parameters, publishers, services. No other folder imports this one."""

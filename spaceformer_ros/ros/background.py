@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow work beside the executor: service callbacks await it, so the executor is never blocked."""
+"""Thread pools for slow work: service callbacks await its results, so the executor is never blocked."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ LANES = {
 class Background:
     """Small thread pools whose results can be awaited in rclpy coroutines.
 
-    Callbacks that await must be in a ReentrantCallbackGroup: a waiting coroutine keeps its group busy.
+    Callbacks that await must be in a ReentrantCallbackGroup, because a waiting coroutine keeps its group busy.
     """
 
     def __init__(self, node):
@@ -33,7 +33,7 @@ class Background:
         self._pools = {lane: ThreadPoolExecutor(count, f"spaceformer_{lane}") for lane, count in LANES.items()}
         self._lock = threading.Lock()
         self._awaited = set()  # rclpy Futures whose coroutines wait
-        self._works = set()  # of all that is queued or running
+        self._works = set()  # concurrent Futures, queued or running
         self._closed = False
 
     def run(self, function, *arguments, lane="queries"):
@@ -64,8 +64,8 @@ class Background:
         return awaited
 
     def close(self):
-        """Drop what has not begun, and let all waiting coroutines refuse their requests. Returns whether no work is
-        running."""
+        """Cancel queued work, and let all waiting coroutines refuse their requests. Returns whether all work has
+        ended."""
         self._closed = True
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -84,7 +84,7 @@ class Background:
         return work
 
     def _settle(self, awaited, work):
-        """Give the result of `work`, as far as there is one, to the coroutine that awaits it."""
+        """Pass the result or exception of `work` to the coroutine that awaits it."""
         if not work.done():
             self._finish(awaited, error=TimeoutError())
         elif work.cancelled():

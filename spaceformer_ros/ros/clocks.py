@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of everything that must go on while /clock stands still, jumps back or never comes (use_sim_time)."""
+"""A clock for timers that must keep running while /clock is paused, jumps back or is missing (use_sim_time)."""
 
 from rclpy.clock import Clock, ClockType
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service handlers that change something: vocabulary, scene, files, switches.
+"""Service handlers with side effects: vocabulary, scene, files, enabling.
 
-Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.
+Each is `async handler(session, request, response)`; see `services`. Blocking work runs on a pool thread.
 """
 
 import math
@@ -16,7 +16,7 @@ MAX_TIMEOUT = 86400.0  # seconds of a SegmentNow request
 
 
 async def set_vocabulary(session, request, response):
-    """Other labels; objects are relabelled without a run of the network."""
+    """Replace the vocabulary; objects are relabelled without running the network."""
     pipeline = session.perception.require_pipeline()
     labels, background = pipeline.space.vocabulary.entries()
     labels = [*labels, *request.labels] if request.append else list(request.labels)
@@ -24,7 +24,7 @@ async def set_vocabulary(session, request, response):
     await embed_in_batches(session, pipeline.embedder, list(vocabulary.texts))
     try:
         space = await session.background.run(session.perception.set_vocabulary, vocabulary)
-    finally:  # also if it is in use but could not be published
+    finally:  # also if the new vocabulary is in use but could not be published
         session.live_parameters.report_vocabulary(pipeline.space.vocabulary)
     response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
     response.message = f"{len(space.vocabulary.labels)} labels in use, revision {space.revision}"

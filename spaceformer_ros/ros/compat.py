@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between the rclpy of ROS 2 Humble, Jazzy, Kilted and Lyrical, and what none of them guards."""
+"""Differences between the rclpy of ROS 2 Humble, Jazzy, Kilted and Lyrical, and workarounds for all of them."""
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -10,13 +10,13 @@ __all__ = ["SubscriptionEventCallbacks", "answer_invalid_transitions", "paramete
 
 
 def parameter_overrides(node):
-    """Dict name -> rclpy Parameter of the command line and of parameter files, also of names never declared."""
-    return dict(node._parameter_overrides)  # no distro offers a public way
+    """Dict name -> rclpy Parameter from the command line and parameter files, including undeclared names."""
+    return dict(node._parameter_overrides)  # no distribution has a public method for this
 
 
 def answer_invalid_transitions(node):
-    """Let a lifecycle node answer a transition that does not apply with success false: rclpy raises an exception out of
-    the executor, which would end the process."""
+    """Let a lifecycle node reply with success false to an invalid transition. Without this, rclpy raises an exception
+    out of the executor, which ends the process."""
     for service in node.services:
         if service.srv_name.rsplit("/", 1)[-1] == "change_state":
             service.callback = _answering(node, service.callback)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The thread that owns the device: it loads once, then handles the newest item. Older ones are dropped."""
+"""The thread that owns the device: it loads the model, then processes the newest item; older items are dropped."""
 
 import contextlib
 import ctypes
@@ -16,7 +16,7 @@ NICENESS = 10  # added to the nice value of the process
 
 
 def no_interval():
-    """Seconds between items that may follow each other immediately."""
+    """Minimum interval of 0 s between items."""
     return 0.0
 
 
@@ -52,7 +52,7 @@ class DeviceThread:
         self._thread.start()
 
     def submit(self, item, urgent=False):
-        """Make `item` the next to be handled. urgent: do not wait for the interval. Returns a Future of the result.
+        """Replace the waiting item by `item`. urgent: do not wait for the interval. Returns a Future of the result.
 
         An item that a newer one replaces shares the newer one's Future and, if it was urgent, makes it urgent.
         """
@@ -129,8 +129,8 @@ class DeviceThread:
 
 
 def lower_priority():
-    """Let the threads that answer requests run first. On Linux the nice value belongs to the calling thread and to the
-    threads that it starts, such as torch's."""
+    """Lower the priority below that of the threads that answer requests. On Linux the nice value applies to the
+    calling thread and to the threads that it starts, such as torch's."""
     if sys.platform == "linux":
         os.nice(NICENESS)
 

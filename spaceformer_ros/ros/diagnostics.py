@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes the node's health on /diagnostics once a second.
+"""Publish the health of the node on /diagnostics once per second.
 
-By hand, because diagnostic_updater is not among the ROS wheels, and what remains to do here is a message.
+Without diagnostic_updater: it is not among the ROS wheels, and only one message has to be filled here.
 """
 
 import time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Embedding of many texts for one request, without keeping other requests from the text model."""
+"""Embed many texts for one request in batches, so that other requests can use the text model in between."""
 
 import time
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from .refusal import Refusal
 
-BATCH = 16  # texts embedded before others get their turn at the text model
+BATCH = 16  # texts per batch
 TIMEOUT = 30.0  # seconds that one request may take
 
 

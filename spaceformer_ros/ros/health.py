@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of a node, and the diagnostics made from them: a level, a sentence and key-value rows. No ROS here."""
+"""Counters of a node, and the diagnostics computed from them: level, message and key-value rows. Independent of ROS."""
 
 from dataclasses import dataclass, field
 
 from .text import printable
 
 OK, WARN, ERROR = 0, 1, 2
-PERSISTENT = 3  # slow inferences in a row, or input_timeouts without a cloud, that turn a warning into an error
-MAX_UNPLACED = 50  # scans in a row without a transform, from which a warning is an error: 5 s at 10 Hz
+PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
+MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row without a transform (5 s at 10 Hz)
 
 
 @dataclass
 class Counters:
-    """What a configured node counts. Times are seconds of time.monotonic, durations seconds."""
+    """Counters of a configured node. Times are seconds of time.monotonic, durations are seconds."""
 
     clouds_received: int = 0
     clouds_failed: int = 0

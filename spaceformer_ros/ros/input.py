@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud subscription: its QoS follows the publishers, and a latched cloud that was lost is requested again."""
+"""The cloud subscription: its QoS follows the publishers, and it is renewed if a latched cloud does not arrive."""
 
 import time
 
@@ -98,8 +98,8 @@ class CloudInput:
     def _on_incompatible_qos(self, event):
         self._node.get_logger().warning(
             f"a publisher on {self._subscription.topic_name} offers an incompatible "
-            f"{event.last_policy_kind.name.lower()}: with input_qos {self._settings.config.input.input_qos} nothing "
-            "arrives from it; set input_qos to auto"
+            f"{event.last_policy_kind.name.lower()}: with input_qos {self._settings.config.input.input_qos} no "
+            "messages arrive from it; set input_qos to auto"
         )
 
     def _watch(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our generated messages and services, or a sentence that says how to get them."""
+"""The generated messages and services of this package; if they are missing, the error says how to build them."""
 
 from .. import SpaceformerError
 

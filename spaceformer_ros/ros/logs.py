@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package's log lines, and the errors of lifecycle callbacks, through a node's logger."""
+"""Forward the package's logging, and errors of lifecycle callbacks, to a node's logger."""
 
 import functools
 import logging
@@ -10,7 +10,7 @@ MAX_LINE_LENGTH = 2000  # characters of a log line
 
 
 def forward_logging(node):
-    """Send what the package logs to the node's logger, so that it reaches /rosout."""
+    """Forward log records of the package to the node's logger, so that they reach /rosout."""
     core = logging.getLogger("spaceformer_ros")
     core.handlers, core.propagate = [_RosHandler(node)], False
     core.setLevel(logging.INFO)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes and markers to messages. Free functions; the only file that knows the fields of our messages.
+"""Conversion of scenes and markers to messages. No other file accesses the fields of this package's messages.
 
-`transform` is everywhere the RigidTransform of the scene's local coordinates into the frame of the message.
+In all functions, `transform` is the RigidTransform of the scene's local coordinates into the frame of the message.
 """
 
 from dataclasses import replace
@@ -39,10 +39,10 @@ def decode_bytes(raw, config):
     """
     try:
         message = deserialize_message(raw, PointCloud2)
-    except Exception as error:  # rclpy's own kinds; all mean that the bytes are no such message
-        raise SpaceformerError(f"a message of {len(raw)} bytes is damaged, it is no PointCloud2: {error}") from error
+    except Exception as error:  # rclpy raises several types; all mean that the bytes are not a valid message
+        raise SpaceformerError(f"a message of {len(raw)} bytes is damaged or not a PointCloud2: {error}") from error
     decoded = decode(message, config.allow_gray, config.input_scale)
-    frame_id = decoded.cloud.frame_id.lstrip("/")  # as tf2 wants it
+    frame_id = decoded.cloud.frame_id.lstrip("/")  # tf2 refuses a leading slash
     return replace(decoded, cloud=replace(decoded.cloud, frame_id=frame_id))
 
 
@@ -171,7 +171,7 @@ def to_marker_array(records, deleted, header, transform):
 
 
 def delete_all_markers():
-    """Clears what an earlier run of the node may have left in RViz; sent once, when the node is configured."""
+    """Marker that removes leftovers of an earlier run from RViz; sent once, when the node is configured."""
     return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in NAMESPACES])
 
 

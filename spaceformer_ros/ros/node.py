@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node: declares parameters and services, and opens a Session between configure and cleanup.
 
-Threads: the executor runs callbacks and never waits; the device thread runs the network; a small pool answers requests
-that may have to wait for the text model, a transform or the disk.
+Threads: the executor runs callbacks and never blocks; the device thread runs the network; a small thread pool answers
+requests that may wait for the text model, a transform or the disk.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ from .services import Services
 from .session import Session
 from .text import describe_error
 
-SWITCH_INTERVAL = 0.0005  # seconds until a busy Python thread lets another run: a reply changes threads twice
-PAUSE_AFTER_ERROR = 0.05  # seconds; an error that repeats must not take a whole core
+SWITCH_INTERVAL = 0.0005  # seconds, of sys.setswitchinterval; short, because a reply changes threads twice
+PAUSE_AFTER_ERROR = 0.05  # seconds; a repeated error must not use a whole core
 
 
 class SpaceformerNode(LifecycleNode):
-    """Clouds in, instances out. The README lists its topics, services and parameters."""
+    """Subscribes to clouds and publishes instances. Topics, services and parameters are listed in the README."""
 
     def __init__(self, **arguments):
         super().__init__("spaceformer", **arguments)
@@ -68,7 +68,7 @@ class SpaceformerNode(LifecycleNode):
 
     @log_failure
     def on_deactivate(self, _state):
-        """Stop taking clouds; the scene stays."""
+        """Stop processing clouds; the scene is kept."""
         self.session.deactivate()
         return TransitionCallbackReturn.SUCCESS
 
@@ -76,13 +76,13 @@ class SpaceformerNode(LifecycleNode):
     def on_cleanup(self, _state):
         """Release the model, the scene and the topics."""
         self.close()
-        gc.collect()  # the network is a reference cycle: without this its memory, also on the device, stays for a while
+        gc.collect()  # the network is part of a reference cycle; this frees its memory, also on the device, immediately
         trim_heap()
         return TransitionCallbackReturn.SUCCESS
 
     @log_failure
     def on_shutdown(self, _state):
-        """As cleanup, from any state."""
+        """Clean up from any state."""
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
@@ -124,7 +124,7 @@ def main(arguments=None):
 
 
 def spin(executor, logger):
-    """Run callbacks until ROS is shut down. An exception that escapes from one is logged; the node goes on."""
+    """Run callbacks until ROS is shut down. Exceptions of callbacks are logged and do not end the node."""
     while rclpy.ok():
         try:
             executor.spin()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the node publishes. Latched topics are always published; debug topics only if they have a subscriber."""
+"""All publishers of the node. Latched topics are always published; debug topics only if they have a subscriber."""
 
 import itertools
 import threading
@@ -17,7 +17,7 @@ from ..scene.objects import Scene
 from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
 
-# Stages of an inference; those of tiled maps follow. All but "total" add up to it, but for a few milliseconds.
+# Stages of an inference, then those of tiled maps. Except "total", they add up to it within a few milliseconds.
 DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
 DEBUG_STAGES += ("plan", "recall", "merge")
 MIN_TOP = 1e-6  # lower bound of the colour scale's maximum (avoids 0/0)
@@ -25,7 +25,7 @@ MIN_TOP = 1e-6  # lower bound of the colour scale's maximum (avoids 0/0)
 
 @dataclass(frozen=True)
 class Drawn:
-    """What ~/markers show: the scene, its published objects, and the settings, header and transform of the message."""
+    """Content of ~/markers: the scene, its published objects, and the settings, header and transform of the message."""
 
     scene: Scene
     shown: list
@@ -35,7 +35,7 @@ class Drawn:
 
 
 class Outputs:
-    """Publishers of one configured node. Scenes may be published from any thread; stale ones are left out."""
+    """Publishers of one configured node. Scenes may be published from any thread; outdated ones are skipped."""
 
     def __init__(self, node, settings, transforms):
         self._node = node
@@ -89,7 +89,7 @@ class Outputs:
         return shown
 
     def publish_partial(self, scene):
-        """As `publish_scene`, but an error is only logged: the complete result will report it."""
+        """As `publish_scene`, but an error is only logged, because the complete result will report it."""
         try:
             self.publish_scene(scene)
         except SpaceformerError as error:
@@ -105,7 +105,7 @@ class Outputs:
         return transform.after(scene.cloud.placement), frame_id
 
     def highlight(self, highlights):
-        """Replace the Highlights in ~/markers; each is shown as long as its object exists."""
+        """Replace the Highlights in ~/markers. Each is shown as long as its object exists."""
         with self._lock:
             self._highlights = highlights
             if self._drawn is not None:
@@ -124,7 +124,7 @@ class Outputs:
             self._markers.publish(messages.to_marker_array(*change, header, transform))
 
     def publish_relevancy(self, scene, relevancy):
-        """Publish how well a text matches each point of a scene, [N] float32. Returns the header.
+        """Publish the relevancy [N] float32 of each point of a scene for a text. Returns the header.
 
         The colour scale ends at the maximum, but not below min_match_score. Raises TransformError.
         """

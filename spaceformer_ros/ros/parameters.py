@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS parameters made from config.py: declared with descriptors, validated when set, read back as a Config."""
+"""ROS parameters generated from config.py: declared with descriptors, validated when set, read as a Config."""
 
 import threading
 from dataclasses import replace
@@ -24,7 +24,7 @@ from .text import describe_error, printable
 def declare(node):
     """Declare every setting as a parameter of the node, with its default, range and description.
 
-    Returns a dict name -> sentence of the start values that are out of range and were replaced by the default.
+    Returns a dict name -> message for each initial value that is invalid and was replaced by the default.
     """
     refused = {}
     for _, info in all_settings():
@@ -43,7 +43,7 @@ def declare(node):
 
 def _descriptor(info):
     unit = f" [{info.metadata['unit']}]" if info.metadata["unit"] else ""
-    # Dynamic: an integer may stand for a float, and an empty list has no type; `validate` checks what rclpy does not.
+    # Dynamic typing: integers are accepted for floats, and an empty list has no type; `validate` checks the types.
     descriptor = ParameterDescriptor(description=info.metadata["text"] + unit, dynamic_typing=True)
     constraints = []
     if info.metadata["choices"]:
@@ -60,7 +60,7 @@ def _descriptor(info):
 
 
 def read(node):
-    """The Config that the node's parameters spell out. Raises SpaceformerError."""
+    """The Config of the node's parameters. Raises SpaceformerError."""
     values = {info.name: _value(node.get_parameter(info.name), info) for _, info in all_settings()}
     return Config().with_values(values)
 
@@ -71,7 +71,7 @@ def _value(parameter, info):
     if value is None and info.type is tuple:
         return ()
     is_scalar = value is None or isinstance(value, (str, bool, int, float))
-    return value if is_scalar else tuple(value)  # rclpy gives lists, tuples or arrays
+    return value if is_scalar else tuple(value)  # rclpy returns lists, tuples or arrays
 
 
 def validate(node, changes, configured):
@@ -103,9 +103,9 @@ class LiveParameters:
         self._node = node
         self._refused = refused
         self._settings = settings
-        self._timer = None  # of a change that is accepted but not read yet
+        self._timer = None  # of an accepted change that is not read yet
         self._applying = threading.Lock()
-        self._applied = Config()  # as far as the pipeline and the published scene follow it
+        self._applied = Config()  # the settings that pipeline and published scene are based on
         self._reporting = False
         node.add_on_set_parameters_callback(self._on_set)
 
@@ -116,7 +116,7 @@ class LiveParameters:
         return read(self._node)
 
     def report_vocabulary(self, vocabulary):
-        """Let the parameters show the Vocabulary in use, without applying them. Call from the executor's thread."""
+        """Set the parameters to the Vocabulary in use, without applying them. Call from the executor's thread."""
         labels, background = vocabulary.entries()
         values = {"vocabulary": tuple(labels), "background_labels": tuple(background) or ("",)}
         self._settings.config = self._settings.config.with_values(values)
@@ -141,7 +141,7 @@ class LiveParameters:
             session.background.submit(self._apply, session)
 
     def _on_set(self, changes):
-        """Validate only. The values are read a moment later, when all callbacks have agreed."""
+        """Validate only. The values are read by a timer, after all parameter callbacks have accepted them."""
         if self._reporting:
             return SetParametersResult(successful=True)
         result = validate(self._node, changes, configured=self._node.session is not None)
@@ -160,7 +160,7 @@ class LiveParameters:
             self._apply_soon()
 
     def _apply(self, session):
-        """Relabel and publish as the newest settings say. If the labels cannot be embedded, the old ones stay."""
+        """Relabel and publish with the newest settings. If the labels cannot be embedded, the old ones stay in use."""
         perception = session.perception
         with self._applying:
             session.has_pending_parameters = False
@@ -168,6 +168,6 @@ class LiveParameters:
                 if config.vocabulary != self._applied.vocabulary:
                     perception.set_vocabulary(vocabulary_of(config.vocabulary))
                 elif (scene := perception.pipeline.scene) is not None:
-                    self._applied = config  # also if it cannot be published now: the next change then publishes again
+                    self._applied = config  # also if publishing fails: the next change then publishes again
                     perception.publish_scene(scene)
                 self._applied = config

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds to published scenes: the pipeline of one configured node on its device thread, and what changes the scene."""
+"""Turn clouds into published scenes: the pipeline of one configured node on its device thread, and scene changes."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ class Job:
 
 
 class Perception:
-    """Owns the pipeline. `load_scene`, `set_vocabulary` and `publish_scene` may block: not for the executor."""
+    """Owns the pipeline. `load_scene`, `set_vocabulary` and `publish_scene` block: do not call them on the executor."""
 
     def __init__(self, node, settings, outputs, state, storage, counters, on_loaded):
         """Set up the device thread without starting it.
@@ -112,7 +112,7 @@ class Perception:
         return scene
 
     def report_error(self, error):
-        """Count and show the failure of a cloud, on any thread; the last good scene stays."""
+        """Count and report a failed cloud, on any thread; the last good scene is kept."""
         if not self._node.context.ok():  # ROS was shut down while publishing; nothing to report to
             return
         if isinstance(error, Cancelled):
@@ -165,7 +165,7 @@ class Perception:
     def _process(self, job, urgent):
         """Decode, segment and publish the cloud of a Job, unless it is unchanged and not urgent. Returns the scene."""
         stopwatch = Stopwatch()
-        change = self._change  # a clear replaces the detector: its successor must not learn of this cloud
+        change = self._change  # `clear` replaces the detector; the new one must not accept this cloud
         stopwatch.add("wait", time.monotonic() - job.arrived)
         with stopwatch.stage("total"):
             cloud = self._decode(job, stopwatch)
@@ -190,11 +190,11 @@ class Perception:
         return decoded.cloud
 
     def _is_unchanged(self, cloud, change):
-        """Whether the complete scene of a cloud like this one is published."""
+        """Whether the complete scene of an equal cloud is published."""
         return not self.pipeline.is_partial and change.is_same(cloud, self._settings.config.input.change_threshold)
 
     def _report(self, outcome, seconds, num_published):
-        """Counters, debug topics and state after an inference."""
+        """Update counters, debug topics and state after an inference."""
         scene, total = outcome.scene, seconds["total"]
         self._counters.add_outcome(outcome, seconds, self._settings.config.node.max_processing_time)
         age = self._node.get_clock().now().nanoseconds - scene.cloud.stamp_ns

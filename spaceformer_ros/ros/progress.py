@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node publishes while a cloud is processed: its state, and partial scenes of a large map."""
+"""Publish the progress of a cloud: the state of the node, and partial scenes of a large map."""
 
 import time
 
@@ -24,7 +24,7 @@ class TimeShare:
         return self._started >= self._next_start
 
     def stop(self):
-        """The task has ended."""
+        """Record the end of the task."""
         end = time.monotonic()
         self._next_start = end + (end - self._started) * self._pause_per_second
 
@@ -44,7 +44,7 @@ class ProgressPublisher(Observer):
         self._state.set(NodeState.RUNNING, text)
 
     def wants_partial(self):
-        """Whether partial scenes are wanted and their share of the time is not used up."""
+        """Whether partial scenes are enabled and their share of the time is not used up."""
         return self._settings.config.tiling.publish_partial and self._share.start()
 
     def on_partial(self, scene):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publish a cloud file as a latched PointCloud2 map, as a mapping node would: `ros2 run spaceformer_ros publish_cloud`.
 
-Stays alive, so that late joiners get the map too, and publishes it again every --period seconds if asked.
+Keeps running, so that late joiners receive the map, and publishes it again every --period seconds if that is set.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QoS profiles, named once, and how the input subscription adapts to its publishers."""
+"""The QoS profiles of all topics, and the adaptation of the input subscription to its publishers."""
 
 from rclpy.qos import (
     DurabilityPolicy,
@@ -21,7 +21,7 @@ def profile(reliability, durability, depth=1):
 
 LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last message
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
-STREAM = profile(BEST_EFFORT, VOLATILE)  # the newest, if it arrives
+STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service handlers that read: answers come from immutable snapshots of the scene.
+"""Service handlers without side effects: they answer from immutable snapshots of the scene.
 
-Each is `async handler(session, request, response)`; see `services`. What may wait runs on a pool thread.
+Each is `async handler(session, request, response)`; see `services`. Blocking work runs on a pool thread.
 """
 
 import numpy as np
@@ -19,11 +19,11 @@ from .refusal import Refusal
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
 MAX_EMBED_TEXTS = 1000  # of one EmbedText request
 MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
-MAX_NAMED = 20  # ids or labels that a message names
+MAX_NAMED = 20  # ids or labels listed in a message
 
 
 async def find_objects(session, request, response):
-    """Where is the X?"""
+    """Find objects by text."""
     scene = _active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     position = await _reference_position(session, request, scene)
@@ -100,7 +100,7 @@ def _queries(request, config, position):
 
 
 async def show_relevancy(session, request, response):
-    """Publish how well a text matches each point."""
+    """Publish the relevancy of each point for a text."""
     scene = _active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that are refused."""
+"""The exception for refused requests."""
 
 
 class Refusal(Exception):
-    """A reply other than OK: `code`, the name of a constant of ResultCode, and the sentence for `message`."""
+    """A request is refused. `code`: name of a constant of ResultCode; `message`: text of the reply."""
 
     def __init__(self, code, message):
         super().__init__(message)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""input_mode "accumulate": single scans become a map in a fixed frame.
+"""input_mode "accumulate": accumulate single scans into a map in a fixed frame.
 
-The scan thread decodes, transforms and inserts every scan in order; the device thread takes snapshots of the map when
-it is ready for one. The oldest scans of a short queue are dropped, and counted, if they arrive faster than they can be
-inserted.
+The scan thread decodes, transforms and inserts every scan in order; the device thread takes a snapshot of the map when
+it is ready to process one. If scans arrive faster than they can be inserted, the oldest in the short queue are dropped
+and counted.
 """
 
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's services. They exist as long as the node: in a state that does not allow a request the reply says so."""
+"""The services of the node. They exist in all lifecycle states; requests that a state does not allow are refused."""
 
 import functools
 import time
@@ -60,7 +60,7 @@ class Services:
         return response
 
     async def _handle(self, handler, request, response):
-        """Run a handler. Returns a constant of ResultCode and what went wrong, or ""."""
+        """Run a handler. Returns a constant of ResultCode and the error message, or ""."""
         try:
             await handler(self._session(), request, response)
         except Refusal as refusal:
@@ -72,7 +72,7 @@ class Services:
             return getattr(ResultCode, error.code), str(error)
         except SpaceformerError as error:
             return ResultCode.INVALID_REQUEST, str(error)
-        except Exception as error:  # whatever a request does, it is answered
+        except Exception as error:  # every request gets a reply
             text = describe_error(error)
             self._node.get_logger().error(f"{handler.__name__}: {text}")
             return ResultCode.INTERNAL_ERROR, f"internal error, see the node's log: {text}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What exists between the lifecycle transitions configure and cleanup: the parts of the node, wired together."""
+"""The parts of a configured node, which exist between the lifecycle transitions configure and cleanup."""
 
 import functools
 import time
@@ -76,7 +76,7 @@ class Session:
         self.state.update_idle_state(self.perception.pipeline)
 
     def deactivate(self):
-        """Stop taking clouds; the scene stays."""
+        """Stop processing clouds; the scene is kept."""
         self.state.active = False
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()

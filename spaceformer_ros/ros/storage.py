@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Saving and loading for one configured node: by service, at the start and at the end."""
+"""Saving and loading of scenes for one configured node: by service, at startup and at shutdown."""
 
 import threading
 
@@ -9,18 +9,18 @@ from .text import describe_error
 from .transforms import TransformError
 
 MIN_KEPT = 4  # objects of a scene_file that save_on_shutdown does not replace by a scene with fewer than half of them
-BESIDE = ".new"  # inserted before the suffix of scene_file if save_on_shutdown must not replace it
+NEW_SUFFIX = ".new"  # inserted before the suffix of scene_file if save_on_shutdown must not replace it
 
 
 class Storage:
-    """Scenes to files and back. For any thread but the executor's; one file operation runs at a time."""
+    """Saves and loads scenes, one at a time. Methods block: do not call them on the executor."""
 
     def __init__(self, settings, counters, logger):
         self._settings = settings
         self._counters = counters
         self._logger = logger
         self._lock = threading.Lock()
-        self._saved = None  # the Scene that scene_file holds, as far as this node knows
+        self._saved = None  # the Scene last saved to or loaded from scene_file by this node
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
     def save(self, pipeline, path):
@@ -70,8 +70,8 @@ class Storage:
     def save_on_shutdown(self, pipeline):
         """Save to scene_file if the parameter is set and the scene is new. Never raises.
 
-        A file that load_on_start refused may belong to another model and still be wanted, and one that has many more
-        objects is worth more than the result of a stray cloud: the scene is then written beside it.
+        The file is not replaced if load_on_start refused it, as it may belong to another model, or if it has many more
+        objects than the scene, which may come from a stray cloud; the scene is then saved with NEW_SUFFIX.
         """
         settings = self._settings.config.storage
         if pipeline is None or not settings.save_on_shutdown:
@@ -84,7 +84,7 @@ class Storage:
                 reason = self._reason_to_keep(path, pipeline.scene)
                 if reason:
                     self._logger.warning(f"save_on_shutdown: {path} {reason} and is not replaced")
-                    path = path.with_name(f"{path.stem}{BESIDE}{path.suffix}")
+                    path = path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
                 self._saved, size = pipeline.save(path)
             self._logger.info(f"save_on_shutdown: {path} ({size / 1e6:.1f} MB)")
         except Exception as error:  # a full disk must not stop a shutdown

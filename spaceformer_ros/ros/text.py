@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text from outside, made fit for messages and logs."""
+"""Sanitise external text for messages and logs."""
 
 from .. import SpaceformerError
 
@@ -7,7 +7,7 @@ MAX_LENGTH = 500  # characters of a sentence in a state, a reply, a diagnostics 
 
 
 def printable(text, limit=MAX_LENGTH):
-    """`text` of at most `limit` characters, with control characters and what is not Unicode escaped.
+    """`text` cut to at most `limit` characters, with control characters and invalid Unicode escaped.
 
     Line breaks and escape codes cannot forge log lines, and lone surrogates cannot break a message.
     """
@@ -18,7 +18,7 @@ def printable(text, limit=MAX_LENGTH):
 
 
 def describe_error(error):
-    """The sentence of an exception; its type too if it is not one of ours."""
+    """The message of an exception, with its type unless it is a SpaceformerError."""
     if isinstance(error, SpaceformerError) and str(error):
         return printable(error)
     return printable(f"{type(error).__name__}: {error}")

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transforms looked up through tf2 where it is installed, and the quaternions of messages."""
+"""Look up transforms with tf2, if it is installed, and convert quaternions of messages."""
 
 import numpy as np
 
 from .. import SpaceformerError
 from ..geometry.transform import IDENTITY, RigidTransform, yaw_matrix
 
-try:  # here, not where it is used: a failing import searches the disk again for every pose
+try:  # at module level: a failing import would search the disk again for every pose
     import tf_transformations
 except ImportError:
     tf_transformations = None
     from scipy.spatial.transform import Rotation
 
 
-MAX_NORM_ERROR = 0.1  # difference of a quaternion's norm from 1 that is put down to rounding
+MAX_NORM_ERROR = 0.1  # deviation of a quaternion's norm from 1 that is attributed to rounding
 
 
 class TransformError(SpaceformerError):
-    """A transform that is not available; the message holds tf2's reason and what to do."""
+    """A transform is not available; the message has tf2's reason and what to do."""
 
 
 def yaw_quaternion(transform, yaw):
@@ -44,7 +44,7 @@ def matrix_from_quaternion(x, y, z, w):
 
 
 class TransformListener:
-    """tf2's buffer for a node; without tf2_ros only the identity between equal frames."""
+    """tf2 buffer and listener of a node; without tf2_ros, only the identity between equal frames."""
 
     def __init__(self, node):
         try:
@@ -87,7 +87,7 @@ class TransformListener:
 
         try:
             found = self._buffer.lookup_transform(target, source, stamp, Duration(seconds=timeout)).transform
-        except Exception as error:  # tf2 raises several kinds, and all of them mean the same here
+        except Exception as error:  # tf2 raises several types; all mean that there is no transform
             raise TransformError(
                 f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; check that both frames are "
                 "on /tf (`ros2 run tf2_tools view_frames`)"
@@ -96,7 +96,7 @@ class TransformListener:
 
 
 def to_rigid_transform(transform, source, target):
-    """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is no rigid transform."""
+    """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is not a rigid transform."""
     q, t = transform.rotation, transform.translation
     quaternion, translation = np.array([q.x, q.y, q.z, q.w]), np.array([t.x, t.y, t.z])
     norm = np.linalg.norm(quaternion)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same results as vision_msgs, published where that package is installed (ros-$ROS_DISTRO-vision-msgs)."""
+"""Publish the results as vision_msgs too, if that package is installed (ros-$ROS_DISTRO-vision-msgs)."""
 
 try:
     from vision_msgs.msg import (
@@ -21,7 +21,7 @@ class VisionOutputs:
     """Publishers of `~/detections` (Detection3DArray) and `~/label_info` (LabelInfo)."""
 
     def __init__(self, create):
-        """create: makes a latched publisher from a message type and a name."""
+        """create: function of a message type and a topic name that returns a latched publisher."""
         self._detections = create(Detection3DArray, "detections")
         self._label_info = create(LabelInfo, "label_info")
 
@@ -30,14 +30,14 @@ class VisionOutputs:
         return (self._detections, self._label_info)
 
     def publish(self, array, labels):
-        """Publish an InstanceArray and the labels of its vocabulary (tuple of str) in vision_msgs' terms."""
+        """Publish an InstanceArray and the labels of its vocabulary (tuple of str) as vision_msgs."""
         detections = [to_detection(array.header, instance) for instance in array.instances]
         self._detections.publish(Detection3DArray(header=array.header, detections=detections))
         classes = [VisionClass(class_id=i + 1, class_name=label) for i, label in enumerate(labels[:65534])]
         self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
 
     def clear(self, header):
-        """Publish that there is nothing; the labels stay."""
+        """Publish an empty Detection3DArray; the labels are kept."""
         self._detections.publish(Detection3DArray(header=header))
 
 

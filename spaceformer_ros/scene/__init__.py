@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The labelled objects of a map: identity, queries, files."""
+"""The labelled objects of a map: tracking, queries, scene files."""

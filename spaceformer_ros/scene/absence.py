@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evidence that objects are gone: what a cloud shows at the locations of objects that were not found in it."""
+"""Evidence that objects were removed, from the points at the locations of objects that were not found in a cloud."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from ..grids.keys import cell_keys, isin_sorted
 from .occupancy import FINE_CELL, ISOLATED, SURROUNDINGS, fine_keys_near
 from .tracks import shared_cells
 
-MIN_FILLED_SHARE = 0.5  # of an object's own cells; with fewer its location is empty
-MIN_CELLS = 2  # own cells, and cells of the surroundings, that a judgement needs
-MIN_SURROUNDINGS_SHARE = 0.6  # of an object's former surroundings that must be seen, or its location was not seen
-MIN_REPLACED_SHARE = 0.6  # of an object's cells that others of similar extent fill when they have replaced it
-MIN_INSIDE_SHARE = 0.35  # of the cells of such another object that are cells of the first
-MIN_EXPLAINED_SHARE = 0.7  # of the voxels at its location that belong to other objects when it is seen as part of them
+MIN_FILLED_SHARE = 0.5  # of an object's own cells; with fewer filled cells its location counts as empty
+MIN_CELLS = 2  # own cells, and cells of the surroundings, that a decision needs
+MIN_SURROUNDINGS_SHARE = 0.6  # of an object's former surroundings; if fewer are seen, its location was not seen
+MIN_REPLACED_SHARE = 0.6  # of an object's cells; it is replaced if objects of similar extent fill more of them
+MIN_INSIDE_SHARE = 0.35  # of the cells of such a replacing object that must be cells of the replaced one
+MIN_EXPLAINED_SHARE = 0.7  # of the voxels at its location; if more belong to other objects, it has merged into them
 # Weights of one inference that did not find an object, in missed views: its location was seen and is empty or belongs
 # to something else; it is filled by something unknown; it was not seen.
 CLEAR_VIEW, FILLED_VIEW, NO_VIEW = 1.0, 0.25, 0.0
@@ -22,9 +22,9 @@ def missed_view_weights(missing, fresh, cloud_occupancy, explained):
     """[U] weight of the evidence of a cloud against each object that was not found in it, in missed views.
 
     Infinite: replaced, other objects that are mostly inside it or of similar extent fill its cells.
-    CLEAR_VIEW: its surroundings are there and its cells are empty (surroundings may have disappeared with it), or its
+    CLEAR_VIEW: its surroundings are seen and its cells are empty (surroundings may have disappeared with it), or its
     cells are filled by objects of any extent.
-    FILLED_VIEW: its cells are filled by something that is no object.
+    FILLED_VIEW: its cells are filled by something that is not an object.
     NO_VIEW: otherwise.
 
     missing: U Occupancies, moved with the map
@@ -45,10 +45,10 @@ def missed_view_weights(missing, fresh, cloud_occupancy, explained):
 
 
 def _seen_empty(missing, candidates, cloud_occupancy):
-    """Those of the candidates (indices into missing, with empty cells) of whose surroundings enough is there.
+    """Those of the candidates (indices into missing, with empty cells) whose surroundings are seen sufficiently.
 
-    Cells of others that were seen to be gone count as there. Cells of other candidates are not counted: objects that
-    were next to each other may have been removed together.
+    Cells of objects that were seen to be removed count as seen. Cells of other candidates are not counted, because
+    adjacent objects may have been removed together.
     """
     own = {k: np.unique(cell_keys(missing[k].own, FINE_CELL)) for k in candidates.tolist()}
     seen, gone = [], np.zeros(0, np.int64)
@@ -66,7 +66,7 @@ def _seen_empty(missing, candidates, cloud_occupancy):
 
 
 def _is_surrounded(occupancy, cloud_occupancy, gone, shared, undecided, own):
-    """Whether the surroundings of an object are there.
+    """Whether enough of the surroundings of an object is seen.
 
     gone, shared, undecided, own: sorted keys of fine cells: of objects seen to be gone; of several candidates; of any
     candidate; of the object itself.
@@ -96,11 +96,11 @@ def _replaced(missing, fresh):
 
 
 def _isolated_points(occupancy):
-    """[n, 3] points of an object that no neighbour can be mistaken for."""
+    """[n, 3] points of an object that are not in contact with a neighbour."""
     return occupancy.xyz[occupancy.kind == ISOLATED]
 
 
 def filled_share(occupancy, cloud_occupancy):
-    """Share of an object's own cells that are filled; judged where nothing else is near, if that is enough."""
+    """Share of an object's own cells that are filled; of the isolated ones only, if these are enough."""
     isolated = _isolated_points(occupancy)
     return float(cloud_occupancy.filled(isolated if len(isolated) >= MIN_CELLS else occupancy.own).mean())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where to stand to face an object: a pose on free floor in front of it that can be used as a navigation goal."""
+"""Approach poses: a pose on free floor that faces an object and can be used as a navigation goal."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from .. import SpaceformerError
 from ..geometry.floor import floor_height
 
 CELL = 0.05  # metres; side of the grid's cells
-FLOOR_BAND = 0.10  # metres above and below the floor that still count as floor
-ROBOT_HEIGHT = 1.5  # metres; higher points are no obstacles
+FLOOR_BAND = 0.10  # metres; points within this distance of the floor's height count as floor
+ROBOT_HEIGHT = 1.5  # metres; higher points are not obstacles
 MIN_KNOWN_SHARE = 0.5  # of the robot's footprint that must be seen as floor
 STANDOFF_FACTORS = (1.0, 1.5, 2.0, 3.0)  # tried in turn: furniture may be in front of the object
-FLOOR_SHARE = 0.02  # of the points, the most that are below the floor
+FLOOR_SHARE = 0.02  # maximum share of points below the floor (noise)
 FLOOR_RADIUS = 2.0  # metres around the box in which the height of the floor is measured
-MAX_SIDE = 30.0  # metres of a box's ground sides; larger ones are no objects, and the search would take long
+MAX_SIDE = 30.0  # metres of a box's ground sides; larger ones are not objects, and the search would take long
 RING_STEP = 0.1  # metres between the positions that are tried
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns: fields that are stored as arrays, declared once with type, shape, range and meaning.
+"""Columns: fields that are stored as arrays. Type, shape, range and description are declared once.
 
-A dataclass field made by `saved` is a field in memory, an array of the scene file, and a row of docs/scene_format.md.
+From a dataclass field made by `saved` follow the field in memory, the array in scene files and the row in
+docs/scene_format.md.
 """
 
 import dataclasses

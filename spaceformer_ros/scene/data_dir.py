@@ -14,8 +14,8 @@ def scene_path(text, config):
     """The absolute path of a scene file, free of symbolic links. Raises StorageError PATH_REFUSED.
 
     text: as given in a request; empty: the setting scene_file. Relative paths start in data_dir. Links and ".." are
-    followed first; the result must be inside data_dir unless allow_any_path is set. `write_scene` and `read_scene`
-    refuse links, so that a folder that is replaced by a link after this check leads nowhere else.
+    resolved first; the result must be inside data_dir unless allow_any_path is set. `write_scene` and `read_scene`
+    refuse links, so that a folder replaced by a link after this check cannot redirect them.
 
     config: StorageConfig
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes in files: writing, reading, and whether a file belongs to this map and model."""
+"""Write and read scene files, and check whether a file belongs to the current map and model."""
 
 from dataclasses import asdict
 
@@ -16,14 +16,14 @@ from .occupancy import Occupancy
 from .saved_scene import ModelIdentity, SavedScene
 from .tensor_file import read_header, read_tensors, write_tensors
 
-_EMPTY = Occupancy(np.zeros((0, 3), np.float32), np.zeros(0, np.uint8))  # stands for None in files
+_EMPTY = Occupancy(np.zeros((0, 3), np.float32), np.zeros(0, np.uint8))  # represents None in files
 
 
 def write_scene(path, saved):
     """Replace the file `path` by a SavedScene, atomically. Returns the number of bytes.
 
-    path: without symbolic links. Raises StorageError WRITE_FAILED, also for a scene that could not be read again, and
-    leaves the old file.
+    path: without symbolic links. Raises StorageError WRITE_FAILED and keeps the old file, also if the scene could not
+    be read back.
     """
     header, arrays = _to_header(saved), _to_arrays(saved)
     try:
@@ -65,10 +65,10 @@ def num_saved_objects(path):
 
 
 def check_expected(saved, path, model, map_id="", frame_id=""):
-    """Raise StorageError MODEL_MISMATCH, MAP_MISMATCH or FRAME_MISMATCH unless the scene can be used here.
+    """Raise StorageError MODEL_MISMATCH, MAP_MISMATCH or FRAME_MISMATCH unless the scene fits the current node.
 
     model: the ModelIdentity in use
-    map_id, frame_id: what they must be; empty: any
+    map_id, frame_id: the required values; empty: any
     """
     if (model.sha256, model.text_model) != (saved.model.sha256, saved.model.text_model):
         raise StorageError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers to "where is the X": ranks the objects of a scene for words, places and neighbours."""
+"""Find objects by text: rank the objects of a scene by text match, location and neighbouring objects."""
 
 from dataclasses import dataclass, field, replace
 
@@ -118,7 +118,7 @@ def summary(answers):
 
 
 def _named(item):
-    """Label and id of an object, and whether the map has moved on without it."""
+    """Label and id of an object, with a note if it is not in the current map."""
     return f"{item.label} {item.id}{'' if item.in_map else ' (not in the current map)'}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scene format: which arrays and header fields a scene file has, and the checks of their contents.
+"""The scene format: the arrays and header fields of a scene file, and the validation of their contents.
 
 docs/scene_format.md describes it; the tables there are written from ARRAYS and HEADER.
 """
@@ -91,7 +91,7 @@ HEADER = {
 
 
 def check_header(header, max_count=MAX_COUNT):
-    """Raise ValueError, KeyError or TypeError unless every field is there, of its type and in its range.
+    """Raise ValueError, KeyError or TypeError unless every field exists, has its type and is in its range.
 
     max_count: highest id, revision and count.
     """
@@ -116,7 +116,7 @@ def _check_text(name, text):
 
 
 def check_arrays(header, arrays, max_count=MAX_COUNT):
-    """Raise ValueError unless all arrays are there, in range, of consistent sizes, and all indices in them are valid.
+    """Raise ValueError unless all arrays exist, are in range and consistent in size, and all their indices are valid.
 
     header: a header that passed `check_header`; max_count: as there.
     """
@@ -137,7 +137,7 @@ def check_arrays(header, arrays, max_count=MAX_COUNT):
 
 
 def _limits(limits, max_count):
-    """The limits of a number, with `max_count` where they are those of a count."""
+    """The limits of a number; for counts, the upper limit is `max_count`."""
     low, high = limits
     return low, max_count if high == MAX_COUNT else high
 

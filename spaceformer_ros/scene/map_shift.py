@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the map has moved as a whole, for instance at a loop closure: estimated from the objects found before and now."""
+"""Estimate how the whole map has moved, for example at a loop closure, from the objects found before and now."""
 
 import logging
 import math
@@ -12,9 +12,9 @@ from .tracks import CellOverlaps, Pairs, assign, compare
 
 logger = logging.getLogger(__name__)
 
-MIN_MATCHED_SHARE = 0.5  # of the objects that overlap; with fewer the map may have jumped
+MIN_MATCHED_SHARE = 0.5  # of the objects; if fewer overlap, the map may have jumped
 MIN_PAIRS = 3  # of objects that agree on a transform
-MAX_RESIDUAL = 0.3  # metres between the centres of a pair that agrees with a transform
+MAX_RESIDUAL = 0.3  # metres between the centres of a pair that is consistent with a transform
 MAX_SIZE_RATIO = 1.4  # between the extents of two objects that may be the same
 MAX_SIZE_DIFFERENCE = 0.1  # metres by which they may differ in addition
 MIN_JUMP_GAIN = 2.0  # factor on the number of matches that a jump must gain
@@ -30,7 +30,7 @@ MAX_ROUNDS = 6  # of refinement
 def align(fresh, known, min_iou):
     """Whether the map has moved: (CellOverlaps of fresh and moved known Tracks, RigidTransform that moves them).
 
-    The transform is IDENTITY unless clearly more of the objects overlap with another one. min_iou: of a match.
+    The transform is IDENTITY unless another one makes clearly more objects overlap. min_iou: minimum IoU of a match.
     """
     overlaps = CellOverlaps.between(fresh, known)
     matched, total = _matches(overlaps, min_iou)
@@ -61,7 +61,7 @@ def _matches(overlaps, min_iou):
 
 
 def _small_correction(fresh, known, matched):
-    """The RigidTransform that brings matched objects together, or None where it is negligible or too few agree."""
+    """The RigidTransform that brings matched objects together, or None if it is negligible or too few agree."""
     steady = _similar_size(fresh.sizes[matched.i], known.sizes[matched.j])  # the centre of a growing object moves
     pairs = np.stack([matched.i, matched.j], axis=1)[steady]
     if len(pairs) < MIN_PAIRS:
@@ -100,8 +100,8 @@ def _mean_shift(transform, known):
 def find_transforms(fresh, known):
     """RigidTransforms on which pairs of objects agree: the best translation, and the best with a rotation about z.
 
-    Pairs look alike and have similar sizes. Each proposes a translation, every draw of two pairs a rotation as well
-    (RANSAC), and the others vote. Empty where fewer than MIN_PAIRS agree.
+    Candidate pairs have the same label or similar features, and similar sizes. Each proposes a translation, every draw
+    of two pairs also a rotation, and the others vote (RANSAC). Empty if fewer than MIN_PAIRS agree.
     """
     pairs = _candidate_pairs(fresh, known)
     if len(pairs) < MIN_PAIRS:
@@ -157,7 +157,7 @@ def _best_rotation(pairs, a, b):
 
 
 def _refined(transform, fresh, known, pairs, rotate):
-    """The least-squares transform of the pairs [P, 2] that agree with `transform`, iterated; None where too few do."""
+    """The least-squares transform of the pairs [P, 2] that agree with `transform`, iterated; None if too few agree."""
     for _ in range(MAX_ROUNDS):
         distance = np.linalg.norm(transform.apply(known.centers[pairs[:, 1]]) - fresh.centers[pairs[:, 0]], axis=1)
         order = np.argsort(distance, kind="stable")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identities over time: which of the objects found now are known ones."""
+"""Association: which of the objects found now are known objects."""
 
 from dataclasses import dataclass
 
@@ -33,9 +33,9 @@ def associate(fresh, known, cloud_occupancy, min_iou, max_distance):
 
     Objects are the same, in this order of precedence, if
     1. their cells overlap by more than min_iou (best total IoU);
-    2. one contains the other and they look alike: more of the object is seen now;
-    3. they look alike, their centres are closer than max_distance metres, and they touch or the old location is empty.
-    Where the overlaps show that the map has moved as a whole, the known objects are moved with it first.
+    2. one contains the other and they are similar (`compare`): more of the object is seen now;
+    3. they are similar, their centres are closer than max_distance metres, and they touch or the old location is empty.
+    If the overlaps show that the whole map has moved, the known objects are first moved with it.
 
     cloud_occupancy: CloudOccupancy of the cloud in which the fresh objects were found.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scene: an immutable snapshot of the labelled objects of one map, made anew by every inference."""
+"""The scene: an immutable snapshot of the labelled objects of one map. Every inference creates a new one."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from ..words.label_space import LabelSpace
 from .columns import MAX_COUNT, MAX_NS, saved
 from .occupancy import Occupancy
 
-MAX_WEIGHT = 20.0  # of a mean feature, in certain observations: with a bound, new ones can still change the label
+MAX_WEIGHT = 20.0  # of a mean feature; bounded, so that new observations can still change the label
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Scene:
 
     @cached_property
     def color_shares(self):
-        """[K, W] float32: share of each instance's points that have each of COLOR_WORDS; 0 where it has no points."""
+        """[K, W] float32: share of each instance's points that have each of COLOR_WORDS; 0 without points."""
         voxels, masks = self.instances.voxels, self.instances.masks
         shares = color_shares(self.cloud.rgb, voxels.point_to_voxel, len(voxels)) * voxels.point_counts[:, None]
         points = np.array([voxels.point_counts[rows].sum() for rows in masks])

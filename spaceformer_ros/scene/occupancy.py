@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where objects are: the cells that they occupy, what surrounds them, and what another cloud contains there."""
+"""Occupancy of objects: the cells that they occupy, the cells around them, and whether a cloud fills these cells."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,11 +10,11 @@ from ..grids.groups import Members
 from ..grids.keys import RowsByKey, cell_keys, isin_dilated, isin_sorted, neighbour_offsets, occupied_cells, pack_axes
 
 TRACK_CELL = 0.1  # metres; overlap of objects is measured in cells of this size, aligned to the frame's origin
-FINE_CELL = 0.05  # metres; presence and absence are judged in cells of this size
+FINE_CELL = 0.05  # metres; presence and absence are decided in cells of this size
 SLACK = FINE_CELL / 2  # metres on each axis by which a surface may be displaced and still count as the same
 NEAR_MAP = 2.0  # metres; objects without a point of the map within this distance are outside the map
-MIN_SURROUNDINGS = 50  # fine cells that describe where an object was
-MAX_REACHES = (1, 2, 4)  # cells of TRACK_CELL in which they are looked for, in turn
+MIN_SURROUNDINGS = 50  # fine cells that describe the surroundings of an object
+MAX_REACHES = (1, 2, 4)  # distances, in cells of TRACK_CELL, within which they are searched, in turn
 # Kinds of the points of an Occupancy: in cells of the object with nothing else near; with something else near; in
 # cells of the surroundings.
 ISOLATED, CONTACT, SURROUNDINGS = 0, 1, 2
@@ -22,7 +22,7 @@ ISOLATED, CONTACT, SURROUNDINGS = 0, 1, 2
 
 @dataclass(frozen=True)
 class Occupancy:
-    """What was seen of an object and its surroundings, one point per FINE_CELL, so that it can move with the map.
+    """Points of an object and of its surroundings, one per FINE_CELL, so that they can be moved with the map.
 
     xyz: [P, 3] float32 metres; kind: [P] uint8, ISOLATED, CONTACT or SURROUNDINGS.
     """
@@ -49,8 +49,8 @@ class Occupancy:
 
 
 class CloudOccupancy:
-    """The occupied cells of a segmented cloud: makes the Occupancy of its objects, and tells whether cells that other
-    objects occupied are filled."""
+    """The occupied cells of a segmented cloud: creates the Occupancy of its objects, and tests whether the cells of
+    other objects are filled."""
 
     def __init__(self, cloud, voxels):
         """cloud: Cloud of N points; voxels: the VoxelMap that its masks refer to."""
@@ -74,8 +74,8 @@ class CloudOccupancy:
     def _around(self, own, cells):
         """Sorted rows of the fine cells around an object's points `own`, without its `cells` and their neighbours.
 
-        Within one TRACK_CELL, or up to four where that gives few: a chair whose legs were not seen has no neighbours.
-        Cells next to its own may be the object's too, where its mask has a hole.
+        Within one TRACK_CELL, or up to four if that gives too few: a chair whose legs were not seen has no neighbours.
+        Cells next to its own are left out, as they may belong to the object if its mask has holes.
         """
         for reach in MAX_REACHES:
             near = self._blocks.rows(np.unique(occupied_cells(own, TRACK_CELL)[:, None] + neighbour_offsets(reach)))
@@ -109,7 +109,7 @@ class CloudOccupancy:
         return occupied_cells(self._means, NEAR_MAP)
 
     def is_near(self, xyz):
-        """Whether any of these points [n, 3] is at most NEAR_MAP metres from a point of the cloud, roughly: judged in
+        """Whether any of these points [n, 3] is at most about NEAR_MAP metres from a point of the cloud: tested on
         cells of that size and their neighbours."""
         return bool(isin_dilated(occupied_cells(xyz, NEAR_MAP), self._near_blocks).any())
 
@@ -124,7 +124,7 @@ class CloudOccupancy:
 
 
 def fine_keys_near(xyz):
-    """[N, 8] int64 keys of the fine cells within SLACK of each point, z fastest; repeated where they are fewer.
+    """[N, 8] int64 keys of the fine cells within SLACK of each point, z fastest; repeated if they are fewer.
 
     xyz: [N, 3] metres.
     """

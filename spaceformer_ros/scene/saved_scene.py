@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a scene needs to continue after a restart."""
+"""The saved state of a scene, from which it continues after a restart."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ..instances import Instances
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which network made the features, and which text model they are compared with.
+    """Identity of the network that computed the features, and of the text model they are compared with.
 
     name: of the checkpoint
     sha256: of its header and weights
@@ -29,7 +29,7 @@ class SavedScene:
     """A scene with O objects.
 
     objects: dict name -> [O] array, the saved fields of SceneObject
-    occupancies: O Occupancies; None where it follows from the object's mask
+    occupancies: O Occupancies; None if it follows from the object's mask
     labels: O str, the labels at the time of saving
     vocabulary: the two lists of `Vocabulary.entries` at that time
     next_id: all ids given so far are lower

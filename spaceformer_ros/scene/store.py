@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store: makes a scene of every result and keeps the identities of objects from result to result."""
+"""The scene store: creates a scene from every result and keeps the ids of objects from result to result."""
 
 import logging
 import threading
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 MAX_FRAMES = 3  # scenes in different frames that are kept, the current one included
 MIN_LOST = 4  # objects of the last scene; a result that has fewer than half of them is remarked on
-MAX_CARRIED = 10_000  # objects kept that were not found; beyond it, those not found for the longest time are removed
+MAX_CARRIED = 10_000  # kept objects that were not found; if there are more, the least recently found are removed
 
 
 class SceneStore:
-    """Makes scenes and keeps identities. One thread updates; the current scene may be read from any thread.
+    """Creates scenes and keeps ids. One thread updates; the current scene may be read from any thread.
 
     scene: the newest Scene, perhaps a partial one
     complete: the newest complete one
@@ -39,12 +39,12 @@ class SceneStore:
         self._restart()
 
     def reset(self):
-        """Forget the scene and start ids and revisions again."""
+        """Drop the scene; ids and revisions start again."""
         self.clear()
         self._restart()
 
     def clear(self):
-        """Forget the scenes of all frames; ids and revisions continue."""
+        """Drop the scenes of all frames; ids and revisions continue."""
         self.epoch += 1
         self._forget()
 
@@ -79,8 +79,8 @@ class SceneStore:
             complete one; but new objects that a partial scene has shown keep their ids.
         """
         cloud_occupancy = CloudOccupancy(cloud, instances.voxels)
-        # Labels are needed twice: tracking compares those of this view with known ones; afterwards the features are
-        # means over all views, and may have another label.
+        # Labels are computed twice: tracking compares the labels of this view with known ones; afterwards the features
+        # are means over all views and may have another label.
         objects = label_objects(new_objects(cloud, instances, cloud_occupancy), instances.features, space)
         before = self._by_frame.get(cloud.coordinates)
         if before:

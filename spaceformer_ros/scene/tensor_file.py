@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named arrays and a JSON header in one file that is replaced atomically and never read damaged.
+"""Named arrays and a JSON header in one file. It is replaced atomically, and damage is detected when it is read.
 
 The file is a safetensors file, which other programs can open, with the SHA-256 of all other bytes at a fixed position
-at the beginning of its metadata. The safetensors library has no place for such a digest and copies all arrays once
-more, so the bytes are made here. Reading parses JSON and numbers and cannot execute anything.
+at the beginning of its metadata. The safetensors library cannot write such a digest and copies all arrays, so the file
+is encoded here. Reading parses JSON and numbers and cannot execute code.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from ..disk.reading import open_regular_file, read_exactly
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
 TYPE_NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 LENGTH = 8  # bytes of the header's length, at the beginning
-PREFIX = b'{"__metadata__":{"sha256":"'  # after it; then 64 hexadecimal digits
+PREFIX = b'{"__metadata__":{"sha256":"'  # follows the length; then 64 hexadecimal digits
 DIGEST = slice(LENGTH + len(PREFIX), LENGTH + len(PREFIX) + 64)
 ALIGNMENT = 8  # bytes; the arrays begin at a multiple of it, so that all types can be used in place
 MAX_BYTES = 1 << 32  # of a file
@@ -110,7 +110,7 @@ def encode(key, header, tensors):
 
 
 def _check_beginning(head, size):
-    """Raise ValueError unless a file of `size` bytes can begin with these ones."""
+    """Raise ValueError unless `head` is a valid beginning of a file of `size` bytes."""
     if head[LENGTH : DIGEST.start] != PREFIX:
         raise ValueError("it begins differently")
     if int.from_bytes(head[:LENGTH], "little") > min(MAX_HEADER, size - LENGTH):
@@ -118,7 +118,7 @@ def _check_beginning(head, size):
 
 
 def _check_digest(file):
-    """Raise ValueError unless the file is what was written. The digest is taken with zeros in its own place."""
+    """Raise ValueError unless the digest is correct. It is computed with zeros in its own place."""
     head = file.read(DIGEST.stop)
     digest = hashlib.sha256(head[: DIGEST.start] + b"0" * 64)
     while block := file.read(BLOCK):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects as tracking compares them: what two sets of objects have in common, and one-to-one matches between them."""
+"""Comparison of two sets of objects for tracking: overlaps, similarity and one-to-one matches."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -82,7 +82,7 @@ def shared_cells(first, second):
 
 
 def compare(fresh, known, pairs):
-    """[P] bool whether the objects of each pair look alike (same label, or similar features), and [P] the cosine."""
+    """[P] bool, whether the objects of each pair are similar (same label, or similar features), and [P] the cosine."""
     cosine = np.einsum("pc,pc->p", fresh.directions[pairs.i], known.directions[pairs.j])
     same = [fresh.labels[i] == known.labels[j] for i, j in zip(pairs.i.tolist(), pairs.j.tolist())]
     return np.array(same, dtype=bool) | (cosine >= MIN_COSINE), cosine

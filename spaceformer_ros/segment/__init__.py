@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a cloud to instances: voxels, network, masks."""
+"""Segmentation of a cloud into instances: voxels, network, masks."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Align a map with its walls and move it to the origin before it is voxelised.
 
-Networks on voxels are not invariant to rotation. One that was trained on rooms along the axes gets every map along its
-walls (a Manhattan frame), in a yaw that rotates with the map, so that a rotated map gives the same input.
+Networks on voxels are not invariant to rotation. For a network trained on rooms that are aligned with the axes, every
+map is aligned with its walls (a Manhattan frame). The yaw rotates with the map, so a rotated map gives the same input.
 """
 
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ def rotate_z(xyz, angle):
 
 
 def _sample(xyz):
-    """[n, 2] float64: some points, chosen by height and distance from the mean, so by no rotation and no order."""
+    """[n, 2] float64 sample of points by height and distance from the mean, independent of rotation and order."""
     step = max(1, len(xyz) // MAX_SAMPLE)
     distance = np.hypot(*(xyz[:, :2] - xyz[:, :2].mean(axis=0, dtype=np.float64)).T)
     height, distance = (np.round(column * 1000).astype(np.int64) for column in (xyz[:, 2] - xyz[:, 2].min(), distance))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and how the network runs: device, precision and implementation."""
+"""Backends of the network: choice of device, precision and implementation."""
 
 import logging
 import pathlib

@@ -10,7 +10,7 @@ def without_duplicates(count, better, worse):
     count: number of masks, best first; better, worse: [P] int, the pairs that duplicate each other, better < worse.
     """
     kept = np.ones(count, dtype=bool)
-    order = np.argsort(worse, kind="stable")  # whether the better mask stays is decided before it is asked for
+    order = np.argsort(worse, kind="stable")  # so that it is known whether the better mask of a pair stays
     for k, other in zip(better[order].tolist(), worse[order].tolist()):
         kept[other] &= not kept[k]
     return np.flatnonzero(kept)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incremental voxelisation of a map that is published repeatedly: only points that changed are voxelised again.
 
-It relies on the order of points: publishers keep it and append new points, as nearly all do.
+This relies on the order of points: nearly all publishers keep it and append new points.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def make_grid(cloud, alignment, voxel_size, device=CPU):
 def update_grid(grid, before, cloud, alignment):
     """The VoxelGrid of `cloud`, equal to that of `make_grid`, made from the one of an earlier cloud on the CPU.
 
-    before: the earlier Cloud, in the same Alignment. If more than half of the points changed, the grid is made anew.
+    before: the earlier Cloud, in the same Alignment. If more than half of the points changed, the grid is rebuilt.
     """
     changed = changed_points(before, cloud)
     if len(changed) > len(cloud) / 2:

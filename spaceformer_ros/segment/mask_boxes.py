@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Upright boxes of masks: robust against stray points, along the walls, down to the floor.
+"""Fit upright boxes to masks: robust against stray points, aligned with walls, extended to the floor.
 
 Each rule was chosen on 30 validation rooms by the F1 of boxes at IoU 0.5 (docs/demo_weights.md).
 """
@@ -15,18 +15,18 @@ from ..grids.groups import touching_components
 
 SPECK_SHARE = 0.05  # a separate part with a smaller share of a mask's voxels is left out of its box
 SPECK_CELL = 0.1  # metres; parts are separate if a whole cell of this size between them is empty
-WALL_TOLERANCE = 1.3  # a box along the walls is preferred up to this multiple of the least ground area
+WALL_TOLERANCE = 1.3  # a box along the walls is preferred up to this multiple of the minimum ground area
 SLAB = 0.05  # metres; thickness of the vertical slabs across an object whose points are counted
 DENSE_SLAB = 0.75  # quantile of the counts of an object's slabs that is taken as typical
 MIN_SLAB_SHARE = 0.1  # of that count; slabs at the ends with fewer points are cut off
 MIN_SLABS = 4  # shorter objects are not trimmed
 FLOOR_SHARE = 0.02  # highest share of voxels below the floor (reflections, noise)
-MAX_FLOOR_GAP = 0.3  # metres; an object that ends lower is taken to stand on the floor, its lowest part being hidden
+MAX_FLOOR_GAP = 0.3  # metres; objects that end lower are assumed to stand on the floor with their lowest part hidden
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What boxes of a map are aligned with. wall_yaw: radians; floor: height in metres."""
+    """Direction of the walls and height of the floor of a map. wall_yaw: radians; floor: metres."""
 
     wall_yaw: float
     floor: float
@@ -41,7 +41,7 @@ class Surroundings:
 def fit_boxes(parts, surroundings=None):
     """The upright boxes of a list of [n, 3] float32 metres, n >= 1: tuple of OrientedBox.
 
-    surroundings: Surroundings of the map; None for points alone: the box of least ground area, floor unknown.
+    surroundings: Surroundings of the map; None if unknown: boxes of minimum ground area, not extended to the floor.
     """
     return tuple(fit_box(xyz, surroundings) for xyz in without_specks(parts))
 
@@ -55,7 +55,7 @@ def fit_box(xyz, surroundings=None):
 
 
 def box_angle(xy, surroundings=None):
-    """Angle of a box in radians: along the walls, unless the least rectangle is much smaller. xy: [n, 2] metres."""
+    """Angle of a box in radians: along the walls, unless the minimum rectangle is much smaller. xy: [n, 2] metres."""
     if surroundings is None:
         angles, areas = ground_rectangles(xy)
         return angles[np.argmin(areas)]
@@ -65,7 +65,7 @@ def box_angle(xy, surroundings=None):
 
 
 def without_sparse_ends(xyz, angle):
-    """The points of an object without the sparse ends along the ground axes of its box: points that leak onto others.
+    """The points of an object without sparse ends along the ground axes of its box, which often belong to others.
 
     Heights are not trimmed: legs and poles have few points. xyz: [n, 3] metres; angle: of the box, radians.
     """
@@ -103,7 +103,7 @@ class BoxCache:
         self._boxes = {}
 
     def fit(self, parts, surroundings):
-        """As `fit_boxes`."""
+        """`fit_boxes`, with cached boxes for unchanged masks."""
         if surroundings != self._surroundings:
             self._boxes = {}
         self._surroundings = surroundings

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From masks to instances: sizes, centroids and boxes."""
+"""Measure masks: sizes, centroids and boxes of instances."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a prediction to masks: scores, thresholds, duplicate removal. The default settings are those of the release."""
+"""Extract masks from a prediction: scores, thresholds, duplicate removal. Defaults are those of the release."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ SPARSE = 1 / 20  # share of voxels in a mask, on average, below which sparse pro
 
 
 def find_masks(prediction, positions, counts, config, nms_iou, fuse_iou=1.0):
-    """Masks of a Prediction, best first, without duplicates; split into components if the config asks for it.
+    """Masks of a Prediction, best first, without duplicates; split into components if the config requests it.
 
     positions: [M, 3] float32 metres of the voxels;
     counts: [M] int64, points in each voxel;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a cloud to instances: align, voxelise, run the network on its device, extract masks."""
+"""Segment a cloud into instances: align, voxelise, run the network on its device, extract masks."""
 
 import functools
 import logging
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 AREA_PER_QUERY = 1.0  # square metres that one query of the network covers; larger tiles lose recall
 MIN_TILE_VOXELS = 1000  # smaller tiles give the network too little context
-ADVICE = "memory ran out: set max_memory_gb to what may be used, lower tile_voxels or max_points, or set roi"
+ADVICE = "out of memory: set max_memory_gb to the available memory, lower tile_voxels or max_points, or set roi"
 
 
 class Segmenter:
@@ -89,7 +89,7 @@ class Segmenter:
             yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (remark,))
 
     def _voxelise(self, cloud, max_voxels):
-        """VoxelGrid of a Cloud and its VoxelMap; forgets the tiles if this is another map."""
+        """VoxelGrid of a Cloud and its VoxelMap; clears the tile cache if this is another map."""
         grid, alignment, same_map = self._map_grid.update(cloud, max_voxels)
         positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
         if not same_map:
@@ -137,7 +137,7 @@ class Segmenter:
         return tiled.pending()
 
     def _run_tile(self, tiled, number, grid, config, stopwatch):
-        """Run the network on one tile and remember its masks. config: PostprocessConfig."""
+        """Run the network on one tile and store its masks. config: PostprocessConfig."""
         rows = tiled.regions[number]
         now = voxel_rows(grid, rows)
         masks = self._find_masks(take_rows(grid, rows), now.positions, config, stopwatch)
@@ -182,7 +182,7 @@ class Segmenter:
         return 2 * tile_voxels
 
     def forget(self):
-        """Forget the map: the next cloud is processed as if it were the first."""
+        """Drop the cached map: the next cloud is processed as if it were the first."""
         self._map_grid = MapGrid(self.voxel_size, self.device, self.network.along_walls)
         self._tiles = TileCache()
         self._boxes = BoxCache()
@@ -235,7 +235,7 @@ def check_size(voxels, max_voxels, voxel_size):
     if voxels > max_voxels:
         raise SpaceformerError(
             f"the cloud occupies {voxels} voxels of {voxel_size} m, more than max_voxels {max_voxels}: "
-            "set roi to the part that matters, or raise max_voxels"
+            "set roi to the relevant part, or raise max_voxels"
         )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The official implementation, warpconvnet, as a backend: CUDA only, the released network only.
 
-Two properties are worked around: block orders are set, as released inference draws them at random, and the global
-window cache is cleared before every run, as it leaks and returns wrong windows when an address is reused. If flash-attn
-or torch_scatter is not installed, PyTorch's own kernels replace the two functions that are needed.
+Two workarounds: block orders are set, because the released code draws them at random; and the global window cache is
+cleared before every run, because it leaks and returns wrong windows when an address is reused. If flash-attn or
+torch_scatter is not installed, kernels of PyTorch replace the two functions needed.
 """
 
 import importlib.util

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people look at: labelled clouds, markers, relevancy colours, pictures."""
+"""Visualisation: labelled clouds, markers, relevancy colours, pictures."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A perspective camera for point clouds: every point a disc, the nearest one visible, creases darkened."""
+"""Render point clouds with a perspective camera: points as discs, depth test, eye-dome lighting."""
 
 from dataclasses import dataclass
 
@@ -39,8 +39,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Image:
-    """What a camera sees. index: [H, W] int64 row of the visible point, -1 where there is none; depth: [H, W] metres,
-    infinite there; shade: [H, W] in (0, 1], eye-dome lighting."""
+    """A rendered image. index: [H, W] int64 row of the visible point, -1 for none; depth: [H, W] metres, infinite for
+    none; shade: [H, W] in (0, 1], eye-dome lighting."""
 
     index: np.ndarray
     depth: np.ndarray
@@ -59,7 +59,7 @@ def render(xyz, radius, camera):
         np.abs(pixels - (camera.width / 2, camera.height / 2)) < (camera.width, camera.height)
     ).all(1)
     rows = np.flatnonzero(seen)
-    rows = rows[np.argsort(-depth[rows], kind="stable")]  # far points first: of equal pixels the last written stays
+    rows = rows[np.argsort(-depth[rows], kind="stable")]  # far points first: the last write to a pixel wins
     columns = np.rint(pixels[rows]).astype(np.int64)
     reach = np.clip(camera.focal * radius / depth[rows], 0.6, MAX_RADIUS)
     index = np.full((camera.height, camera.width), -1, dtype=np.int64)

@@ -14,8 +14,8 @@ def label_points(scene, shown, rgb_mode, max_points=0, label_background=False):
 
     shown: SceneObjects
     rgb_mode: "original", "instance" or "label"
-    max_points: the cloud is thinned evenly to at most this number, 0: not thinned
-    label_background: points of background objects (wall, floor, ceiling) have their label and score, too
+    max_points: limit on N, applied by taking every k-th point; 0: no limit
+    label_background: also set label and score on points of background objects (wall, floor, ceiling)
 
     Returns a Cloud and a dict of [N] columns: label (uint32, index into the vocabulary's names plus one, background
     names last), instance_id (uint32) and score (float32), all 0 outside the shown objects; instance_id is 0 on

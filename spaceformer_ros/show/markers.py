@@ -2,8 +2,8 @@
 """Markers of a scene as plain records with stable ids: boxes, texts, centroids, and the answer to the last query.
 
 The topic is latched with depth 1, so a late subscriber receives the last message only. A changed set is therefore sent
-complete, not as a difference; an unchanged one is not sent at all. Objects that vanished are deleted one by one, never
-all at once, so nothing flickers.
+complete, not as a difference; an unchanged set is not sent. Removed objects are deleted individually, never with
+DELETEALL, which would make all markers flicker.
 """
 
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def marker_text(item, config):
 
 
 class MarkerTracker:
-    """Keeps the set that was sent last: vanished markers are deleted, an unchanged set is not sent again."""
+    """Compares with the set that was sent last: removed markers are deleted, an unchanged set is not sent again."""
 
     def __init__(self):
         self._sent, self._place = {}, None

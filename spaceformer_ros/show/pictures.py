@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of clouds from the top and at an angle, with boxes and labels of objects, or with the answer to a query.
+"""Draw clouds from the top or at an angle, with boxes and labels of objects, or with the answer to a query.
 
-What hides a room is cut away: the ceiling, and the walls between the room and the eye.
+The ceiling, and the walls between a room and the eye, are cut away.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ def _draw(path, cloud, items, view, title, approach):
 
 
 def draw_answer(path, scene, answer, approach=None, view="oblique"):
-    """Write a PNG of a Scene with an Answer: points glow by relevancy, its matches have boxes with labels.
+    """Write a PNG of a Scene with an Answer: points coloured by relevancy, matches with boxes and labels.
 
     approach: an Approach, drawn as an arrow on the floor
     """
@@ -83,7 +83,7 @@ def project(xyz, view):
 
 
 def visible_rows(xyz, view):
-    """Rows of the points [N, 3] to draw: not those of the ceiling and of the walls that hide the room."""
+    """Rows of the points [N, 3] to draw: all except the ceiling and the walls that hide the room."""
     floor, ceiling = np.percentile(xyz[:, 2], (1, 99))
     visible = xyz[:, 2] < floor + CEILING_SHARE * (ceiling - floor)
     if VIEWS[view][0] < 90.0:
@@ -146,7 +146,7 @@ def _draw_approach(axes, approach, view):
 
 
 def _draw_labels(figure, axes, items, view):
-    """Labels at the tops of the boxes, best objects first, moved where they would cover each other."""
+    """Labels at the tops of the boxes, best objects first, moved apart if they would cover each other."""
     texts = []
     for item in items:
         top = item.box.center + np.array([0, 0, item.box.size[2] / 2])
@@ -176,7 +176,7 @@ def _draw_labels(figure, axes, items, view):
 
 def place_labels(boxes, gap=4.0):
     """For each of K label rectangles [K, 4] (left, bottom, right, top; pixels) a move [2] after which it overlaps none
-    of those before it, or None where there is no room near."""
+    of those before it, or None if there is no space nearby."""
     placed, moves = [], []
     for box in np.asarray(boxes, dtype=np.float64):
         width, height = box[2] - box[0] + gap, box[3] - box[1] + gap

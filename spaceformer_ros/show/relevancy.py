@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well a text fits every point of the map, as a number and as a heat colour."""
+"""Relevancy of every point of the map for a text, as a number and as a colour."""
 
 import dataclasses
 
@@ -21,10 +21,10 @@ def point_relevancy(scene, matches):
 
 
 def color_points(cloud, relevancy, top, max_points=0):
-    """A Cloud in heat colours, and its column relevancy, [N] float32.
+    """A Cloud coloured by relevancy, and its column `relevancy`, [N] float32.
 
-    top: relevancy > 0 from which points have the hottest colour; points with 0 are shades of gray
-    max_points: the cloud is thinned evenly to at most this number, 0: not thinned
+    top: relevancy > 0 at the upper end of the colour scale; points with relevancy 0 are shades of gray
+    max_points: limit on N, applied by taking every k-th point; 0: no limit
     """
     step = thinning_step(len(cloud), max_points)
     cloud, relevancy = cloud[::step], relevancy[::step]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of a pipeline on generated rooms, for training and benchmarks."""
+"""Evaluate a pipeline on generated rooms, for training and benchmarks."""
 
 import numpy as np
 

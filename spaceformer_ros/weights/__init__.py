@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: what is loaded, and where it comes from."""
+"""Checkpoints: loading, saving, and download of the released weights."""

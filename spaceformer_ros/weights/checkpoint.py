@@ -63,7 +63,7 @@ def load_checkpoint(name, released_file=None):
 
 
 def checkpoint_file(name, released_file=None):
-    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError if there is none."""
+    """Path of the file that `load_checkpoint` loads. Raises SpaceformerError if it does not exist."""
     if name == "demo":
         return DEMO_FILE
     if name == "released":
@@ -104,7 +104,7 @@ def load_file(path, name=None):
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         header = json.loads(text)
         if not isinstance(header, dict) or json.dumps(header) != text or not _has_clean_padding(path):
-            raise ValueError("its header is not as it was written")
+            raise ValueError("its header was changed")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise SpaceformerError(
             f"{path} is not a checkpoint of this package, or is damaged ({type(error).__name__}: {error})"

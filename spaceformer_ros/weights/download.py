@@ -35,8 +35,9 @@ def download_released(cache, agreed, accepted_sha256="", endpoint=None):
 
     cache: folder of weights and embeddings
     agreed: whether the user accepted LICENCE
-    accepted_sha256: a SHA-256 to accept besides the recorded one
+    accepted_sha256: a SHA-256 to accept in addition to the recorded one
     endpoint: another hub address
+
     Raises SpaceformerError without consent, network or matching hashes.
     """
     target = released_file(cache)
@@ -49,10 +50,10 @@ def download_released(cache, agreed, accepted_sha256="", endpoint=None):
     folder = pathlib.Path(cache) / "download"
     try:
         path = hf_hub_download(REPOSITORY, FILE, revision=REVISION, local_dir=folder, endpoint=endpoint)
-    except Exception as error:  # the hub client raises many kinds; all mean the same here
+    except Exception as error:  # the hub client raises many types; all mean that the download failed
         raise SpaceformerError(
             f"the released weights could not be downloaded ({type(error).__name__}: {error}): check the network and "
-            f"run it again; or put {FILE} at {target} yourself"
+            f"run it again; or place {FILE} at {target} manually"
         ) from error
     check_hashes(path, accepted_sha256)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour words: which of them a text contains, and how much of an object shows each.
+"""Colour words in texts, and the share of an object's points that have each of these colours.
 
-Text models and CLIP-like features distinguish colours of the same object badly; the colours of the points do it well.
-A colour counts for the words whose shades are nearest to it in CIE L*a*b*. The words are the eleven basic colour terms
+Text models and CLIP-like features distinguish the colours of objects poorly; the colours of the points do it reliably.
+Each colour is assigned to the words with the nearest shades in CIE L*a*b*. The words are the eleven basic colour terms
 of Berlin and Kay (1969), and beige.
 """
 
@@ -51,7 +51,7 @@ FILLERS = (
     "colored",
 )
 
-SOFTNESS = 4.0  # L*a*b* units over which a colour between two words counts for both
+SOFTNESS = 4.0  # L*a*b* units over which the assignment changes from one word to the next
 BLOCK = 1 << 21  # points per step, bounds memory
 TABLE_BITS = 5  # per channel of the table from colours to words
 
@@ -59,7 +59,7 @@ TABLE_BITS = 5  # per channel of the table from colours to words
 def split_color(text):
     """(columns of COLOR_WORDS that a text names, the text without them), such as ((7,), "chair") for "the blue chair".
 
-    The text is unchanged where it names no colour, and empty where it names nothing but colours ("something red").
+    The text is unchanged if it names no colour, and empty if it names only colours ("something red").
     """
     words = text.lower().replace(",", " ").split()
     named = [SYNONYMS.get(word, word) for word in words]
@@ -73,7 +73,7 @@ def split_color(text):
 
 
 def color_shares(rgb, owner, count):
-    """Share of the points of each of `count` owners that show each colour word, [count, W] float32; 0 without points.
+    """Share of the points of each of `count` owners that have each colour word, [count, W] float32; 0 without points.
 
     rgb: [N, 3] uint8; owner: [N] int row of the owner.
     """
@@ -114,7 +114,7 @@ def _codes(rgb):
 
 @lru_cache(maxsize=1)
 def _table():
-    """[2^15, W] float32: how much each coarse colour counts for each word, rows sum to 1."""
+    """[2^15, W] float32: weight of each word for each quantised colour; rows sum to 1."""
     levels = (np.arange(1 << TABLE_BITS) + 0.5) * (256 >> TABLE_BITS)
     colors = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
     distance = np.linalg.norm(lab(colors)[:, None] - _SHADE_LAB, axis=-1)

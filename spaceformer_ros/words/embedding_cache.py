@@ -16,13 +16,13 @@ logger = logging.getLogger(__name__)
 CACHE_FILE = "text_embeddings.sqlite"  # in the cache folder
 MAX_STORED = 100_000  # texts in the file; beyond it the oldest are removed
 LOCK_TIMEOUT = 0.2  # seconds to wait while another process writes
-PAUSE = 60.0  # seconds without the file after it has failed
+PAUSE = 60.0  # seconds until the file is tried again after an error
 
 
 class EmbeddingCache:
     """Embeddings of one text model and template set in a sqlite file that several processes may share.
 
-    A full or failing disk and a damaged or locked file cost one warning and PAUSE seconds without the cache.
+    If the disk is full or the file damaged or locked, a warning is logged and the cache is not used for PAUSE seconds.
     """
 
     def __init__(self, path, model_id, templates, dim):
@@ -53,7 +53,7 @@ class EmbeddingCache:
         self._run([*steps, (trim, (MAX_STORED,))])
 
     def _run(self, steps):
-        """Rows returned by all steps (statement, values) in one transaction; none where the file fails."""
+        """Rows returned by all steps (statement, values) in one transaction; none if the file cannot be used."""
         if time.monotonic() < self._resume:
             return []
         try:

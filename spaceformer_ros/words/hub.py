@@ -27,12 +27,13 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
     offline: never use the network
     hint: what to do instead of a download, for the error message
     endpoint: another hub address
-    Raises SpaceformerError without network, for damaged downloads, and offline where the model is missing.
+
+    Raises SpaceformerError without network, for damaged downloads, and if the model is missing while offline is set.
     """
     from huggingface_hub import HfApi
 
     cache, api = pathlib.Path(cache_dir) / "hub", HfApi(endpoint=endpoint)
-    checked = cache / f"{str(model_id).replace('/', '--')}.checked"  # holds the commit whose files were checked
+    checked = cache / f"{str(model_id).replace('/', '--')}.checked"  # contains the commit whose files were checked
     wanted = {"repo_id": model_id.name, "cache_dir": cache, "allow_patterns": list(PATTERNS)}
     if checked.is_file():
         try:
@@ -60,7 +61,7 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
 
 
 def _check_files(folder, recorded, model_id):
-    """Compare all files of a snapshot with the hub's hashes; remove the snapshot and raise where one differs."""
+    """Compare all files of a snapshot with the hub's hashes; remove the snapshot and raise if one differs."""
     for path in filter(pathlib.Path.is_file, sorted(folder.rglob("*"))):
         expected, found = hashes(recorded[path.relative_to(folder).as_posix()], path)
         if found != expected:

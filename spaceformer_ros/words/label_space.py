@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features to labels: a vocabulary with its embeddings classifies instances and scores them for free text."""
+"""Assign labels to features, and score features for free text, with a vocabulary and its embeddings."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,8 @@ from .similarity import CosineBaseline, softmax
 # How a free text is interpreted as labels. Chosen on validation rooms, for synonyms that training never used. In
 # standard deviations of CosineBaseline, so that the values hold for text models whose cosines are closer together.
 SHARPNESS = 3.0  # of the softmax over labels
-UNRELATED = 1.0  # if the best label is less than this above the mean cosine, the text has no label's meaning
-SYNONYM = 4.0  # from here on the labels are trusted fully
+UNRELATED = 1.0  # if the best label is less than this above the mean cosine, the text is not a synonym of any label
+SYNONYM = 4.0  # above this, the text counts fully as a synonym
 NO_BASELINE = CosineBaseline(0.0, np.inf)  # free texts are not interpreted as labels
 
 
@@ -70,7 +70,7 @@ class LabelSpace:
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
         A text of the vocabulary gets the score of its label. For any other text two scores are computed and the larger
-        is used: its probability as one more label beside those of the vocabulary, and the probability of the labels
+        is used: its probability as an additional label of the vocabulary, and the probability of the labels
         that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
 
         features: [K, C]; vector: [C] unit vector of the text.
@@ -84,7 +84,7 @@ class LabelSpace:
         return np.maximum(itself, softmax(logits) @ self.meaning(vector))
 
     def meaning(self, vector):
-        """P(label | text) [L] float32 for a text's unit vector; the sum is below 1 where no label is close to it."""
+        """P(label | text) [L] float32 for a text's unit vector; the sum is below 1 if no label is close to it."""
         cosine = np.maximum.reduceat(self.embeddings @ vector, self._starts)
         deviation = (cosine.max() - self.baseline.mean) / self.baseline.std
         trust = np.clip((deviation - UNRELATED) / (SYNONYM - UNRELATED), 0, 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How features and texts compare: cosine similarity, its statistics for a text model, softmax."""
+"""Similarity of features and texts: logits from cosines, cosine statistics of a text model, softmax."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ..geometry.vectors import unit_vectors
 
 @dataclass(frozen=True)
 class Similarity:
-    """How the clip features of a checkpoint compare with unit text vectors.
+    """Similarity of the CLIP features of a checkpoint and unit text vectors.
 
     normalize: divide features by their length first; scale: factor on the products (the inverse softmax temperature).
     The released checkpoint was trained so that its features carry their own temperature: no normalising, scale 1.
@@ -31,7 +31,7 @@ class Similarity:
 class CosineBaseline:
     """Mean and standard deviation of a text model's cosine between names of different things.
 
-    Text models differ in how close together their vectors are; cosines are judged relative to this.
+    Text models differ in how close together their vectors are, so cosines are evaluated relative to this.
     """
 
     mean: float

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts to unit vectors: text encoders through transformers, prompt ensembling, caches.
+"""Embed texts as unit vectors: text encoders of transformers, prompt ensembling, caches.
 
 Two families, distinguished by the model's config.json: SigLIP and SigLIP2 text towers (the released checkpoint) and
 BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline from a Python package).
@@ -47,7 +47,7 @@ class TextEncoder:
     def __init__(self, folder, model_id, device="cpu"):
         """Load from a folder with config.json, weights and tokenizer, as transformers saves them.
 
-        Raises SpaceformerError if that fails.
+        Raises SpaceformerError if it cannot be loaded.
         """
         transformers = import_transformers()
         self.model_id, self.device = model_id, device
@@ -118,8 +118,9 @@ def load_text_encoder(spec, model_id, cache_dir, offline=False, device="cpu"):
     cache_dir: folder of downloaded models
     offline: never use the network
     device: torch device
+
     A name is looked up in the package that contains all-MiniLM-L6-v2, then in the cache, then on the hub. Raises
-    SpaceformerError that says what to do.
+    SpaceformerError that says how to get the model.
     """
     if spec and pathlib.Path(spec).is_dir():
         return TextEncoder(spec, TextModelId(str(pathlib.Path(spec).resolve())), device)
@@ -157,7 +158,7 @@ class PromptEmbedder:
     """Ensembled embeddings of labels and queries, cached in memory and on disk. Thread-safe.
 
     A text is put into every template; the vectors are averaged and normalised again. The cache file is keyed by text
-    model, revision and templates; where it fails, vectors are computed.
+    model, revision and templates; if it cannot be used, vectors are computed.
     """
 
     def __init__(self, encoder, templates=DEFAULT_TEMPLATES, cache_file=None):

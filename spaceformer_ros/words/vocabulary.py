@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What instances are called: labels with synonyms, and background words."""
+"""The vocabulary: labels with synonyms, and background labels."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ MAX_TEXT_LENGTH = 200  # characters of one label or query
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered set of labels. `phrases[i]` are the texts that stand for label i, its name first.
+    """An ordered set of labels. `phrases[i]` are the name of label i and its synonyms, in this order.
 
-    num_background: that many of the last labels are background: matched, but not published.
+    num_background: number of background labels, which come last: matched, but not published.
     """
 
     phrases: tuple

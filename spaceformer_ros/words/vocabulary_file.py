@@ -12,7 +12,7 @@ VOCABULARY_FILE = "vocabulary_indoor.yaml"
 
 
 def vocabulary_of(config):
-    """The Vocabulary of a VocabularyConfig: its lists, or the file where they are [""]. Raises SpaceformerError."""
+    """The Vocabulary of a VocabularyConfig: its lists, or the file's if they are [""]. Raises SpaceformerError."""
     content = read_vocabulary_file(config.vocabulary_file)
     labels, background = (
         content[key] if tuple(values) == ("",) else list(values)

@@ -15,7 +15,7 @@ FOLDERS = [
 
 def test_files_of_the_config_folder_are_found_and_others_named():
     assert find_config("params.yaml").is_file()
-    with pytest.raises(SpaceformerError, match=r"nothing.yaml of this package is nowhere"):
+    with pytest.raises(SpaceformerError, match=r"nothing.yaml of this package is missing"):
         find_config("nothing.yaml")
 
 

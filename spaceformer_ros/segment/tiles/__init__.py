@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Maps that are too large for one run of the network: tiles, their cache and the merging of their masks."""
+"""Tiled processing of maps that are too large for one run of the network: plan, cache, merging of masks."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The voxels of each tile when it was last segmented, and the masks found in it."""
+"""Cache of each tile's voxels when it was last segmented, and of the masks found in it."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from ...grids.groups import touching_components
 
 TOLERANCE = 1e-3  # of a voxel, or of a colour in [-1, 1]; rounding moves the mean of the same points by far less
 MIN_CHANGED = 8  # changed voxels in one group; smaller groups are sensor noise, not an object
-MAX_NOISE = 1000  # changed voxels up to which noise is looked for
+MAX_NOISE = 1000  # changed voxels; with more, noise is not filtered
 GROUP_CELL = 2  # voxels; changed voxels are in one group if their cells of this side touch
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell the rooms of a map apart by its walls. A wall may be missing in the map: its two faces do not touch."""
+"""Segment the rooms of a map by its walls. Walls are hollow in maps: their two faces do not touch."""
 
 import numpy as np
 from scipy.ndimage import (
@@ -22,9 +22,9 @@ NEIGHBOURHOOD = np.ones((3, 3))  # a column or square and its eight neighbours
 def segment_rooms(squares, columns, wall, width):
     """[C] int room number of each occupied column.
 
-    A room is the floor that is connected without passing a wall or an opening narrower than MAX_DOOR. If the opening is
-    wide for so small a room, both are one room, in which furniture narrows the passage. Labels then spread from the
-    middle of each room over touching squares, including walls and furniture; the two faces of a wall do not touch.
+    A room is floor that is connected without passing a wall or an opening narrower than MAX_DOOR. If the opening is
+    wide compared to the smaller room, both sides are one room with a passage narrowed by furniture. Labels then spread
+    from the middle of each room over touching squares, including walls and furniture.
 
     squares: [S, 2] int, index of each occupied square along x and y;
     columns: [C, 2] int, index of each occupied column, which is two by two squares, starting at even ones;

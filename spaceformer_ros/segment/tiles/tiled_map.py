@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A map in tiles: which voxels each tile contains, and the masks of the tiles that are done."""
+"""A tiled map: the voxels of each tile, and the masks of finished tiles."""
 
 import copy
 from dataclasses import replace

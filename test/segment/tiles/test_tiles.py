@@ -537,7 +537,7 @@ def test_out_of_memory_is_tried_once_more_in_smaller_pieces(hall, error):
 def test_out_of_memory_twice_is_an_error_with_advice_and_the_next_map_works(hall):
     cut = segmenter()
     real, cut.backend = cut.backend, SmallBackend(cut.backend, 10, OUT_OF_MEMORY[0])
-    with pytest.raises(SpaceformerError, match="memory ran out: set max_memory_gb"):
+    with pytest.raises(SpaceformerError, match="out of memory: set max_memory_gb"):
         cut.segment(hall, config())
     cut.backend = real
     assert len(cut.segment(hall, config()).instances) > 1
