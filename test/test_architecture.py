@@ -143,7 +143,7 @@ def absolute_imports(path):
             yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
-def test_functions_fit_on_a_screen():
+def test_functions_are_short():
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

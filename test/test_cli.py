@@ -148,7 +148,7 @@ def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
         (["find", "map.ply", " "], "the text is empty"),
     ],
 )
-def test_mistakes_end_with_one_sentence(tmp_path, settings, cloud_file, capsys, arguments, words, monkeypatch):
+def test_invalid_arguments_end_with_one_sentence(tmp_path, settings, cloud_file, capsys, arguments, words, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         main([arguments[0], *arguments[1:2], *settings, *arguments[2:]])
@@ -156,7 +156,7 @@ def test_mistakes_end_with_one_sentence(tmp_path, settings, cloud_file, capsys, 
     assert words in capsys.readouterr().err
 
 
-def test_mistakes_of_evaluate_end_with_one_sentence(capsys):
+def test_invalid_arguments_of_evaluate_end_with_one_sentence(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "nowhere", "nowhere.ply"])
     assert stopped.value.code == 1
@@ -217,7 +217,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_pa
 
 
 @pytest.mark.parametrize("command", [["--help-all"], ["evaluate", "room_5.ply", "room_5.ply"]])
-def test_a_closed_pipe_is_no_traceback(tmp_path, command):
+def test_a_closed_pipe_prints_no_traceback(tmp_path, command):
     main(["rooms", "--out", str(tmp_path), "--seed", "5"])
     reader, writer = os.pipe()
     os.close(reader)

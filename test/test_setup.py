@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set-up by tools/setup_env.py: locks that resolve nothing, newer versions on the index, interruptions, sentences."""
+"""tools/setup_env.py: complete locks, newer versions on the index, interruptions, error messages."""
 
 import base64
 import contextlib
@@ -255,7 +255,7 @@ def test_a_package_with_another_hash_is_refused(empty, tmp_path, capfd):
     assert not installed("first")
 
 
-def test_no_network_is_one_sentence(empty, tmp_path, capfd, monkeypatch):
+def test_a_missing_network_is_reported_in_one_sentence(empty, tmp_path, capfd, monkeypatch):
     _, lock = small_lock(tmp_path)
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(SystemExit):
@@ -274,7 +274,7 @@ def test_torch_without_cuda_comes_from_its_page_or_from_a_folder(empty, tmp_path
     assert setup_env.torch_source("cuda", offered) == []
 
 
-def test_torch_with_cuda_is_taken_where_there_is_a_gpu_or_somebody_says_so(monkeypatch, tmp_path):
+def test_torch_with_cuda_is_chosen_for_a_gpu_or_on_request(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCH", raising=False)
     monkeypatch.setattr(setup_env, "GPU_FILES", (str(tmp_path / "nvidia0"),))
     assert setup_env.wanted_torch() == "cpu"
@@ -321,7 +321,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
         ("x86_64", "3.14", True, "ROS wheels exist for Python 3.11 to 3.13, not for 3.14: make PYTHON=python3.12"),
     ],
 )
-def test_what_a_machine_lacks_is_one_sentence(machine, python, ros, sentence, monkeypatch, capsys):
+def test_missing_requirements_are_reported_in_one_sentence(machine, python, ros, sentence, monkeypatch, capsys):
     monkeypatch.setattr(setup_env.platform, "machine", lambda: machine)
     monkeypatch.setattr(setup_env, "PYTHON", python)
     with pytest.raises(SystemExit) as stopped:
@@ -380,7 +380,7 @@ def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
     first.stdout.close()
 
 
-def test_search_paths_survive_blanks_and_signs_of_the_shell(tmp_path, monkeypatch):
+def test_search_paths_with_blanks_and_shell_characters(tmp_path, monkeypatch):
     root = tmp_path / "it's $HOME & more"
     monkeypatch.setattr(setup_env, "VENV", root / ".venv")
     script = tmp_path / "setup.sh"
@@ -391,7 +391,7 @@ def test_search_paths_survive_blanks_and_signs_of_the_shell(tmp_path, monkeypatc
     assert lines == [f"{root}/.venv/bin:{os.defpath}", f"{root}/.venv"]
 
 
-def test_a_changed_file_leaves_the_cache_it_was_linked_from(tmp_path):
+def test_writing_a_file_does_not_change_the_cache(tmp_path):
     (tmp_path / "cached").write_text("old")
     os.link(tmp_path / "cached", tmp_path / "installed")
     setup_env.write_new(tmp_path / "installed", "new")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many files at once: what is skipped, what is done again, and what a kill, a bad file or a dead worker costs."""
+"""Batches: skipped and repeated files, and the effect of kills, bad files and dead workers."""
 
 import concurrent.futures
 import json
@@ -55,7 +55,7 @@ def maps(tmp_path, box_cloud):
             folder / f"{name}.ply", box_cloud([((k, 0, 0.5), (1.0, 1.0 + 0.2 * k, 1.0), (200, 30 * k, 30))], 1500)
         )
     (folder / "bad.ply").write_bytes((folder / "a.ply").read_bytes()[:900])
-    (folder / "a.json").write_text("[]")  # what is no cloud is left alone
+    (folder / "a.json").write_text("[]")  # other files are ignored
     return folder
 
 
@@ -97,7 +97,7 @@ def all_maps(status):
 
 
 @pytest.mark.slow
-def test_what_is_done_is_skipped_until_it_changes(tmp_path, maps, values, box_cloud):
+def test_finished_maps_are_skipped_until_they_change(tmp_path, maps, values, box_cloud):
     out = tmp_path / "out"
     assert run_inline(maps, out, values) == all_maps(SEGMENTED)
     first = contents(out)
@@ -126,16 +126,19 @@ def test_another_vocabulary_does_all_maps_again(tmp_path, maps, values):
     assert labels == {"zebra"}
 
 
-def test_all_that_decides_a_result_is_in_its_digest(tmp_path, values, tiny_model):
+def test_the_digest_covers_all_inputs_of_a_result(tmp_path, values, tiny_model):
     (tmp_path / "texts.json").write_text('{"chair": []}')
     config = Config().with_values(values)
-    digest = lambda config=config, **more: task_digest(Task(config, tmp_path, **more).absolute())  # noqa: E731
+
+    def digest(config=config, **more):
+        return task_digest(Task(config, tmp_path, **more).absolute())
+
     digests = [digest(), digest(up="-y"), digest(pictures=False), digest(texts=tmp_path / "texts.json")]
     changes = {"nms_iou": 0.5, "roi": (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), "vocabulary": ("lamp",), "precision": "float32"}
     digests += [digest(config.with_values({name: value})) for name, value in changes.items()]
     shutil.copy(values["checkpoint"], tmp_path / "moved.safetensors")
     moved = {"checkpoint": str(tmp_path / "moved.safetensors"), "cache_dir": str(tmp_path / "elsewhere")}
-    assert digest(config.with_values(moved)) == digests[0], "where things lie decides nothing"
+    assert digest(config.with_values(moved)) == digests[0], "the digest must not depend on paths"
     other = tiny_model(seed=1, text_channels=384)
     save_checkpoint(values["checkpoint"], other, DEMO_TEXT_MODEL, Similarity(True, 20.0))
     (tmp_path / "texts.json").write_text('{"lamp": []}')
@@ -144,7 +147,7 @@ def test_all_that_decides_a_result_is_in_its_digest(tmp_path, values, tiny_model
 
 
 @pytest.mark.slow
-def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, maps, values, monkeypatch):
+def test_a_kill_while_results_are_moved_leaves_no_valid_record(tmp_path, maps, values, monkeypatch):
     out = tmp_path / "out"
     run_inline(maps, out, values)
     before, moved = contents(out), []
@@ -164,7 +167,7 @@ def test_a_kill_while_results_are_moved_leaves_nothing_that_counts(tmp_path, map
 
 
 @pytest.mark.slow
-def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
+def test_results_that_are_no_longer_requested_are_removed(tmp_path, maps, values):
     out, path = tmp_path / "out", str(maps / "a.ply")
     for pictures in (True, False):
         task = Task(Config().with_values(values), out, pictures=pictures).absolute()
@@ -173,7 +176,7 @@ def test_results_that_are_no_longer_asked_for_go(tmp_path, maps, values):
 
 
 @pytest.mark.process
-def test_a_run_that_was_killed_goes_on(tmp_path, maps, values, capsys):
+def test_a_killed_run_can_be_continued(tmp_path, maps, values, capsys):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "spaceformer_ros.cli", *command_line(maps, out, values)]
     run = subprocess.Popen(command, cwd=ROOT)
@@ -259,7 +262,7 @@ def test_threads_are_divided(monkeypatch):
         (["--ray", "auto"], "pip install 'ray>=2.60,<3'"),
     ],
 )
-def test_mistakes_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys, monkeypatch, more, words):
+def test_invalid_arguments_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys, monkeypatch, more, words):
     monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
     shutil.copy(maps / "a.ply", tmp_path / "a.ply")
     shutil.copy(maps / "a.ply", maps / "a_labeled.ply")
@@ -287,7 +290,7 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path, maps, values):
     first.close()
 
 
-def test_a_folder_without_clouds_is_a_mistake(tmp_path):
+def test_a_folder_without_clouds_is_an_error(tmp_path):
     with pytest.raises(SpaceformerError, match="no file with one of the suffixes"):
         cloud_files([str(tmp_path)])
 

@@ -100,7 +100,7 @@ WIDE_BLOCKS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("widths", "limit"), [(WIDE_BLOCKS, 800), ({"decoder_channels": 96}, 350)])
-def test_little_is_held_beside_the_features(monkeypatch, tiny_model, widths, limit):
+def test_memory_beyond_the_features_is_small(monkeypatch, tiny_model, widths, limit):
     """limit: bytes per voxel, little more than tables and pieces take; one more tensor of full width is above it."""
     monkeypatch.setitem(layers.PIECE_VALUES, "cpu", 1 << 12)
     monkeypatch.setitem(layers.CONVOLUTION_SUMS, "cpu", 1 << 16)

@@ -171,7 +171,7 @@ def test_the_same_scans_give_the_same_bytes():
     assert first.cloud.rgb.tobytes() == second.cloud.rgb.tobytes()
 
 
-def test_a_full_map_drops_what_was_not_seen_for_the_longest_time():
+def test_a_full_map_drops_the_least_recently_seen_voxels():
     voxels = make_map(max_voxels=7)  # 7 // 8 = 0: exactly as many as needed
     for i in range(7):
         insert_row(voxels, [i], stamp=i)
@@ -190,7 +190,7 @@ def test_dropping_makes_room_for_an_eighth_more():
     assert held(voxels) == [*range(11, 80), 100]  # one that was needed and 10 more; equally old: lowest index first
 
 
-def test_a_dropped_voxel_starts_from_nothing():
+def test_a_dropped_voxel_starts_from_zero():
     voxels = make_map(max_voxels=1)
     insert_row(voxels, [0, 0, 0], stamp=0)
     insert_row(voxels, [1], stamp=1)
@@ -227,7 +227,7 @@ def test_ages_are_relative_to_the_newest_stamp():
     assert voxels.snapshot().age.tolist() == [2.0, 0.0, 0.5]
 
 
-def test_a_bag_that_starts_over_goes_on_from_where_the_clock_was():
+def test_a_bag_that_restarts_continues_the_map_time():
     voxels = make_map(max_voxels=3)
     for i, stamp in enumerate((100.0, 130.0)):
         insert_row(voxels, [i], stamp)
@@ -292,7 +292,7 @@ def test_stray_points_beyond_the_reach_are_left_out():
         make_map(1e-300).insert(xyz[:1], gray(xyz[:1]), 0.0)
 
 
-def test_a_snapshot_is_a_copy_that_nobody_can_change():
+def test_a_snapshot_is_a_read_only_copy():
     voxels = make_map()
     insert_row(voxels, [0, 1], stamp=2.5)
     snapshot = voxels.snapshot("odom", stamp_ns=2_500_000_001)
@@ -316,7 +316,7 @@ def test_a_snapshot_larger_than_one_chunk(rng):
         assert_equal_maps(fast, naive)
 
 
-def test_clear_forgets_voxels_clock_and_origin():
+def test_clear_resets_voxels_clock_and_origin():
     voxels = make_map()
     insert_row(voxels, range(5), stamp=100.0)
     voxels.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a colour can be in a file or a message, and which reading is taken."""
+"""Encodings of colour in files and messages, and the choice between ambiguous ones."""
 
 import numpy as np
 import pytest

@@ -92,7 +92,7 @@ RED = b"property uchar red\n"
         (RED, RED + RED, "'red' is duplicated"),
     ],
 )
-def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
+def test_ply_headers_with_wrong_values_are_refused(tmp_path, old, new, words):
     header = PLY.format("binary_little_endian 1.0", *3 * ["float"], RGB).encode()
     (tmp_path / "a.ply").write_bytes(header.replace(old, new) + bytes(30))
     with pytest.raises(SpaceformerError, match=words):
@@ -111,7 +111,7 @@ def test_ply_headers_that_lie_are_refused(tmp_path, old, new, words):
     ],
 )
 @pytest.mark.parametrize("data", ["binary", "binary_compressed"])
-def test_pcd_headers_that_lie_are_refused(tmp_path, cloud, data, old, new, words):
+def test_pcd_headers_with_wrong_values_are_refused(tmp_path, cloud, data, old, new, words):
     path = tmp_path / "a.pcd"
     write_cloud(path, cloud)
     content = path.read_bytes().replace(b"DATA binary\n", f"DATA {data}\n".encode())
@@ -132,7 +132,7 @@ def test_a_pcd_of_text_with_too_few_points_is_refused(tmp_path):
         read_cloud(tmp_path / "a.pcd")
 
 
-def test_an_npz_with_a_lying_array_header_is_refused(tmp_path):
+def test_an_npz_with_a_wrong_array_header_is_refused(tmp_path):
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 3), }".ljust(117) + "\n"
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("xyz.npy", b"\x93NUMPY\x01\x00\x76\x00" + header.encode() + bytes(120))
@@ -140,7 +140,7 @@ def test_an_npz_with_a_lying_array_header_is_refused(tmp_path):
         read_cloud(tmp_path / "a.npz")
 
 
-def test_an_npz_with_a_lying_directory_is_refused(tmp_path, cloud):
+def test_an_npz_with_a_wrong_directory_is_refused(tmp_path, cloud):
     np.savez(tmp_path / "a.npz", xyz=cloud.xyz, rgb=cloud.rgb)
     content = (tmp_path / "a.npz").read_bytes()
     sizes = content.index(b"PK\x01\x02") + 20  # compressed and real size of the first entry
@@ -155,7 +155,7 @@ def test_npz_colors_must_be_numbers(tmp_path, cloud):
         read_cloud(tmp_path / "a.npz")
 
 
-def test_arrays_in_any_order_and_other_members_of_an_npz_are_no_problem(tmp_path, cloud):
+def test_npz_arrays_in_any_order_and_other_members_are_accepted(tmp_path, cloud):
     np.savez(tmp_path / "a.npz", xyz=np.asfortranarray(cloud.xyz), rgb=cloud.rgb, scale=np.float64(2))
     with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
         archive.writestr("about.txt", "by hand")

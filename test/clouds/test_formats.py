@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files as other programs write them: each is read, or refused in one sentence."""
+"""Files as other programs write them are read, or refused with one sentence."""
 
 import sys
 
@@ -224,7 +224,7 @@ def test_normals_are_not_colors(tmp_path):
         ("a.doc", "suffix '.doc' is not one of .ply, .pcd"),
     ],
 )
-def test_what_cannot_be_read_names_library_or_command(tmp_path, monkeypatch, name, words):
+def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, name, words):
     for library in ("laspy", "pye57", "trimesh"):
         monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / name).write_bytes(b"x")
@@ -261,7 +261,7 @@ def test_mesh(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["ply", "pcd", "npz"])
-def test_a_cloud_without_color_stays_without(tmp_path, suffix):
+def test_a_cloud_without_color_is_written_without(tmp_path, suffix):
     (tmp_path / "a.xyz").write_text("1 2 3\n4 5 6\n")
     cloud = read_cloud(tmp_path / "a.xyz", allow_gray=True).cloud
     write_cloud(tmp_path / f"b.{suffix}", cloud.turned("y"), {"label": np.array([1, 2])})

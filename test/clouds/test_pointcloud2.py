@@ -84,7 +84,7 @@ def test_only_points_with_finite_coordinates_stay(xyz, rgb):
     assert decoded.num_dropped == 3
 
 
-def test_gray_is_taken_only_when_allowed(xyz, rgb):
+def test_gray_is_accepted_only_when_allowed(xyz, rgb):
     columns = {k: v for k, v in plain(xyz, rgb).items() if k != "rgb"}
     columns["intensity"] = ("f4", np.ones(12))
     with pytest.raises(SpaceformerError, match=r"no colour \(fields: x, y, z, intensity\).*allow_gray"):
@@ -110,7 +110,7 @@ def test_gray_is_taken_only_when_allowed(xyz, rgb):
         ({"point_step": 2**31, "width": 1}, "point_step is 2147483648, expected 1 to 2147483647"),
     ],
 )
-def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
+def test_messages_with_wrong_sizes_are_refused(xyz, rgb, changes, words):
     with pytest.raises(SpaceformerError, match=words):
         decode(message(plain(xyz, rgb), **changes))
 
@@ -126,7 +126,7 @@ def test_messages_that_lie_are_refused(xyz, rgb, changes, words):
         (3, {"name": ""}, "'' is empty or used twice"),
     ],
 )
-def test_fields_that_make_no_sense_are_refused(xyz, rgb, index, change, words):
+def test_invalid_fields_are_refused(xyz, rgb, index, change, words):
     cloud = message(plain(xyz, rgb))
     cloud.fields[index].__dict__.update(change)
     with pytest.raises(SpaceformerError, match=words):
@@ -150,7 +150,7 @@ def test_separate_colors_of_several_values_are_refused(xyz, rgb):
         decode(cloud)
 
 
-def test_very_many_fields_are_refused_at_once(xyz, rgb):
+def test_very_many_fields_are_refused_immediately(xyz, rgb):
     cloud = message(plain(xyz, rgb))
     more = {"offset": 0, "datatype": 2, "count": 1}
     cloud.fields += [types.SimpleNamespace(name=f"f{i}", **more) for i in range(300_000)]
@@ -222,7 +222,7 @@ def test_missing_measurements_at_zero_are_left_out(rng):
     assert "left out 40 points at exactly (0, 0, 0)" in decoded.cloud.remarks[0]
 
 
-def test_all_nan_is_an_error_of_its_own(xyz, rgb):
+def test_all_nan_is_a_separate_error(xyz, rgb):
     with pytest.raises(SpaceformerError, match="all 12 points"):
         decode(message(plain(np.full_like(xyz, np.nan), rgb)))
 

@@ -138,7 +138,7 @@ def test_many_writers_leave_the_file_of_one_of_them(path):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_what_killed_writers_left_is_removed_and_nothing_else(path, write):
+def test_only_leftovers_of_killed_writers_are_removed(path, write):
     abandoned = [path.with_name(f".{path.name}.{name}.part") for name in ("1234", "0a1b2c3d")]
     others = path.with_name(".other.bin.1.part"), path.with_name(f".{path.name}.bak")
     for entry in (*abandoned, *others):
@@ -148,7 +148,7 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(path, write):
 
 
 @pytest.mark.parametrize("write", WRITERS)
-def test_a_partial_file_that_somebody_holds_is_left_alone_and_not_in_the_way(path, write):
+def test_a_locked_partial_file_is_kept_and_does_not_block_writers(path, write):
     held = path.with_name(f".{path.name}.1.part")
     with open(held, "w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

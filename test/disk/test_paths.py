@@ -13,7 +13,7 @@ FOLDERS = [
 ]
 
 
-def test_files_of_the_config_folder_are_found_and_others_named():
+def test_config_files_are_found_and_missing_ones_named():
     assert find_config("params.yaml").is_file()
     with pytest.raises(SpaceformerError, match=r"nothing.yaml of this package is missing"):
         find_config("nothing.yaml")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text, JSON and yaml of others: read, or refused in one sentence, soon."""
+"""Untrusted text, JSON and yaml files are read, or refused quickly with one sentence."""
 
 import os
 import time
@@ -32,7 +32,7 @@ def test_good_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", sorted(BAD_YAML))
-def test_bad_yaml_is_refused_soon_and_shortly(tmp_path, kind):
+def test_bad_yaml_is_refused_quickly_with_a_short_message(tmp_path, kind):
     path = tmp_path / "file.yaml"
     path.write_text(BAD_YAML[kind])
     start = time.perf_counter()

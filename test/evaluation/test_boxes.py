@@ -5,28 +5,13 @@ import math
 
 import numpy as np
 import pytest
+from helpers.boxes import box, box_prediction, box_truth
 
 from spaceformer_ros.evaluation import (
     NONE,
-    GroundTruth,
     SamplePrediction,
 )
 from spaceformer_ros.evaluation.boxes import box_iou, class_f1, f1, sample_f1
-from spaceformer_ros.geometry.boxes import OrientedBox
-
-
-def box(x=0.0, y=0.0, size=(1.0, 1.0, 1.0), yaw=0.0):
-    return OrientedBox(np.array([x, y, 0.0]), np.array(size), yaw)
-
-
-def boxed(*boxes, labels=None):
-    """A SamplePrediction of boxes alone."""
-    labels = np.zeros(len(boxes), int) if labels is None else np.array(labels)
-    return SamplePrediction((np.empty(0, int),) * len(boxes), np.ones(len(boxes)), labels, boxes)
-
-
-def truly(*boxes, labels=None):
-    return GroundTruth(np.empty(0, int), boxed(*boxes, labels=labels).labels, None, boxes)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +46,11 @@ def test_boxes_are_paired_so_that_most_fit():
 
 def test_box_f1_is_the_mean_over_the_scenes_that_have_the_class():
     scenes = [
-        sample_f1(boxed(box(x=0.5)), truly(box())),  # IoU 1/3: F1 1 at 0.25, 0 at 0.5
-        sample_f1(boxed(box()), truly(box())),  # 1, 1
-        sample_f1(boxed(box()), truly(box(), labels=[1])),  # predicted, not there: 0, 0; class 1 not found: 0, 0
-        sample_f1(boxed(), truly()),  # has it in neither
-        sample_f1(boxed(box(), labels=[NONE]), truly()),  # of a class that is not evaluated
+        sample_f1(box_prediction(box(x=0.5)), box_truth(box())),  # IoU 1/3: F1 1 at 0.25, 0 at 0.5
+        sample_f1(box_prediction(box()), box_truth(box())),  # 1, 1
+        sample_f1(box_prediction(box()), box_truth(box(), labels=[1])),  # classes 0 and 1: 0, 0
+        sample_f1(box_prediction(), box_truth()),  # has it in neither
+        sample_f1(box_prediction(box(), labels=[NONE]), box_truth()),  # of a class that is not evaluated
     ]
     assert class_f1(scenes, 0) == pytest.approx([2 / 3, 1 / 3])
     assert class_f1(scenes, 1) == pytest.approx([0.0, 0.0])
@@ -73,4 +58,4 @@ def test_box_f1_is_the_mean_over_the_scenes_that_have_the_class():
 
 
 def test_without_boxes_there_is_no_box_figure():
-    assert sample_f1(SamplePrediction((), np.zeros(0), np.zeros(0, int)), truly(box())) is None
+    assert sample_f1(SamplePrediction((), np.zeros(0), np.zeros(0, int)), box_truth(box())) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `spaceformer evaluate` reads: PLY, NPZ and ScanNet's text format, alone and in folders."""
+"""Input files of `spaceformer evaluate`: PLY, NPZ and ScanNet's text format, alone and in folders."""
 
 import json
 import re
@@ -55,12 +55,12 @@ def test_scannet_text_is_read_as_written(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["0\n1\n1\n0\n", "0\n1\n1\n0", "0\r\n1\r\n1\r\n0\r\n", " 0\n 1\n1 \n0\n\n", "0 1 1 0"])
-def test_whole_numbers_may_be_laid_out_freely(tmp_path, text):
+def test_integers_may_be_separated_by_any_blanks(tmp_path, text):
     (tmp_path / "mask.txt").write_bytes(text.encode())
     assert read_numbers(tmp_path / "mask.txt").tolist() == [0, 1, 1, 0]
 
 
-def test_scannet_benchmark_classes_leave_walls_unjudged(tmp_path):
+def test_scannet_benchmark_classes_ignore_walls(tmp_path):
     truth = write_truth(tmp_path / "gt")
     # the chair is found; a "table" on the wall is neither right nor wrong, a "door" on the chair is wrong for doors,
     # which the ground truth does not have; class 99 is no class: chair 1, table 0
@@ -74,7 +74,7 @@ def test_scannet_benchmark_classes_leave_walls_unjudged(tmp_path):
     assert everything.summary["AP50"] == pytest.approx(1 / 3)
 
 
-def test_what_is_of_no_evaluated_class_is_ignored_area(tmp_path):
+def test_classes_that_are_not_evaluated_are_ignored_area(tmp_path):
     (tmp_path / "labels.yaml").write_text("{5: chair}")
     chair, other = np.arange(N) < 200, (np.arange(N) >= 200) & (np.arange(N) < 400)
     found = {"masks": np.stack([other, chair]), "labels": np.array([5, 5]), "scores": np.array([0.9, 0.5])}
@@ -208,7 +208,7 @@ def test_answers_may_be_features(tmp_path):
     assert [rank for _, _, rank in report.texts] == [1.0, 2.0, 1.0]
 
 
-def test_what_is_too_small_is_not_asked_for(tmp_path):
+def test_small_instances_are_not_queried(tmp_path):
     texts = {"seat": [5001, 7001], "furniture": [5001], "thing to eat at": [7001]}
     values = np.where(np.arange(N) < 350, VALUES, 7001)  # the table has 250 points, the chair 200
     write_truth(tmp_path / "gt", values=values)
@@ -234,7 +234,7 @@ def test_answers_that_do_not_fit_are_refused(tmp_path, answers, texts, words):
         asked(tmp_path, answers, texts)
 
 
-def test_texts_without_answers_are_not_judged_and_that_is_said(tmp_path, caplog):
+def test_texts_without_answers_are_not_evaluated_with_a_warning(tmp_path, caplog):
     assert asked(tmp_path, None, None).texts == ()
     assert re.search(r"retrieval is not evaluated: .*_texts.json exists, but not .*_answers.json", caplog.text)
 

@@ -57,7 +57,7 @@ def test_perfect_predictions_score_one():
     assert summarise([(found(*both), truth(*both))], ["thing"])["AP"] == 1.0
 
 
-def test_half_of_the_instances_found_surely_is_one_half():
+def test_half_of_the_instances_found_is_one_half():
     # one cut: precision 1, recall 0.5; steps: (0.5 + 0) / 2 twice -> 0.25 * 1 + 0.25 * 1 = 0.5
     assert ap(found((0, 200)), truth((0, 200), (300, 500))) == 0.5
 
@@ -129,7 +129,7 @@ def test_recall_is_one_to_one():
     assert recall([scene], 0.7) == 0.5
 
 
-def test_ap_is_the_mean_over_nine_thresholds_and_ap25_stands_apart():
+def test_ap_is_the_mean_over_nine_thresholds_without_ap25():
     # IoU 180 / 200 = 0.9: above 0.50 ... 0.85, not above 0.90 -> 8 of 9
     rows = summarise([(found((0, 180)), truth((0, 200)))], ["thing"])
     assert rows["AP"] == pytest.approx(8 / 9)

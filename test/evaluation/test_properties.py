@@ -166,7 +166,7 @@ def near(rng, truth):
 
 @quick
 @given(seeds)
-def test_figures_are_shares(seed):
+def test_figures_are_between_0_and_1(seed):
     rng = np.random.default_rng(seed)
     for (_, figure), value in figures(random_prediction(rng), random_truth(rng)).items():
         assert np.isnan(value) or 0 <= value <= 1 + 1e-12 or figure == "scenes"

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from helpers.boxes import box, box_prediction, box_truth
 
 from spaceformer_ros.evaluation import (
     GroundTruth,
@@ -17,21 +18,6 @@ from spaceformer_ros.evaluation import (
     success,
 )
 from spaceformer_ros.evaluation.retrieval import summary
-from spaceformer_ros.geometry.boxes import OrientedBox
-
-
-def box(x=0.0, y=0.0, size=(1.0, 1.0, 1.0), yaw=0.0):
-    return OrientedBox(np.array([x, y, 0.0]), np.array(size), yaw)
-
-
-def boxed(*boxes, labels=None):
-    """A SamplePrediction of boxes alone."""
-    labels = np.zeros(len(boxes), int) if labels is None else np.array(labels)
-    return SamplePrediction((np.empty(0, int),) * len(boxes), np.ones(len(boxes)), labels, boxes)
-
-
-def truly(*boxes, labels=None):
-    return GroundTruth(np.empty(0, int), boxed(*boxes, labels=labels).labels, None, boxes)
 
 
 def test_rank_of_the_first_right_answer():
@@ -77,7 +63,7 @@ def test_report_averages_over_classes_and_groups():
 
 
 def test_classes_without_ground_truth_do_not_enter_the_mean_of_boxes():
-    results = [evaluate_sample("a", boxed(box(), box(x=3.0), labels=[0, 1]), truly(box()), 2)]
+    results = [evaluate_sample("a", box_prediction(box(), box(x=3.0), labels=[0, 1]), box_truth(box()), 2)]
     report = make_report(results, ["a", "b"])
     assert report.summary["box F1@0.50"] == 1.0
     assert list(report.classes) == ["a"]

@@ -35,7 +35,7 @@ def test_points_of_scenes_are_pooled_before_dividing():
     assert counts.iou[0] == pytest.approx(3 / 8)
 
 
-def test_a_point_has_the_class_of_its_surest_mask():
+def test_a_point_has_the_class_of_its_best_mask():
     truth = GroundTruth(np.zeros(4, int), np.zeros(1, int))
     masks = (np.arange(4), np.arange(2))
     for scores, right in (([0.9, 0.5], 4), ([0.5, 0.9], 2)):
@@ -43,7 +43,7 @@ def test_a_point_has_the_class_of_its_surest_mask():
         assert PointCounts.of(prediction, truth, 2).right[0] == right
 
 
-def test_classes_of_points_may_be_given():
+def test_point_classes_may_be_given():
     prediction, truth = ten_points()
     prediction = SamplePrediction(prediction.masks, prediction.scores, prediction.labels, None, np.zeros(10, int))
     truth = GroundTruth(truth.instance, truth.labels, truth.ignored, None, np.ones(10, int))

@@ -39,7 +39,7 @@ def test_points_without_area_have_boxes_too(points, size):
     assert np.allclose(OrientedBox.fit(np.array(points, dtype=float)).size, size)
 
 
-def test_nothing_has_no_box():
+def test_a_box_needs_points():
     with pytest.raises(SpaceformerError, match="N >= 1"):
         OrientedBox.fit(np.zeros((0, 3)))
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: stand-ins, made data and slow references."""
+"""Helpers shared by tests: stand-ins, generated data and slow references."""

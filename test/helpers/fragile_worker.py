@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker for test_batch.py that ends without a word where a file's name asks for it. Imports nothing heavy."""
+"""A worker for test_batch.py that ends its process for files with a certain name. Imports nothing heavy."""
 
 import os
 import pathlib

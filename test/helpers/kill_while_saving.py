@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kills a process that saves in a tight loop, over and over; prints what was found, as JSON.
+"""Repeatedly kill a process that saves in a tight loop; print the results as JSON.
 
 Usage: python -m helpers.kill_while_saving FOLDER KILLS
 
@@ -109,7 +109,7 @@ def main(folder, kills):
             found["while_saving"] += 1
             found["old" if number == done else "new"] += 1
         found["saved"] = number
-    write_scene(path, make_scene(number + 1))  # what a kill leaves behind is in nobody's way
+    write_scene(path, make_scene(number + 1))  # leftovers of a kill do not prevent a new save
     left = sorted(entry.name for entry in pathlib.Path(folder).iterdir())
     print(json.dumps({**found, "left": left, "seconds": round(time.monotonic() - begun, 1)}))
 

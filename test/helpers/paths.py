@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are, and how programs of the helpers are run."""
+"""Paths of the repository, and running helper programs."""
 
 import os
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slow, readable versions of what the package does fast, and the golden weights. Only tests use them."""
+"""Slow, readable reference implementations, and the golden weights."""
 
 import zlib
 

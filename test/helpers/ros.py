@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A user of the node: executors on threads, clients, waiting."""
+"""A client of the node for tests: executors on threads, service clients, waiting."""
 
 import contextlib
 import fcntl
@@ -78,7 +78,7 @@ def wait_until(condition, what="the condition"):
 
 
 class Client:
-    """What a user's program does: publishes clouds, listens, calls services. Keeps every message by topic."""
+    """A client program: publishes clouds, subscribes, calls services. Keeps all messages by topic."""
 
     def __init__(self, spinner, name="client"):
         self.spinner = spinner

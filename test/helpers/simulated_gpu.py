@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segments a room on tensors that say they are on a GPU, and prints what came of it as json (test_simulated_gpu.py).
+"""Segment a room on tensors that claim to be on a GPU, and print the results as JSON (test_simulated_gpu.py).
 
 Behind them are tensors of the CPU, whose arithmetic is used; the kernels that only a GPU has are plain ones here. What
 mixes tensors of the host and of the device, or reads one of the device without a copy, fails as on a GPU. Speed, memory
@@ -38,6 +38,11 @@ MIXED = (
     "_has_compatible_shallow_copy_type",
 )  # may see both devices
 used = Counter()  # calls of replaced kernels
+
+
+def unwrap(leaf):
+    """The host tensor of an OnGpu; anything else unchanged."""
+    return leaf.host if isinstance(leaf, OnGpu) else leaf
 
 
 class OnGpu(torch.Tensor):
@@ -106,12 +111,11 @@ def on_host(values, what):
 
 
 def compute(function, args, kwargs):
-    """What a function of ATen gives, on the device that it would give it on."""
+    """Result of a function of ATen, on the device where the result would be."""
     device, given = kwargs.get("device"), tree_leaves((args, kwargs))
     on_gpu = any(isinstance(leaf, OnGpu) for leaf in given) if device is None else torch.device(device).type == "cuda"
     name = function.overloadpacket.__name__
     if name in MIXED:
-        unwrap = lambda leaf: leaf.host if isinstance(leaf, OnGpu) else leaf  # noqa: E731
         plain, named = tree_map(unwrap, args), tree_map(unwrap, kwargs)
     else:
         plain, named = on_host(args, name) if on_gpu else args, on_host(kwargs, name) if on_gpu else kwargs
@@ -133,7 +137,7 @@ def compute(function, args, kwargs):
 
 
 class Simulation(TorchDispatchMode):
-    """While it is on, what is asked for on a GPU is made as OnGpu."""
+    """While active, tensors that are requested on a GPU are created as OnGpu."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -223,7 +227,10 @@ def convolve(x, weight, bias, table):
 def install():
     """Put the simulation in place of PyTorch's CUDA."""
     torch._C._ensureCUDADeviceGuardSet()
-    gigabytes = lambda device=None: 10**9  # noqa: E731
+
+    def gigabyte(device=None):
+        return 10**9
+
     for name, function in {
         "_lazy_init": lambda: None,
         "is_available": lambda: True,
@@ -233,7 +240,7 @@ def install():
         "mem_get_info": lambda device=None: (10**11, 10**11),
         "reset_peak_memory_stats": lambda device=None: None,
         "empty_cache": lambda: None,
-        **dict.fromkeys(("memory_allocated", "memory_reserved", "max_memory_allocated"), gigabytes),
+        **dict.fromkeys(("memory_allocated", "memory_reserved", "max_memory_allocated"), gigabyte),
     }.items():
         setattr(torch.cuda, name, function)
     torch.backends.cuda.is_flash_attention_available = lambda: True

@@ -166,7 +166,7 @@ def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtyp
     assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
 
 
-def test_the_log_says_why_the_plain_path_is_used(monkeypatch, caplog, tiny_model):
+def test_the_log_gives_the_reason_for_the_plain_path(monkeypatch, caplog, tiny_model):
     caplog.set_level("INFO")
     choose_convolution(tiny_model(), torch.device("cpu"))
     assert caplog.messages == []

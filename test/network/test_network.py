@@ -117,7 +117,7 @@ def test_attention_by_rows_equals_plain_attention(monkeypatch):
     torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
 
 
-def test_the_flash_kernel_is_told_where_groups_begin(monkeypatch):
+def test_the_flash_kernel_gets_the_group_boundaries(monkeypatch):
     torch.manual_seed(0)
     lengths = [1, 3, 3, 8]
     q, k, v = torch.randn(3, sum(lengths), 2, 16).unbind(0)
@@ -154,7 +154,7 @@ def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
     torch.testing.assert_close(model.backbone_features(made_grid(points=3000)), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_networks_that_save_memory_and_those_that_learn_give_the_same(tiny_model):
+def test_inference_and_training_paths_agree(tiny_model):
     model, grid = tiny_model(seeded_queries=True), made_grid()
     (learning,) = model(grid)
     with torch.no_grad():
@@ -188,7 +188,7 @@ def test_rotary_encoding_depends_on_relative_positions_only():
     assert abs(product(a, b) - product(a, b + shift)) > 1e-3
 
 
-def test_rotary_encoding_turns_each_axis_and_leaves_the_rest():
+def test_rotary_encoding_rotates_each_axis_and_keeps_other_channels():
     cos, _ = rotary_table(torch.tensor([[1.0, 2.0, 3.0]]), 16, 2000.0)
     frequencies = torch.tensor([1.0, 2000.0**-0.5])
     torch.testing.assert_close(cos[0], torch.cat([(axis * frequencies).cos() for axis in (1.0, 2.0, 3.0)]))
@@ -251,7 +251,7 @@ def test_keys_that_share_a_voxel_share_its_mask():
     torch.testing.assert_close(out, plain_attention(query, key, value, blocked[row]))
 
 
-def test_a_query_with_an_empty_mask_sees_everything():
+def test_a_query_with_an_empty_mask_attends_to_all_voxels():
     logits = torch.tensor([[-1.0, 1.0], [-2.0, -1.0], [-3.0, 2.0]])
     assert blocked_voxels(logits).tolist() == [[False, False], [False, True], [False, False]]
 
@@ -282,7 +282,7 @@ def test_the_same_input_gives_bitwise_the_same_output(tiny_model):
     assert torch.equal(first.clip_features, second.clip_features)
 
 
-def test_scenes_of_a_batch_do_not_touch_each_other(tiny_model):
+def test_scenes_of_a_batch_are_independent(tiny_model):
     model, both = tiny_model(), made_grid(scenes=2)
     together = model(both)
     for scene, prediction in enumerate(together):

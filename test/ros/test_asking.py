@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions as a person asks them: several texts, a relevancy cloud, and what was asked for shown in the markers."""
+"""Queries: several texts per request, the relevancy cloud, and highlighted matches in the markers."""
 
 import re
 import subprocess

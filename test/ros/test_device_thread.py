@@ -96,7 +96,7 @@ def test_a_failed_load_is_reported_and_nothing_is_handled(bench):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness belongs to the whole process")
-def test_it_lets_the_threads_that_answer_come_first():
+def test_its_priority_is_below_that_of_other_threads():
     own, found = os.nice(0), []
     thread = DeviceThread(lambda: found.append(os.nice(0)), print, print)
     thread.start()
@@ -106,7 +106,7 @@ def test_it_lets_the_threads_that_answer_come_first():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be asked for it")
-def test_memory_goes_back_to_the_system_after_every_item():
+def test_memory_is_returned_to_the_system_after_every_item():
     pins, resident = [], lambda: int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
     def handle(*_):
@@ -135,7 +135,7 @@ def test_a_paused_thread_keeps_the_newest_item(bench):
     assert made.handled == [2]
 
 
-def test_a_pause_keeps_the_waiting_item_but_lets_nobody_wait_for_it(bench):
+def test_a_pause_keeps_the_waiting_item_but_fails_its_future(bench):
     made = bench()
     first = made.thread.submit(1)
     assert made.entered.acquire(timeout=PATIENCE)

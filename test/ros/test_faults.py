@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong around a node that runs for days, injected: it lives, says so, answers, and recovers."""
+"""Injected faults of long runs: the node keeps running, reports them, answers requests and recovers."""
 
 import gc
 import os
@@ -47,7 +47,7 @@ def fail(*_, **__):
 # --- crashes ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_network_that_crashes_again_and_again_stops_no_answer(start, client, states, instances, box_cloud):
+def test_queries_are_answered_while_the_network_keeps_failing(start, client, states, instances, box_cloud):
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -67,7 +67,7 @@ def test_a_network_that_crashes_again_and_again_stops_no_answer(start, client, s
     wait_until(lambda: states[-1].state == NodeState.IDLE, "recovery")
 
 
-def test_a_text_model_that_crashes_keeps_the_words_in_use(start, client, instances, box_cloud):
+def test_a_failing_text_model_keeps_the_vocabulary_in_use(start, client, instances, box_cloud):
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -92,7 +92,7 @@ def test_a_text_model_that_crashes_keeps_the_words_in_use(start, client, instanc
     assert client.call(FindObjects, "find_objects", query="bench").code == ResultCode.OK
 
 
-def test_words_that_cannot_be_published_are_in_use_and_remembered(start, client, instances, box_cloud):
+def test_a_vocabulary_that_cannot_be_published_is_in_use_and_published_later(start, client, instances, box_cloud):
     start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -129,7 +129,9 @@ def with_cache(file):
     return build
 
 
-def test_a_full_disk_of_the_embedding_cache_stops_no_answer(start, client, instances, box_cloud, tmp_path, capfd):
+def test_queries_are_answered_with_a_full_disk_of_the_embedding_cache(
+    start, client, instances, box_cloud, tmp_path, capfd
+):
     start(with_cache(tmp_path / "text.sqlite"))
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -142,7 +144,7 @@ def test_a_full_disk_of_the_embedding_cache_stops_no_answer(start, client, insta
     assert capfd.readouterr().err.count("text embedding cache") == 1
 
 
-def test_a_cache_folder_that_cannot_be_made_stops_no_answer(start, client, instances, box_cloud, tmp_path):
+def test_queries_are_answered_without_a_cache_folder(start, client, instances, box_cloud, tmp_path):
     (tmp_path / "file").touch()
     start(with_cache(tmp_path / "file" / "text.sqlite"))
     client.publish(box_cloud(ROOM))
@@ -153,7 +155,7 @@ def test_a_cache_folder_that_cannot_be_made_stops_no_answer(start, client, insta
 # --- clocks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_clock_that_jumps_back_or_stands_still_stops_nothing(start, client, instances, box_cloud):
+def test_a_clock_that_jumps_back_or_is_paused_does_not_stop_the_node(start, client, instances, box_cloud):
     found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
     node = start(use_sim_time=True, min_update_interval=0.2)
     assert set_parameters(client, score_threshold=0.01)[0].successful  # nobody has published /clock yet
@@ -178,7 +180,7 @@ def test_a_clock_that_jumps_back_or_stands_still_stops_nothing(start, client, in
 # --- parameters -------------------------------------------------------------------------------------------------------
 
 
-def test_a_storm_of_parameters(start, client, instances, box_cloud):
+def test_many_parameter_changes_are_coalesced(start, client, instances, box_cloud):
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -202,7 +204,7 @@ def test_a_storm_of_parameters(start, client, instances, box_cloud):
     assert client.call(FindObjects, "find_objects", query="chair").code == ResultCode.OK
 
 
-def test_of_changes_that_overtake_each_other_the_last_wins(start, client, instances, box_cloud):
+def test_the_last_of_overlapping_changes_wins(start, client, instances, box_cloud):
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -250,7 +252,7 @@ def holdings():
     return tasks, files, pages * resource.getpagesize() / 2**20
 
 
-def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instances, box_cloud):
+def test_repeated_configuration_leaks_no_resources(start, client, instances, box_cloud):
     def go(transition):
         task = node.executor.create_task(transition)
         node.executor.wake()
@@ -278,7 +280,7 @@ def test_a_hundred_lives_of_one_node_leave_nothing_behind(start, client, instanc
     assert (list(node.timers), list(node.subscriptions)) == ([], [])
 
 
-def test_cleanup_frees_what_refers_to_itself_at_once(start):
+def test_cleanup_frees_reference_cycles_immediately(start):
     node = start()
     wait_until(lambda: node.pipeline, "the pipeline")
     network = node.pipeline.segmenter
@@ -292,10 +294,12 @@ def test_cleanup_frees_what_refers_to_itself_at_once(start):
 # --- publishers that are late or missing ------------------------------------------------------------------------------
 
 
-def test_diagnostics_name_who_is_late_and_worsen_only_with_time(start, client, box_cloud):
+def test_diagnostics_of_late_publishers_become_errors_with_time(start, client, box_cloud):
     found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
     start(input_timeout=2.0)
-    findings = lambda: [(message.status[0].level, message.status[0].message) for message in found]  # noqa: E731
+
+    def findings():
+        return [(message.status[0].level, message.status[0].message) for message in found]
 
     def reported(level, words):
         return wait_until(lambda: any(entry[0] == level and words in entry[1] for entry in findings()), words)
@@ -310,7 +314,7 @@ def test_diagnostics_name_who_is_late_and_worsen_only_with_time(start, client, b
 # --- limits -----------------------------------------------------------------------------------------------------------
 
 
-def test_requests_above_the_rate_are_refused_in_words(start, client, instances, box_cloud):
+def test_requests_above_the_rate_limit_are_refused(start, client, instances, box_cloud):
     node = start(max_queries_per_second=3.0)
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged clouds over DDS into the running node: it lives, reports each in words, and keeps its last good scene."""
+"""Damaged clouds over DDS: the running node survives, reports each, and keeps its last good scene."""
 
 import array
 import resource

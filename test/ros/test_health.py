@@ -53,7 +53,7 @@ def test_slow_inference_warns_and_becomes_an_error_when_it_lasts():
     assert levels == [health.OK, health.WARN, health.WARN, health.ERROR, health.OK]
 
 
-def test_rows_are_text_and_hold_what_one_looks_for():
+def test_rows_are_text_and_complete():
     counters = health.Counters(clouds_received=3, last_cloud_time=98.5)
     counters.add_inference({"decode": 0.01, "network": 1.5, "total": 1.6}, limit=10.0)
     rows = dict(health.rows("IDLE", {"device": "cpu"}, counters, PUBLISHERS, 100.0))

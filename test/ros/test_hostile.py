@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing that a client or a parameter says ends the node, and one client does not starve the others."""
+"""Invalid and excessive requests and parameters never end the node, and one client cannot starve the others."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ def test_services_of_an_unconfigured_node_say_so(start, client):
     assert (reply.code, "not configured" in reply.message) == (ResultCode.NOT_ACTIVE, True)
 
 
-def test_a_cleanup_answers_the_requests_at_work(start, client, instances, box_cloud):
+def test_a_cleanup_answers_running_requests(start, client, instances, box_cloud):
     node = start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -102,7 +102,7 @@ def test_many_texts_do_not_keep_a_query_waiting(start, client, instances, box_cl
     assert np.array(reply.values).reshape(500, reply.dim).shape[0] == 500
 
 
-def test_a_flood_of_ids_is_refused_and_a_long_list_is_shortened(start, client, instances, box_cloud):
+def test_too_many_ids_are_refused_and_long_lists_are_shortened(start, client, instances, box_cloud):
     start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -113,7 +113,7 @@ def test_a_flood_of_ids_is_refused_and_a_long_list_is_shortened(start, client, i
     assert " more" in reply.message
 
 
-def test_an_exception_out_of_a_callback_is_survived():
+def test_the_node_survives_an_exception_of_a_callback():
     from spaceformer_ros.ros import node as module
 
     class Executor:
@@ -141,7 +141,7 @@ def test_an_exception_out_of_a_callback_is_survived():
     assert "RuntimeError: a callback failed" in Logger.lines[0]
 
 
-def test_start_values_of_other_types_and_out_of_range(start, states):
+def test_initial_values_of_wrong_types_and_out_of_range(start, states):
     node = start(nms_iou=1, background_labels=["wall"])
     assert node.settings.config.postprocess.nms_iou == 1.0
     other = start(active=False, max_points=5, build=lambda settings, progress: make_pipeline(settings))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a user meets it: topics, services, parameters and errors, over DDS."""
+"""The node over DDS: topics, services, parameters and errors."""
 
 import re
 import subprocess
@@ -105,7 +105,7 @@ def test_late_joiners_get_the_latest_results(start, client, spinner, instances, 
     assert boxes["vocabulary"][-1].background_labels == ["wall"]
 
 
-def test_a_latched_cloud_that_was_lost_is_asked_for_again(start, client, instances, box_cloud, monkeypatch):
+def test_a_lost_latched_cloud_is_requested_again(start, client, instances, box_cloud, monkeypatch):
     from spaceformer_ros.ros import input as module
 
     lost, keep = [], module.CloudInput._receive
@@ -117,7 +117,7 @@ def test_a_latched_cloud_that_was_lost_is_asked_for_again(start, client, instanc
     assert lost
 
 
-def test_a_latched_cloud_is_taken_once_though_the_node_subscribes_again(start, client, instances, box_cloud):
+def test_a_latched_cloud_is_processed_once_after_a_new_subscription(start, client, instances, box_cloud):
     node = start(input_qos="latched")
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -128,7 +128,7 @@ def test_a_latched_cloud_is_taken_once_though_the_node_subscribes_again(start, c
     assert node.session.counters.clouds_received == 1
 
 
-def test_markers_of_what_vanished_are_deleted_and_the_rest_keeps_its_ids(start, client, instances, box_cloud):
+def test_markers_of_removed_objects_are_deleted_and_others_keep_their_ids(start, client, instances, box_cloud):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     start(fade_views=1)
     floor = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # the segmenter does not know its colour
@@ -152,7 +152,7 @@ def test_an_unchanged_cloud_is_not_segmented_again(start, client, instances, box
     assert node.pipeline.segmenter.runs == 1
 
 
-def test_best_effort_and_volatile_publishers_are_heard(start, client, instances, box_cloud):
+def test_clouds_of_best_effort_and_volatile_publishers_arrive(start, client, instances, box_cloud):
     start()
     cloud = box_cloud(ROOM, points=60_000)  # 3.8 MB: more than the default shared-memory segment
     client.publish(cloud, profile=qos.STREAM)
@@ -201,7 +201,7 @@ def test_an_approach_is_a_pose_on_free_floor_that_faces_the_object(start, client
     assert np.cos(heading - np.arctan2(-place.y, -place.x)) > 0.99
 
 
-def test_an_approach_keeps_the_distance_and_the_room_that_a_parameter_sets(start, client, instances, box_cloud):
+def test_an_approach_follows_standoff_and_robot_radius(start, client, instances, box_cloud):
     start(
         background_labels=["wall", "floor"],
         approach_standoff=1.0,
@@ -223,7 +223,7 @@ def test_a_slow_inference_is_counted(start, client, instances, box_cloud):
     wait_until(lambda: node.session.counters.slow_in_a_row == 1, "the count")
 
 
-def test_the_example_program_asks_and_prints(start, client, instances, box_cloud):
+def test_the_example_program_prints_matches(start, client, instances, box_cloud):
     start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -405,7 +405,7 @@ def test_parameters_describe_themselves(start, client):
     assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (-1.0, 1.0)
 
 
-def test_a_score_threshold_takes_effect_at_once(start, client, instances, box_cloud):
+def test_a_score_threshold_takes_effect_immediately(start, client, instances, box_cloud):
     start()
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
@@ -599,7 +599,7 @@ def test_diagnostics_name_publishers_and_stage_times(start, client, instances, b
     assert found[-1].status[0].name == "/spaceformer"
 
 
-def test_debug_timings_are_published_while_somebody_listens(start, client, instances, box_cloud):
+def test_debug_timings_are_published_to_subscribers(start, client, instances, box_cloud):
     from std_msgs.msg import Float64
 
     start()

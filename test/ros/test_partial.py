@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""publish_partial: a large map is published while its tiles are looked at, and services answer from what is there."""
+"""publish_partial: a large map is published while its tiles are segmented, and services answer from partial results."""
 
 import threading
 
@@ -85,7 +85,7 @@ def test_services_answer_from_the_partial_result(halfway, client, instances):
     assert saved.code == ResultCode.NO_MAP_YET
 
 
-def test_what_an_error_leaves_is_replaced_by_the_next_result_even_of_the_same_cloud(halfway, client, instances, states):
+def test_a_partial_result_after_an_error_is_replaced_even_by_the_same_cloud(halfway, client, instances, states):
     halfway.error = SpaceformerError("this tile fails")
     halfway.opened.set()
     wait_until(lambda: states[-1].state == NodeState.ERROR, "the error")
@@ -95,7 +95,7 @@ def test_what_an_error_leaves_is_replaced_by_the_next_result_even_of_the_same_cl
     assert len(instances[-1].instances) == 12
 
 
-def test_a_clear_takes_the_partial_result_away(halfway, client, instances, states):
+def test_a_clear_removes_the_partial_result(halfway, client, instances, states):
     assert client.call(Trigger, "clear").success
     wait_until(lambda: not instances[-1].instances, "the empty result")
     number = len(instances)

@@ -122,7 +122,7 @@ def test_a_signal_ends_it_cleanly_in_every_state(launch, client, states, checkpo
     stop(process)
 
 
-def test_a_signal_breaks_off_a_running_inference(launch, client, states, box_cloud, checkpoint):
+def test_a_signal_cancels_a_running_inference(launch, client, states, box_cloud, checkpoint):
     process = launch(checkpoint=checkpoint)
     reaches(states, NodeState.WAITING_FOR_CLOUD)
     rng = np.random.default_rng(0)

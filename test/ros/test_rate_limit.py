@@ -2,7 +2,7 @@
 from spaceformer_ros.ros.rate_limit import RateLimit
 
 
-def test_at_most_so_many_per_second_and_as_many_at_once():
+def test_rate_and_burst_are_limited():
     limit = RateLimit()
     assert [limit.admits(3.0, 100.0) for _ in range(5)] == [True, True, True, False, False]
     assert [limit.admits(3.0, 100.4) for _ in range(2)] == [True, False]
@@ -10,7 +10,7 @@ def test_at_most_so_many_per_second_and_as_many_at_once():
     assert [limit.admits(3.0, 1e6) for _ in range(4)] == [True, True, True, False]  # a rest saves up no more
 
 
-def test_slow_rates_and_none():
+def test_low_rates_and_no_limit():
     limit = RateLimit()
     assert [limit.admits(0.5, now) for now in (0.0, 1.0, 2.0, 3.0, 4.0)] == [True, False, True, False, True]
     assert all(limit.admits(0.0, 4.0) for _ in range(100))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that outlive the node, over DDS: services, start, end, and what happens when the disk or the file is bad."""
+"""Saving and loading of scenes over DDS: services, startup, shutdown, and errors of disk and file."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_a_new_node_answers_from_the_saved_scene_before_any_cloud(started, start
     wait_until(lambda: states and states[-1].state == NodeState.IDLE, "the state IDLE")
 
 
-def test_ids_go_on_after_a_load(started, start, client, instances, box_cloud, tmp_path):
+def test_ids_continue_after_a_load(started, start, client, instances, box_cloud, tmp_path):
     first = started()
     client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
@@ -195,7 +195,7 @@ def test_a_parameter_allows_other_paths(started, client, tmp_path):
     assert client.call(LoadScene, "load", path=str(path)).code == ResultCode.OK
 
 
-def test_a_full_disk_is_reported_and_survived(started, client, tmp_path):
+def test_a_full_disk_is_reported(started, client, tmp_path):
     started()
     save(client)
     before = (tmp_path / "scene.safetensors").read_bytes()
@@ -211,7 +211,7 @@ def test_a_full_disk_is_reported_and_survived(started, client, tmp_path):
 # --- at the start and at the end --------------------------------------------------------------------------------------
 
 
-def test_the_end_of_a_node_saves_what_is_new(started, client, instances, box_cloud, tmp_path):
+def test_shutdown_saves_a_new_scene(started, client, instances, box_cloud, tmp_path):
     path = tmp_path / "scene.safetensors"
     node = started(save_on_shutdown=True)
     assert transition(client, Transition.TRANSITION_DEACTIVATE)
@@ -224,7 +224,7 @@ def test_the_end_of_a_node_saves_what_is_new(started, client, instances, box_clo
     assert read_scene(path).map_revision == 2
 
 
-def test_the_end_of_a_node_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
+def test_shutdown_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
     path = tmp_path / "scene.safetensors"
     first = started()
     save(client)
@@ -245,7 +245,7 @@ def test_without_the_parameter_nothing_is_written(started, client, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_end_without_a_scene_keeps_the_file(started, start, client, tmp_path):
+def test_shutdown_without_a_scene_keeps_the_file(started, start, client, tmp_path):
     first = started()
     save(client)
     end(first, client)
@@ -265,7 +265,7 @@ def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_first_start_without_a_file_is_no_error(start, client, states, tmp_path):
+def test_a_first_start_without_a_file_is_not_an_error(start, client, states, tmp_path):
     node = start(data_dir=str(tmp_path), load_on_start=True)
     wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
     assert node.session.counters.last_error == ""
@@ -291,7 +291,7 @@ def test_a_file_that_is_refused_at_the_start_is_reported_and_kept(
     assert len(read_scene(tmp_path / "scene.new.safetensors").labels) == 1
 
 
-def test_a_scene_that_cannot_be_published_is_loaded_all_the_same(started, start, client, tmp_path):
+def test_a_scene_that_cannot_be_published_is_still_loaded(started, start, client, tmp_path):
     first = started()
     save(client)
     end(first, client)

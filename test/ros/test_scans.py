@@ -74,7 +74,7 @@ def test_a_scan_in_another_frame_is_moved_by_its_transform(collect, client, inst
     assert asked[0] == ("map", "lidar", 7_000_000_000)
 
 
-def test_a_scan_without_transform_is_left_out_and_said(collect, client, instances, box_cloud, monkeypatch):
+def test_a_scan_without_transform_is_left_out_with_a_warning(collect, client, instances, box_cloud, monkeypatch):
     value = diagnostics(client)
     node = collect()
     known = node.session.transforms.lookup
@@ -91,7 +91,7 @@ def test_a_scan_without_transform_is_left_out_and_said(collect, client, instance
     wait_until(lambda: labels(instances) == ["sofa"], "the next scan")
 
 
-def test_clear_forgets_the_map(collect, client, instances, box_cloud):
+def test_clear_drops_the_map(collect, client, instances, box_cloud):
     collect()
     client.publish(box_cloud([SOFA]))
     wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
@@ -101,7 +101,7 @@ def test_clear_forgets_the_map(collect, client, instances, box_cloud):
     wait_until(lambda: labels(instances) == ["chair"], "the chair alone")
 
 
-def test_a_bad_scan_is_reported_and_the_map_goes_on(collect, client, instances, states, box_cloud):
+def test_a_bad_scan_is_reported_and_the_map_continues(collect, client, instances, states, box_cloud):
     from spaceformer_ros.ros.messages import PointCloud2
 
     collect()

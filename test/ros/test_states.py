@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one request, cloud or setting leaves for the next, also where they overlap: state, scene, markers, words."""
+"""Sequences and overlaps of requests, clouds and settings: effects on state, scene, markers and vocabulary."""
 
 import threading
 
@@ -61,7 +61,7 @@ class Gate:
         self._open.set()
 
 
-def test_a_good_cloud_ends_an_error_though_it_is_the_last_one_again(segmented, client, states, room):
+def test_a_good_cloud_clears_an_error_even_if_unchanged(segmented, client, states, room):
     client.publish(PointCloud2())
     wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the state ERROR")
     client.publish(room)
@@ -70,7 +70,7 @@ def test_a_good_cloud_ends_an_error_though_it_is_the_last_one_again(segmented, c
     assert segmented.pipeline.segmenter.runs == 1
 
 
-def test_what_a_setting_hides_vanishes_from_the_markers(segmented, client, instances):
+def test_objects_hidden_by_a_setting_disappear_from_the_markers(segmented, client, instances):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     shown = wait_until(lambda: markers and {(marker.ns, marker.id) for marker in markers[-1].markers}, "markers")
     set_parameters(client, score_threshold=1.0)
@@ -105,7 +105,7 @@ def test_a_setting_that_changes_while_a_result_waits_for_its_transform_stays(
     assert wait_until(lambda: late, "the latched result")[-1].instances == []
 
 
-def test_segment_now_runs_the_network_also_where_a_newer_equal_cloud_takes_its_place(segmented, client, box_cloud):
+def test_segment_now_runs_the_network_even_if_an_equal_cloud_replaces_it(segmented, client, box_cloud):
     other = box_cloud(ROOM, stamp_ns=2_000_000_000)
     gate = Gate(segmented.pipeline.segmenter, "segment")
     client.publish(other)
@@ -164,7 +164,7 @@ def test_a_result_that_waits_for_its_transform_during_a_clear_is_dropped(segment
     assert 2 not in [array.map_revision for array in instances]
 
 
-def test_answers_that_wait_during_two_clears_bring_nothing_back(segmented, client, spinner, instances, box_cloud):
+def test_delayed_results_do_not_restore_a_cleared_scene(segmented, client, spinner, instances, box_cloud):
     gate = Gate(segmented.session.transforms, "lookup")
     answers = [
         client.call_later(SetVocabulary, "set_vocabulary", labels=["couch"]),
@@ -187,7 +187,7 @@ def test_answers_that_wait_during_two_clears_bring_nothing_back(segmented, clien
 # --- words and highlights ---------------------------------------------------------------------------------------------
 
 
-def test_of_words_that_overtake_each_other_the_newest_are_published(segmented, client, spinner):
+def test_the_newest_of_overlapping_vocabularies_is_published(segmented, client, spinner):
     publish, gate = segmented.session.outputs.publish_vocabulary, Gate(segmented.session.outputs, "publish_vocabulary")
     slow = client.call_later(SetVocabulary, "set_vocabulary", labels=["lamp"])
     gate.wait()

@@ -56,14 +56,14 @@ def test_an_object_at_a_wall_is_approached_from_the_room(floor):
         assert faces(approach, CHAIR)
 
 
-def test_a_place_with_something_in_between_is_not_taken(floor):
+def test_a_position_without_a_clear_view_is_not_used(floor):
     screen = wall((0.6, -0.5), (0.6, 0.5))
     xyz = np.concatenate([floor, solid(CHAIR), screen])
     approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot=np.array([2.5, 0.0, 0.0]))
     assert not (approach.position[0] > 0.6 and abs(approach.position[1]) < 0.5)
 
 
-def test_a_thing_on_a_table_is_approached_at_the_edge_of_the_table(floor):
+def test_an_object_on_a_table_is_approached_at_the_edge_of_the_table(floor):
     table = OrientedBox(np.array([0.0, 0.0, 0.35]), np.array([2.4, 1.2, 0.7]), 0.0)
     cup = OrientedBox(np.array([0.0, 0.0, 0.75]), np.array([0.1, 0.1, 0.1]), 0.0)
     xyz = np.concatenate([floor, solid(table, 50_000), solid(cup)])
@@ -72,7 +72,7 @@ def test_a_thing_on_a_table_is_approached_at_the_edge_of_the_table(floor):
     assert faces(approach, cup)
 
 
-def test_a_thing_behind_walls_has_no_approach(floor):
+def test_an_object_behind_walls_has_no_approach(floor):
     corners = [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9), (-0.9, -0.9)]
     walls = [wall(a, b) for a, b in pairwise(corners)]
     inside = np.abs(floor[:, :2]).max(axis=1) < 0.9
@@ -81,7 +81,7 @@ def test_a_thing_behind_walls_has_no_approach(floor):
         find_approach(xyz, CHAIR, STANDOFF, RADIUS)
 
 
-def test_unseen_floor_is_not_stood_on():
+def test_unseen_floor_is_not_used():
     xyz = np.concatenate([plane((0.3, -3), (3, 3), 0.0), solid(CHAIR)])
     approach = find_approach(xyz, CHAIR, STANDOFF, RADIUS, robot=np.array([-2.0, 0.0, 0.0]))
     assert approach.position[0] > 0.25
@@ -100,7 +100,7 @@ def test_no_point_of_the_map_is_closer_than_the_robots_radius(floor, rng):
             assert np.linalg.norm(low[:, :2] - approach.position[:2], axis=1).min() >= radius
 
 
-def test_a_robot_that_is_too_large_has_no_approach_and_is_told_why(floor):
+def test_a_robot_that_is_too_large_has_no_approach_with_a_reason(floor):
     x, y = np.meshgrid(np.arange(-2.8, 2.8, 0.7), np.arange(-2.8, 2.8, 0.7))
     posts = np.concatenate([wall((a, b), (a, b + 0.001), height=1.0) for a, b in zip(x.ravel(), y.ravel())])
     xyz = np.concatenate([floor, posts])
@@ -110,7 +110,7 @@ def test_a_robot_that_is_too_large_has_no_approach_and_is_told_why(floor):
 
 
 @pytest.mark.parametrize("side", [31.0, 1e6, np.inf, np.nan])
-def test_a_box_that_is_no_object_is_refused_and_not_searched(floor, side):
+def test_a_very_large_box_is_refused_without_a_search(floor, side):
     box = OrientedBox(np.zeros(3), np.array([1.0, side, 1.0]), 0.0)
     with pytest.raises(NoApproach, match="the limit is 30 m"):
         find_approach(floor, box, STANDOFF, RADIUS)

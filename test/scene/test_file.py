@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes on disk: exact, atomic, refused when anything is off."""
+"""Scene files: exact, atomic, and refused if anything is invalid."""
 
 import contextlib
 import dataclasses
@@ -67,7 +67,10 @@ def plain(value):
 def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map", "flat", "chair")):
     """A SavedScene of random content."""
     rng = np.random.default_rng(seed)
-    f32 = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+
+    def f32(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
     masks = [np.sort(rng.choice(voxels, rng.integers(voxels + 1), False)).astype(np.int32) for _ in range(instances)]
     boxes = tuple(OrientedBox(rng.normal(size=3), rng.random(3), float(rng.normal())) for _ in range(instances))
     frame_id, map_id, label = texts
@@ -159,7 +162,7 @@ def test_a_restored_scene_is_the_one_that_was_saved(pipeline, path, box_cloud):
     assert match.object.label == "sofa"
 
 
-def test_life_goes_on_after_a_load(pipeline, path, box_cloud):
+def test_a_loaded_scene_continues(pipeline, path, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
     last = process(pipeline, box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
     pipeline.save(path)
@@ -175,7 +178,7 @@ def test_life_goes_on_after_a_load(pipeline, path, box_cloud):
     assert other.load(path).map_revision == 4  # readers take a lower revision for old news
 
 
-def test_ids_of_objects_that_are_gone_are_not_given_again_after_a_load(pipeline, path, box_cloud):
+def test_ids_of_removed_objects_are_not_reused_after_a_load(pipeline, path, box_cloud):
     first = process(pipeline, box_cloud(ROOM[:3]))
     last = process(pipeline, box_cloud(ROOM[:1], frame_id="odom"))
     pipeline.clear()
@@ -187,7 +190,7 @@ def test_ids_of_objects_that_are_gone_are_not_given_again_after_a_load(pipeline,
     assert min(item.id for item in scene.objects) > max(item.id for item in (*first.objects, *last.objects))
 
 
-def test_labels_follow_the_vocabulary_of_the_one_who_loads(pipeline, path, box_cloud):
+def test_labels_follow_the_vocabulary_in_use_when_loaded(pipeline, path, box_cloud):
     process(pipeline, box_cloud(ROOM))
     pipeline.save(path)
     assert sorted(read_scene(path).labels) == ["chair", "sofa", "table", "wall"]
@@ -211,7 +214,7 @@ def test_other_programs_can_open_the_file(path):
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_of_any_byte_is_noticed(path):
+def test_a_change_of_any_byte_is_detected(path):
     write_scene(path, make_saved())
     whole, draw = path.read_bytes(), random.Random(0)
     for position in range(len(whole)):
@@ -223,7 +226,7 @@ def test_a_change_of_any_byte_is_noticed(path):
     read_scene(path)
 
 
-def test_missing_and_added_bytes_are_noticed(path):
+def test_missing_and_added_bytes_are_detected(path):
     write_scene(path, make_saved())
     whole = path.read_bytes()
     for content in [*(whole[:length] for length in range(0, len(whole), 7)), whole[:-1], whole + b"\0", whole + whole]:
@@ -233,7 +236,7 @@ def test_missing_and_added_bytes_are_noticed(path):
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_forged_files_are_refused_or_read_but_never_break_the_reader(tmp_path_factory, data):
+def test_forged_files_are_refused_or_read_without_other_errors(tmp_path_factory, data):
     """The digest is valid again: what is left are the checks of every number and text."""
     path = tmp_path_factory.getbasetemp() / "forged.safetensors"
     write_scene(path, make_saved())
@@ -332,7 +335,7 @@ def test_a_large_sparse_file_is_refused_at_its_beginning_without_being_read(path
     tracemalloc.stop()
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path):
+def test_special_files_are_refused_without_blocking(tmp_path):
     os.mkfifo(tmp_path / "pipe.safetensors")
     refused(tmp_path / "pipe.safetensors", "READ_FAILED", "not a regular file")
     refused(tmp_path, "READ_FAILED")
@@ -376,7 +379,7 @@ def change_frame(path, config):
         (change_frame, "FRAME_MISMATCH", "is in frame 'map', expected 'odom'"),
     ],
 )
-def test_what_does_not_belong_here_is_refused_as_a_whole(pipeline, path, box_cloud, change, code, words):
+def test_scenes_of_another_map_frame_or_model_are_refused(pipeline, path, box_cloud, change, code, words):
     process(pipeline, box_cloud(ROOM))
     pipeline.save(path)
     other = change(path, CONFIG) or make_pipeline(CONFIG)
@@ -422,7 +425,7 @@ def test_kill_9_leaves_the_old_or_the_new_scene(tmp_path):
     assert found["saved"] > 20
 
 
-def test_a_full_disk_leaves_the_old_file_and_says_so(path):
+def test_a_full_disk_is_reported_and_keeps_the_old_file(path):
     write_scene(path, make_saved(1))
     with full_disk(), pytest.raises(StorageError, match=r"File too large\): it needs 0.0 MB") as caught:
         write_scene(path, make_saved(2, points=1000))
@@ -556,7 +559,7 @@ def test_links_to_names_that_cannot_be_published_are_refused(places):
         assert len(str(caught.value)) < 1000
 
 
-def test_a_parameter_allows_more(places):
+def test_a_parameter_allows_any_path(places):
     config = StorageConfig(data_dir=str(places / "data"), allow_any_path=True)
     assert scene_path("../outside/x.safetensors", config) == places / "outside" / "x.safetensors"
     with pytest.raises(SpaceformerError, match="does not end with"):

@@ -42,7 +42,9 @@ def test_the_number_of_texts_is_limited():
 
 
 def test_a_summary_names_the_best_of_each_text_and_what_is_missing(pipeline):
-    ask = lambda *texts: summary(pipeline.find_all(queries_for(texts, min_score=0.5), pipeline.scene))  # noqa: E731
+    def ask(*texts):
+        return summary(pipeline.find_all(queries_for(texts, min_score=0.5), pipeline.scene))
+
     ids = {item.label: item.id for item in pipeline.scene.objects}
     assert ask("couch") == f"1 found; first: sofa {ids['sofa']}"
     parts = ask("couch", "lamp", "table").split("; ")

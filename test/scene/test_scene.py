@@ -88,7 +88,7 @@ def test_another_frame_is_another_map(pipeline, box_cloud):
     assert len(second.objects) == 2
 
 
-def test_a_stray_cloud_in_another_frame_costs_no_object(pipeline, box_cloud, tmp_path, caplog):
+def test_a_stray_cloud_in_another_frame_removes_no_object(pipeline, box_cloud, tmp_path, caplog):
     first = by_label(process(pipeline, box_cloud(ROOM)))
     stray = pipeline.process(box_cloud(ROOM[:1], frame_id="camera", points=1))
     assert "the map is in frame 'camera', the last one was in 'map': its 4 objects are kept" in stray.remarks[0]
@@ -99,7 +99,7 @@ def test_a_stray_cloud_in_another_frame_costs_no_object(pipeline, box_cloud, tmp
     assert again["seat"].id == first["chair"].id
 
 
-def test_a_cloud_that_loses_most_objects_is_remarked_on_and_costs_none(pipeline, box_cloud, tmp_path):
+def test_a_cloud_without_most_objects_is_reported_and_removes_none(pipeline, box_cloud, tmp_path):
     first = process(pipeline, box_cloud(ROOM))
     stray = pipeline.process(box_cloud(ROOM[:1], points=1))
     assert "0 objects were found, 4 in the last map" in stray.remarks[0] or "1 objects" in stray.remarks[0]
@@ -127,7 +127,7 @@ def test_objects_far_from_the_map_are_marked_and_then_removed(box_cloud):
     assert "current map" not in summary([find(pipeline, "sofa")])
 
 
-def test_what_the_cloud_does_not_cover_stays(pipeline, box_cloud):
+def test_objects_outside_the_cloud_are_kept(pipeline, box_cloud):
     first = by_label(process(pipeline, box_cloud(ROOM)))
     for number in range(2, 9):
         scene = process(pipeline, box_cloud(ROOM[:1], stamp_ns=number * 1_000_000_000))
@@ -144,7 +144,7 @@ def test_what_the_cloud_does_not_cover_stays(pipeline, box_cloud):
     assert (again.id, again.found, again.num_observations, again.num_points) == (sofa.id, True, 2, 4000)
 
 
-def test_what_was_taken_away_goes_after_three_clear_views(pipeline, box_cloud):
+def test_a_removed_object_is_dropped_after_three_clear_views(pipeline, box_cloud):
     first = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=8000)))
     for views in (1, 2, 3):
         objects = by_label(process(pipeline, box_cloud([*ROOM[1:], FLOOR], points=8000)))
@@ -163,7 +163,7 @@ def test_the_number_of_views_is_a_setting(box_cloud):
 
 
 @pytest.mark.slow
-def test_what_is_there_but_not_found_goes_later_and_shows_its_points_till_then(pipeline, box_cloud):
+def test_an_occupied_location_delays_the_removal_of_its_object(pipeline, box_cloud):
     cloud = box_cloud(ROOM)
     before = by_label(process(pipeline, cloud))["sofa"]
     pipeline.segmenter.names = {color: name for color, name in NAMES.items() if name != "sofa"}
@@ -179,7 +179,7 @@ def test_what_is_there_but_not_found_goes_later_and_shows_its_points_till_then(p
     assert by_label(process(pipeline, cloud))["sofa"].id > before.id
 
 
-def test_a_place_that_was_taken_over_has_no_second_object(pipeline, box_cloud):
+def test_a_replaced_object_is_dropped_immediately(pipeline, box_cloud):
     half = ((2.5, 0.0, 0.4), (1.0, 0.9, 0.8), (30, 200, 31))
     other = ((3.5, 0.0, 0.4), (1.0, 0.9, 0.8), (30, 200, 32))
     pipeline.segmenter.names = {**NAMES, half[2]: "sofa", other[2]: "sofa"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identities over time: properties of the tracker on made-up objects, and whole sequences with their truth."""
+"""Tracking: properties on synthetic objects, and complete sequences with ground truth."""
 
 import dataclasses
 import itertools
@@ -105,7 +105,7 @@ def ids(scene, found):
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(things, st.booleans()), min_size=1, max_size=5))
-def test_ids_are_unique_and_never_given_again(history):
+def test_ids_are_unique_and_never_reused(history):
     store, ended, highest, living = SceneStore(), set(), 0, set()
     for there, forget in history:
         if forget:
@@ -166,7 +166,7 @@ def test_a_shift_of_the_whole_map_keeps_all_ids(there, x, y, z, yaw):
 CHAIR, SOFA, TABLE, LAMP = Thing(0, 0, 0.5), Thing(1, 1, 0.8), Thing(5, 2, 0.5), Thing(6, 3, 0.3)
 
 
-def test_what_was_carried_over_moves_with_the_map_and_is_met_again():
+def test_carried_objects_move_with_the_map_and_are_found_again():
     store, shift = SceneStore(), RigidTransform.about_z(0.2, (3.0, -2.0, 0.1))
     before = ids(update(store, [CHAIR, SOFA, TABLE, LAMP]), [CHAIR, SOFA, TABLE, LAMP])
     scene = update(store, [CHAIR, SOFA, TABLE, LAMP], [CHAIR, SOFA, TABLE], shift=shift)
@@ -179,19 +179,23 @@ def test_what_was_carried_over_moves_with_the_map_and_is_met_again():
     assert ids(after, [CHAIR, SOFA, TABLE, LAMP]) == before
 
 
-def test_a_jump_that_nothing_explains_is_said_and_known_objects_stay(caplog):
+def far_floor():
+    """A floor of one point far from all objects."""
+    return np.zeros((1, 3)) + 50.0
+
+
+def test_an_unexplained_jump_is_logged_and_known_objects_are_kept(caplog):
     store = SceneStore()
     before = {item.id for item in update(store, [CHAIR, SOFA, TABLE]).objects}
     others = [Thing(10, 4, 0.3), Thing(11, 3, 0.8), Thing(15, 4, 0.8)]
-    nowhere = lambda: np.zeros((1, 3)) + 50.0  # noqa: E731
     with caplog.at_level(logging.INFO):
-        scene = update(store, others, floor=nowhere)
+        scene = update(store, others, floor=far_floor)
     assert "only 0 of 3 known objects match the new result, and no shift of the whole map explains it" in caplog.text
     assert before < {item.id for item in scene.objects}
     assert len(scene.objects) == 6
 
 
-def test_what_stood_on_a_thing_that_is_gone_goes_with_it():
+def test_objects_on_a_removed_object_are_removed_with_it():
     line = np.arange(-0.1, 0.1, 0.04)
     cup = np.stack(np.meshgrid(line, line, 0.6 + np.arange(0, 0.2, 0.04)), axis=-1).reshape(-1, 3)
     table, ground = block(0.5), floor()
@@ -218,7 +222,7 @@ def cells_of(*parts):
     return CloudOccupancy(Cloud(xyz, np.zeros(xyz.shape, np.uint8), "map"), voxels)
 
 
-def test_what_is_filled_is_asked_of_all_cells_within_the_slack(rng):
+def test_filled_looks_up_all_cells_within_the_slack(rng):
     xyz = (rng.integers(-40, 40, (3000, 3)) * FINE_CELL / 4).astype(np.float32)  # on the borders of cells, too
     cloud = Cloud(xyz, np.zeros((3000, 3), np.uint8), "map")
     cells = CloudOccupancy(cloud, VoxelMap(xyz, np.arange(3000, dtype=np.int32), 0.02))
@@ -233,7 +237,7 @@ def test_what_is_filled_is_asked_of_all_cells_within_the_slack(rng):
     np.testing.assert_array_equal(cells.filled(asked), filled)
 
 
-def test_a_place_knows_what_is_alone_and_what_is_around():
+def test_occupancy_has_isolated_contact_and_surrounding_points():
     table, ground = block(0.5), floor()
     cells = cells_of(ground, table)
     place = cells.of_mask(np.arange(len(ground), len(ground) + len(table)))
@@ -269,17 +273,16 @@ def test_the_number_of_carried_objects_is_bounded(monkeypatch):
     given = [
         ids(update(store, [thing], number=k), [thing])[thing] for k, thing in enumerate((CHAIR, SOFA, TABLE, LAMP))
     ]
-    nowhere = lambda: np.zeros((1, 3)) + 50.0  # noqa: E731
-    scene = update(store, [], floor=nowhere, number=9)
+    scene = update(store, [], floor=far_floor, number=9)
     assert [item.id for item in scene.objects] == given[:1:-1][:2]  # those found last
 
 
-def test_places_move_exactly():
+def test_occupancies_move_exactly():
     place = Occupancy(np.array([[1.0, 2.0, 3.0]], np.float32), np.zeros(1, np.uint8))
     assert np.allclose(place.moved(RigidTransform.about_z(math.pi / 2, (1, 0, 0))).xyz, [[-1.0, 1.0, 3.0]], atol=1e-6)
 
 
-def test_the_best_total_overlap_wins_and_a_better_pair_is_not_given_up_for_two_poor_ones():
+def test_the_best_total_overlap_wins():
     def place(low, high):
         x = np.arange(low, high) / 10 + 0.05
         xyz = np.stack([x, np.full_like(x, 0.05), np.full_like(x, 0.05)], axis=1).astype(np.float32)

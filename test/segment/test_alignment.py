@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A map's own heading: along its walls, and turning with it."""
+"""Alignment of a map with its walls; it rotates with the map."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_it_turns_with_the_map_and_no_order_or_place_changes_it(room, angle, x, 
 
 
 @pytest.mark.parametrize("degrees", [0, 20, 45, 80])
-def test_it_lies_along_the_walls(rng, degrees):
+def test_it_is_aligned_with_the_walls(rng, degrees):
     wall = rng.uniform((0, 0, 0), (5, 0.05, 2.5), (4000, 3))
     other = rng.uniform((0, 0, 0), (0.05, 3, 2.5), (3000, 3))
     clutter = rng.uniform((0, 0, 0), (5, 3, 1), (1000, 3))
@@ -35,12 +35,12 @@ def test_it_lies_along_the_walls(rng, degrees):
     assert abs((apart + 45) % 90 - 45) < 0.5
 
 
-def test_points_in_one_place_have_some_heading():
+def test_coinciding_points_have_an_alignment():
     assert np.isfinite(manhattan_yaw(np.ones((5, 3), dtype=np.float32)))
     assert np.isfinite(manhattan_yaw(np.zeros((1, 3), dtype=np.float32)))
 
 
-def test_turning_by_nothing_copies_nothing(room):
+def test_rotation_by_zero_does_not_copy(room):
     assert rotate_z(room, 0) is room
     assert np.allclose(rotate_z(rotate_z(room, 1.0), -1.0), room, atol=1e-5)
 
@@ -56,7 +56,7 @@ def test_a_view_is_centred_and_can_be_undone(room, along_walls):
     assert (alignment.yaw != 0) == along_walls
 
 
-def test_a_turned_map_looks_the_same(room):
+def test_a_rotated_map_gives_the_same_input(room):
     colors = np.zeros(room.shape, dtype=np.uint8)
     clouds = [Cloud(xyz, colors, "map") for xyz in (room, rotate_z(room, 1.0))]
     first, second = (Alignment.of(cloud, along_walls=True).from_map(cloud.xyz) for cloud in clouds)

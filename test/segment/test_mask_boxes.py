@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes of masks: what enlarges them and what does not."""
+"""Boxes of masks: robustness, alignment with walls, extension to the floor."""
 
 import numpy as np
 import pytest

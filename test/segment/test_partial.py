@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Partial scenes: what is shown of a large map tile by tile, and that the result does not depend on it."""
+"""Partial scenes of a large map, and that the complete result does not depend on them."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def facts(scene):
 
 
 @pytest.mark.slow
-def test_partial_scenes_grow_into_the_result_and_leave_no_trace():
+def test_partial_scenes_are_prefixes_of_the_result():
     with_partial, without = hall_pipeline(), hall_pipeline()
     maps = [make_hall(), make_hall(boxes=LEFT, shade=240), make_hall(shade=230), make_hall(16.0, shade=230)]
     for number, cloud in enumerate(maps):
@@ -72,7 +72,7 @@ def test_new_objects_appear_tile_by_tile():
     assert len(ids(scene)) == counts[-1]
 
 
-def test_what_is_not_looked_at_yet_counts_as_there():
+def test_pending_tiles_do_not_count_as_missing():
     made = hall_pipeline()
     known = {item.id: item for item in process(made, make_hall())[0].scene.objects}
     outcome, shown = process(made, make_hall(boxes=RIGHT, shade=240))
@@ -95,7 +95,7 @@ def break_at(made, tile, error):
     made.segmenter.backend.before = before
 
 
-def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path):
+def test_an_error_keeps_the_partial_scene_and_its_ids_are_not_reused(tmp_path):
     made, recorder = hall_pipeline(), Recorder()
     break_at(made, 5, SpaceformerError("the fifth tile fails"))
     with pytest.raises(SpaceformerError, match="fifth"):
@@ -110,7 +110,7 @@ def test_an_error_leaves_what_was_shown_and_its_ids_are_not_given_again(tmp_path
     assert not made.is_partial
 
 
-def test_smaller_tiles_after_a_lack_of_memory_do_not_mix_up_ids():
+def test_smaller_tiles_after_running_out_of_memory_keep_ids():
     made = hall_pipeline()
     break_at(made, 5, MemoryError())
     outcome, shown = process(made, make_hall())
@@ -123,7 +123,7 @@ def test_smaller_tiles_after_a_lack_of_memory_do_not_mix_up_ids():
     assert len(ids(scene)) == len(scene.objects)
 
 
-def test_other_words_rename_the_partial_scene_and_the_one_behind_it():
+def test_a_new_vocabulary_relabels_partial_and_complete_scene():
     made = hall_pipeline()
     process(made, make_hall())
 

@@ -69,7 +69,7 @@ def test_nms_limit(limit, kept):
     assert non_max_suppression(mask_iou(masks), limit).tolist() == kept
 
 
-def test_duplicates_have_a_say_in_the_mask_that_stays():
+def test_duplicates_are_averaged_into_the_remaining_mask():
     wanted = prediction([(0, 20), (2, 22), (3, 20), (50, 60)], objectness=[1.0, 0.0, 0.0, 0.5])
     alone = extract_instances(wanted, voxel_map(), PostprocessConfig())
     fused = extract_instances(wanted, voxel_map(), PostprocessConfig(), fuse_iou=0.5)
@@ -85,7 +85,7 @@ def test_duplicates_have_a_say_in_the_mask_that_stays():
     assert fused.mask_score[0] == pytest.approx((voxel_2 + 17 * inside) / 18, rel=1e-3)
 
 
-def test_a_duplicate_below_the_limit_has_no_say():
+def test_a_duplicate_below_the_limit_is_not_averaged():
     wanted = prediction([(0, 20), (6, 20), (50, 60)], objectness=[1.0, 0.0, 0.5])  # IoU 0.7
     for limit in (0.7, 1.0):
         found = extract_instances(wanted, voxel_map(), PostprocessConfig(), 0.3, fuse_iou=limit)
@@ -175,7 +175,7 @@ def test_pairs_of_cells_that_touch(rng, dims, stray):
     np.testing.assert_array_equal(np.unique(np.sort(touching_pairs(cells), axis=1), axis=0), wanted)
 
 
-def test_specks_do_not_stretch_boxes(rng):
+def test_specks_do_not_enlarge_boxes(rng):
     xyz = np.concatenate([rng.random((5000, 3)), [[5.0, 5.0, 5.0]] * 3])
     assert [len(part) for part in without_specks([xyz, xyz[-3:]])] == [5000, 3]  # each mask by itself
 

@@ -48,14 +48,14 @@ def test_the_same_cloud_gives_the_same_instances_in_any_order_of_its_points(clou
 
 
 @pytest.mark.parametrize("along_walls", [False, True])
-def test_voxels_lie_where_their_points_are(cloud, along_walls):
+def test_voxels_are_at_their_points(cloud, along_walls):
     turned = dataclasses.replace(cloud, xyz=rotate_z(cloud.xyz, 0.6))
     voxels = segment(turned, along_walls=along_walls).voxels
     mean = [np.bincount(voxels.point_to_voxel, column) / voxels.point_counts for column in turned.xyz.T]
     assert np.allclose(voxels.positions, np.stack(mean, axis=1), atol=1e-5)
 
 
-def test_duplicates_are_removed_as_the_checkpoint_says_unless_the_user_does(cloud):
+def test_nms_iou_is_that_of_the_checkpoint_unless_set(cloud):
     by_checkpoint = PostprocessConfig(min_points=1)
     assert by_checkpoint.nms_iou < 0
     everything = len(segment(cloud, nms_iou=0.1))
@@ -74,14 +74,14 @@ def test_a_cloud_that_is_too_big_is_refused_with_the_figures(cloud):
         segmenter().segment(cloud, Config().with_values({"max_voxels": 100}))
 
 
-def test_a_cancelled_segmenter_breaks_off(cloud):
+def test_a_cancelled_segmenter_stops(cloud):
     busy = segmenter()
     busy.cancel()
     with pytest.raises(Cancelled):
         busy.segment(cloud, Config())
 
 
-def test_devices_and_precisions_that_cannot_be_had_are_refused():
+def test_unavailable_devices_and_precisions_are_refused():
     with pytest.raises(SpaceformerError, match="device 'toaster' cannot be used"):
         choose_device("toaster")
     with pytest.raises(SpaceformerError, match="float16 needs a CUDA device"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on a GPU, on tensors that say they are on one: results, and that nothing mixes host and device."""
+"""Code paths of a GPU on simulated tensors: results, and no mixing of host and device."""
 
 import json
 
@@ -33,5 +33,5 @@ def test_tiles_that_did_not_change_do_not_run_again(report):
     assert 0 < changed[1] < changed[0]
 
 
-def test_float16_is_too_small_for_the_demo_weights_and_says_so(report):
+def test_float16_overflow_of_the_demo_weights_is_reported(report):
     assert report["float16"] == "the network's features are not finite in float16: set precision to auto"

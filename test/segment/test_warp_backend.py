@@ -83,7 +83,7 @@ def cuda():
     return types.SimpleNamespace(type="cuda")
 
 
-def test_it_gives_what_our_backend_gives_with_fixed_orders_and_a_clean_cache(official, monkeypatch):
+def test_it_agrees_with_the_torch_backend(official, monkeypatch):
     model, cleared, built = official
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: torch.no_grad())
     backend, grid = WarpConvNetBackend(model, cuda(), torch.float32), grid_of()
@@ -123,7 +123,7 @@ def without_stand_ins():
             sys.modules.pop(name, None)
 
 
-def test_missing_kernels_are_stood_in_for(caplog):
+def test_missing_kernels_are_replaced(caplog):
     caplog.set_level("INFO")
     provide_missing_modules()
     import flash_attn

@@ -9,7 +9,7 @@ from spaceformer_ros.show.camera import Camera, render
 CAMERA = Camera(eye=np.array([0.0, -4.0, 1.0]), target=np.array([0.0, 0.0, 1.0]), width=80, height=60, fov=0.8)
 
 
-def test_the_target_is_in_the_middle_and_right_and_up_are_where_they_should_be():
+def test_projection_of_target_right_and_up():
     pixels, depth = CAMERA.project(np.array([[0.0, 0.0, 1.0], [0.5, 0.0, 1.0], [0.0, 0.0, 1.5], [0.0, -2.0, 1.0]]))
     assert pixels[0] == pytest.approx([40, 30])
     assert depth == pytest.approx([4, 4, 4, 2])
@@ -33,13 +33,13 @@ def test_a_disc_has_the_size_of_its_radius_at_its_distance():
     assert (image.index >= 0).sum() == pytest.approx(np.pi * reach**2, rel=0.25)
 
 
-def test_points_beside_the_picture_are_left_out_and_the_background_is_painted():
+def test_points_outside_the_image_are_left_out():
     image = render(np.array([[30.0, 0.0, 1.0]]), 0.05, CAMERA)
     assert (image.index == -1).all()
     assert (image.paint(np.array([[255, 0, 0]]), (1, 2, 3)) == (1, 2, 3)).all()
 
 
-def test_what_is_behind_an_edge_is_darkened():
+def test_points_behind_an_edge_are_darkened():
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, 120), np.linspace(0, 2, 120)), axis=-1).reshape(-1, 2)
     wall = np.column_stack([grid[:, 0], np.where(grid[:, 0] < 0, 0.0, 0.6), grid[:, 1]])
     shade = render(wall, 0.02, CAMERA).shade[30]

@@ -45,7 +45,7 @@ def keys(records):
     return {(record.namespace, record.id) for record in records}
 
 
-def test_only_what_vanished_is_deleted():
+def test_only_removed_markers_are_deleted():
     tracker = MarkerTracker()
     added, deleted = tracker.update(scene_markers([thing(1), thing(2)], OutputConfig()))
     assert (len(added), deleted) == (6, [])
@@ -55,7 +55,7 @@ def test_only_what_vanished_is_deleted():
     assert set(deleted) == {("boxes", 1), ("labels", 1), ("centroids", 1)}
 
 
-def test_deletions_are_repeated_for_a_while_but_never_for_what_came_back():
+def test_deletions_are_repeated_unless_the_marker_returns():
     tracker = MarkerTracker()
     tracker.update(scene_markers([thing(1)], OutputConfig()))
     for step in range(DELETIONS_KEPT):
@@ -84,7 +84,7 @@ def answer(text, *things):
     return Answer(text, [Match(item, 0.5, np.nan) for item in things])
 
 
-def test_what_was_asked_for_has_a_larger_box_its_question_and_an_arrow_where_to_stand():
+def test_a_highlight_has_a_box_its_text_and_an_approach_arrow():
     one, two = thing(1), thing(2, center=(4.0, 2.0, 0.5))
     approaches = {1: Approach(np.array([1.0, 3.0, 0.0]), -1.5), 2: None}
     highlights = highlights_for([answer("couch", one, two)], approaches)
@@ -109,7 +109,7 @@ def test_an_object_that_answers_several_texts_is_highlighted_once_with_all_of_th
     assert {item.object_id: item.text for item in highlights} == {1: "1. couch, 2. furniture", 2: "1. furniture"}
 
 
-def test_what_is_no_longer_in_the_scene_is_not_highlighted():
+def test_removed_objects_are_not_highlighted():
     one = thing(1)
     highlights = highlights_for([answer("couch", one, thing(2))], {})
     assert {record.id for record in query_markers(scene_of(one), highlights, OutputConfig())} == {1}

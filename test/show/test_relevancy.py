@@ -12,7 +12,7 @@ from spaceformer_ros.show.colors import heat_colors
 from spaceformer_ros.show.relevancy import color_points, point_relevancy
 
 
-def test_points_have_the_score_of_the_best_match_that_holds_them(pipeline):
+def test_points_have_the_score_of_the_best_match_that_contains_them(pipeline):
     scene = pipeline.scene
     relevancy = pipeline.relevancy("couch", scene)
     (best,) = pipeline.find(ObjectQuery("couch"), scene).matches
@@ -40,7 +40,7 @@ def test_a_text_that_cannot_be_used_is_refused(pipeline):
         pipeline.relevancy(" ", pipeline.scene)
 
 
-def test_colors_run_from_cold_to_hot_and_gray_where_nothing_fits():
+def test_the_color_scale_and_gray_for_zero():
     cloud = Cloud(np.zeros((5, 3), dtype=np.float32), np.full((5, 3), 255, dtype=np.uint8))
     colored, columns = color_points(cloud, np.array([0.0, 0.001, 0.25, 0.5, 0.9], dtype=np.float32), top=0.5)
     gray, cold, warm, hot, hotter = colored.rgb.tolist()
@@ -51,7 +51,7 @@ def test_colors_run_from_cold_to_hot_and_gray_where_nothing_fits():
     assert columns["relevancy"].tolist() == pytest.approx([0.0, 0.001, 0.25, 0.5, 0.9])
 
 
-def test_clouds_are_thinned_evenly():
+def test_clouds_are_subsampled_evenly():
     cloud = Cloud(np.arange(30, dtype=np.float32).reshape(10, 3), np.zeros((10, 3), dtype=np.uint8))
     colored, columns = color_points(cloud, np.linspace(0, 0.9, 10, dtype=np.float32), top=1.0, max_points=4)
     assert colored.xyz[:, 0].tolist() == [0.0, 9.0, 18.0, 27.0]

@@ -154,7 +154,7 @@ def test_a_whole_library_is_held_out(tmp_path):
         assert split_of(model, position) == "held out"
 
 
-def test_missing_libraries_and_caches_say_what_to_do(tmp_path):
+def test_errors_of_missing_libraries_and_caches_name_a_solution(tmp_path):
     with pytest.raises(SpaceformerError, match="apt-get download sweethome3d-furniture"):
         build_cache(tmp_path, tmp_path / "cache")
     (tmp_path / "broken.sh3f").write_bytes(b"no archive")
@@ -188,7 +188,7 @@ def test_the_command_writes_cache_and_credits(tmp_path, capsys):
     assert "chair3 of a test" in (tmp_path / "one.md").read_text()
 
 
-def test_the_table_knows_its_kinds_and_names_no_model_twice():
+def test_the_table_has_known_kinds_and_unique_models():
     table = read_table()
     assert not table.kinds.keys() & table.left_out.keys()
     assert {kind for kind in table.kinds.values() if kind not in KINDS} == table.new_kinds

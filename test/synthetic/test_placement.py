@@ -15,7 +15,7 @@ from spaceformer_ros.synthetic.placement import collide
 
 
 @pytest.mark.parametrize("theme", THEME_NAMES)
-def test_things_do_not_enter_each_other(theme):
+def test_things_do_not_collide(theme):
     # A window holds its blinds, a counter its sink, and an open door may brush what stands there.
     carriers = {"window", "kitchen counter", "door"}
     for seed in (10, 11):
@@ -55,7 +55,7 @@ def test_things_stay_in_their_room_and_leave_floor_to_drive_on():
         assert len(free) * 0.01 > 0.08 * plan.area
 
 
-def test_chairs_at_tables_look_at_them():
+def test_chairs_face_their_tables():
     looking, total = 0, 0
     for seed in range(6):
         things = building(seed, "dining room").furniture

@@ -104,7 +104,7 @@ def test_every_object_has_enough_points_and_its_own_kind(seed):
     assert (room.instance[structure] == -1).all()
 
 
-def test_too_little_seen_means_not_listed():
+def test_objects_with_few_points_are_not_listed():
     strict = make_room(0, RoomConfig(width=(3.0, 4.0), depth=(3.0, 4.0), min_points=400))
     assert 0 < len(strict.objects) < len(scanned(0).objects)
     assert all(len(index) >= 400 for index in object_points(strict))
@@ -127,7 +127,7 @@ def test_a_scanned_wall_is_bumpy_and_a_clean_one_is_flat():
 @pytest.mark.parametrize(
     "bad", [{"rooms": 0}, {"density": -1}, {"width": (1, 3)}, {"fusion_size": (0.03, 0.02)}, {"tours": (0, 0, 0)}]
 )
-def test_impossible_settings_are_refused(bad):
+def test_invalid_settings_are_refused(bad):
     with pytest.raises(SpaceformerError, match=next(iter(bad))):
         RoomConfig(**bad)
 

@@ -69,14 +69,17 @@ def test_the_loss_is_small_for_the_truth_and_large_for_its_opposite():
 def test_captions_count_as_much_as_their_object():
     criterion, (prediction, target) = SetCriterion(), scene(strength=1.0)
     wrong = dataclasses.replace(prediction, clip_features=prediction.clip_features.roll(1, dims=1))
-    caption = lambda *weights: criterion([wrong], dataclasses.replace(target, weights=torch.tensor(weights)))[1]  # noqa: E731
+
+    def caption(*weights):
+        return criterion([wrong], dataclasses.replace(target, weights=torch.tensor(weights)))[1]
+
     both, first, second = (caption(*weights)["caption"] for weights in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)))
     assert both == pytest.approx(first + second)
     assert caption(3.0, 0.0)["caption"] == pytest.approx(3 * first)
     assert caption(3.0, 0.0)["dice"] == caption(1.0, 1.0)["dice"]
 
 
-def test_seeded_queries_answer_for_the_object_they_start_on():
+def test_seeded_queries_are_assigned_to_the_object_at_their_seed():
     prediction, target = scene()
     nowhere = torch.zeros(4, 3)
     seeds = Seeds(torch.tensor([0, 3, 5, 2]), nowhere, torch.zeros(6, 3))  # voxels of objects 0, 1, none, 0
@@ -120,7 +123,7 @@ def test_true_captions_do_not_compete_with_each_other():
     assert float(caption_loss(similarity, torch.tensor([[True, False, False]]))) > 0.5
 
 
-def test_gradients_reach_everything():
+def test_all_parameters_receive_gradients():
     prediction, target = scene(strength=1.0)
     columns = (prediction.mask_logits, prediction.objectness_logits, prediction.clip_features)
     leaves = [column.clone().requires_grad_() for column in columns]

@@ -94,7 +94,7 @@ def test_a_few_steps_on_one_room_show_learning(room, rng):
 
 
 @pytest.mark.slow
-def test_a_stopped_run_goes_on_where_it_was_and_leaves_a_usable_checkpoint(tmp_path):
+def test_a_stopped_run_resumes_and_leaves_a_usable_checkpoint(tmp_path):
     config = dataclasses.replace(QUICK, steps=4)
     stopped = train(config, MODEL, tmp_path, CPU, FakeEmbedder(), max_seconds=0.0)
     assert stopped.step == 1
@@ -169,7 +169,7 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-def test_inputs_that_a_checkpoint_did_not_have_count_nothing_at_first(tmp_path, room, rng):
+def test_new_inputs_have_zero_weight_initially(tmp_path, room, rng):
     train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
     checkpoint = load_file(tmp_path / "checkpoint.safetensors")
     config = dataclasses.replace(QUICK, start_from=str(tmp_path / "checkpoint.safetensors"))
@@ -193,7 +193,7 @@ def test_rare_kinds_count_more():
     torch.testing.assert_close(plain.weights(), torch.ones(len(KIND_NAMES)))
 
 
-def test_rooms_are_shown_along_their_walls(room, rng):
+def test_rooms_are_aligned_with_their_walls(room, rng):
     samples = [augment(room, rng, 40, any_heading_share=0.0) for _ in range(9)]
     degrees = np.degrees([manhattan_yaw(sample.xyz.numpy()) for sample in samples])
     assert np.median(np.abs((degrees + 45) % 90 - 45)) < 4

@@ -24,7 +24,7 @@ def saved(tmp_path, tiny_model):
     return path
 
 
-def test_everything_comes_back(saved, tiny_model):
+def test_a_checkpoint_survives_a_round_trip(saved, tiny_model):
     checkpoint = load_checkpoint(str(saved))
     assert checkpoint.model.config == tiny_config()
     assert (checkpoint.text_model, checkpoint.similarity, checkpoint.notes) == (TEXT_MODEL, SIMILARITY, {"steps": 3})
@@ -43,7 +43,7 @@ def test_half_precision_files_load_as_float32(tmp_path, tiny_model):
     assert checkpoint.model.learned_content.weight.dtype == torch.float32
 
 
-def test_damage_at_any_byte_is_noticed(saved):
+def test_damage_at_any_byte_is_detected(saved):
     content = saved.read_bytes()
     generator = torch.Generator().manual_seed(0)
     for position in torch.randint(0, len(content), (60,), generator=generator).tolist():
@@ -103,7 +103,7 @@ def test_code_in_a_checkpoint_never_runs(tmp_path, capsys):
     ("name", "words"),
     [("nowhere.safetensors", "no such file"), ("released", "run `spaceformer prepare` once")],
 )
-def test_missing_files_say_what_to_do(tmp_path, name, words):
+def test_errors_of_missing_files_name_a_solution(tmp_path, name, words):
     with pytest.raises(SpaceformerError, match=words):
         load_checkpoint(name, tmp_path / "released.ckpt")
 

@@ -74,7 +74,7 @@ def test_a_checked_file_is_put_in_place_and_works_offline_afterwards(tmp_path, h
     assert prepare.download_released(tmp_path, agreed=False, endpoint="http://127.0.0.1:1") == path
 
 
-def test_a_broken_download_goes_on_where_it_stopped(tmp_path, hub):
+def test_an_interrupted_download_is_resumed(tmp_path, hub):
     Hub.break_after = 15_000_000
     prepare.download_released(tmp_path, agreed=True, endpoint=hub)  # the client resumes by itself
     assert prepare.released_file(tmp_path).read_bytes() == CONTENT
@@ -82,7 +82,7 @@ def test_a_broken_download_goes_on_where_it_stopped(tmp_path, hub):
     assert Hub.ranges[-1] > 0
 
 
-def test_a_wrong_file_never_gets_into_place(tmp_path, hub, monkeypatch):
+def test_a_wrong_file_is_never_installed(tmp_path, hub, monkeypatch):
     monkeypatch.setattr(prepare, "MD5", "0" * 32)
     with pytest.raises(SpaceformerError, match=r"has MD5 [0-9a-f]{32}, expected 0{32}"):
         prepare.download_released(tmp_path, agreed=True, endpoint=hub)
@@ -97,7 +97,7 @@ def test_a_lone_sha256_mismatch_names_both_and_can_be_accepted(tmp_path, hub, mo
     assert prepare.download_released(tmp_path, True, accepted_sha256=actual, endpoint=hub).is_file()
 
 
-def test_no_network_is_one_sentence(tmp_path, hub, monkeypatch):
+def test_a_missing_network_is_reported_in_one_sentence(tmp_path, hub, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client waits between its five attempts
     with pytest.raises(SpaceformerError, match=r"could not be downloaded .* check the network"):
         prepare.download_released(tmp_path, agreed=True, endpoint="http://127.0.0.1:1")

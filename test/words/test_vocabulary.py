@@ -54,7 +54,7 @@ def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
     assert np.allclose(labels.runner_up_scores[0], expected)
 
 
-def test_a_longer_feature_is_surer_unless_features_are_normalised():
+def test_longer_features_give_higher_scores_unless_normalised():
     weak, strong = (np.eye(1, 8, dtype=np.float32) * length for length in (1.0, 10.0))
     raw, unit = space_of(["a", "b"]), space_of(["a", "b"], similarity=Similarity(normalize=True, scale=5.0))
     assert raw.classify(strong).score > raw.classify(weak).score
@@ -99,7 +99,7 @@ def test_the_cosine_baseline_is_measured_on_different_names():
     assert np.allclose(astuple(CosineBaseline.measure(vectors)), (1.4 / 3, np.std([0, 0.6, 0.8])))
 
 
-def test_a_text_that_fits_nothing_at_all_scores_zero():
+def test_a_text_unlike_everything_scores_zero():
     space = space_of(["sofa", "chair", "table"], similarity=Similarity(False, 1.0))
     features = np.zeros((2, 8), dtype=np.float32)
     features[:, 1] = 500.0  # far beyond what exp can tell apart

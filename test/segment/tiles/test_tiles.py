@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tiles: the plan, what is remembered of them, how their masks become one, and the segmenter on top of it all."""
+"""Tiles: plan, cache, merging of masks, and the segmenter on large maps."""
 
 import dataclasses
 import itertools
@@ -62,7 +62,7 @@ def colored(xyz, seed=0):
     st.floats(0.2, 1.0),
 )
 @pytest.mark.slow
-def test_cores_share_out_a_map_and_regions_hold_the_margin(patches, budget, margin):
+def test_cores_partition_a_map_and_regions_include_the_margin(patches, budget, margin):
     rows = [floor(w / 10, d / 10, x=x / 10, y=y / 10) for x, y, w, d in patches]
     columns = columns_of(rows[0])
     tiles = plan_tiles(columns, budget, margin)
@@ -82,7 +82,7 @@ def test_cores_share_out_a_map_and_regions_hold_the_margin(patches, budget, marg
         assert columns.counts[seen].sum() <= 2 * budget or narrow
 
 
-def test_a_fresh_plan_sees_everything_within_the_margin():
+def test_regions_of_a_new_plan_include_the_margin():
     columns = columns_of(floor(8, 5))
     tiles = plan_tiles(columns, 4000, 0.5)
     assert len(tiles) > 2
@@ -137,7 +137,7 @@ def room(x, rng, width=3.0, depth=3.0):
     return np.concatenate([ground[~middle], *walls])
 
 
-def test_rooms_are_told_apart_by_walls_of_which_half_was_seen(rng):
+def test_rooms_are_separated_by_half_seen_walls(rng):
     columns = columns_of(np.concatenate([room(0.0, rng), room(3.0, rng), room(6.0, rng)]))
     tiles = plan_tiles(columns, 0.4 * columns.counts.sum(), 0.5)
     np.testing.assert_allclose(sorted(borders(columns, tiles)[:, 0]), [0.0, 3.0, 6.0], atol=0.2)
@@ -178,14 +178,14 @@ def partition(x, pieces, rng):
     return np.concatenate([box((x, y, z), (0.04, length, 2.0), 20_000, rng) for x, y, z, length in faces])
 
 
-def test_openings_that_nobody_saw_through_do_not_join_rooms(rng):
+def test_unseen_openings_do_not_join_rooms(rng):
     seen = [(0.0, 0.3), (1.0, 1.2), (1.9, 2.1), (2.8, 3.0)]  # furniture stood before the rest
     house = [floor(3, 3), partition(3.02, seen, rng), floor(3, 3, x=3.2)]
     left, right = rooms_at(columns_of(np.concatenate(house)), (1.5, 1.5), (4.5, 1.5))
     assert left != right
 
 
-def test_a_door_parts_rooms_and_furniture_does_not(rng):
+def test_a_door_separates_rooms_and_furniture_does_not(rng):
     house = floor(6.2, 3)
     left, right = rooms_at(
         columns_of(np.concatenate([house, partition(3.0, [(0.9, 3.0)], rng)])), (1.5, 1.5), (4.5, 1.5)
@@ -197,7 +197,7 @@ def test_a_door_parts_rooms_and_furniture_does_not(rng):
     assert left == right
 
 
-def test_what_nobody_saw_is_part_of_a_room(rng):
+def test_unseen_floor_is_part_of_a_room(rng):
     ground = floor(6.2, 3)
     strips = ground[ground[:, 0] % 0.6 > 0.35]
     walls = [partition(x, [(0.0, 3.0)], rng) for x in (0.0, 3.0, 6.0)]
@@ -205,7 +205,7 @@ def test_what_nobody_saw_is_part_of_a_room(rng):
     assert rest[0] == left != rest[1]
 
 
-def test_a_court_joins_no_rooms(rng):
+def test_a_courtyard_does_not_join_rooms(rng):
     ground = floor(8, 8)
     house = ground[np.abs(ground - 4).max(axis=1, where=[True, True, False], initial=0) > 1.5]
     inner = [(4.0, 2.45, 3.0, 0.1), (4.0, 5.55, 3.0, 0.1), (2.45, 4.0, 0.1, 3.0), (5.55, 4.0, 0.1, 3.0)]
@@ -235,7 +235,7 @@ def test_a_stray_point_kilometres_away_costs_no_more_than_the_rooms(rng):
     assert set(columns.room) == {0}
 
 
-def test_a_room_that_is_built_on_leaves_the_tiles_beside_it_alone(rng):
+def test_a_growing_room_keeps_the_tiles_next_to_it(rng):
     old = room(0.0, rng)
     before = plan_tiles(columns_of(old), 20_000, 0.5)
     scraps = floor(0.2, 2.0, x=3.0)  # behind the new room's wall, nearest to the old room
@@ -272,7 +272,7 @@ def test_other_things_at_a_cut_stay_apart():
     assert len(apart) == len(named) == 2
 
 
-def test_what_lies_in_the_margin_is_left_to_the_tile_that_owns_it():
+def test_masks_in_the_margin_are_left_to_the_owning_tile():
     merged = merge_tiles({0: masks_of([range(52, 60)]), 1: masks_of([range(51, 75)], [0.3])}, SEEN, OWNER, 0.7)
     assert [part.tolist() for part in merged.rows] == [list(range(51, 75))]
 
@@ -289,7 +289,7 @@ def test_merging_what_is_merged_changes_nothing(rng):
         np.testing.assert_array_equal(a, b)
 
 
-def test_duplicates_go_as_on_one_tile(rng):
+def test_duplicates_are_removed_as_in_one_tile(rng):
     dense = rng.random((80, 40)) < 0.3
     dense[:, 20:] = dense[:, :20] ^ (rng.random((80, 20)) < 0.05)
     from scipy.sparse import csr_matrix
@@ -301,7 +301,7 @@ def test_duplicates_go_as_on_one_tile(rng):
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.1, 0.3, 0.5, 1.0)))
-def test_what_is_settled_is_the_beginning_of_what_will_be_found(seed, nms_iou):
+def test_settled_masks_are_a_prefix_of_the_result(seed, nms_iou):
     rng = np.random.default_rng(seed)
     cuts = np.array([0, 30, 60, 90, 120])  # four tiles on a line, seeing 15 voxels over their borders
     seen = [np.arange(max(low - 15, 0), min(high + 15, 120)) for low, high in itertools.pairwise(cuts)]
@@ -396,7 +396,7 @@ def test_a_map_that_fits_is_not_cut(hall):
         cut.segment(hall, config())  # what is known of tiles does not matter
 
 
-def test_a_large_map_goes_in_tiles_and_says_so(hall):
+def test_a_large_map_is_processed_in_tiles(hall):
     *partial, found = segmenter().segment_in_parts(hall, config())
     tiles = found.report.tiles
     assert tiles == found.report.computed > 3
@@ -407,7 +407,7 @@ def test_a_large_map_goes_in_tiles_and_says_so(hall):
 
 
 @pytest.mark.slow
-def test_what_is_found_tile_by_tile_grows_into_the_result(rng):
+def test_partial_results_are_prefixes_of_the_result(rng):
     house = colored(np.concatenate([room(x, rng) for x in (0.0, 3.0, 6.0)]))
     smaller = config(tile_voxels=8000)
     first, *partial, found = segmenter().segment_in_parts(house, smaller)
@@ -424,7 +424,7 @@ def test_what_is_found_tile_by_tile_grows_into_the_result(rng):
     assert [mask.tolist() for mask in found.masks] == [mask.tolist() for mask in unseen.masks]
 
 
-def test_nothing_runs_again_where_nothing_changed(hall):
+def test_unchanged_tiles_do_not_run_again(hall):
     cut = segmenter()
     first, again = cut.segment(hall, config()), cut.segment(hall, config())
     same(first.instances, again.instances)
@@ -465,7 +465,7 @@ def test_a_tile_that_a_few_columns_join_waits_for_the_threshold_too(hall):
     assert cut.segment(grown, config()).report.computed == 1
 
 
-def test_stray_points_run_nothing_again_but_a_small_thing_does(hall):
+def test_stray_points_do_not_rerun_a_tile_but_a_small_object_does(hall):
     cut = segmenter()
     cut.segment(hall, config())
     cube = np.stack(np.meshgrid(*[np.float32([0.01, 0.06])] * 3), axis=-1).reshape(-1, 3) + (1, 1, 2)  # 8 voxels
@@ -503,7 +503,7 @@ def test_cancel_works_between_tiles(hall):
 
 
 class SmallBackend:
-    """A backend that has memory for so many voxels only."""
+    """A backend that has memory for a limited number of voxels."""
 
     def __init__(self, backend, limit, error):
         self.backend, self.limit, self.error, self.name, self.sizes = backend, limit, error, "small", []
@@ -543,7 +543,7 @@ def test_out_of_memory_twice_is_an_error_with_advice_and_the_next_map_works(hall
     assert len(cut.segment(hall, config()).instances) > 1
 
 
-def test_other_errors_are_not_taken_for_a_lack_of_memory(hall):
+def test_other_errors_are_not_handled_as_out_of_memory(hall):
     cut = segmenter()
     cut.backend = SmallBackend(cut.backend, 0, RuntimeError("shape mismatch"))
     with pytest.raises(RuntimeError, match="shape mismatch"):
@@ -559,7 +559,7 @@ def test_the_memory_of_the_network_is_measured(hall):
     assert 100 < cut.meter.bytes_per_voxel < estimate
 
 
-def test_a_run_in_memory_that_was_free_already_is_not_taken_for_free():
+def test_reused_memory_is_not_measured_as_zero():
     meter = MemoryMeter(segmenter().backend.model.config, torch.device("cpu"), torch.float32)
     with meter.measure(10_000):
         pass
