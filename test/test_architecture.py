@@ -12,7 +12,8 @@ from helpers.paths import ROOT, TEST
 PACKAGE = ROOT / "spaceformer_ros"
 # What each folder, or single module, of the package may import of the others. Written again in CONTRIBUTING.md.
 RULES = {
-    "config": "",
+    "setting": "",
+    "config": "setting",
     "geometry": "",
     "timing": "",
     "disk": "",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.vectors import unit_vectors
+
 NEAR = 0.1  # metres in front of the eye; nearer points are not drawn
 CREASE_DARKNESS = 1.6  # strength of eye-dome lighting
 CREASE_STEP = 2  # pixels between the depths that eye-dome lighting compares
@@ -28,10 +30,8 @@ class Camera:
 
     def project(self, xyz):
         """Pixel coordinates [N, 2] (x right, y down) and depth [N] in metres along the optical axis. xyz: [N, 3]."""
-        forward = self.target - self.eye
-        forward = forward / np.linalg.norm(forward)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
-        right = right / np.linalg.norm(right)
+        forward = unit_vectors(self.target - self.eye)
+        right = unit_vectors(np.cross(forward, (0.0, 0.0, 1.0)))
         local = (xyz - self.eye) @ np.column_stack([right, np.cross(forward, right), forward])
         depth = np.maximum(local[:, 2], 1e-6)
         return self.focal * local[:, :2] / depth[:, None] + (self.width / 2, self.height / 2), local[:, 2]

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..disk.hashing import file_sha256
+from ..geometry.vectors import unit_vectors
 from .embedding_cache import EmbeddingCache
 from .hub import hub_folder
 
@@ -203,7 +204,7 @@ class PromptEmbedder:
     def _encode(self, texts):
         prompts = [template.format(text) for text in texts for template in self.templates]
         vectors = self.encoder.encode(prompts).reshape(len(texts), len(self.templates), -1).mean(axis=1)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit_vectors(vectors)
 
 
 def check_templates(templates):

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import SpaceformerError
+from ...clouds.formats.npz import read_arrays
 from ...disk.atomic import replacing
+from ...geometry.vectors import unit_vectors
 from .catalogue import find_libraries, read_catalogue
 from .mesh import TRANSPARENT, read_mesh
 from .surface import SurfacePoints, sample_surface
@@ -163,10 +165,10 @@ def _mean_color(points, number):
 @functools.lru_cache(maxsize=512)
 def _read_points(path, size, spacing):
     try:
-        with np.load(path, allow_pickle=False) as file:
-            xyz, normal, rgb, material = (file[name] for name in ("xyz", "normal", "rgb", "material"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+        xyz, normal, rgb, material = (arrays[name] for name in ("xyz", "normal", "rgb", "material"))
+    except (SpaceformerError, KeyError) as error:
         raise SpaceformerError(f"{path}: cannot be read ({error}): run `spaceformer assets` again") from error
     xyz = (xyz / np.float32(65535) - np.array([0.5, 0.5, 0.0], np.float32)) * np.array(size, np.float32)
-    normal = normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    normal = unit_vectors(normal)
     return SurfacePoints(xyz.astype(np.float32), normal.astype(np.float32), rgb, material, spacing)

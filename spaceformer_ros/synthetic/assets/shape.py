@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...geometry.vectors import unit_vectors
 from ..colors import FINISHES, plain
 from ..patterns import colorize
 from ..shapes import Shape
@@ -29,8 +30,7 @@ class AssetShape(Shape):
         scale = np.asarray(size, dtype=np.float32) / np.maximum(high - low, 1e-6)
         sign = np.array([-1.0 if mirrored else 1.0, 1.0, 1.0], dtype=np.float32)
         xyz = (points.xyz - (low + high) * [0.5, 0.5, 0.0] - low * [0.0, 0.0, 1.0]) * scale * sign
-        normal = points.normal / scale * sign
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        normal = unit_vectors(points.normal / scale * sign)
         self.size = np.asarray(size, dtype=np.float64)
         self.spacing = points.spacing * float(np.prod(scale) ** (1 / 3))
         self.points = replace(points, xyz=xyz.astype(np.float32), normal=normal.astype(np.float32))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...geometry.vectors import unit_vectors
+
 SPACING = 0.012  # metres between sampled points
 MAX_SAMPLES = 80_000  # of a mesh before hidden points are removed
 MAX_POINTS = 24_000  # of a model
@@ -89,8 +91,7 @@ def visible_sides(xyz, normal, spacing):
 
 def _nearest(xyz, view, depth, cell):
     """[N] smallest depth in the pixel of each point, in the depth buffer of a view."""
-    side = np.cross(view, [0.0, 0.0, 1.0])
-    side /= np.linalg.norm(side)
+    side = unit_vectors(np.cross(view, [0.0, 0.0, 1.0]))
     up = np.cross(side, view)
     u, v = (np.floor(xyz @ axis.astype(np.float32) / cell).astype(np.int64) for axis in (side, up))
     u, v = u - u.min(), v - v.min()

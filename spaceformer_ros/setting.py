@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Declaration of a setting, and validation of its values. The settings themselves are in config.py."""
+
+import re
+import string
+from dataclasses import field
+
+from . import SpaceformerError
+
+KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+KIND_NAMES = {str: "strings", float: "numbers"}  # for the items of lists
+EXAMPLES = {str: 'such as ["sofa", "chair"]', float: "such as [0.0, 0.0, 0.0, 5.0, 5.0, 3.0]"}
+MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # key -> example value
+MAX_MARKER_TEXT = 200  # characters
+
+
+def setting(default, text, unit="", low=None, high=None, choices=None, dynamic=True):
+    """A dataclass field with its documentation. `dynamic` settings may change while the node runs."""
+    info = {"text": text, "unit": unit, "low": low, "high": high, "choices": choices, "dynamic": dynamic}
+    return field(default=default, metadata=info)
+
+
+def fixed(default, text, **info):
+    """A setting that is read once, when the node is configured."""
+    return setting(default, text, dynamic=False, **info)
+
+
+def check_value(info, value):
+    """`value` converted to the setting's type. Raises SpaceformerError for a wrong type or a value out of range."""
+    if info.type is tuple:
+        return _check_list(info, value)
+    if info.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not info.type:
+        raise SpaceformerError(f"{info.name}: {value!r} is not {KINDS[info.type]}")
+    low, high, choices = (info.metadata[key] for key in ("low", "high", "choices"))
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise SpaceformerError(f"{info.name}: {value} is outside [{low}, {high}]")
+    if choices and value not in choices:
+        raise SpaceformerError(f"{info.name}: {value!r} is not one of {', '.join(choices)}")
+    return value
+
+
+def _check_list(info, value):
+    """`check_value` for a list. Integers are accepted as numbers."""
+    kind = type(info.default[0])
+    if not isinstance(value, (list, tuple)):
+        raise SpaceformerError(f"{info.name}: {value!r} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
+    if kind is float:
+        value = [float(item) if type(item) is int else item for item in value]
+    if any(type(item) is not kind for item in value):
+        raise SpaceformerError(f"{info.name}: {list(value)} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
+    return tuple(value)
+
+
+def check_together(config):
+    """Check the constraints between several values. Raises SpaceformerError."""
+    roi = config.input.roi
+    if len(roi) != 6:
+        raise SpaceformerError(f"roi: {len(roi)} numbers, expected 6: min x, y, z, max x, y, z")
+    if any(roi) and not all(low < high for low, high in zip(roi[:3], roi[3:])):
+        raise SpaceformerError(f"roi: the minimum {roi[:3]} must be below the maximum {roi[3:]} on every axis")
+    check_marker_text(config.output.marker_text)
+
+
+def check_marker_text(text):
+    """Raise SpaceformerError unless a format has only the known keys and gives a short text."""
+    keys = f"keys: {', '.join(MARKER_KEYS)}"
+    try:
+        parts = list(string.Formatter().parse(text))
+        unknown = [key for _, key, _, _ in parts if key is not None and key not in MARKER_KEYS]
+        if unknown:
+            raise SpaceformerError(f"marker_text: {text!r} cannot be formatted (unknown key {unknown[0]!r}); {keys}")
+        if len(text) > MAX_MARKER_TEXT or any(re.search(r"\d{3}|{", spec or "") for _, _, spec, _ in parts):
+            raise SpaceformerError(f"marker_text: {text[:100]!r} is longer or padded more than supported; {keys}")
+        text.format(**MARKER_KEYS)
+    except (ValueError, TypeError) as error:
+        raise SpaceformerError(f"marker_text: {text!r} cannot be formatted ({error}); {keys}") from error
