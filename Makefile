@@ -1,5 +1,5 @@
-# One word per job. Everything is set up on first use inside this repository (.venv/, build/).
-# A Python with ROS wheels if there is one, else 3.14, which has the library and the command alone.
+# One target per task. Everything is installed on first use inside this repository (.venv/, build/).
+# A Python with ROS wheels if there is one, otherwise 3.14, with the library and the command only.
 PYTHON ?= $(shell for minors in "11 12 13" 14; do for p in python3 python3.12 python3.11 python3.13 python3.14; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c "import sys; sys.exit('%d' % sys.version_info[1] not in '$$minors'.split())" \
 	2>/dev/null && echo $$p && exit; done; done)
@@ -10,45 +10,45 @@ UP ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 2
-# DDS sometimes loses the first message between processes that have just met: only such waits are tried once more.
+# DDS sometimes loses the first message between new processes: only tests that time out waiting are repeated once.
 PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal --reruns 1 --only-rerun "waited [0-9.]+ s for"
 
 .PHONY: demo test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
-demo: setup-ros ## the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis); pictures in out/
+demo: setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis); pictures in out/
 	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)")
 
-test: setup-tests lint ## all tests, over real DDS on this machine only, in WORKERS (2) processes
+test: setup-tests lint ## run all tests, over real DDS on this machine only, in WORKERS (2) processes
 	$(PYTEST) test
 
-test-fast: setup-tests lint ## the tests that need neither processes of their own nor ROS nor more than two seconds
+test-fast: setup-tests lint ## run the tests without ROS, without separate processes, of less than two seconds each
 	$(PYTEST) -m "not slow and not process and not ros" test
 
-evaluate: setup ## the figures of docs/demo_weights.md: 200 generated rooms that the demo weights never saw
+evaluate: setup ## compute the figures of docs/demo_weights.md on 200 generated rooms that were not used in training
 	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --per-class --json $(OUT)/evaluation.json
 
-bench: setup ## every stage beside what its arithmetic needs, on this machine (docs/benchmarks.md)
+bench: setup ## measure every stage, compared with its arithmetic, on this machine (docs/benchmarks.md)
 	$(RUN) python -m benchmarks.bench
 
-soak: setup-ros ## the node on a growing, looping map for MINUTES (120), with queries: does it stay as it is?
+soak: setup-ros ## run the node on a growing map for MINUTES (120), with queries: is memory constant, is anything missed?
 	$(RUN) python -m benchmarks.soak --minutes $(MINUTES)
 
-lint: setup ## style of code, as ruff sees it
+lint: setup ## check the code with ruff
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 
-format: setup ## let ruff write the style
+format: setup ## format the code with ruff
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-setup: ## the command spaceformer and its packages; ROS where there are wheels for this Python
+setup: ## install the command spaceformer and its packages, and ROS if there are wheels for this Python
 	@$(SETUP)
 
-setup-ros: ## the same, and a sentence where ROS wheels are missing
+setup-ros: ## as setup; fail if ROS wheels are missing
 	@$(SETUP) --ros
 
-setup-tests: ## also the large packages that only tests need
+setup-tests: ## as setup-ros, with the large packages that only tests need
 	@$(SETUP) --ros --tests
 
-clean: ## remove what setup and the demo made
+clean: ## remove everything that setup and the demo created
 	rm -rf .venv build out

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that measure, run as `python -m benchmarks.NAME`, and what they share."""
+"""Benchmarks, run as `python -m benchmarks.NAME`, and modules that they share."""

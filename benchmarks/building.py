@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--checkpoint", default="demo")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change a setting")
     parser.add_argument("--last", type=int, default=1, help="rooms to add one by one (default: %(default)s)")
-    parser.add_argument("--no-alone", action="store_true", help="leave out the rooms alone")
+    parser.add_argument("--no-alone", action="store_true", help="do not segment the rooms separately")
     options = parser.parse_args()
     config = Config().with_values({key: yaml.safe_load(value) for key, value in (s.split("=") for s in options.set)})
     clouds, truths = make_building(options.rooms, options.points, options.seed)
@@ -121,7 +121,7 @@ def measure_alone(segmenter, clouds, truths, config):
         found, total, _ = timed(segmenter, cloud, config)
         overlaps.append(overlap_table(found.instances, truth))
         seconds.append(total)
-    print_table([("seconds", f"{sum(seconds):.1f}"), ("AP50", f"{ap50(overlaps):.3f}")], ("rooms alone", ""))
+    print_table([("seconds", f"{sum(seconds):.1f}"), ("AP50", f"{ap50(overlaps):.3f}")], ("separate rooms", ""))
     return seconds
 
 
@@ -136,7 +136,7 @@ def measure_growth(segmenter, clouds, config, alone, last):
         rows.append((f"seconds to add room {number + 1}", seconds_text(total, stages)))
         rows.append(("tiles run for it", f"{found.report.computed} of {found.report.tiles}"))
         if alone:
-            rows.append(("relative to it alone", f"{total / alone[number]:.2f} of {alone[number]:.2f}"))
+            rows.append(("relative to the separate room", f"{total / alone[number]:.2f} of {alone[number]:.2f}"))
     return rows
 
 

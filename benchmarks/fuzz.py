@@ -7,7 +7,7 @@ Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
 Every input must give a valid result or a SpaceformerError, within limits of time and memory. Prints the counts, the
 slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure; every seed is one input. Then every
 reader of the package gets mutated files, and files such as pipes, devices, bombs and yaml with aliases. Exit code 1 if
-one of these hangs, escapes with another error or exceeds a limit.
+one of these hangs, raises another exception or exceeds a limit.
 """
 
 import argparse

@@ -28,14 +28,14 @@ def main():
     room = replace(make_room(options.seed, RoomConfig()).cloud, frame_id="map", stamp_ns=1_000_000_000)
     settings = {"checkpoint": options.checkpoint, "autostart": "false", "device": "cpu"}
     with tempfile.TemporaryDirectory() as cache, live_node(cache_dir=cache, **settings) as client:
-        rows = list(lives(client, room))
+        rows = list(lifecycle(client, room))
         voxels = client.diagnostics()["voxels"]
     print(f"checkpoint {options.checkpoint}, room of {len(room)} points, {voxels} voxels")
     print_table(rows, ("state", "resident MiB", "highest MiB"))
 
 
-def lives(client, room):
-    """Go through the states; rows (state, MiB at its end, peak MiB since the state before)."""
+def lifecycle(client, room):
+    """Go through the lifecycle states; rows (state, MiB at its end, peak MiB since the state before)."""
 
     def change(number):
         client.call(ChangeState, "change_state", transition=Transition(id=number))

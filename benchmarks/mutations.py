@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damaged clouds and files, drawn by seed: what `test_fuzz.py` and `benchmarks/fuzz.py` feed to the readers.
+"""Damaged clouds and files, drawn by seed: inputs of `test_fuzz.py` and `benchmarks/fuzz.py`.
 
 A mutation is a function (message or bytes, rng). `mutated_message(seed)` and `mutated_file(content, seed)` apply a
 few together; the same seed draws the same mutations.
@@ -26,7 +26,7 @@ COORDINATES = (np.nan, np.inf, -np.inf, 1e-45, -0.0, 1e4, -1e6, 1e19, 1e38, -3.4
 NAMES = ("x", "y", "z", "rgb", "rgba", "r", "g", "b", "red", "", "X", "intensity", "grün", "x_0", "n" * 300)
 FRAMES = ("", "map", "/map", "другая", "a b\n{}", "%s%n", "f" * 5000)
 PATIENCE = 2.0  # seconds for one small message or file, on a busy machine
-VARYING = re.compile(r"'[^']*'|\S*/\S+|-?\d[\d.e+-]*|\([^)]*\)?")  # what differs between errors of one kind
+VARYING = re.compile(r"'[^']*'|\S*/\S+|-?\d[\d.e+-]*|\([^)]*\)?")  # values that differ between errors of one kind
 MEMORY = 16 << 20  # bytes beyond the input that a reader may hold at its peak: the inputs have a few kilobytes
 
 
@@ -244,7 +244,7 @@ def flipped_late(content, rng):
     return content[:-300] + flipped(content[-300:], rng)
 
 
-def lying_number(content, rng):
+def wrong_number(content, rng):
     """One decimal number of the header becomes another, of any length."""
     found = list(re.finditer(rb"\d+", content[:400]))
     if not found:
@@ -256,8 +256,8 @@ def lying_number(content, rng):
     return content[: match.start()] + bytes(value) + content[match.end() :]
 
 
-def lost_word(content, rng):
-    """One word of the header is gone."""
+def missing_word(content, rng):
+    """One word of the header is removed."""
     found = list(re.finditer(rb"[A-Za-z0-9_]+ ?", content[:400]))
     match = found[int(rng.integers(len(found)))] if found else None
     return content[: match.start()] + content[match.end() :] if match else content
@@ -278,7 +278,7 @@ def extended(content, rng):
     return content + rng.bytes(int(rng.integers(1, 200)))
 
 
-def lying_word(content, rng):
+def wrong_word(content, rng):
     """Four or eight bytes in a row become an extreme binary number, such as a size."""
     width = int(rng.choice([4, 8]))
     start = int(rng.integers(max(len(content) - width, 1)))
@@ -287,7 +287,7 @@ def lying_word(content, rng):
 
 
 FILE_MUTATIONS = (
-    *(flipped, flipped_early, flipped_late, lying_number, lost_word, repeated_line, cut, extended, lying_word),
+    *(flipped, flipped_early, flipped_late, wrong_number, missing_word, repeated_line, cut, extended, wrong_word),
 )
 
 
@@ -319,12 +319,12 @@ def valid_files(folder):
     return files
 
 
-# --- judging ----------------------------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one input: "cloud", or the beginning of the error without its numbers and names."""
+    """Result of one input: "cloud", or the beginning of the error without its numbers and names."""
 
     text: str
     seconds: float
@@ -379,7 +379,7 @@ def checked(read, success, label):
     if refusal is None:
         return Outcome(success, seconds, peak)
     text = str(refusal)
-    assert text.strip(), f"{label}: an error without words"
+    assert text.strip(), f"{label}: an error without a message"
     assert not isinstance(refusal.__cause__, MemoryError), f"{label}: {text}"
     return Outcome(VARYING.sub("_", text)[:60], seconds, peak)
 

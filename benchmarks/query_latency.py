@@ -71,8 +71,8 @@ def main():
 
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=1000, help="with texts that were asked before")
-    parser.add_argument("--new-queries", type=int, default=1000, help="with texts never seen")
+    parser.add_argument("--queries", type=int, default=1000, help="with cached texts")
+    parser.add_argument("--new-queries", type=int, default=1000, help="with new texts")
     parser.add_argument("--pause", type=float, default=0.02, help="mean seconds between an answer and the next query")
     parser.add_argument("--seed", type=int, default=500_000, help="of the generated room")
     return parser.parse_args()

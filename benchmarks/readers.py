@@ -2,7 +2,7 @@
 """Every reader of files with a valid file for each, and hostile files: what `benchmarks/fuzz.py` tries.
 
 A reader must return or raise SpaceformerError, within SECONDS and MEMORY. Mutated files run in this process; hostile
-ones (pipes, devices, bombs) in a process of their own, because a reader that hangs cannot be interrupted otherwise.
+ones (pipes, devices, bombs) in a separate process, because a reader that hangs cannot be interrupted otherwise.
 """
 
 import json
@@ -170,9 +170,9 @@ def write_bomb(path, names):
 
 
 def try_in_process(read, path):
-    """Read a file in a process of its own. Returns (what happened, seconds, bytes by which the process grew).
+    """Read a file in a separate process. Returns (result, seconds, bytes by which the process grew).
 
-    What happened starts with "ok" or "refused", or says what is wrong.
+    The result starts with "ok", "refused" or "WRONG", followed by the problem.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
@@ -202,7 +202,7 @@ def _read_and_report(read, path, sender):
         text = "ok"
     except SpaceformerError as error:
         text = f"refused: {error}" if len(str(error)) < 2000 else f"WRONG: a message of {len(str(error))} characters"
-    except BaseException as error:  # whatever else escapes is what is looked for
+    except BaseException as error:  # any other exception is a failure
         text = f"WRONG: {type(error).__name__}: {str(error)[:100]}"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     sender.send((text, time.perf_counter() - start, 1024 * grown))

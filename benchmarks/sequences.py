@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generated sequences of maps, with the truth: a room revealed step by step, slow drift, one loop closure that shifts
-the whole map, objects moved and removed midway. `play` counts what happens to the ids in one.
+"""Generated sequences of maps with ground truth: a room revealed step by step, slow drift, one loop closure that shifts
+the whole map, objects moved and removed midway. `play` evaluates the ids in a sequence.
 """
 
 import collections
@@ -210,12 +210,12 @@ class TruthPipeline:
 
 @dataclass
 class Tally:
-    """What happened to identities; numbers of several sequences can be added.
+    """Counts of correct and wrong ids; those of several sequences can be added.
 
     observations: objects found, summed over the steps;
     switches: found with another id than before;
     passed: ids found on another object than before;
-    taken_away: positions that an object has left;
+    taken_away: positions whose object was moved or removed;
     ghosts: ids still there CLEAR_VIEWS views later;
     known: objects that ever had an id;
     lost: ids lost while the object was still there;

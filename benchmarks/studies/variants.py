@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Which demo network learns most in a given time? Trains variants of it from scratch and validates each.
+"""Which demo network is best after a given training time? Trains variants from scratch and validates each.
 
 Usage: tools/env.sh python -m benchmarks.studies.variants OUT [--minutes 5] [--only base,wider] [--threads 1]
 

@@ -98,7 +98,7 @@ def test_the_example_program_takes_several_texts(start, client, instances, drawn
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [re.match(r"(.+): (\w+) \d+, fits by", line).groups() for line in lines[:2]] == [
+    assert [re.match(r"(.+): (\w+) \d+, score", line).groups() for line in lines[:2]] == [
         ("couch", "sofa"),
         ("table", "table"),
     ]

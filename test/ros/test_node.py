@@ -234,7 +234,7 @@ def test_the_example_program_prints_matches(start, client, instances, box_cloud)
 
     found, missing = ask("couch"), ask("fire extinguisher")
     assert found.returncode == 0, found.stderr
-    assert re.search(r"sofa \d+, fits by \d\.\d\d: \(3\.\d+, -?0\.\d+, 0\.\d+\) m in map, 2\.\d+ x 0", found.stdout)
+    assert re.search(r"sofa \d+, score \d\.\d\d: \(3\.\d+, -?0\.\d+, 0\.\d+\) m in map, 2\.\d+ x 0", found.stdout)
     assert (missing.returncode, "nearest to it" in missing.stderr) == (1, True)
 
 
