@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from .. import SpaceformerError
 from ..disk.atomic import replacing
+from ..disk.reading import open_regular_file
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
 from ..words.similarity import Similarity
 from ..words.text_model import MINILM, TextModelId
@@ -27,6 +28,26 @@ DEMO_FILE = pathlib.Path(__file__).parent / "demo.safetensors"
 # Fields of the configuration that were removed, with the only value that the network still supports. Files keep them,
 # as their hash covers the header.
 REMOVED_FIELDS = {"looks": 1}
+MAX_BYTES = 1 << 32  # of a file
+MAX_SCALE = 1e4  # of a Similarity; the released network has 1, the demo network 20
+# Lowest and highest value of the numbers in a SpaCeFormerConfig and in its StageConfigs.
+LIMITS = {
+    "voxel_size": (1e-3, 10.0),
+    "feature_channels": (1, 1 << 16),
+    "text_channels": (1, 1 << 16),
+    "decoder_channels": (1, 1 << 16),
+    "decoder_heads": (1, 1 << 10),
+    "decoder_hidden": (1, 1 << 18),
+    "num_queries": (1, 100_000),
+    "iterations": (1, 100),
+    "position_octaves": (0, 32),
+    "stem_kernel_size": (1, 15),
+    "nms_iou": (0.0, 1.0),
+    "fuse_iou": (0.0, 1.0),
+    "mlp_ratio": (0.01, 100.0),
+    "rope_base": (1.0, 1e9),
+}
+STAGE_LIMITS = {"channels": (1, 1 << 16), "heads": (1, 1 << 10), "size": (1, 1 << 20), "depth": (1, 1000)}
 RELEASED_PREFIX = "net."  # of the network's entries in the released file
 RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
 
@@ -98,6 +119,41 @@ def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch
 
 def load_file(path, name=None):
     """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged and foreign files."""
+    header, state = _read(path)
+    if header.get("format") != FORMAT:
+        raise SpaceformerError(
+            f"{path} has format {str(header.get('format'))[:40]!r}, expected {FORMAT!r}: update the package"
+        )
+    recorded = header.pop("sha256", None)
+    digest = hash_checkpoint(header, state)
+    if digest != recorded:
+        raise SpaceformerError(
+            f"{path} is damaged: its content has SHA-256 {digest}, it was written with {str(recorded)[:64]}"
+        )
+    try:
+        config = model_config(header["model"], path)
+        check_sizes(config, len(state))
+        text_model, similarity = TextModelId(**header["text_model"]), Similarity(**header["similarity"])
+        _check_texts_and_scale(text_model, similarity)
+        notes = dict(header["notes"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SpaceformerError(
+            f"{path} has a header with wrong contents ({type(error).__name__}: {str(error)[:200]})"
+        ) from error
+    return Checkpoint(
+        model=build_model(config, state, path),
+        text_model=text_model,
+        similarity=similarity,
+        sha256=digest,
+        name=name or pathlib.Path(path).name,
+        notes=notes,
+    )
+
+
+def _read(path):
+    """Header (dict) and tensors (dict) of a file of this package. Raises SpaceformerError."""
+    with open_regular_file(path, MAX_BYTES):
+        pass  # the library below waits for a pipe and has no limit
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["spaceformer"]
@@ -105,24 +161,35 @@ def load_file(path, name=None):
         header = json.loads(text)
         if not isinstance(header, dict) or json.dumps(header) != text or not _has_clean_padding(path):
             raise ValueError("its header was changed")
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise SpaceformerError(
             f"{path} is not a checkpoint of this package, or is damaged ({type(error).__name__}: {error})"
         ) from error
-    if header.get("format") != FORMAT:
-        raise SpaceformerError(f"{path} has format {header.get('format')!r}, expected {FORMAT!r}: update the package")
-    recorded = header.pop("sha256", None)
-    digest = hash_checkpoint(header, state)
-    if digest != recorded:
-        raise SpaceformerError(f"{path} is damaged: its content has SHA-256 {digest}, it was written with {recorded}")
-    return Checkpoint(
-        model=build_model(model_config(header["model"], path), state, path),
-        text_model=TextModelId(**header["text_model"]),
-        similarity=Similarity(**header["similarity"]),
-        sha256=digest,
-        name=name or pathlib.Path(path).name,
-        notes=header["notes"],
-    )
+    return header, state
+
+
+def check_sizes(config, num_tensors):
+    """Raise ValueError or TypeError unless the numbers of a SpaCeFormerConfig are usable and fit a file with that many
+    tensors: the network is built from them before it is compared with the tensors."""
+    stages = [*config.encoder, *config.decoder]
+    rows = [(name, getattr(config, name), limits) for name, limits in LIMITS.items()]
+    rows += [(name, getattr(stage, name), limits) for stage in stages for name, limits in STAGE_LIMITS.items()]
+    for name, value, (low, high) in rows:
+        allowed = int if isinstance(high, int) else (int, float)
+        if isinstance(value, bool) or not isinstance(value, allowed) or not low <= value <= high:
+            raise ValueError(f"{name} is {str(value)[:40]}, expected {low:g} to {high:g}")
+    if sum(stage.depth for stage in stages) > num_tensors:
+        raise ValueError(f"{sum(stage.depth for stage in stages)} blocks, but {num_tensors} tensors")
+
+
+def _check_texts_and_scale(text_model, similarity):
+    """Raise ValueError unless a TextModelId holds texts and a Similarity a usable scale."""
+    if not all(isinstance(text, str) and text.isprintable() for text in (text_model.name, text_model.revision)):
+        raise ValueError("text_model is not a name and a revision")
+    if not isinstance(similarity.normalize, bool) or not isinstance(similarity.scale, (int, float)):
+        raise ValueError("similarity is not a truth value and a number")
+    if not 0 < similarity.scale <= MAX_SCALE:
+        raise ValueError(f"similarity has scale {similarity.scale}, expected a number up to {MAX_SCALE:g}")
 
 
 def model_config(values, path):
@@ -130,7 +197,10 @@ def model_config(values, path):
     for name, value in REMOVED_FIELDS.items():
         if values.get(name, value) != value:
             raise SpaceformerError(f"{path}: {name} {values[name]} is not supported any more, only {value}")
-    return SpaCeFormerConfig.from_dict({name: values[name] for name in values if name not in REMOVED_FIELDS})
+    try:
+        return SpaCeFormerConfig.from_dict({name: values[name] for name in values if name not in REMOVED_FIELDS})
+    except SpaceformerError as error:
+        raise SpaceformerError(f"{path}: {error}") from error
 
 
 def _has_clean_padding(path):
@@ -163,8 +233,11 @@ def load_released(path):
 
 def build_model(config, state, source):
     """A model with these weights in eval mode, float32. One error lists missing, unexpected and misshapen keys."""
-    model = SpaCeFormer(config)
-    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    try:
+        with torch.device("meta"):  # shapes only: the memory of a network that does not fit is never allocated
+            expected = {key: tuple(value.shape) for key, value in SpaCeFormer(config).state_dict().items()}
+    except (ValueError, TypeError, ArithmeticError, AssertionError, RuntimeError) as error:
+        raise SpaceformerError(f"{source} does not describe a network ({str(error)[:200]})") from error
     problems = [
         *(f"missing: {key}" for key in expected if key not in state),
         *(f"unexpected: {key}" for key in state if key not in expected),
@@ -177,6 +250,7 @@ def build_model(config, state, source):
     if problems:
         listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
         raise SpaceformerError(f"{source} does not fit the network ({len(problems)} keys): {listed}")
+    model = SpaCeFormer(config)
     model.load_state_dict(state, strict=True)
     return model.eval().requires_grad_(False)
 

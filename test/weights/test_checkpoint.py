@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 
 import pytest
 import torch
 from helpers.networks import tiny_config
 from helpers.reference import golden_value
+from safetensors import safe_open
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
-from spaceformer_ros.weights.checkpoint import build_model, load_checkpoint, load_file, load_released, save_checkpoint
+from spaceformer_ros.weights.checkpoint import (
+    build_model,
+    hash_checkpoint,
+    load_checkpoint,
+    load_file,
+    load_released,
+    save_checkpoint,
+)
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
@@ -53,6 +62,56 @@ def test_damage_at_any_byte_is_detected(saved):
     saved.write_bytes(content[: len(content) // 2])
     with pytest.raises(SpaceformerError, match="is damaged"):
         load_file(saved)
+
+
+def forge(path, change):
+    """Change the header of a checkpoint and give the file the hash that fits."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["spaceformer"])
+    state = load_tensors(path)
+    del header["sha256"]
+    change(header)
+    header["sha256"] = hash_checkpoint(header, state)
+    save_file(state, path, metadata={"spaceformer": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("part", "values"),
+    [
+        ("model", None),
+        ("model", ["encoder"]),
+        ("model", {"num_queries": "many"}),
+        ("model", {"num_queries": 10**9}),
+        ("model", {"iterations": 10**9}),
+        ("model", {"voxel_size": float("nan")}),
+        ("model", {"decoder_channels": 60_000, "decoder_hidden": 200_000}),  # 100 GB if it were built
+        ("model", {"decoder_heads": 7}),
+        ("model", {"encoder": [{"channels": 8, "heads": 1, "kind": "space", "size": 8, "depth": 10**9}]}),
+        ("model", {"encoder": [{"channels": 8, "heads": 1, "kind": "cube", "size": 8, "depth": 1}]}),
+        ("model", {"encoder": 3}),
+        ("model", {"surprise": 1}),
+        ("text_model", {"name": 5}),
+        ("text_model", {"name": "a\nb"}),
+        ("similarity", {"scale": float("inf")}),
+        ("similarity", {"scale": "1"}),
+        ("similarity", {"normalize": "yes"}),
+        ("similarity", None),
+        ("notes", None),
+    ],
+)
+def test_a_header_with_the_right_hash_and_wrong_contents_is_refused(saved, part, values):
+    def change(header):
+        header[part] = {**header[part], **values} if isinstance(values, dict) else values
+
+    forge(saved, change)
+    with pytest.raises(SpaceformerError, match=r"tiny\.safetensors"):
+        load_file(saved)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    with pytest.raises(SpaceformerError, match="not a regular file"):
+        load_file(tmp_path / "pipe.safetensors")
 
 
 def test_missing_unexpected_and_misshapen_keys_are_listed_together(tiny_model):
