@@ -230,7 +230,11 @@ class SceneConfig:
 class StorageConfig:
     """Saving and loading of scenes."""
 
-    data_dir: str = fixed("", "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros")
+    data_dir: str = fixed(
+        "",
+        "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros, and in it a folder of their own for nodes in a "
+        "namespace or with another name than spaceformer",
+    )
     scene_file: str = fixed(
         "scene.safetensors",
         "file below data_dir for load_on_start, save_on_shutdown and requests without a path",

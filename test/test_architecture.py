@@ -32,7 +32,7 @@ RULES = {
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "config disk timing network words weights segment scene synthetic evaluation pipeline",
     "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training",
-    "ros": "config geometry timing clouds words scene show pipeline",
+    "ros": "config disk geometry timing clouds words scene show pipeline",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

@@ -292,6 +292,22 @@ def test_foxglove_shows_topics_and_fields_that_exist(offered):
     assert json.loads(panels["CallService!find"]["requestPayload"])["highlight"]
 
 
+def test_the_foxglove_layout_follows_a_namespace_as_documented(tmp_path):
+    (command,) = re.findall(r"^sed .*robot1.*$", (ROOT / "docs" / "installation.md").read_text(), re.MULTILINE)
+    subprocess.run(command.replace("robot1.json", str(tmp_path / "robot1.json")), shell=True, check=True, cwd=ROOT)
+    text = (tmp_path / "robot1.json").read_text()
+    names = re.findall(r'"(/\w[^"]*)"', json.dumps(json.loads(text)))
+    assert len(names) > 5
+    assert all(name.startswith("/robot1/spaceformer/") or name == "/diagnostics" for name in names)
+
+
+def test_the_aggregator_finds_the_node_in_every_namespace():
+    content = yaml.safe_load((ROOT / "config" / "diagnostics_aggregator.yaml").read_text())
+    group = content["analyzers"]["ros__parameters"]["spaceformer"]
+    assert all(any(part in name for part in group["contains"]) for name in ("/spaceformer", "/robot1/spaceformer"))
+    assert group["type"] == "diagnostic_aggregator/GenericAnalyzer"
+
+
 def message_class(kind):
     package, folder, name = kind.split("/")
     return getattr(importlib.import_module(f"{package}.{folder}"), name)

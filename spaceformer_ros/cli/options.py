@@ -9,6 +9,8 @@ import textwrap
 from .. import SpaceformerError
 from ..clouds.cloud import UPRIGHT
 from ..config import Config, all_settings
+from ..disk.paths import display_path
+from ..disk.text_files import parse_yaml
 
 GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # groups with settings that apply to files
 NODE_ONLY = (  # settings of these groups that apply to the node only
@@ -71,17 +73,12 @@ def add_settings(parser):
 
 def config_of(options):
     """The Config with the values of --set. Raises SpaceformerError."""
-    import yaml
-
     values = {}
     for entry in options.set:
         name, separator, text = entry.partition("=")
         if not separator:
             raise SpaceformerError(f"--set {entry}: write NAME=VALUE")
-        try:
-            values[name] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SpaceformerError(f"--set {entry}: the value is not yaml") from error
+        values[name] = parse_yaml(text, f"--set {display_path(entry)}: the value")
     return Config().with_values({"warm_up": False, **values})
 
 

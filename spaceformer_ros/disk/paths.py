@@ -27,10 +27,13 @@ def cache_folder(config):
 
 def data_folder(config):
     """The folder of saved scenes for a StorageConfig, absolute, links followed."""
-    if config.data_dir:
-        return pathlib.Path(config.data_dir).expanduser().resolve()
-    home = pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
-    return (home / "spaceformer_ros").resolve()
+    folder = pathlib.Path(config.data_dir).expanduser() if config.data_dir else default_data_folder()
+    return folder.resolve()
+
+
+def default_data_folder():
+    """The folder of saved scenes where the setting data_dir is empty."""
+    return pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "spaceformer_ros"
 
 
 def display_path(path, limit=300):

@@ -28,18 +28,23 @@ def read_json(path, max_bytes=MAX_BYTES):
 
 
 def read_yaml(path, max_bytes=MAX_BYTES):
-    """The content of a yaml file. Raises SpaceformerError, also for invalid yaml.
+    """The content of a yaml file; see `parse_yaml`."""
+    return parse_yaml(read_text(path, max_bytes), display_path(path))
+
+
+def parse_yaml(text, name):
+    """The content of a yaml text; `name` says in errors where it is from. Raises SpaceformerError.
 
     Aliases are refused, because a few hundred bytes of them can expand to gigabytes.
     """
     import yaml
 
-    text, loader = read_text(path, max_bytes), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _check_events(yaml.parse(text, Loader=loader))
         return yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise SpaceformerError(f"{display_path(path)} is not valid yaml: {_reason(error)}") from error
+        raise SpaceformerError(f"{name} is not valid yaml: {_reason(error)}") from error
 
 
 def _check_events(events):

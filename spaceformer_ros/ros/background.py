@@ -16,9 +16,11 @@ CLEANED_UP = "the node was cleaned up before the request was done"
 
 # Threads per lane. Lanes keep cheap requests from waiting behind expensive ones.
 LANES = {
-    "queries": 4,  # queries, files, publishing
+    "queries": 4,  # answers from the scene
     "transforms": 4,  # waiting for TF
     "texts": 1,  # embedding many texts, in batches
+    "settings": 3,  # another vocabulary, other parameters; two may wait for the text model or a file
+    "files": 2,  # saving and loading
 }
 
 
@@ -40,9 +42,9 @@ class Background:
         """Awaitable result of function(*arguments) on a pool thread; exceptions are raised by the await."""
         return self.wrap(self._submit(lane, function, *arguments))
 
-    def submit(self, function, *arguments):
+    def submit(self, function, *arguments, lane):
         """Run a function on a pool thread; its exceptions are logged."""
-        self._submit("queries", function, *arguments).add_done_callback(_log_failure)
+        self._submit(lane, function, *arguments).add_done_callback(_log_failure)
 
     def wrap(self, work, timeout=None):
         """Awaitable result of a concurrent.futures.Future; TimeoutError after `timeout` seconds (None: no limit)."""

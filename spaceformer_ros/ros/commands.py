@@ -23,7 +23,7 @@ async def set_vocabulary(session, request, response):
     vocabulary = Vocabulary.parse(labels, list(request.background_labels) or background)
     await embed_in_batches(session, pipeline.embedder, list(vocabulary.texts))
     try:
-        space = await session.background.run(session.perception.set_vocabulary, vocabulary)
+        space = await session.background.run(session.perception.set_vocabulary, vocabulary, lane="settings")
     finally:  # also if the new vocabulary is in use but could not be published
         session.live_parameters.report_vocabulary(pipeline.space.vocabulary)
     response.revision, response.active_labels = space.revision, list(space.vocabulary.labels)
@@ -59,9 +59,8 @@ async def segment_now(session, request, response):
 async def save(session, request, response):
     """Save the current scene to a file; also while the node is not active."""
     pipeline = session.perception.require_pipeline()
-    path = scene_path(request.path, session.settings.config.storage)
-    response.path = str(path)
-    scene, response.num_bytes = await session.background.run(session.storage.save, pipeline, path)
+    path = await _scene_path(session, request, response)
+    scene, response.num_bytes = await session.background.run(session.storage.save, pipeline, path, lane="files")
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
     response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
 
@@ -69,12 +68,19 @@ async def save(session, request, response):
 async def load(session, request, response):
     """Replace the scene by a saved one; also while the node is not active."""
     session.perception.require_pipeline()
-    path = scene_path(request.path, session.settings.config.storage)
-    response.path = str(path)
-    scene = await session.background.run(session.perception.load_scene, path, request.map_id, request.frame_id)
+    path = await _scene_path(session, request, response)
+    arguments = path, request.map_id, request.frame_id
+    scene = await session.background.run(session.perception.load_scene, *arguments, lane="files")
     response.saved_map_id, response.saved_frame_id = scene.map_id, scene.frame_id
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
     response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"
+
+
+async def _scene_path(session, request, response):
+    """The path of a request, also put into its response. Raises StorageError PATH_REFUSED."""
+    path = await session.background.run(scene_path, request.path, session.settings.config.storage, lane="files")
+    response.path = str(path)
+    return path
 
 
 async def clear(session, _request, response):

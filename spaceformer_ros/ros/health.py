@@ -68,7 +68,7 @@ class Counters:
         self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
 
 
-def diagnose(state_name, active, counters, publishers, now, input_timeout, started, streaming=False):
+def diagnose(state_name, active, counters, publishers, now, input_timeout, started, streaming=False, namesakes=""):
     """Level and sentence of the diagnostics.
 
     state_name: of a NodeState constant.
@@ -78,9 +78,12 @@ def diagnose(state_name, active, counters, publishers, now, input_timeout, start
     now, started: monotonic seconds, at present and when the node was activated.
     input_timeout: the parameter, in seconds.
     streaming: clouds are scans, which must keep arriving; a map may be published only when it changes.
+    namesakes: sentence if another node has the same name.
     """
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
+    if namesakes:
+        return WARN, namesakes
     if state_name == "LOADING":
         return WARN, "loading the model"
     if not active:

@@ -22,6 +22,7 @@ from . import parameters
 from .compat import answer_invalid_transitions
 from .device_thread import trim_heap
 from .logs import forward_logging, log_failure
+from .parameter_files import unused_files
 from .services import Services
 from .session import Session
 from .text import describe_error
@@ -106,6 +107,8 @@ def main(arguments=None):
     try:
         node, executor = SpaceformerNode(), SingleThreadedExecutor()
         executor.add_node(node)
+        for text in unused_files(sys.argv if arguments is None else arguments, node.get_fully_qualified_name()):
+            node.get_logger().warning(text)
         if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()
         spin(executor, node.get_logger())

@@ -60,7 +60,8 @@ class Outputs:
         self._markers.publish(messages.delete_all_markers())
 
     def _latched(self, kind, name):
-        return self._node.create_publisher(kind, f"~/{name}", qos.LATCHED)
+        latched = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)  # one of its own: rclpy writes overrides into it
+        return self._node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=qos.overridable())
 
     def _debug(self, name):
         return self._node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)
@@ -85,7 +86,7 @@ class Outputs:
             self._drawn = Drawn(scene, shown, config.output, array.header, transform)
             self._draw()
             if self._vision:
-                self._vision.publish(array, scene.space.vocabulary.labels)
+                self._vision.publish(array, scene.space.vocabulary.names)
         return shown
 
     def publish_partial(self, scene):

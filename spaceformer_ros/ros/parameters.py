@@ -15,10 +15,15 @@ from rclpy.parameter import Parameter
 
 from .. import SpaceformerError
 from ..config import Config, all_settings, suggestion
+from ..disk.paths import default_data_folder
 from ..words.vocabulary_file import vocabulary_of
 from .clocks import STEADY
 from .compat import parameter_overrides
 from .text import describe_error, printable
+from .time_limit import TimeLimit
+
+DEFAULT_NAME = "spaceformer"  # of the node, without a namespace
+FILE_TIMEOUT = 1.0  # seconds; parameters are validated on the executor
 
 
 def declare(node):
@@ -62,6 +67,9 @@ def _descriptor(info):
 def read(node):
     """The Config of the node's parameters. Raises SpaceformerError."""
     values = {info.name: _value(node.get_parameter(info.name), info) for _, info in all_settings()}
+    own_name = node.get_fully_qualified_name().strip("/")
+    if not values["data_dir"] and own_name != DEFAULT_NAME:  # several robots on one machine must not share scenes
+        values["data_dir"] = str(default_data_folder() / own_name)
     return Config().with_values(values)
 
 
@@ -74,8 +82,11 @@ def _value(parameter, info):
     return value if is_scalar else tuple(value)  # rclpy returns lists, tuples or arrays
 
 
-def validate(node, changes, configured):
-    """SetParametersResult for a list of rclpy Parameters about to be set; nothing is applied here."""
+def validate(node, changes, configured, file_limit):
+    """SetParametersResult for a list of rclpy Parameters about to be set; nothing is applied here.
+
+    file_limit: the TimeLimit of a vocabulary_file.
+    """
     ours = {info.name: info for _, info in all_settings()}
     values = {p.name: _value(p, ours[p.name]) for p in changes if p.name in ours}
     fixed = [name for name in values if configured and not ours[name].metadata["dynamic"]]
@@ -86,7 +97,7 @@ def validate(node, changes, configured):
         before = read(node)
         config = before.with_values(values)
         if config.vocabulary != before.vocabulary:
-            vocabulary_of(config.vocabulary)
+            file_limit.call(vocabulary_of, config.vocabulary)
     except Exception as error:  # an exception in this callback would end the process
         return SetParametersResult(successful=False, reason=describe_error(error))
     return SetParametersResult(successful=True)
@@ -107,6 +118,7 @@ class LiveParameters:
         self._applying = threading.Lock()
         self._applied = Config()  # the settings that pipeline and published scene are based on
         self._reporting = False
+        self._file_limit = TimeLimit(FILE_TIMEOUT, "vocabulary_file")
         node.add_on_set_parameters_callback(self._on_set)
 
     def read_all(self):
@@ -138,13 +150,13 @@ class LiveParameters:
         session = self._node.session
         if session is not None and not session.has_pending_parameters:
             session.has_pending_parameters = True
-            session.background.submit(self._apply, session)
+            session.background.submit(self._apply, session, lane="settings")
 
     def _on_set(self, changes):
         """Validate only. The values are read by a timer, after all parameter callbacks have accepted them."""
         if self._reporting:
             return SetParametersResult(successful=True)
-        result = validate(self._node, changes, configured=self._node.session is not None)
+        result = validate(self._node, changes, self._node.session is not None, self._file_limit)
         if result.successful:
             for parameter in changes:
                 self._refused.pop(parameter.name, None)

@@ -5,10 +5,12 @@ from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
     QoSCompatibility,
+    QoSPolicyKind,
     QoSProfile,
     ReliabilityPolicy,
     qos_check_compatible,
 )
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
@@ -23,11 +25,20 @@ LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last messag
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
 STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
+SERVICE = profile(RELIABLE, VOLATILE, depth=200)  # requests that may wait; ROS's own 10 lose those of a burst
+
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),
     "best_effort": (BEST_EFFORT, VOLATILE),
     "latched": (RELIABLE, TRANSIENT_LOCAL),
 }
+
+
+def overridable():
+    """Options of a publisher whose QoS can be changed by parameters, e.g.
+    `qos_overrides./spaceformer/instances.publisher.depth`; they are declared when the publisher is created."""
+    kinds = QoSPolicyKind
+    return QoSOverridingOptions((kinds.HISTORY, kinds.DEPTH, kinds.RELIABILITY, kinds.DURABILITY))
 
 
 def input_profile(mode, publishers, depth=1):

@@ -4,6 +4,8 @@
 Each is `async handler(session, request, response)`; see `services`. Blocking work runs on a pool thread.
 """
 
+import contextlib
+
 import numpy as np
 from rclpy.time import Time
 
@@ -15,6 +17,7 @@ from ..words.vocabulary import check_text
 from . import messages
 from .embedding import embed_in_batches
 from .refusal import Refusal
+from .transforms import TransformError
 
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
 MAX_EMBED_TEXTS = 1000  # of one EmbedText request
@@ -182,6 +185,11 @@ async def _placement(session, target, scene):
 
 
 async def _lookup(session, target, source):
-    """The latest transform from `source` into `target`."""
+    """The latest transform from `source` into `target`.
+
+    One that is known is returned at once: requests with frames that do not exist keep only their own kind waiting.
+    """
+    with contextlib.suppress(TransformError):
+        return session.transforms.lookup(target, source, Time(), 0.0)
     timeout = session.settings.config.output.tf_timeout
     return await session.background.run(session.transforms.lookup, target, source, Time(), timeout, lane="transforms")

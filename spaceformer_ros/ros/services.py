@@ -8,7 +8,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError, StorageError
-from . import commands, interfaces, queries
+from . import commands, interfaces, qos, queries
 from .rate_limit import RateLimit
 from .refusal import Refusal
 from .text import describe_error, printable
@@ -46,7 +46,7 @@ class Services:
         for table, reply in ((WITH_CODE, self._reply_with_code), (WITHOUT_CODE, self._reply_with_success)):
             for name, (kind, handler) in table.items():
                 callback = functools.partial(reply, handler)
-                node.create_service(kind, f"~/{name}", callback, callback_group=group)
+                node.create_service(kind, f"~/{name}", callback, qos_profile=qos.SERVICE, callback_group=group)
 
     async def _reply_with_code(self, handler, request, response):
         response.code, text = await self._handle(handler, request, response)

@@ -19,6 +19,7 @@ from .state import StateMachine
 from .storage import Storage
 from .transforms import TransformListener
 
+NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 
 
@@ -35,9 +36,11 @@ class Session:
         logger = node.get_logger()
         streaming = settings.config.input.input_mode == "accumulate"
         self._logger = logger
+        self._node = node
         self.settings = settings
         self.live_parameters = live_parameters
         self._active_since = 0.0
+        self._alone_at = time.monotonic()  # when no other node was known that has this one's name
         self.has_pending_parameters = False  # an application of LiveParameters is queued
         self.counters = health.Counters()
         self.transforms = TransformListener(node)
@@ -80,7 +83,7 @@ class Session:
         self.state.active = False
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()
-        self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline)
+        self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline, lane="files")
         self.state.update_idle_state(self.perception.pipeline)
 
     def close(self):
@@ -156,6 +159,17 @@ class Session:
             self.settings.config.input.input_timeout,
             self._active_since,
             self.scans is not None,
+            self._namesakes(now),
         )
         facts = pipeline.facts() if pipeline else {}
         return level, text, health.rows(self.state.name, facts, self.counters, publishers, now)
+
+    def _namesakes(self, now):
+        """A sentence if another node has had this one's name for NAMESAKE_SECONDS, or ""."""
+        name = self._node.get_fully_qualified_name()
+        found = sum(f"{ns.rstrip('/')}/{own}" == name for own, ns in self._node.get_node_names_and_namespaces())
+        if found < 2:
+            self._alone_at = now
+        if now - self._alone_at < NAMESAKE_SECONDS:
+            return ""
+        return f"{found} nodes are called {name} and answer the same services: give each a namespace or another name"

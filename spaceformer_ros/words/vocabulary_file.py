@@ -6,7 +6,7 @@ import pathlib
 from .. import SpaceformerError
 from ..disk.paths import display_path, find_config
 from ..disk.text_files import read_text, read_yaml
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, check_templates
 
 VOCABULARY_FILE = "vocabulary_indoor.yaml"
 
@@ -42,4 +42,8 @@ def read_vocabulary_file(path=""):
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise SpaceformerError(f"vocabulary_file {name}: `{key}` must be a list of strings")
+    try:
+        check_templates(result["templates"])
+    except SpaceformerError as error:
+        raise SpaceformerError(f"vocabulary_file {name}: {error}") from error
     return result

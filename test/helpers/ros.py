@@ -121,7 +121,7 @@ class Client:
     def _connect(self, kind, service):
         """A client of a service. Fast DDS now and then never tells a new client of its server: then make another."""
         for _ in range(4):
-            made = self.node.create_client(kind, service)
+            made = self.node.create_client(kind, service, qos_profile=qos.SERVICE)
             if made.wait_for_service(PATIENCE / 4):
                 return made
             self.node.destroy_client(made)

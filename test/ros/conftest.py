@@ -66,12 +66,12 @@ def start(spinner, monkeypatch):
 
     made = []
 
-    def make(build=None, active=True, **parameters):
+    def make(build=None, active=True, namespace=None, **parameters):
         defaults = {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "min_update_interval": 0.0}
         monkeypatch.setattr(perception, "build_pipeline", build or (lambda settings, progress: make_pipeline(settings)))
         overrides = [Parameter(name, value=value) for name, value in {**defaults, **parameters}.items()]
         own = spinner()
-        node = module.SpaceformerNode(context=own.context, parameter_overrides=overrides)
+        node = module.SpaceformerNode(context=own.context, namespace=namespace, parameter_overrides=overrides)
         made.append(node)
         if active:
             assert node.trigger_configure() == module.TransitionCallbackReturn.SUCCESS

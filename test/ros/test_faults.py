@@ -2,6 +2,7 @@
 """Injected faults of long runs: the node keeps running, reports them, answers requests and recovers."""
 
 import gc
+import inspect
 import os
 import pathlib
 import re
@@ -20,7 +21,7 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
-from spaceformer_ros.ros import interfaces, messages, qos
+from spaceformer_ros.ros import interfaces, messages, qos, services
 from spaceformer_ros.words.text_model import PromptEmbedder
 from spaceformer_ros.words.vocabulary import MAX_LABELS, MAX_TEXT_LENGTH
 
@@ -348,7 +349,28 @@ def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
         reply = path.read_text().split("---\n")[1]
         assert re.search("^uint8 code  .*\nstring message  ", reply, re.MULTILINE), path.name
         listed = re.search(r"^# ResultCode of the reply: ([A-Z_, #\n]+)", reply, re.MULTILINE)[1]
-        assert {"OK", "RATE_LIMITED"} <= set(re.findall(r"\w+", listed)) <= names, path.name
+        assert {"OK", "NOT_ACTIVE", "INTERNAL_ERROR", "RATE_LIMITED"} <= set(re.findall(r"\w+", listed)) <= names, path
+
+
+# What a handler calls -> a code that this can lead to.
+LEADS_TO = {
+    r"require_pipeline|_active_scene": "MODEL_NOT_READY",
+    r"_active_scene|NO_MAP_YET|storage\.save": "NO_MAP_YET",
+    r"_placement|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
+    r"embed_in_batches|TimeoutError": "TIMEOUT",
+    r"_scene_path": "PATH_REFUSED",
+    r'Refusal\("NOT_FOUND"|load_scene': "NOT_FOUND",
+    r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,": "INVALID_REQUEST",
+}
+
+
+@pytest.mark.parametrize("name", sorted(services.WITH_CODE))
+def test_the_codes_that_a_service_names_are_those_of_its_code(name):
+    kind, handler = services.WITH_CODE[name]
+    source, text = inspect.getsource(handler), (ROOT / "srv" / f"{kind.__name__}.srv").read_text()
+    listed = re.search(r"^# ResultCode of the reply: ([A-Z_, #\n]+)", text, re.MULTILINE)[1]
+    for words, code in LEADS_TO.items():
+        assert bool(re.search(words, source)) == (code in re.findall(r"\w+", listed)), code
 
 
 @pytest.mark.parametrize(

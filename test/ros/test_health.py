@@ -9,9 +9,11 @@ PUBLISHERS = [("/rtabmap", "reliable, transient_local", True)]
 MISMATCH = [("/x", "best_effort, volatile", False)]
 
 
-def diagnose(state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started=0.0, streaming=False, **counted):
+def diagnose(
+    state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started=0.0, streaming=False, namesakes="", **counted
+):
     counters = health.Counters(**counted)
-    return health.diagnose(state, active, counters, publishers, now, 10.0, started, streaming)
+    return health.diagnose(state, active, counters, publishers, now, 10.0, started, streaming, namesakes)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,7 @@ def diagnose(state="IDLE", active=True, publishers=PUBLISHERS, now=20.0, started
         ({"last_cloud_time": 15.0}, health.OK, "working"),
         ({"last_cloud_time": 5.0, "now": 100.0}, health.OK, "working"),  # maps are published on change only
         ({"state": "LOADING"}, health.WARN, "loading"),
+        ({"namesakes": "2 nodes are called /x", "last_cloud_time": 15.0}, health.WARN, "2 nodes are called /x"),
         ({"active": False}, health.OK, "not active"),
         ({"state": "ERROR", "last_error": "no colour"}, health.ERROR, "no colour"),
         ({"publishers": []}, health.WARN, "the input topic has no publisher"),

@@ -39,11 +39,11 @@ def launch(tmp_path):
     """A function that starts the node's process; whatever is left of it is killed in the end."""
     processes = []
 
-    def make(**parameters):
+    def make(program=SCRIPTS / "spaceformer_node", extra=(), **parameters):
         few = "[chair, sofa]"  # texts to embed: those of the default vocabulary take 15 seconds of a core
         parameters = {"cache_dir": tmp_path / "cache", "offline": "true", "vocabulary": few, **parameters}
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
-        command = [sys.executable, str(SCRIPTS / "spaceformer_node"), "--ros-args", *arguments]
+        command = [sys.executable, str(program), "--ros-args", *extra, *arguments]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()))
         return processes[-1]
 
@@ -132,6 +132,50 @@ def test_a_signal_cancels_a_running_inference(launch, client, states, box_cloud,
     begun = time.monotonic()
     stop(process)
     assert time.monotonic() - begun < 12
+
+
+SLOW_TEXTS = """
+import time
+from spaceformer_ros.ros.node import main
+from spaceformer_ros.words.text_model import TextEncoder
+
+encode = TextEncoder.encode
+TextEncoder.encode = lambda self, texts: [time.sleep(10) for text in texts if "slow" in text] or encode(self, texts)
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", ["request", pytest.param("loading", marks=pytest.mark.slow)])
+def test_a_signal_does_not_wait_for_texts_that_are_embedded(launch, client, states, checkpoint, tmp_path, moment):
+    program = tmp_path / "slow_texts.py"
+    program.write_text(SLOW_TEXTS)
+    if moment == "loading":
+        many = "[" + ", ".join(f"slow {i}" for i in range(16)) + "]"
+        process = launch(program, checkpoint=checkpoint, vocabulary=many)
+        wait_until(lambda: states and states[-1].text.startswith("embedding"), "the embedding")
+    else:
+        process = launch(program, checkpoint=checkpoint)
+        reaches(states, NodeState.WAITING_FOR_CLOUD)
+        client.call(interfaces.EmbedText, "embed_text", texts=["sofa"])  # connects
+        client.call_later(interfaces.EmbedText, "embed_text", texts=[f"slow {i}" for i in range(1000)])
+        time.sleep(0.2)
+    begun = time.monotonic()
+    stop(process)
+    assert time.monotonic() - begun < 12
+
+
+def test_parameters_for_another_node_are_reported(launch, checkpoint, tmp_path):
+    (tmp_path / "wrong.yaml").write_text("spaceformr:\n  ros__parameters:\n    autostart: false\n")
+    extra = ("--params-file", str(tmp_path / "wrong.yaml"))
+    process = launch(extra=extra, checkpoint=checkpoint, autostart="false", device_="cpu")
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "wrong.yaml" in line:
+            break
+    assert "did you mean /spaceformer instead of /spaceformr?" in lines[-1]
+    assert any("there is no parameter 'device_', did you mean 'device'?" in line for line in lines), lines
+    stop(process)
 
 
 def test_a_bad_parameter_at_the_start_is_named(launch, checkpoint):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import sqlite3
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -82,6 +84,17 @@ def test_texts_are_lower_cased_and_vectors_have_unit_length(siglip):
 def test_a_batch_changes_nothing(siglip):
     texts = ["a chair", "sofa", "red sofa in a room"]
     assert np.allclose(siglip.encode(texts, batch_size=2), [siglip.encode([t])[0] for t in texts], atol=1e-6)
+
+
+def test_other_threads_get_their_turn_between_the_batches_of_many_texts(siglip, monkeypatch):
+    monkeypatch.setattr(siglip, "_pool", lambda *arguments, pool=siglip._pool: time.sleep(0.02) or pool(*arguments))
+    many = threading.Thread(target=siglip.encode, args=(["red chair"] * 16 * 100,))  # 2 s
+    many.start()
+    time.sleep(0.05)
+    siglip.encode(["sofa"])
+    assert many.is_alive()
+    monkeypatch.undo()
+    many.join()
 
 
 def test_minilm_matches_couch_and_sofa():
@@ -195,7 +208,10 @@ def test_memory_and_file_hold_the_latest_texts_only(tmp_path, monkeypatch):
     assert list(stored) == texts[-5:]
 
 
-@pytest.mark.parametrize("templates", [(), ("no place",), ("{} and {}",)])
+@pytest.mark.parametrize(
+    "templates",
+    [(), *((text,) for text in ("no place", "{} and {}", "{} {x}", "{0.__class__}", "{!r}", "{} {", "{:>999999999}"))],
+)
 def test_templates_need_exactly_one_place(templates):
     with pytest.raises(SpaceformerError, match=r"exactly one \{\}"):
         PromptEmbedder(CountingEncoder(), templates)

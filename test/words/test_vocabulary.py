@@ -36,6 +36,7 @@ def test_labels_synonyms_and_background():
         (["x" * 300], [], "300 characters"),
         (["a\x00b"], [], "control characters"),
         ([f"label {i}" for i in range(10_001)], [], "at most 10000"),
+        (["|".join(f"{i} {j}" for j in range(25)) for i in range(801)], [], "20025 labels and synonyms"),
     ],
 )
 def test_unusable_vocabularies_are_refused(labels, background, words):

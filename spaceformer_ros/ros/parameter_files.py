@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameter files of the command line that hold nothing for this node: ROS passes over them silently."""
+
+import difflib
+import re
+
+from .. import SpaceformerError
+from ..disk.text_files import read_yaml
+from .text import printable
+
+PARAMETERS = "ros__parameters"
+MAX_NAMED = 5  # node names that a sentence lists
+
+
+def unused_files(arguments, node_name):
+    """A sentence for each parameter file of the command line whose node names do not fit this node.
+
+    arguments: of the command line, str; node_name: with its namespace, such as "/robot1/spaceformer".
+    """
+    sentences = []
+    for path in _parameter_files(arguments):
+        try:
+            names = node_names(read_yaml(path))
+        except SpaceformerError:  # ROS has read the file already; what is left here are aliases and odd encodings
+            continue
+        if names and not any(fits(name, node_name) for name in names):
+            listed = ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
+            similar = difflib.get_close_matches(node_name, names, 1)
+            hint = f", did you mean {node_name} instead of {similar[0]}?" if similar else ""
+            sentences.append(
+                printable(
+                    f"parameter file {path} has parameters for {listed}, none for this node, {node_name}{hint} "
+                    "They are ignored; /** fits every node"
+                )
+            )
+    return sentences
+
+
+def _parameter_files(arguments):
+    """The paths behind --params-file, between --ros-args and --."""
+    paths, is_ros, previous = [], False, ""
+    for argument in arguments:
+        if is_ros and previous == "--params-file":
+            paths.append(argument)
+        is_ros = argument == "--ros-args" or (is_ros and argument != "--")
+        previous = argument
+    return paths
+
+
+def node_names(content, prefix=""):
+    """The names of the nodes in a parameter file, with a leading slash, in the order of the file."""
+    names = []
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if isinstance(value, dict):
+            name = f"{prefix}/{str(key).strip('/')}"
+            names += [name] if PARAMETERS in value else node_names(value, name)
+    return names
+
+
+def fits(pattern, node_name):
+    """Whether a name in a parameter file stands for a node: * is one part of a name, ** any number of parts."""
+    parts = [{"*": "/[^/]+", "**": "(/[^/]+)*"}.get(part, re.escape(f"/{part}")) for part in pattern.split("/")[1:]]
+    return re.fullmatch("".join(parts), node_name) is not None
