@@ -65,8 +65,13 @@ class Pipeline:
     """
 
     def __init__(self, segmenter, embedder, similarity, config=None):
-        """segmenter: Segmenter; embedder: PromptEmbedder; similarity: Similarity; config: Config, or Settings that
-        change at run time."""
+        """Connect the parts; `build_pipeline` loads them.
+
+        segmenter: Segmenter
+        embedder: PromptEmbedder
+        similarity: Similarity
+        config: Config, or Settings that change at run time
+        """
         self.segmenter = segmenter
         self.embedder = embedder
         self.similarity = similarity

@@ -17,8 +17,13 @@ AP_THRESHOLDS = tuple(np.round(np.arange(0.5, 0.95, 0.05), 2))  # 0.50 ... 0.90;
 def average_precision(samples, labels, thresholds, min_region=MIN_REGION_POINTS, class_agnostic=False):
     """AP of each class at each IoU threshold, [L, T] in [0, 1]; NaN for classes without ground truth.
 
-    samples: list of OverlapTable; labels: the L class ids; thresholds: T IoUs; min_region: points, smaller instances do
-    not count; class_agnostic: all classes as one (L = 1). A match needs an IoU above the threshold and the same class.
+    samples: list of OverlapTable
+    labels: the L class ids
+    thresholds: T IoUs
+    min_region: points; smaller instances do not count
+    class_agnostic: all classes as one (L = 1)
+
+    A match needs an IoU above the threshold and the same class.
     """
     rows = []
     for label in [None] if class_agnostic else labels:

@@ -23,8 +23,10 @@ INTEGRATION = "step widths of recall convolved with [-0.5, 0, 0.5], as in ScanNe
 class SampleResult:
     """The counts of one sample that the report needs: a few numbers per instance.
 
-    overlaps: OverlapTable; points: PointCounts; boxes: dict label -> F1 at two IoUs, or None; ranks: dict text -> rank
-    of the first right answer, or None.
+    overlaps: OverlapTable
+    points: PointCounts
+    boxes: dict label -> F1 at two IoUs, or None
+    ranks: dict text -> rank of the first right answer, or None
     """
 
     name: str
@@ -38,8 +40,10 @@ class SampleResult:
 class EvaluationReport:
     """Figures in [0, 1] (except ranks and counts), NaN without anything to evaluate.
 
-    summary: dict figure -> value; groups, classes: dict name -> dict figure -> value, classes without ground truth
-    left out; texts: rows (scene, text, rank); settings: how it was computed.
+    summary: dict figure -> value
+    groups, classes: dict name -> dict figure -> value; classes without ground truth are left out
+    texts: rows (scene, text, rank)
+    settings: parameters of the evaluation
     """
 
     summary: dict

@@ -49,8 +49,10 @@ class GroundTruth:
 class OverlapTable:
     """Sizes and shared points of a sample's K predictions and G instances: the input of all instance figures.
 
-    scores, labels, sizes: [K]; truth_labels, truth_sizes: [G]; shared: [K, G] points; ignored: [K] points of each
-    prediction in ignored area.
+    scores, labels, sizes: [K]
+    truth_labels, truth_sizes: [G]
+    shared: [K, G] points
+    ignored: [K] points of each prediction in ignored area
     """
 
     scores: np.ndarray

@@ -262,7 +262,10 @@ class GroupedAttention(nn.Module):
     def attend(self, x, level, table, groups, core_dtype):
         """Attention of the voxels in `groups.order`, in that order, [M, H, D].
 
-        x: [M, C]; table: `rotary_table` of the coordinates 1, 2, ...; groups: Groups; core_dtype: as in `forward`.
+        x: [M, C]
+        table: `rotary_table` of the coordinates 1, 2, ...
+        groups: Groups
+        core_dtype: as in `forward`
         """
 
         def project(rows):

@@ -244,8 +244,12 @@ def blocked_voxels(mask_logits):
 def masked_attention(query, keys, blocked, chunk_size):
     """Softmax attention over keys, [H, Q, D] in the query's type.
 
-    query: [H, Q, D]; keys: Keys with N keys; blocked: [M, Q] bool by voxel; chunk_size: keys per chunk. Without a fast
-    kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of their exponentials
+    query: [H, Q, D]
+    keys: Keys with N keys
+    blocked: [M, Q] bool by voxel
+    chunk_size: keys per chunk
+
+    Without a fast kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of their exponentials
     (Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
     indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # the kernel has 32-bit indices

@@ -29,8 +29,13 @@ DELETIONS_KEPT = 10  # messages that repeat a deletion, for subscribers that mis
 
 @dataclass(frozen=True)
 class MarkerRecord:
-    """One marker in the scene's frame. position, size: [3] metres; yaw: radians; color: r, g, b, a in [0, 1];
-    points: [2E, 3] metres relative to the box centre for line boxes, else None."""
+    """One marker in the scene's frame.
+
+    position, size: [3] metres
+    yaw: radians
+    color: r, g, b, a in [0, 1]
+    points: [2E, 3] metres relative to the box centre for line boxes, otherwise None
+    """
 
     namespace: str
     id: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generator of furnished rooms as a robot maps them, for training, benchmarks and demos.
+"""Generate furnished rooms and simulated scans of them, for training, benchmarks and demos.
 
 One module per step:
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrangements of homes and offices: a table and its chairs, a desk and its screen, a bed and its nightstands.
+"""Arrangements of furniture in homes and offices, such as a table with chairs or a bed with nightstands.
 
-Every arrangement is a function of (site, rng) that places what fits; without enough space it places nothing.
+Every arrangement is a function of (site, rng) that places the things that fit; without enough space it places none.
 """
 
 import math

@@ -15,7 +15,7 @@ def write_room(room, folder, stem):
     """Write <folder>/<stem>.ply (x, y, z, red, green, blue, instance, kind), <stem>.json (objects, kinds, seed) and
     <stem>_texts.json (questions with the rows of the right objects, as `spaceformer evaluate` reads them).
 
-    Returns the first two paths. The folder is made if it is missing.
+    Returns the first two paths. The folder is created if it is missing.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 class Kind:
     """One kind of thing.
 
-    name: canonical; synonyms: used in captions; held_out: synonyms that are in no caption;
-    materials: words of `colors.FINISHES`, one is drawn; palette: name in `colors.PALETTES`;
-    span: typical largest extent, metres (much smaller or larger objects are called small or large);
-    structure: True for parts of the building, which are no instances.
+    name: canonical name
+    synonyms: synonyms used in captions
+    held_out: synonyms that are in no caption
+    materials: words of `colors.FINISHES`, one is drawn
+    palette: name in `colors.PALETTES`
+    span: typical largest extent, metres (much smaller or larger objects are called small or large)
+    structure: True for parts of the building, which are not instances
     """
 
     name: str

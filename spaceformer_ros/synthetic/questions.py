@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions that a robot could be asked in a room, with the objects that answer each."""
+"""Queries for a generated room, with the right objects of each."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One generated room: its objects, the map that a robot's camera made of it, and captions of each object."""
+"""One generated room: its objects with captions, and the map from a simulated scan."""
 
 import itertools
 import math

@@ -40,8 +40,11 @@ class Sensor:
 class Observations:
     """M measured points.
 
-    xyz: [M, 3] float32 metres in the map; rgb: [M, 3] float32 in 0..255; weight: [M] float32 for the fusion;
-    source: [M] int64 surface point; flying: [M] bool, depth between an edge and the surface behind it.
+    xyz: [M, 3] float32 metres in the map
+    rgb: [M, 3] float32 in 0..255
+    weight: [M] float32 for the fusion
+    source: [M] int64 surface point
+    flying: [M] bool, depth between an edge and the surface behind it
     """
 
     xyz: np.ndarray
@@ -86,7 +89,7 @@ class Scanner:
         self.counts = np.diff(np.append(starts, len(key)))
         self.centers = low + (tile[self.order][starts] + 0.5) * TILE
         self.spacing, self.sensor = spacing, sensor
-        self.lost = _lost_for_good(self.surfaces, rng)
+        self.lost = _never_measured(self.surfaces, rng)
 
     def view(self, pose, offset, yaw_error, rng):
         """Observations from a Pose, transformed to the map with a pose error: offset [3] metres, yaw_error radians."""
@@ -210,7 +213,7 @@ class _Frame:
         return z + (far - z) * rng.uniform(0.1, 0.9, len(z)).astype(np.float32) * flying, flying
 
 
-def _lost_for_good(surfaces, rng):
+def _never_measured(surfaces, rng):
     """[N] bool: points on shiny or very dark surfaces without depth in all views, in patches of about 10 cm."""
     waves = np.zeros(len(surfaces.xyz), dtype=np.float32)
     for _ in range(3):

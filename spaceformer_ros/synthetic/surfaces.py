@@ -20,8 +20,11 @@ _BLENDED = {"wood": 0.4, "weave": 0.25, "planks": 0.15, "boards": 0.15}
 class Surfaces:
     """N surface points.
 
-    xyz: [N, 3] float32 metres; normal: [N, 3] float32 unit vectors outwards; rgb: [N, 3] float32 in 0..255;
-    gloss: [N] float32 in 0..1, see `Paint`; thing: [N] int32 index of the thing.
+    xyz: [N, 3] float32 metres
+    normal: [N, 3] float32 unit vectors, outwards
+    rgb: [N, 3] float32 in 0..255
+    gloss: [N] float32 in 0..1, see `Paint`
+    thing: [N] int32 index of the thing
     """
 
     xyz: np.ndarray

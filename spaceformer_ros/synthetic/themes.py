@@ -16,10 +16,14 @@ from .things.parts import between, chance, pick
 class Theme:
     """The furniture of one type of room.
 
-    steps: (arrangement, probability) pairs, see `arrangements` and `utility_rooms`;
-    along: kinds of furniture with their back to a wall; corners: kinds in corners; hung: kinds on walls;
-    loose: kinds of small things on the floor; repeated kinds are more likely;
-    floors, walls: finishes, names in `structure.FLOORS` and `structure.WALLS`.
+    steps: (arrangement, probability) pairs, see `arrangements` and `utility_rooms`
+    along: kinds of furniture with their back to a wall
+    corners: kinds in corners
+    hung: kinds on walls
+    loose: kinds of small things on the floor
+    floors, walls: finishes, names in `structure.FLOORS` and `structure.WALLS`
+
+    Repeated kinds are more likely.
     """
 
     steps: tuple

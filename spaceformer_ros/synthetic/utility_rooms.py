@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrangements of kitchens, bathrooms, hospital wards, workshops and store rooms.
 
-As in `arrangements`, each is a function of (site, rng) that places what fits.
+As in `arrangements`, each is a function of (site, rng) that places the things that fit.
 """
 
 import math

@@ -157,5 +157,5 @@ def _recolor(colors, rng):
 
 
 def collate(samples):
-    """Keep a list of Samples a list: they differ in size, and are joined as voxels later."""
+    """Return the list of Samples unchanged: they differ in size and are joined as voxels later."""
     return samples

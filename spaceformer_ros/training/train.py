@@ -265,8 +265,12 @@ def voxelise(samples, voxel_size, device):
 def train(config, model_config, folder, device, embedder, max_seconds=float("inf")):
     """Start or resume a training in `folder`. Writes state.pt, log.jsonl and checkpoint.safetensors.
 
-    config: TrainConfig; model_config: SpaCeFormerConfig; embedder: PromptEmbedder of the text model of the features;
-    max_seconds: time limit of this call. Returns the Trainer.
+    config: TrainConfig
+    model_config: SpaCeFormerConfig
+    embedder: PromptEmbedder of the text model of the features
+    max_seconds: time limit of this call
+
+    Returns the Trainer.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,10 @@ class EmbeddingCache:
     def __init__(self, path, model_id, templates, dim):
         """A cache for the vectors of one text model.
 
-        path: sqlite file, made on first use; model_id: TextModelId; templates: prompt templates; dim: width of vectors.
+        path: sqlite file, created on first use
+        model_id: TextModelId
+        templates: prompt templates
+        dim: width of vectors
         """
         self.path = pathlib.Path(path)
         self._dim = dim

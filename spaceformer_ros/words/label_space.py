@@ -19,9 +19,13 @@ NO_BASELINE = CosineBaseline(0.0, np.inf)  # free texts are not interpreted as l
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of K instances. index: [K] int32 into the vocabulary's names; score: [K] float32 softmax probability
-    over the whole vocabulary, background included; runners_up: [K, R] int32 best first (the label itself is column
-    0); runner_up_scores: [K, R] float32."""
+    """Labels of K instances.
+
+    index: [K] int32 into the vocabulary's names
+    score: [K] float32, softmax probability over the whole vocabulary, background included
+    runners_up: [K, R] int32, best first; column 0 is the label itself
+    runner_up_scores: [K, R] float32
+    """
 
     index: np.ndarray
     score: np.ndarray

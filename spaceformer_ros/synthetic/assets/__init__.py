@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Library of real furniture models for generated rooms, from Debian's package `sweethome3d-furniture`.
+"""Real furniture models for generated rooms, from Debian's package `sweethome3d-furniture`.
 
 catalogue   reads the catalogues of Sweet Home 3D's libraries;  table: which model is of which kind (`kinds.yaml`)
 mesh        reads OBJ and MTL files;  surface: coloured points on the visible surface of a mesh

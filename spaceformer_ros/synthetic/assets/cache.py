@@ -38,9 +38,15 @@ SPLITS = ("train", "held out")
 class Asset:
     """One cached model.
 
-    key: "library/name"; kind: canonical name; title: of the catalogue; size: (width, depth, height) metres; spacing:
-    metres between its points; colors: mean (r, g, b) of each material; gloss: 0..1 of each material; split: one of
-    SPLITS; creator, license: for the attribution.
+    key: "library/name"
+    kind: canonical name
+    title: title in the catalogue
+    size: (width, depth, height) metres
+    spacing: metres between its points
+    colors: mean (r, g, b) of each material
+    gloss: 0..1 of each material
+    split: one of SPLITS
+    creator, license: for the attribution
     """
 
     key: str

@@ -21,8 +21,12 @@ INSTALL = (
 class Model:
     """One model of a catalogue.
 
-    library: stem of the .sh3f file, such as "Scopia"; name: last part of its id; title: name for readers;
-    size: (width, depth, height) metres; rotation: [3, 3] that is applied to the OBJ first; path: in the archive.
+    library: stem of the .sh3f file, such as "Scopia"
+    name: last part of its id
+    title: readable name
+    size: (width, depth, height) metres
+    rotation: [3, 3], applied to the OBJ first
+    path: path in the archive
     """
 
     library: str

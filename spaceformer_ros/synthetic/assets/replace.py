@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts models in the place of generated things: the same pose and box, a real shape.
+"""Replace generated things by furniture models: the same pose and box, a real shape.
 
 The layout of a room stays that of the generator. A model is scaled per axis to the box of the thing that it replaces;
 among the models of a kind, one with similar proportions is drawn. What stands on a replaced thing moves to the new

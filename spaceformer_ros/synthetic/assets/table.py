@@ -10,8 +10,13 @@ PATH = pathlib.Path(__file__).with_name("kinds.yaml")
 
 @dataclass(frozen=True)
 class ModelTable:
-    """kinds: dict model key -> kind; left_out: dict model key -> reason; new_kinds: kinds that `kinds.py` lacks;
-    placement: dict kind -> "wall", "ceiling" or "furniture", for kinds that are not on the floor."""
+    """Assignment of models to kinds.
+
+    kinds: dict model key -> kind
+    left_out: dict model key -> reason
+    new_kinds: kinds that are not in `kinds.py`
+    placement: dict kind -> "wall", "ceiling" or "furniture", for kinds that are not on the floor
+    """
 
     kinds: dict
     left_out: dict
