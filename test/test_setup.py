@@ -138,7 +138,7 @@ def served(files):
 
 
 def wheel_bytes(path, name, version, requires=()):
-    """A wheel with one module that knows its version."""
+    """A wheel with one module that contains its version."""
     folder = f"{name}-{version}.dist-info"
     lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: toml"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
@@ -372,7 +372,7 @@ def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
     assert first.stdout.readline() == "inside\n"
     second = start("")
     assert second.stdout.readline().startswith("setup: waiting for another set-up")
-    first.kill()  # its child goes on
+    first.kill()  # its child continues
     first.wait()
     assert second.stdout.readline() == "inside\n"
     assert marker.exists()

@@ -68,7 +68,7 @@ class Cloud:
 
     @property
     def coordinates(self):
-        """What two clouds have in common if their local coordinates can be compared."""
+        """Key that is equal for clouds with comparable local coordinates."""
         return self.frame_id, self.up, self.origin
 
     def in_frame(self):

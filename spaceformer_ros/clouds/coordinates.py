@@ -67,7 +67,7 @@ def check_resolution(xyz):
 
 
 def usable_points(xyz):
-    """Which points are part of the map, and remarks about the others, unless they are only not finite.
+    """The points that are part of the map, and remarks about others that are finite.
 
     Points are left out if a coordinate is not finite; if they are exactly (0, 0, 0) and there are many of these, which
     sensors write for missing measurements; and if they are far outliers, which would make the map too large.

@@ -249,8 +249,8 @@ def masked_attention(query, keys, blocked, chunk_size):
     blocked: [M, Q] bool by voxel
     chunk_size: keys per chunk
 
-    Without a fast kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of their
-    exponentials (Milakov and Gimelshein 2018, arXiv 1805.02867).
+    Without a fast kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of
+    their exponentials (Milakov and Gimelshein 2018, arXiv 1805.02867).
     """
     indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # the kernel has 32-bit indices
     if has_flash_kernel(query) and indexed and not torch.is_grad_enabled():

@@ -8,7 +8,7 @@ from .. import SpaceformerError
 
 @dataclass(frozen=True)
 class RoomConfig:
-    """What `make_room` builds, and how it is scanned. Ranges are (low, high); a value is drawn for each room."""
+    """Contents and scan of a room of `make_room`. Ranges are (low, high); a value is drawn for each room."""
 
     # building
     rooms: int = 1  # connected rooms, 1..8, joined by doorways

@@ -126,7 +126,7 @@ def test_a_prediction_compared_with_itself_is_perfect_in_every_format(tmp_path, 
 
 
 def test_json_beside_a_cloud_names_its_instances(tmp_path, cloud):
-    """As `spaceformer segment` writes it: ids from 1, labels as words, boxes; an object may own no point."""
+    """The JSON of `spaceformer segment`: ids from 1, labels as text, boxes; objects may have no points."""
     write_cloud(tmp_path / "map_labeled.ply", cloud, {"instance_id": np.repeat([0, 4, 2], 200).astype(np.uint32)})
     box = {"center": [0, 0, 0], "size": [1, 1, 1], "yaw": 0.5}
     rows = [{"id": i, "label": name, "score": 0.5, **box} for i, name in ((2, "chair"), (4, "sofa"), (9, "cup"))]

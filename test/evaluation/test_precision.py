@@ -148,7 +148,7 @@ def test_of_two_duplicates_both_are_false_positives():
 
 def test_below_one_half_the_best_prediction_chooses_first():
     # At IoU 0.25 the surer one fits both instances (150/250 and 100/250), the other only the second (100/200). The
-    # surer takes the instance it overlaps most, so that both are found whatever the order of the rows.
+    # surer takes the instance it overlaps most, so that both are found for any order of the rows.
     for order in ([0, 1], [1, 0]):
         ranges, scores = [(50, 300), (200, 300)], [0.9, 0.5]
         prediction = found(*(ranges[i] for i in order), scores=[scores[i] for i in order])

@@ -27,7 +27,7 @@ def test_point_iou_and_accuracy():
 
 
 def test_points_of_scenes_are_pooled_before_dividing():
-    # a second scene that knows class 0 alone and misses its 4 points: class 0 is then 3 / 8
+    # a second scene that has class 0 only and misses its 4 points: class 0 is then 3 / 8
     missed = PointCounts.of(
         SamplePrediction((), np.zeros(0), np.zeros(0, int)), GroundTruth(np.zeros(4, int), np.zeros(1, int)), 1
     )

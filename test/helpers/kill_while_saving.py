@@ -30,7 +30,7 @@ STARTED, DONE = 0, 1
 
 
 def make_scene(number):
-    """A scene all of whose parts say its number."""
+    """A scene whose parts all contain its number."""
     xyz = np.full((POINTS, 3), number, dtype=np.float32)
     voxels = VoxelMap(xyz[:1], np.zeros(POINTS, np.int32), 0.02)
     one = np.ones(1, np.float32)
@@ -63,7 +63,7 @@ def number_of(scene):
 
 
 def save_forever(path, report, number):
-    """Save scenes number, number + 1, ...; each start and each end is told through the pipe."""
+    """Save scenes number, number + 1, ...; each start and each end is reported through the pipe."""
     while True:
         scene = make_scene(number)
         os.write(report, struct.pack("<qq", number, STARTED))

@@ -12,7 +12,7 @@ CONFIG, DATA, SCRIPTS = ROOT / "config", TEST / "data", ROOT / "scripts"
 
 
 def run_helper(name, *arguments, timeout=300):
-    """The standard output of a program of this folder, run in a process of its own. Fails where it does."""
+    """Run a program of this folder in a separate process. Returns its standard output; fails if it fails."""
     paths = os.pathsep.join(filter(None, [str(ROOT), str(TEST), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", f"helpers.{name}", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": paths}

@@ -102,7 +102,7 @@ class Client:
         self._publisher.publish(cloud)
 
     def stop_publishing(self):
-        """Take the latched cloud back, so that a later node does not hear it."""
+        """Destroy the publisher of the latched cloud, so that a later node does not receive it."""
         self.node.destroy_publisher(self._publisher)
         self._publisher = None
 

@@ -46,7 +46,7 @@ def unwrap(leaf):
 
 
 class OnGpu(torch.Tensor):
-    """A tensor of the CPU, `host`, that says it is on a GPU."""
+    """A CPU tensor, `host`, that claims to be on a GPU."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 

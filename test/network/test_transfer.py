@@ -18,7 +18,7 @@ def test_on_a_cpu_nothing_is_copied():
 
 
 class OnDevice:
-    """A tensor as far as `to_host` looks: what is done with it is written down."""
+    """A stand-in tensor for `to_host` that records the calls."""
 
     def __init__(self, name, done):
         self.name, self.done, self.device = name, done, CUDA

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real rclpy over real DDS, on this machine only and in a domain of its own."""
+"""Real rclpy over real DDS, on this machine only and in a separate domain."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ from spaceformer_ros.ros import interfaces  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what talks over DDS; the rest of this folder tests functions."""
+    """Mark the tests that communicate over DDS; the others in this folder test functions."""
     for item in items:
         if "spinner" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.ros)
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def domain():
-    """A ROS domain that nobody else on this machine uses."""
+    """A ROS domain that no other process on this machine uses."""
     import domain_coordinator
 
     remove_dead_segments()
@@ -47,7 +47,7 @@ def spinner(domain):
     yield make
     for one in reversed(made):
         one.close()
-    # A context's DDS participant goes with the last reference to it. Participants that pile up make discovery slow, and
+    # A context's DDS participant is destroyed with the last reference to it. Many participants make discovery slow, and
     # beyond 32 on a machine new ones are not found at all.
     made.clear()
     gc.collect()
@@ -60,7 +60,7 @@ def client(spinner):
 
 @pytest.fixture
 def start(spinner, monkeypatch):
-    """A function that starts the real node on a stand-in pipeline, configured and active unless told otherwise."""
+    """A function that starts the real node on a stand-in pipeline, configured and active by default."""
     from spaceformer_ros.ros import node as module
     from spaceformer_ros.ros import perception
 

@@ -159,7 +159,7 @@ def test_queries_are_answered_without_a_cache_folder(start, client, instances, b
 def test_a_clock_that_jumps_back_or_is_paused_does_not_stop_the_node(start, client, instances, box_cloud):
     found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
     node = start(use_sim_time=True, min_update_interval=0.2)
-    assert set_parameters(client, score_threshold=0.01)[0].successful  # nobody has published /clock yet
+    assert set_parameters(client, score_threshold=0.01)[0].successful  # /clock is not published yet
     wait_until(lambda: node.settings.config.postprocess.score_threshold == 0.01, "the setting")
     wait_until(lambda: found, "diagnostics without /clock")
 

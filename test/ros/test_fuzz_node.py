@@ -21,7 +21,7 @@ from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
 NUM_MESSAGES = 500
-EVERY_DAMAGED = 5  # every so many messages is sent with damaged bytes on top
+EVERY_DAMAGED = 5  # one of this many messages is also sent with damaged bytes
 MEMORY = 300  # MiB that the process may grow by
 
 
@@ -39,7 +39,7 @@ class RealThenColors(ColorSegmenter):
 
 
 def to_message(cloud):
-    """The real PointCloud2 of a look-alike."""
+    """The real PointCloud2 with the fields of a stand-in."""
     stamp = Time(sec=cloud.header.stamp.sec, nanosec=cloud.header.stamp.nanosec)
     names = ("width", "height", "point_step", "row_step", "is_bigendian")
     result = PointCloud2(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files. Where ROS's own launch packages are missing (as in the wheels), stand-ins record what they say."""
+"""The launch files. Without the launch packages of ROS (as in the wheels), stand-ins record their actions."""
 
 import importlib.util
 import pathlib

@@ -131,7 +131,7 @@ def test_a_latched_cloud_is_processed_once_after_a_new_subscription(start, clien
 def test_markers_of_removed_objects_are_deleted_and_others_keep_their_ids(start, client, instances, box_cloud):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     start(fade_views=1)
-    floor = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # the segmenter does not know its colour
+    floor = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # a colour without a name for the segmenter
     client.publish(box_cloud([*ROOM, floor], points=8000))
     first = wait_until(lambda: instances and instances[-1], "instances")
     client.publish(box_cloud([*ROOM[1:], floor], points=8000, stamp_ns=2_000_000_000))

@@ -17,7 +17,7 @@ LATE = 7  # a tile after which something is known
 
 
 class Door:
-    """Holds the network before one tile until it is opened, and lets it fail there if told so."""
+    """Blocks the network before one tile until it is opened; optionally the tile fails."""
 
     def __init__(self, tile):
         self.tile, self.count, self.reached, self.opened = tile, 0, threading.Event(), threading.Event()

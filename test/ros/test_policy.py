@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""config/sros2_policy.xml against the schema of sros2 and the running node's own graph."""
+"""config/sros2_policy.xml against the schema of sros2 and the graph of the running node."""
 
 import importlib.util
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +13,7 @@ ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "
 
 
 def profile():
-    """The one profile of the policy, after a look at what is around it."""
+    """The only profile of the policy, after a check of its parent elements."""
     policy = ElementTree.parse(CONFIG / "sros2_policy.xml").getroot()
     assert (policy.tag, policy.attrib) == ("policy", {"version": "0.2.0"})
     path = [policy]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node as its own process, with a real checkpoint and a real text model: start, signals, exit codes."""
+"""The node as a process, with a real checkpoint and a real text model: start, signals, exit codes."""
 
 import os
 import pathlib
@@ -36,7 +36,7 @@ def checkpoint(tmp_path, tiny_model):
 
 @pytest.fixture
 def launch(tmp_path):
-    """A function that starts the node's process; whatever is left of it is killed in the end."""
+    """A function that starts the node's process; it is killed at the end of the test if it still runs."""
     processes = []
 
     def make(program=SCRIPTS / "spaceformer_node", extra=(), **parameters):

@@ -47,7 +47,7 @@ def save(client, **fields):
 
 
 def end(node, client):
-    """The end of a node and of the cloud that it was fed."""
+    """End a node and destroy the publisher of its cloud."""
     client.stop_publishing()
     node.close()
     node.executor.remove_node(node)
@@ -208,7 +208,7 @@ def test_a_full_disk_is_reported(started, client, tmp_path):
     save(client)
 
 
-# --- at the start and at the end --------------------------------------------------------------------------------------
+# --- startup and shutdown ---------------------------------------------------------------------------------------------
 
 
 def test_shutdown_saves_a_new_scene(started, client, instances, box_cloud, tmp_path):

@@ -113,7 +113,7 @@ def make_occupancy(rng, points=5):
 
 
 def resign(content):
-    """Give changed bytes a valid digest, as somebody with bad intent could."""
+    """Give changed bytes a valid digest, as an attacker could."""
     content[DIGEST] = b"0" * 64
     content[DIGEST] = hashlib.sha256(content).hexdigest().encode()
     return content
@@ -126,7 +126,7 @@ def refused(path, code, words=None):
     return str(caught.value)
 
 
-# --- what goes in comes out -------------------------------------------------------------------------------------------
+# --- round trips ------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None)
@@ -237,7 +237,7 @@ def test_missing_and_added_bytes_are_detected(path):
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_forged_files_are_refused_or_read_without_other_errors(tmp_path_factory, data):
-    """The digest is valid again: what is left are the checks of every number and text."""
+    """The digest is valid, so only the checks of every number and text remain."""
     path = tmp_path_factory.getbasetemp() / "forged.safetensors"
     write_scene(path, make_saved())
     content = bytearray(path.read_bytes())
@@ -321,7 +321,7 @@ def test_files_of_other_kinds_are_refused_and_not_run(path, tmp_path):
 
 
 def test_a_large_sparse_file_is_refused_at_its_beginning_without_being_read(path):
-    """Neither time nor memory grows with what a file claims to be."""
+    """Neither time nor memory grows with the declared size of a file."""
     tracemalloc.start()
     for beginning in (b"", (1 << 31).to_bytes(8, "little") + PREFIX, b"\xff" * 8 + PREFIX, bytes(8) + PREFIX):
         with open(path, "wb") as file:
@@ -414,7 +414,7 @@ def test_expectations_of_a_request(pipeline, path, box_cloud):
 
 @pytest.mark.process
 def test_kill_9_leaves_the_old_or_the_new_scene(tmp_path):
-    """At random moments of a tight loop of saves; the scenes say their number in every part."""
+    """Kills at random moments of a tight loop of saves; every part of a scene contains its number."""
     found = json.loads(run_helper("kill_while_saving", tmp_path, 300, timeout=120))
     print(found)
     assert found["kills"] == 300

@@ -67,7 +67,11 @@ def test_a_shift_beyond_overlap_is_followed_by_label_and_distance(pipeline, box_
     assert {label: item.id for label, item in second.items()} == {label: item.id for label, item in first.items()}
 
 
-FLOOR = ((0.0, 0.0, -0.1), (2.0, 2.0, 0.1), (90, 90, 90))  # below the chair; the segmenter does not know its colour
+FLOOR = (
+    (0.0, 0.0, -0.1),
+    (2.0, 2.0, 0.1),
+    (90, 90, 90),
+)  # below the chair, in an unknown colour
 
 
 def test_ids_are_never_used_again(pipeline, box_cloud):

@@ -151,7 +151,7 @@ def test_the_order_of_instances_does_not_matter(before, after, draw):
 @settings(max_examples=12, deadline=None)
 @given(things, st.floats(-20, 20), st.floats(-20, 20), st.floats(-0.5, 0.5), st.floats(-0.3, 0.3))
 def test_a_shift_of_the_whole_map_keeps_all_ids(there, x, y, z, yaw):
-    """Of things that can be told apart; what looks the same everywhere has no known shift."""
+    """For distinguishable things; if all look the same, the shift is unknown."""
     there = [dataclasses.replace(thing, name=k % 5, size=SIDES[k // 5]) for k, thing in enumerate(there)]
     store = SceneStore()
     first = update(store, there)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The warpconvnet backend on a stand-in of that package: what it must do around the official module.
+"""The warpconvnet backend on a stand-in of that package: its workarounds for the official module.
 
 The module itself needs CUDA; here our own network takes its place, behind the official interface.
 """
@@ -79,7 +79,7 @@ def grid_of(points=800):
 
 
 def cuda():
-    """A device that says it is CUDA."""
+    """A device that claims to be CUDA."""
     return types.SimpleNamespace(type="cuda")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds: every kind can be built; names, captions and colour words are true."""
+"""Kinds: every kind can be built; names, captions and colour words are correct."""
 
 import numpy as np
 import pytest

@@ -14,7 +14,7 @@ CONTENT = bytes(range(256)) * 98304  # 24 MiB that stand for the weights; the cl
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of a model hub as one download needs: HEAD with etag and commit, GET with ranges."""
+    """A minimal model hub for one download: HEAD with etag and commit, GET with ranges."""
 
     protocol_version = "HTTP/1.1"
     break_after = None  # bytes after which the connection is cut once
@@ -104,7 +104,7 @@ def test_a_missing_network_is_reported_in_one_sentence(tmp_path, hub, monkeypatc
 
 
 def test_the_command_shows_the_licence_first(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115 - not a terminal: nobody can be asked
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115 - not a terminal: no consent is possible
     with pytest.raises(SystemExit) as stopped:
         main(["prepare", "--cache-dir", str(tmp_path)])
     captured = capsys.readouterr()

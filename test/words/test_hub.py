@@ -22,7 +22,7 @@ def git_hash(content):
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
-    """As much of a model hub as a snapshot needs: the list of files, their hashes, and the files."""
+    """A minimal model hub for snapshots: the list of files, their hashes, and the files."""
 
     protocol_version = "HTTP/1.1"
     sent = None  # what is sent for a file where that is not its content

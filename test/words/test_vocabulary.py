@@ -11,7 +11,7 @@ from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_
 
 
 def space_of(labels, background=(), similarity=None, **arguments):
-    """A LabelSpace whose every phrase has an axis of its own."""
+    """A LabelSpace in which the embedding of every phrase is a separate axis."""
     vocabulary = Vocabulary.parse(labels, background)
     embeddings = np.eye(len(vocabulary.texts), 8, dtype=np.float32)
     return LabelSpace(vocabulary, embeddings, similarity or Similarity(), **arguments)

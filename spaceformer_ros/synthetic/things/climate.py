@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lamps, fans, heaters: things that give light, air or warmth."""
+"""Lamps, fans, radiators and air conditioners."""
 
 import math
 
@@ -85,7 +85,7 @@ def table_lamp(shape, rng, look):
 
 @builds("ceiling lamp")
 def ceiling_lamp(shape, rng, look):
-    """What hangs from a ceiling: pendant, disc, tube light, chandelier; the origin is its lowest point."""
+    """A lamp that hangs from the ceiling: pendant, disc, tube light, chandelier; the origin is its lowest point."""
     form = rng.random()
     if form < 0.4:
         width, high, cord = between(rng, 0.25, 0.55), between(rng, 0.18, 0.32), between(rng, 0.3, 0.8)
