@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Arguments of the form name:=value, or none: launch the node. Anything else: run it in the ROS environment.
+# Arguments of the form name:=value, or none: launch the node. Otherwise run them as a command in the ROS environment.
 set -eo pipefail
 source "/opt/ros/$ROS_DISTRO/setup.bash"
 source /ws/install/setup.bash

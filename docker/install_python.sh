@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Make a virtual environment that sees ROS's Python packages, with what apt does not have.
+# Create a virtual environment with ROS's Python packages and those that are not available from apt.
 # Usage: install_python.sh FOLDER cpu|cuda|none [test]    none: torch is already there or comes from another index
 set -euo pipefail
 folder=$1 torch=$2 tests=${3:-}

@@ -23,13 +23,13 @@ ARGUMENTS = (
     ("vocabulary_file", "", "yaml or text file with the labels; empty: as in params_file", None),
     ("checkpoint", "", 'weights: "demo", "released" or a path; empty: as in params_file', None),
     ("device", "", 'torch device, such as "cpu" or "cuda:0"; empty: as in params_file', None),
-    ("autostart", "true", "configure and activate at start; false: leave it to a lifecycle manager", BOOLEANS),
-    ("use_sim_time", "false", "take the time from /clock", BOOLEANS),
+    ("autostart", "true", "configure and activate at start; false: wait for a lifecycle manager", BOOLEANS),
+    ("use_sim_time", "false", "use the time from /clock", BOOLEANS),
     ("tf_prefix", "", "namespace of /tf and /tf_static, e.g. robot1; empty: the global topics", None),
     ("rviz", "false", "start RViz with all displays", BOOLEANS),
     ("large_clouds", "false", "Fast DDS profile for clouds of many MB on one machine", BOOLEANS),
     ("python_prefix", "", "Python of a virtual environment to run the node with, e.g. ~/venv/bin/python", None),
-    ("respawn", "false", "start the node again if it ends", BOOLEANS),
+    ("respawn", "false", "restart the node if it ends", BOOLEANS),
     ("log_level", "info", "log level of the node", ("debug", "info", "warn", "error")),
 )
 # Parameters that an argument overrides when it is not empty.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Run a command in the environment made by tools/setup_env.py: tools/env.sh COMMAND [ARGUMENT ...]
-# The Python code of this checkout is used as it is now. ROS from anywhere else is left out, and nothing that is started
-# here is seen beyond this machine.
+# The Python code of this checkout is used. Other ROS installations are ignored, and DDS discovery is restricted to this
+# machine.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ ! -x "$root/.venv/bin/python" ]; then

@@ -9,7 +9,7 @@ MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
 MIN_FAR = 1000.0  # metres from the median; closer points are never outliers
 FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
-COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates that are remarked on, and that are refused
+COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates: with a remark, and refused
 MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (0, 0, 0), they are missing measurements
 
 

@@ -187,7 +187,7 @@ def _check_texts_and_scale(text_model, similarity):
     if not all(isinstance(text, str) and text.isprintable() for text in (text_model.name, text_model.revision)):
         raise ValueError("text_model is not a name and a revision")
     if not isinstance(similarity.normalize, bool) or not isinstance(similarity.scale, (int, float)):
-        raise ValueError("similarity is not a truth value and a number")
+        raise ValueError("similarity is not a bool and a number")
     if not 0 < similarity.scale <= MAX_SCALE:
         raise ValueError(f"similarity has scale {similarity.scale}, expected a number up to {MAX_SCALE:g}")
 
