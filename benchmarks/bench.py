@@ -216,9 +216,10 @@ def make_messages(scene, config, stopwatch):
         return
     with stopwatch.stage("messages"):
         shown = scene.published(0.0)
-        array = messages.to_instance_array(scene, shown, scene.cloud.placement)
-        messages.to_labeled_cloud(scene, shown, config.output, scene.cloud.placement)
-        messages.to_marker_array(scene_markers(shown, config.output), [], array.header, scene.cloud.placement)
+        transform, header = scene.cloud.placement, messages.to_header(scene)
+        messages.to_instance_array(scene, shown, transform, header)
+        messages.to_labeled_cloud(scene, shown, config.output, transform, header)
+        messages.to_marker_array(scene_markers(shown, config.output), [], header, transform)
 
 
 if __name__ == "__main__":

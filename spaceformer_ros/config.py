@@ -253,7 +253,11 @@ class StorageConfig:
 class OutputConfig:
     """Published results: frame, colours, markers."""
 
-    target_frame: str = setting("", "frame of all published results, through TF; empty: the frame of the cloud")
+    target_frame: str = setting(
+        "",
+        "frame of all published results, through TF, at the stamp of the cloud or, if TF no longer has that time, now; "
+        "empty: the frame of the cloud",
+    )
     tf_timeout: float = setting(0.2, "maximum time to wait for a transform", unit="s", low=0.0, high=5.0)
     rgb_mode: str = setting(
         "instance",

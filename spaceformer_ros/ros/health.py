@@ -2,12 +2,28 @@
 """Counters of a node, and the diagnostics computed from them: level, message and key-value rows. Independent of ROS."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .text import printable
 
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
 MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row without a transform (5 s at 10 Hz)
+
+
+class Publisher(NamedTuple):
+    """A publisher of the input topic.
+
+    name: of its node, with the namespace.
+    offer: its QoS in words.
+    refusal: why nothing arrives from it, or "".
+    misses_latched: its latched cloud is not requested, because another publisher does not latch, or by input_qos.
+    """
+
+    name: str
+    offer: str
+    refusal: str = ""
+    misses_latched: bool = False
 
 
 @dataclass
@@ -74,7 +90,7 @@ def diagnose(state_name, active, counters, publishers, now, input_timeout, start
     state_name: of a NodeState constant.
     active: whether the node is in the lifecycle state active.
     counters: Counters.
-    publishers: rows (node name, QoS in words, compatible) of the publishers of the input topic.
+    publishers: list of Publisher.
     now, started: monotonic seconds, at present and when the node was activated.
     input_timeout: the parameter, in seconds.
     streaming: clouds are scans, which must keep arriving; a map may be published only when it changes.
@@ -111,15 +127,21 @@ def _missing_input(counters, publishers, now, timeout, started, streaming):
     heard = counters.last_cloud_time is not None
     waited = now - max(counters.last_cloud_time or started, started)
     level = ERROR if waited > PERSISTENT * timeout and (streaming or not heard) else WARN
-    refused = [name for name, _, compatible in publishers if not compatible]
+    refused = [f"{one.name}: {one.refusal}" for one in publishers if one.refusal]
     if refused:
-        return level, f"QoS of {', '.join(refused)} does not match the subscription: set input_qos to auto"
+        return level, f"nothing arrives from {'; '.join(refused)}; set input_qos to auto"
     if waited <= timeout:
         return None
     if not publishers:
         return level, f"no cloud for {waited:.0f} s and the input topic has no publisher: check the remapping"
+    latched = ", ".join(one.name for one in publishers if one.misses_latched)
+    if latched and not heard:
+        return level, (
+            f"no cloud for {waited:.0f} s: the latched cloud of {latched} is not requested, because of input_qos or of "
+            "another publisher that does not latch; set input_qos to latched"
+        )
     if streaming or not heard:
-        names = ", ".join(name for name, _, _ in publishers)
+        names = ", ".join(one.name for one in publishers)
         return level, f"no cloud for {waited:.0f} s from {names}: it may publish only changes, or have stopped"
     return None
 
@@ -150,7 +172,8 @@ def rows(state_name, facts, counters, publishers, now):
         **{f"stage_{name}_ms": f"{1000 * value:.1f}" for name, value in counters.stage_seconds.items()},
         "tf_errors": counters.tf_errors,
         "last_error": counters.last_error,
-        "publishers_of_input": "; ".join(f"{name} ({qos})" for name, qos, _ in publishers),
-        "qos_incompatible": "; ".join(name for name, _, compatible in publishers if not compatible),
+        "publishers_of_input": "; ".join(f"{one.name} ({one.offer})" for one in publishers),
+        "qos_incompatible": "; ".join(f"{one.name}: {one.refusal}" for one in publishers if one.refusal),
+        "qos_latched_missed": "; ".join(one.name for one in publishers if one.misses_latched),
     }
     return [(key, printable(value)) for key, value in numbers.items()]

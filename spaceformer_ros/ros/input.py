@@ -53,12 +53,12 @@ class CloudInput:
         self.close()
         self._node.destroy_timer(self._timer)
 
-    def publisher_rows(self):
-        """Rows (node name, QoS in words, compatible) of the publishers of the topic; empty while not subscribed."""
-        return [] if self._subscription is None else qos.publisher_rows(self._publishers(), self._profile)
+    def publishers(self):
+        """List of health.Publisher of the topic; empty while not subscribed."""
+        return [] if self._subscription is None else qos.compare_publishers(self._endpoints(), self._profile)
 
     def _subscribe(self):
-        self._profile = self._wanted_profile(self._publishers())
+        self._profile = self._wanted_profile(self._endpoints())
         self._subscription = self._node.create_subscription(
             PointCloud2,
             TOPIC,
@@ -74,7 +74,7 @@ class CloudInput:
         self._subscribe()
         self._resubscribed = True
 
-    def _publishers(self):
+    def _endpoints(self):
         return self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(TOPIC))
 
     def _wanted_profile(self, publishers):
@@ -96,16 +96,16 @@ class CloudInput:
         return sent_again
 
     def _on_incompatible_qos(self, event):
+        unheard = [f"{one.name}: {one.refusal}" for one in self.publishers() if one.refusal]
         self._node.get_logger().warning(
-            f"a publisher on {self._subscription.topic_name} offers an incompatible "
-            f"{event.last_policy_kind.name.lower()}: with input_qos {self._settings.config.input.input_qos} no "
-            "messages arrive from it; set input_qos to auto"
+            f"{self._subscription.topic_name}: nothing arrives from {'; '.join(unheard) or 'a publisher'} "
+            f"({event.last_policy_kind.name.lower()}); set input_qos to auto"
         )
 
     def _watch(self):
         if self._subscription is None:
             return
-        publishers = self._publishers()
+        publishers = self._endpoints()
         self._follow_publishers(publishers)
         self._request_latched_cloud(publishers)
 

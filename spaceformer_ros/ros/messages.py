@@ -51,7 +51,7 @@ def to_time(stamp_ns):
 
 
 def to_header(scene, frame_id=""):
-    """Header of everything made from a scene: the cloud's stamp, and its frame unless another is given."""
+    """Header of what is made from a scene: the cloud's stamp, and its frame unless another is given."""
     return Header(stamp=to_time(scene.cloud.stamp_ns), frame_id=frame_id or scene.frame_id)
 
 
@@ -97,10 +97,10 @@ def to_match(scene, text, match, transform, approach=None):
     return message
 
 
-def to_instance_array(scene, objects, transform, frame_id="", with_embeddings=False):
+def to_instance_array(scene, objects, transform, header, with_embeddings=False):
     """Objects of a scene as an InstanceArray."""
     return interfaces.InstanceArray(
-        header=to_header(scene, frame_id),
+        header=header,
         map_id=scene.map_id,
         map_revision=scene.map_revision,
         partial=scene.partial,
@@ -138,17 +138,17 @@ def to_cloud_message(header, columns):
     return message
 
 
-def to_labeled_cloud(scene, shown, config, transform, frame_id=""):
+def to_labeled_cloud(scene, shown, config, transform, header):
     """The scene's cloud: x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
     limit = config.labeled_cloud_max_points
     cloud, labels = label_points(scene, shown, config.rgb_mode, limit, config.label_background)
-    return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **labels})
+    return to_cloud_message(header, {**moved_columns(cloud, transform), **labels})
 
 
-def to_relevancy_cloud(scene, relevancy, top, config, transform, frame_id=""):
+def to_relevancy_cloud(scene, relevancy, top, config, transform, header):
     """The scene's cloud: x, y, z, rgb, relevancy (see `color_points`), by an OutputConfig. relevancy: [N] float32."""
     cloud, column = color_points(scene.cloud, relevancy, top, config.labeled_cloud_max_points)
-    return to_cloud_message(to_header(scene, frame_id), {**moved_columns(cloud, transform), **column})
+    return to_cloud_message(header, {**moved_columns(cloud, transform), **column})
 
 
 def moved_columns(cloud, transform):
@@ -157,10 +157,10 @@ def moved_columns(cloud, transform):
     return cloud_columns(cloud, transform.apply(cloud.xyz).astype(np.float64 if is_far else np.float32))
 
 
-def to_object_cloud(scene, item, transform, frame_id=""):
+def to_object_cloud(scene, item, transform, header):
     """The points of one object with the cloud's own colours."""
     cloud = scene.cloud[scene.instances.point_mask(item.row)]
-    return to_cloud_message(to_header(scene, frame_id), moved_columns(cloud, transform))
+    return to_cloud_message(header, moved_columns(cloud, transform))
 
 
 def to_marker_array(records, deleted, header, transform):

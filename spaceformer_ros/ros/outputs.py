@@ -11,16 +11,27 @@ from std_msgs.msg import Float64, Header
 from visualization_msgs.msg import MarkerArray
 
 from .. import SpaceformerError
+from ..clouds.cloud import Cloud
 from ..config import OutputConfig
 from ..geometry.transform import IDENTITY, RigidTransform
 from ..scene.objects import Scene
 from ..show.markers import MarkerTracker, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
+from .transforms import TransformError
 
 # Stages of an inference, then those of tiled maps. Except "total", they add up to it within a few milliseconds.
 DEBUG_STAGES = ("wait", "decode", "voxelise", "network", "postprocess", "label", "publish", "total")
 DEBUG_STAGES += ("plan", "recall", "merge")
 MIN_TOP = 1e-6  # lower bound of the colour scale's maximum (avoids 0/0)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a cloud is published: the transform of its local coordinates into the frame of the header."""
+
+    cloud: Cloud
+    transform: RigidTransform
+    header: Header
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Outputs:
         self._stages = {stage: self._debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = self._debug("pipeline_latency_ms")
         self._tracker = MarkerTracker()
+        self._placed = None  # the Placed of the last cloud
         self._drawn = None  # the Drawn of ~/markers
         self._highlights = ()
         self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) published last
@@ -74,9 +86,9 @@ class Outputs:
         config = self._settings.config
         order = (scene.map_revision, scene.space.revision, next(self._calls))
         shown = scene.published(config.postprocess.score_threshold)
-        transform, frame_id = self._place(scene, config.output)
-        array = messages.to_instance_array(scene, shown, transform, frame_id)
-        cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, frame_id)
+        transform, header = self._place(scene, config.output)
+        array = messages.to_instance_array(scene, shown, transform, header)
+        cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, header)
         with self._lock:
             if order < self._newest:
                 return shown
@@ -99,11 +111,23 @@ class Outputs:
             )
 
     def _place(self, scene, config):
-        """The transform of a scene's local coordinates into the frame in which it is published, at the scene's stamp,
-        and the name of that frame."""
-        frame_id, stamp = config.target_frame or scene.frame_id, Time(nanoseconds=scene.cloud.stamp_ns)
-        transform = self._transforms.lookup(frame_id, scene.frame_id, stamp, config.tf_timeout)
-        return transform.after(scene.cloud.placement), frame_id
+        """The transform of a scene's local coordinates into target_frame, and the Header of what is published.
+
+        Everything that is made of one cloud has the same: what is found first is kept (see `lookup_for_map`).
+        """
+        frame_id, placed = config.target_frame or scene.frame_id, self._placed
+        if placed is None or placed.cloud is not scene.cloud or placed.header.frame_id != frame_id:
+            stamp = Time(nanoseconds=scene.cloud.stamp_ns)
+            try:
+                found, stamp = self._transforms.lookup_for_map(frame_id, scene.frame_id, stamp, config.tf_timeout)
+            except TransformError as error:
+                raise TransformError(
+                    f"results wait for target_frame {frame_id!r}: {error}; leave target_frame empty to get results in "
+                    f"the map's own frame {scene.frame_id!r}"
+                ) from error
+            header = Header(stamp=stamp.to_msg(), frame_id=frame_id)
+            placed = self._placed = Placed(scene.cloud, found.after(scene.cloud.placement), header)
+        return placed.transform, placed.header
 
     def highlight(self, highlights):
         """Replace the Highlights in ~/markers. Each is shown as long as its object exists."""
@@ -130,9 +154,9 @@ class Outputs:
         The colour scale ends at the maximum, but not below min_match_score. Raises TransformError.
         """
         config = self._settings.config
-        transform, frame_id = self._place(scene, config.output)
+        transform, header = self._place(scene, config.output)
         top = max(float(relevancy.max()), config.scene.min_match_score, MIN_TOP)
-        cloud = messages.to_relevancy_cloud(scene, relevancy, top, config.output, transform, frame_id)
+        cloud = messages.to_relevancy_cloud(scene, relevancy, top, config.output, transform, header)
         with self._lock:
             if self._drawn is not None or scene.map_revision >= self._newest[0]:  # not cleared meanwhile
                 self._relevancy.publish(cloud)

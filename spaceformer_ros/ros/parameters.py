@@ -103,6 +103,12 @@ def validate(node, changes, configured, file_limit):
     return SetParametersResult(successful=True)
 
 
+def _decisive(config):
+    """The settings of a Config that decide about the instances of a cloud and may change at run time."""
+    points = config.input.roi, config.input.max_points, config.input.max_voxels, config.input.allow_gray
+    return points, replace(config.postprocess, score_threshold=0.0)
+
+
 class LiveParameters:
     """Applies parameters that change while the node runs.
 
@@ -177,6 +183,8 @@ class LiveParameters:
         with self._applying:
             session.has_pending_parameters = False
             while perception.pipeline is not None and self._applied != (config := self._settings.config):
+                if _decisive(config) != _decisive(self._applied):
+                    perception.segment_again()
                 if config.vocabulary != self._applied.vocabulary:
                     perception.set_vocabulary(vocabulary_of(config.vocabulary))
                 elif (scene := perception.pipeline.scene) is not None:

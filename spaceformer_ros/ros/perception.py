@@ -15,6 +15,7 @@ from .interfaces import NodeState
 from .progress import ProgressPublisher
 from .refusal import Refusal
 from .text import describe_error
+from .transforms import TransformError
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class Perception:
         self._on_loaded = on_loaded
         self._change = ChangeDetector()
         self._decode_latest = None  # as Job.decode, of the newest cloud
+        self._cleared = False  # the scene, since the newest cloud
         self.pipeline = None  # until it is loaded
         self.device_thread = DeviceThread(self._load, self._process, self.report_error, self._min_interval)
 
     def submit(self, decode):
         """Segment a cloud next, in place of one that still waits. decode: see Job."""
         self._decode_latest = decode
+        self._cleared = False
         self.device_thread.submit(self._job(decode))
 
     def segment_latest(self):
@@ -62,6 +65,12 @@ class Perception:
         if self._decode_latest is None:
             return None
         return self.device_thread.submit(self._job(self._decode_latest), urgent=True)
+
+    def segment_again(self):
+        """Segment the newest cloud with changed settings, at once, unless it was cleared or clouds are disabled."""
+        self._change = ChangeDetector()
+        if not self._cleared and self._state.enabled:
+            self.segment_latest()
 
     def set_vocabulary(self, vocabulary):
         """Relabel with another Vocabulary and publish. Returns the LabelSpace.
@@ -75,8 +84,32 @@ class Perception:
         return space
 
     def publish_scene(self, scene):
-        """Publish a scene with the current settings. Returns the published objects. Raises TransformError."""
-        return self._outputs.publish_scene(scene)
+        """Publish a scene with the current settings. Returns the published objects.
+
+        Raises TransformError; `publish_waiting_scene` then publishes the scene when the transform is there.
+        """
+        try:
+            shown = self._outputs.publish_scene(scene)
+        except TransformError as error:
+            self._state.unpublished = describe_error(error)
+            raise
+        self._state.unpublished = ""
+        return shown
+
+    def publish_waiting_scene(self):
+        """Publish the current scene if it could not be published before; state and diagnostics follow."""
+        reason, scene = self._state.unpublished, self.pipeline and self.pipeline.scene
+        if not reason or scene is None:
+            return
+        try:
+            self.publish_scene(scene)
+        except TransformError:
+            self._state.unpublished = self._counters.last_error = reason  # not a new sentence every second
+        else:
+            if reason in self._counters.last_error:
+                self._counters.last_error = ""
+        if self._state.state != NodeState.RUNNING:
+            self._state.update_idle_state(self.pipeline)
 
     def load_scene(self, path, map_id, frame_id):
         """Replace the scene by that of a file and publish it. Returns the Scene.
@@ -95,6 +128,8 @@ class Perception:
         """Drop the scene, and the result of a running inference, and publish an empty scene."""
         scene = self.pipeline and self.pipeline.clear()
         self._change = ChangeDetector()
+        self._cleared = True
+        self._state.unpublished = ""
         self._outputs.clear_scene(scene)
         self._state.update_idle_state(self.pipeline)
 
@@ -124,7 +159,10 @@ class Perception:
         else:
             logging.getLogger(__name__).error("unexpected error", exc_info=error)
             text = f"unexpected {text}"
-        self._counters.clouds_failed += 1
+        if isinstance(error, TransformError):
+            self._counters.tf_errors += 1
+        else:
+            self._counters.clouds_failed += 1
         self._counters.last_error = text
         self._state.set(NodeState.ERROR, text)
 

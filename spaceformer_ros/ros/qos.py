@@ -12,6 +12,8 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from .health import Publisher
+
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
 
@@ -62,13 +64,27 @@ def describe(qos):
     return f"{qos.reliability.name.lower()}, {qos.durability.name.lower()}"
 
 
-def publisher_rows(publishers, requested):
-    """Rows (node name, QoS in words, compatible) of the publishers of a topic."""
-    return [
-        (
-            f"{info.node_namespace.rstrip('/')}/{info.node_name}",
-            describe(info.qos_profile),
-            qos_check_compatible(info.qos_profile, requested)[0] != QoSCompatibility.ERROR,
-        )
-        for info in publishers
-    ]
+def compare_publishers(publishers, requested):
+    """What each publisher of a topic offers and what of it a subscription with a profile receives.
+
+    publishers: endpoint infos. Returns a list of health.Publisher.
+    """
+    rows = []
+    for info in publishers:
+        offer, refusal = info.qos_profile, why_refused(info.qos_profile, requested)
+        misses_latched = not refusal and offer.durability == TRANSIENT_LOCAL != requested.durability
+        name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+        rows.append(Publisher(name, describe(offer), refusal, misses_latched))
+    return rows
+
+
+def why_refused(offer, requested):
+    """Why a subscription receives nothing from a publisher: offered and requested QoS in words; "" if it does."""
+    if qos_check_compatible(offer, requested)[0] != QoSCompatibility.ERROR:
+        return ""
+    pairs = []
+    if requested.reliability == RELIABLE and offer.reliability == BEST_EFFORT:
+        pairs.append("best_effort, this node requests reliable")
+    if requested.durability == TRANSIENT_LOCAL and offer.durability == VOLATILE:
+        pairs.append("volatile, this node requests transient_local")
+    return "it offers " + ("; it offers ".join(pairs) or f"{describe(offer)}, this node requests {describe(requested)}")

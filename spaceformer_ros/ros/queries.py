@@ -125,9 +125,8 @@ async def get_instances(session, request, response):
             raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
     objects = _select(scene, request, session.settings.config.postprocess.score_threshold)
     transform = await _placement(session, request.target_frame, scene)
-    response.result = messages.to_instance_array(
-        scene, objects, transform, request.target_frame, request.with_embeddings
-    )
+    header = messages.to_header(scene, request.target_frame)
+    response.result = messages.to_instance_array(scene, objects, transform, header, request.with_embeddings)
     missing = sorted(set(request.ids) - {item.id for item in objects})
     if missing or not objects:
         what = f"id {_some(missing)}" if missing else f"label {_some(request.labels) or 'any'}"
@@ -156,7 +155,8 @@ async def get_instance_cloud(session, request, response):
     if item is None:
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
     transform = await _placement(session, request.target_frame, scene)
-    response.cloud = messages.to_object_cloud(scene, item, transform, request.target_frame)
+    header = messages.to_header(scene, request.target_frame)
+    response.cloud = messages.to_object_cloud(scene, item, transform, header)
     response.message = f"{item.label} {item.id}: {response.cloud.width} points"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from . import health
 from .background import Background
+from .clocks import STEADY
 from .diagnostics import Diagnostics
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
@@ -20,6 +21,7 @@ from .storage import Storage
 from .transforms import TransformListener
 
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
+RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 
 
@@ -64,6 +66,8 @@ class Session:
             )
         self.input = CloudInput(node, settings, self.counters, self._on_cloud, streaming)
         self.diagnostics = Diagnostics(node, self._read_status)
+        self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
+        self._is_retrying = False
         self.state.set(NodeState.LOADING, "loading the model")
 
     def start(self):
@@ -89,6 +93,7 @@ class Session:
     def close(self):
         """Release everything. Returns whether all threads ended or are idle."""
         self.state.active = False
+        self._node.destroy_timer(self._retry)
         self.input.destroy()
         if self.scans is not None:
             self.scans.close()
@@ -138,6 +143,18 @@ class Session:
             )
         return replace(decoded, cloud=decoded.cloud.upright(config.input_up))
 
+    def _publish_waiting_scene(self):
+        """Try again to publish a scene whose transform was missing."""
+        if self.state.unpublished and not self._is_retrying:
+            self._is_retrying = True
+            self.background.submit(self._retry_on_pool)
+
+    def _retry_on_pool(self):
+        try:
+            self.perception.publish_waiting_scene()
+        finally:
+            self._is_retrying = False
+
     def _on_map(self):
         """The accumulated map has grown. Runs on the scan thread."""
         self.perception.submit(self.scans.snapshot)
@@ -149,7 +166,7 @@ class Session:
 
     def _read_status(self, now):
         """Level, sentence and rows of the diagnostics."""
-        pipeline, publishers = self.perception.pipeline, self.input.publisher_rows()
+        pipeline, publishers = self.perception.pipeline, self.input.publishers()
         level, text = health.diagnose(
             self.state.name,
             self.state.active,

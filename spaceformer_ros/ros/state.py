@@ -20,6 +20,7 @@ class StateMachine:
         self._lock = threading.Lock()
         self.active = False  # between the lifecycle transitions activate and deactivate
         self.enabled = True  # as set by ~/set_enabled
+        self.unpublished = ""  # why the current scene is not published, a sentence
         self.state = None
         self.text = ""
 
@@ -51,5 +52,7 @@ class StateMachine:
             self.set(NodeState.DISABLED, "disabled by ~/set_enabled")
         elif pipeline.scene is None:
             self.set(NodeState.WAITING_FOR_CLOUD, f"waiting for a cloud on {self._input_topic}")
+        elif self.unpublished:
+            self.set(NodeState.ERROR, self.unpublished)
         else:
             self.set(NodeState.IDLE, text or f"map revision {pipeline.scene.map_revision}")

@@ -2,6 +2,8 @@
 """Look up transforms with tf2, if it is installed, and convert quaternions of messages."""
 
 import numpy as np
+from rclpy.duration import Duration
+from rclpy.time import Time
 
 from .. import SpaceformerError
 from ..geometry.transform import IDENTITY, RigidTransform, yaw_matrix
@@ -43,27 +45,13 @@ def matrix_from_quaternion(x, y, z, w):
     return tf_transformations.quaternion_matrix((x, y, z, w))[:3, :3]
 
 
-class TransformListener:
-    """tf2 buffer and listener of a node; without tf2_ros, only the identity between equal frames."""
+class Transforms:
+    """Transforms between frames, from a tf2 buffer; without one only the identity between equal frames."""
 
-    def __init__(self, node):
-        try:
-            from tf2_ros import Buffer
-            from tf2_ros import TransformListener as Tf2Listener
-        except ImportError as error:
-            self._buffer, self._missing = None, str(error)
-            return
-        self._buffer, self._missing = Buffer(node=node), ""
-        self._listener = Tf2Listener(self._buffer, node)
-        self._node = node
-
-    def close(self):
-        """Remove tf2's subscriptions and its service from the node."""
-        if self._buffer is None:
-            return
-        self._listener.unregister()
-        if hasattr(self._buffer, "srv"):
-            self._node.destroy_service(self._buffer.srv)
+    def __init__(self, buffer, missing=""):
+        """buffer: tf2_ros Buffer, or None; missing: why there is none."""
+        self._buffer = buffer
+        self._missing = missing
 
     def lookup(self, target, source, stamp, timeout):
         """RigidTransform that maps `source` into `target` at a time. May block up to `timeout` seconds.
@@ -71,9 +59,27 @@ class TransformListener:
         stamp: rclpy Time, zero for the latest. Empty frames and equal frames give the identity; TransformError names
         both frames and the reason.
         """
+        return self._lookup(target, source, stamp, timeout)[0]
+
+    def lookup_for_map(self, target, source, stamp, timeout):
+        """(RigidTransform, rclpy Time) for data of a map that was made at `stamp`.
+
+        At that time if TF has it, else the latest transform, with its own time: TF keeps a few seconds only, and a map
+        may be older. A transform that never changes has the stamp of the map.
+        """
+        try:
+            return self.lookup(target, source, stamp, timeout), stamp
+        except TransformError:
+            if stamp.nanoseconds == 0 or self._buffer is None:
+                raise
+        transform, time = self._lookup(target, source, Time(), 0.0)
+        return transform, time if time.nanoseconds else stamp
+
+    def _lookup(self, target, source, stamp, timeout):
+        """As `lookup`, with the Time of the transform."""
         target, source = target.lstrip("/"), source.lstrip("/")  # tf2 refuses a leading slash
         if not target or target == source:
-            return IDENTITY
+            return IDENTITY, stamp
         if not source:
             raise TransformError(
                 f"no transform to {target!r}: the cloud has no frame_id; set it in the node that publishes the cloud"
@@ -83,16 +89,37 @@ class TransformListener:
                 f"no transform from {source!r} to {target!r}: tf2_ros is not installed ({self._missing}); install "
                 "ros-$ROS_DISTRO-tf2-ros-py, or ask for the map's own frame"
             )
-        from rclpy.duration import Duration
-
         try:
-            found = self._buffer.lookup_transform(target, source, stamp, Duration(seconds=timeout)).transform
+            found = self._buffer.lookup_transform(target, source, stamp, Duration(seconds=timeout))
         except Exception as error:  # tf2 raises several types; all mean that there is no transform
             raise TransformError(
                 f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; check that both frames are "
                 "on /tf (`ros2 run tf2_tools view_frames`)"
             ) from error
-        return to_rigid_transform(found, source, target)
+        return to_rigid_transform(found.transform, source, target), Time.from_msg(found.header.stamp)
+
+
+class TransformListener(Transforms):
+    """Transforms that a node receives on /tf and /tf_static, where tf2_ros is installed."""
+
+    def __init__(self, node):
+        try:
+            from tf2_ros import Buffer
+            from tf2_ros import TransformListener as Tf2Listener
+        except ImportError as error:
+            super().__init__(None, str(error))
+            return
+        super().__init__(Buffer(node=node))
+        self._listener = Tf2Listener(self._buffer, node)
+        self._node = node
+
+    def close(self):
+        """Remove tf2's subscriptions and its service from the node."""
+        if not hasattr(self, "_listener"):
+            return
+        self._listener.unregister()
+        if hasattr(self._buffer, "srv"):
+            self._node.destroy_service(self._buffer.srv)
 
 
 def to_rigid_transform(transform, source, target):

@@ -3,10 +3,9 @@ import pytest
 
 from spaceformer_ros.ros import health
 
-PUBLISHERS = [("/rtabmap", "reliable, transient_local", True)]
-
-
-MISMATCH = [("/x", "best_effort, volatile", False)]
+PUBLISHERS = [health.Publisher("/rtabmap", "reliable, transient_local")]
+MISMATCH = [health.Publisher("/x", "best_effort, volatile", "it offers best_effort, this node requests reliable")]
+MISSED = [health.Publisher("/a", "reliable, transient_local", misses_latched=True), health.Publisher("/b", "volatile")]
 
 
 def diagnose(
@@ -35,9 +34,11 @@ def diagnose(
         ({"streaming": True, "last_cloud_time": 5.0}, health.WARN, "no cloud for 15 s from /rtabmap"),
         ({"streaming": True, "last_cloud_time": 5.0, "now": 100.0}, health.ERROR, "no cloud for 95 s from /rtabmap"),
         ({"streaming": True, "last_cloud_time": 5.0, "now": 105.0, "started": 100.0}, health.OK, "working"),
-        ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "QoS of /x does not match"),
-        ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "QoS of /x does not match"),
-        ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "QoS of /x does"),
+        ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "nothing arrives from /x: it offers best_effort,"),
+        ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "this node requests reliable; set input_qos to auto"),
+        ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "from /x: it"),
+        ({"publishers": MISSED}, health.WARN, "the latched cloud of /a is not requested"),
+        ({"publishers": MISSED, "last_cloud_time": 5.0}, health.OK, "working"),
         ({"last_cloud_time": 19.0, "remarks": ("used 1 of every 2",)}, health.WARN, "used 1 of every 2"),
     ],
 )

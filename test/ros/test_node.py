@@ -152,6 +152,25 @@ def test_an_unchanged_cloud_is_not_segmented_again(start, client, instances, box
     assert node.pipeline.segmenter.runs == 1
 
 
+def test_a_roi_takes_effect_on_a_latched_map_at_once(start, client, instances, states, box_cloud):
+    start(min_update_interval=60.0)
+
+    def set_roi(*values):
+        request = [Parameter("roi", value=list(values)).to_parameter_msg()]
+        assert client.call(SetParameters, "set_parameters", parameters=request).results[0].successful
+
+    client.publish(box_cloud(ROOM))  # once
+    wait_until(lambda: instances and len(instances[-1].instances) == 3, "instances")
+    set_roi(-1.0, -1.0, -1.0, 1.0, 1.0, 2.0)
+    wait_until(lambda: instances[-1].map_revision == 2, "the result for the chair alone")
+    assert sum(item.num_points > 0 for item in instances[-1].instances) == 1
+    set_roi(50.0, 50.0, 50.0, 51.0, 51.0, 51.0)
+    wait_until(lambda: states[-1].state == NodeState.ERROR, "a region without points")
+    set_roi(*[0.0] * 6)
+    wait_until(lambda: instances[-1].map_revision == 3, "the result for the whole map")
+    assert all(item.num_points > 0 for item in instances[-1].instances)
+
+
 def test_clouds_of_best_effort_and_volatile_publishers_arrive(start, client, instances, box_cloud):
     start()
     cloud = box_cloud(ROOM, points=60_000)  # 3.8 MB: more than the default shared-memory segment

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames: which transform is used for a map, what cannot be used, and what is said when there is none."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from helpers.fakes import ROOM
+from helpers.ros import wait_until
+from helpers.tf import SECOND, Buffer, stamped
+from rclpy.time import Time
+from visualization_msgs.msg import MarkerArray
+
+from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.ros.transforms import TransformError, Transforms, matrix_from_quaternion
+
+NodeState = interfaces.NodeState
+
+
+def at(seconds):
+    return Time(nanoseconds=seconds * SECOND)
+
+
+def found(transforms, seconds):
+    """x and time in seconds of the transform that a map with this stamp gets."""
+    transform, time = transforms.lookup_for_map("base_link", "map", at(seconds), 0.0)
+    return transform.translation[0], time.nanoseconds // SECOND
+
+
+@pytest.mark.parametrize(
+    ("history", "stamp", "expected"),
+    [
+        ({5: 1.0, 6: 2.0, 7: 3.0}, 6, (2.0, 6)),  # the stamp of the map
+        ({50: 1.0, 60: 2.0}, 6, (2.0, 60)),  # a map that is older than TF's memory: the latest transform
+        ({5: 1.0}, 6, (1.0, 5)),  # TF is late
+        ({5: 1.0}, 0, (1.0, 0)),  # a map without stamp
+        ({0: 4.0}, 6, (4.0, 6)),  # a static transform
+    ],
+)
+def test_a_map_is_placed_at_its_stamp_or_by_the_latest_transform(history, stamp, expected):
+    assert found(Transforms(Buffer("base_link", history)), stamp) == expected
+
+
+def test_a_frame_that_does_not_exist_is_named_with_the_cure():
+    with pytest.raises(TransformError, match=r"from 'map' to 'base_link' within 0 s: .*view_frames"):
+        found(Transforms(Buffer("other", {5: 1.0})), 5)
+    with pytest.raises(TransformError, match="tf2_ros is not installed"):
+        found(Transforms(None, "no module"), 5)
+
+
+@pytest.mark.parametrize(("target", "source"), [("/map", "map"), ("map", "/map"), ("", "map"), ("map", "map")])
+def test_a_leading_slash_makes_no_other_frame(target, source):
+    transform, time = Transforms(None).lookup_for_map(target, source, at(3), 0.0)
+    assert (transform.rotation == np.eye(3)).all()
+    assert time == at(3)
+
+
+def test_a_leading_slash_does_not_reach_tf():
+    buffer = Buffer("base_link", {5: 1.0})
+    Transforms(buffer).lookup("/base_link", "/map", at(5), 0.0)
+    assert buffer.asked == [("base_link", "map", 5 * SECOND)]
+
+
+def test_identity_between_an_unnamed_frame_and_another_is_not_assumed():
+    with pytest.raises(TransformError, match="the cloud has no frame_id"):
+        Transforms(Buffer("base_link", {5: 1.0})).lookup("base_link", "", at(5), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("quaternion", "translation"),
+    [
+        ((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+        ((0.0, 0.0, 0.0, 2.0), (0.0, 0.0, 0.0)),
+        ((0.0, float("nan"), 0.0, 1.0), (0.0, 0.0, 0.0)),
+        ((0.0, 0.0, 0.0, 1.0), (float("nan"), 0.0, 0.0)),
+        ((0.0, 0.0, 0.0, 1.0), (0.0, float("inf"), 0.0)),
+    ],
+)
+def test_a_transform_that_is_none_is_refused_with_its_numbers(quaternion, translation):
+    buffer = SimpleNamespace(lookup_transform=lambda *_: stamped(quaternion, translation))
+    with pytest.raises(TransformError, match=r"from 'map' to 'odom' is invalid: quaternion .*check the node"):
+        Transforms(buffer).lookup("odom", "map", at(5), 0.0)
+
+
+def test_a_quaternion_with_a_rounding_error_is_used():
+    half = np.sqrt(0.5) * 1.001
+    buffer = SimpleNamespace(lookup_transform=lambda *_: stamped((0.0, 0.0, half, half), (1.0, 2.0, 3.0)))
+    transform = Transforms(buffer).lookup("odom", "map", at(5), 0.0)
+    np.testing.assert_allclose(transform.apply((1.0, 0.0, 0.0)), (1.0, 3.0, 3.0), atol=1e-9)
+    np.testing.assert_allclose(matrix_from_quaternion(0, 0, half, half), transform.rotation)
+
+
+# --- the node ---------------------------------------------------------------------------------------------------------
+
+
+def test_everything_made_of_one_map_has_the_same_moving_frame(start, client, instances, box_cloud):
+    markers = client.listen("/spaceformer/markers", MarkerArray)
+    node = start(target_frame="base_link", tf_timeout=0.0)
+    buffer = node.session.transforms._buffer = Buffer("base_link", {1: 10.0})
+    client.publish(box_cloud(ROOM))  # stamp 1 s
+    first = wait_until(lambda: instances and instances[-1], "instances")
+    buffer.history = {100: 20.0}  # the robot has moved on, and TF has forgotten second 1
+    assert client.call(interfaces.SetVocabulary, "set_vocabulary", labels=["couch"]).code == 0
+    second = wait_until(lambda: instances[-1].vocabulary_revision > 1 and instances[-1], "new labels")
+    relevancy = client.call(interfaces.ShowRelevancy, "show_relevancy", query="couch")
+    for header in (first.header, second.header, relevancy.header, markers[-1].markers[0].header):
+        assert (header.frame_id, header.stamp.sec) == ("base_link", 1)
+    assert {item.id for item in second.instances} <= {item.id for item in first.instances}
+    places = {item.id: item.pose.position.x for item in first.instances}
+    assert all(places[item.id] == item.pose.position.x for item in second.instances)
+    client.publish(box_cloud(ROOM, stamp_ns=2 * SECOND))  # TF no longer has second 2
+    third = wait_until(lambda: instances[-1].map_revision == 2 and instances[-1], "the next map")
+    assert third.header.stamp.sec == 100
+    assert third.instances[0].pose.position.x - first.instances[0].pose.position.x == pytest.approx(10.0, abs=0.1)
+
+
+def test_results_wait_for_a_target_frame_that_does_not_exist_yet(start, client, instances, states, box_cloud):
+    found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
+    node = start(target_frame="base_link", tf_timeout=0.0)
+    buffer = node.session.transforms._buffer = Buffer("base_link", {})
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the state")
+    text = states[-1].text
+    assert text.startswith("results wait for target_frame 'base_link': no transform from 'map' to 'base_link'")
+    assert "leave target_frame empty" in text
+    wait_until(lambda: found and found[-1].status[0].message == text, "the diagnostics")
+    assert not any(array.instances for array in instances)
+    buffer.history = {0: 1.0}
+    wait_until(lambda: instances and instances[-1].header.frame_id == "base_link", "the result")
+    wait_until(lambda: states[-1].state == NodeState.IDLE, "the state")
+    assert node.session.counters.last_error == ""
