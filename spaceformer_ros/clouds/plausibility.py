@@ -14,7 +14,7 @@ MAX_SAMPLE = 100_000  # points that are measured
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
-MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units
+MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
 SLABS = 25  # horizontal slabs of a map in which the occupied area is measured
 ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 CELL = 0.1  # metres; cells of the area
@@ -64,7 +64,7 @@ def _color_remarks(rgb):
 
 def _scale_remarks(xyz):
     """List of remarks on the size of a map."""
-    low, high = np.percentile(xyz, (1, 99), axis=0)
+    low, high = np.percentile(xyz, (0.3, 99.7), axis=0)
     size = high - low
     if size[2] > MAX_HEIGHT and size.min() > MAX_HEIGHT / 4:
         scale = 0.001 if size[2] > 500 else 0.01
