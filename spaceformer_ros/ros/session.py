@@ -147,7 +147,7 @@ class Session:
         """Try again to publish a scene whose transform was missing."""
         if self.state.unpublished and not self._is_retrying:
             self._is_retrying = True
-            self.background.submit(self._retry_on_pool)
+            self.background.submit(self._retry_on_pool, lane="transforms")
 
     def _retry_on_pool(self):
         try:
