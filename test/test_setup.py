@@ -335,7 +335,7 @@ def test_missing_requirements_are_reported_in_one_sentence(machine, python, ros,
 def test_python_without_ros_wheels_has_the_library_and_the_command(monkeypatch, capsys):
     monkeypatch.setattr(setup_env, "PYTHON", "3.14")
     setup_env.check_machine(ros=False)
-    assert capsys.readouterr().out == "setup: no ROS wheels for Python 3.14: the library and the command alone\n"
+    assert capsys.readouterr().out == "setup: no ROS wheels for Python 3.14: only the library and the command\n"
 
 
 def test_an_interrupted_step_runs_again_and_a_finished_one_does_not(tmp_path):

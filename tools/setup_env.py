@@ -63,7 +63,7 @@ def main():
     try:
         set_up(options.tests)
     except KeyboardInterrupt:
-        stop("interrupted; the next run goes on from here", 130)
+        stop("interrupted; the next run continues from here", 130)
 
 
 def set_up(tests):
@@ -100,7 +100,7 @@ def check_machine(ros):
                 f"ROS wheels exist for Python {ROS_PYTHONS[0]} to {ROS_PYTHONS[-1]}, not for {PYTHON}: "
                 "make PYTHON=python3.12 ..., or take ROS from apt as in 'On a robot'"
             )
-        print(f"setup: no ROS wheels for Python {PYTHON}: the library and the command alone", flush=True)
+        print(f"setup: no ROS wheels for Python {PYTHON}: only the library and the command", flush=True)
     if os.pathsep in str(ROOT):
         stop(f"a colon in the path {ROOT} cannot be written in PATH: move this folder")
     if not os.access(ROOT, os.W_OK):
@@ -310,7 +310,7 @@ def show(*command, locks, env):
             come = re.match(r"\s*Downloaded (\S+)", line)
             fetched += size.get(come[1], 0) if come else 0
             if come and size.get(come[1], 0) > 1e7:
-                print(f"setup: {come[1]} is here, {fetched / 1e6:.0f} of {total / 1e6:.0f} MB", flush=True)
+                print(f"setup: {come[1]} downloaded, {fetched / 1e6:.0f} of {total / 1e6:.0f} MB", flush=True)
         code = process.wait()
     if code:
         fail(command[:3], code, output)

@@ -148,7 +148,10 @@ def _filters(scene, query, vectors):
     if query.region:
         centre, radius = query.region
         rows.append(
-            (lambda match: np.linalg.norm(match.object.box.center - centre) <= radius, f"lies within {radius:g} m")
+            (
+                lambda match: np.linalg.norm(match.object.box.center - centre) <= radius,
+                f"is within {radius:g} m of the given position",
+            )
         )
     if query.near_text:
         anchors = [m.object for m in rank(scene, query.near_text, vectors) if m.score >= query.min_score]
@@ -171,4 +174,4 @@ def _with_distance(match, position):
 
 def _explain(text, matches, words):
     best = ", ".join(f"{_named(m.object)} ({m.score:.2f})" for m in matches[:3])
-    return f"no object that fits {text!r} {words}; nearest to it: {best}"
+    return f"no object that matches {text!r} {words}; best candidates: {best}"

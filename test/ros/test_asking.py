@@ -66,13 +66,13 @@ def test_several_texts_are_answered_one_by_one(start, client, instances, box_clo
     assert reply.code == ResultCode.OK
     assert [(match.query, match.instance.label) for match in reply.matches] == [("couch", "sofa"), ("table", "table")]
     assert re.match(r"2 found; first for 'couch': sofa \d+; first for 'table': table \d+; no object", reply.message)
-    assert "no object that fits 'fire extinguisher' scores 0.50 or more; nearest to it: " in reply.message
+    assert "no object that matches 'fire extinguisher' scores 0.50 or more; best candidates: " in reply.message
     alone = client.call(FindObjects, "find_objects", queries=["table"])
     assert alone.matches[0].instance.id == reply.matches[1].instance.id
     assert alone.message == f"1 found; first: table {alone.matches[0].instance.id}"
     nothing = client.call(FindObjects, "find_objects", queries=["fire extinguisher", "lamp"], min_score=0.5)
     assert (nothing.code, nothing.matches) == (ResultCode.NOT_FOUND, [])
-    assert all(f"no object that fits {text!r}" in nothing.message for text in ("fire extinguisher", "lamp"))
+    assert all(f"no object that matches {text!r}" in nothing.message for text in ("fire extinguisher", "lamp"))
 
 
 @pytest.mark.parametrize(

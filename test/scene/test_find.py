@@ -49,6 +49,6 @@ def test_a_summary_names_the_best_of_each_text_and_what_is_missing(pipeline):
     assert ask("couch") == f"1 found; first: sofa {ids['sofa']}"
     parts = ask("couch", "lamp", "table").split("; ")
     assert parts[:2] == ["2 found", f"first for 'couch': sofa {ids['sofa']}"]
-    assert parts[2].startswith("no object that fits 'lamp' scores 0.50 or more")
+    assert parts[2].startswith("no object that matches 'lamp' scores 0.50 or more")
     assert parts[-1] == f"first for 'table': table {ids['table']}"
-    assert ask("lamp", "fire extinguisher").count("no object that fits") == 2
+    assert ask("lamp", "fire extinguisher").count("no object that matches") == 2

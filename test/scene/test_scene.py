@@ -235,7 +235,7 @@ def test_queries_inside_and_outside_the_vocabulary(pipeline, box_cloud):
         assert [match.object.label for match in answer.matches] == ["sofa"]
     answer = find(pipeline, "fire extinguisher")
     assert answer.matches == []
-    assert "no object that fits 'fire extinguisher' scores 0.10 or more; nearest to it:" in answer.reason
+    assert "no object that matches 'fire extinguisher' scores 0.10 or more; best candidates:" in answer.reason
 
 
 def test_background_is_found_only_by_its_name(pipeline, box_cloud):
@@ -253,7 +253,7 @@ def test_queries_by_place(pipeline, box_cloud):
     assert np.isnan(find(pipeline, "sofa").matches[0].distance)
     region = find(pipeline, "sofa", region=(np.array([0.0, 0.0, 0.5]), 1.0), **everything).matches
     assert [match.object.label for match in region] == ["chair"]
-    assert find(pipeline, "sofa", region=(np.array([9.0, 9.0, 9.0]), 1.0)).reason.startswith("no object that fits")
+    assert find(pipeline, "sofa", region=(np.array([9.0, 9.0, 9.0]), 1.0)).reason.startswith("no object that matches")
 
 
 def test_queries_by_neighbour(pipeline, box_cloud):
