@@ -232,8 +232,8 @@ class StorageConfig:
 
     data_dir: str = fixed(
         "",
-        "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros, and in it a folder of their own for nodes in a "
-        "namespace or with another name than spaceformer",
+        "folder of saved scenes; empty: $XDG_DATA_HOME/spaceformer_ros, with a subfolder for each node in a namespace "
+        "or with another name than spaceformer",
     )
     scene_file: str = fixed(
         "scene.safetensors",
@@ -255,8 +255,8 @@ class OutputConfig:
 
     target_frame: str = setting(
         "",
-        "frame of all published results, through TF, at the stamp of the cloud or, if TF no longer has that time, now; "
-        "empty: the frame of the cloud",
+        "frame of all published results, through TF, at the stamp of the cloud or, if TF no longer has "
+        "that time, with the latest transform; empty: the frame of the cloud",
     )
     tf_timeout: float = setting(0.2, "maximum time to wait for a transform", unit="s", low=0.0, high=5.0)
     rgb_mode: str = setting(

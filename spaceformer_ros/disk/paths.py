@@ -32,7 +32,7 @@ def data_folder(config):
 
 
 def default_data_folder():
-    """The folder of saved scenes where the setting data_dir is empty."""
+    """The folder of saved scenes if the setting data_dir is empty."""
     return pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "spaceformer_ros"
 
 

@@ -33,7 +33,7 @@ def read_yaml(path, max_bytes=MAX_BYTES):
 
 
 def parse_yaml(text, name):
-    """The content of a yaml text; `name` says in errors where it is from. Raises SpaceformerError.
+    """The content of a yaml text. `name`: its source, for error messages. Raises SpaceformerError.
 
     Aliases are refused, because a few hundred bytes of them can expand to gigabytes.
     """

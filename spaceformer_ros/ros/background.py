@@ -19,7 +19,7 @@ LANES = {
     "queries": 4,  # answers from the scene
     "transforms": 4,  # waiting for TF
     "texts": 1,  # embedding many texts, in batches
-    "settings": 3,  # another vocabulary, other parameters; two may wait for the text model or a file
+    "settings": 3,  # changes of vocabulary and parameters; two may wait for the text model or a file
     "files": 2,  # saving and loading
 }
 

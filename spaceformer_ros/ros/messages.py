@@ -51,7 +51,7 @@ def to_time(stamp_ns):
 
 
 def to_header(scene, frame_id=""):
-    """Header of what is made from a scene: the cloud's stamp, and its frame unless another is given."""
+    """Header of messages made from a scene: the cloud's stamp, and its frame unless another is given."""
     return Header(stamp=to_time(scene.cloud.stamp_ns), frame_id=frame_id or scene.frame_id)
 
 

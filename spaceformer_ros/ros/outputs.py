@@ -72,7 +72,7 @@ class Outputs:
         self._markers.publish(messages.delete_all_markers())
 
     def _latched(self, kind, name):
-        latched = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)  # one of its own: rclpy writes overrides into it
+        latched = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)  # a new object: rclpy writes overrides into it
         return self._node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=qos.overridable())
 
     def _debug(self, name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameter files of the command line that hold nothing for this node: ROS passes over them silently."""
+"""Detect parameter files of the command line without parameters for this node, which ROS ignores silently."""
 
 import difflib
 import re
@@ -9,11 +9,11 @@ from ..disk.text_files import read_yaml
 from .text import printable
 
 PARAMETERS = "ros__parameters"
-MAX_NAMED = 5  # node names that a sentence lists
+MAX_NAMED = 5  # node names listed in a message
 
 
 def unused_files(arguments, node_name):
-    """A sentence for each parameter file of the command line whose node names do not fit this node.
+    """A message for each parameter file of the command line whose node names do not match this node.
 
     arguments: of the command line, str; node_name: with its namespace, such as "/robot1/spaceformer".
     """
@@ -30,7 +30,7 @@ def unused_files(arguments, node_name):
             sentences.append(
                 printable(
                     f"parameter file {path} has parameters for {listed}, none for this node, {node_name}{hint} "
-                    "They are ignored; /** fits every node"
+                    "They are ignored; /** matches every node"
                 )
             )
     return sentences
@@ -58,6 +58,6 @@ def node_names(content, prefix=""):
 
 
 def fits(pattern, node_name):
-    """Whether a name in a parameter file stands for a node: * is one part of a name, ** any number of parts."""
+    """Whether a name in a parameter file matches a node: * is one part of a name, ** any number of parts."""
     parts = [{"*": "/[^/]+", "**": "(/[^/]+)*"}.get(part, re.escape(f"/{part}")) for part in pattern.split("/")[1:]]
     return re.fullmatch("".join(parts), node_name) is not None

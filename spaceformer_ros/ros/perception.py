@@ -50,7 +50,7 @@ class Perception:
         self._on_loaded = on_loaded
         self._change = ChangeDetector()
         self._decode_latest = None  # as Job.decode, of the newest cloud
-        self._cleared = False  # the scene, since the newest cloud
+        self._cleared = False  # whether the scene was cleared since the newest cloud
         self.pipeline = None  # until it is loaded
         self.device_thread = DeviceThread(self._load, self._process, self.report_error, self._min_interval)
 
@@ -67,7 +67,7 @@ class Perception:
         return self.device_thread.submit(self._job(self._decode_latest), urgent=True)
 
     def segment_again(self):
-        """Segment the newest cloud with changed settings, at once, unless it was cleared or clouds are disabled."""
+        """Segment the newest cloud immediately with changed settings, unless it was cleared or clouds are disabled."""
         self._change = ChangeDetector()
         if not self._cleared and self._state.enabled:
             self.segment_latest()

@@ -27,7 +27,7 @@ LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last messag
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
 STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
-SERVICE = profile(RELIABLE, VOLATILE, depth=200)  # requests that may wait; ROS's own 10 lose those of a burst
+SERVICE = profile(RELIABLE, VOLATILE, depth=200)  # queued requests; with the default of 10, bursts lose requests
 
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),
@@ -65,7 +65,7 @@ def describe(qos):
 
 
 def compare_publishers(publishers, requested):
-    """What each publisher of a topic offers and what of it a subscription with a profile receives.
+    """QoS offered by each publisher of a topic, and whether a subscription with a profile receives its messages.
 
     publishers: endpoint infos. Returns a list of health.Publisher.
     """

@@ -187,7 +187,7 @@ async def _placement(session, target, scene):
 async def _lookup(session, target, source):
     """The latest transform from `source` into `target`.
 
-    One that is known is returned at once: requests with frames that do not exist keep only their own kind waiting.
+    A known transform is returned immediately: requests with unknown frames delay only other requests of this kind.
     """
     with contextlib.suppress(TransformError):
         return session.transforms.lookup(target, source, Time(), 0.0)

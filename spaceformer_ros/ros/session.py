@@ -42,7 +42,7 @@ class Session:
         self.settings = settings
         self.live_parameters = live_parameters
         self._active_since = 0.0
-        self._alone_at = time.monotonic()  # when no other node was known that has this one's name
+        self._alone_at = time.monotonic()  # last time without another node of the same name
         self.has_pending_parameters = False  # an application of LiveParameters is queued
         self.counters = health.Counters()
         self.transforms = TransformListener(node)
@@ -182,7 +182,7 @@ class Session:
         return level, text, health.rows(self.state.name, facts, self.counters, publishers, now)
 
     def _namesakes(self, now):
-        """A sentence if another node has had this one's name for NAMESAKE_SECONDS, or ""."""
+        """A message if another node has had the same name for NAMESAKE_SECONDS, otherwise ""."""
         name = self._node.get_fully_qualified_name()
         found = sum(f"{ns.rstrip('/')}/{own}" == name for own, ns in self._node.get_node_names_and_namespaces())
         if found < 2:

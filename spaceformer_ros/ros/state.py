@@ -20,7 +20,7 @@ class StateMachine:
         self._lock = threading.Lock()
         self.active = False  # between the lifecycle transitions activate and deactivate
         self.enabled = True  # as set by ~/set_enabled
-        self.unpublished = ""  # why the current scene is not published, a sentence
+        self.unpublished = ""  # the reason why the current scene is not published
         self.state = None
         self.text = ""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that may hang, such as reads from a network disk, waited for a limited time only."""
+"""Limit the waiting time for calls that may hang, such as reads from a network disk."""
 
 import threading
 
@@ -7,14 +7,14 @@ from .. import SpaceformerError
 
 
 class TimeLimit:
-    """Runs functions on a thread of its own and waits at most `seconds` for each.
+    """Runs functions on a separate thread and waits at most `seconds` for each.
 
-    One that does not return in time stays on its thread, and further calls are refused until it has returned: a disk
-    that hangs costs one thread.
+    A function that does not return in time continues on its thread, and further calls are refused until it returns, so
+    that a hanging disk blocks at most one thread.
     """
 
     def __init__(self, seconds, what):
-        """what: names the work in the error, such as "vocabulary_file"."""
+        """what: name of the work for the error message, such as "vocabulary_file"."""
         self._seconds = seconds
         self._what = what
         self._thread = None

@@ -100,7 +100,7 @@ class Transforms:
 
 
 class TransformListener(Transforms):
-    """Transforms that a node receives on /tf and /tf_static, where tf2_ros is installed."""
+    """Transforms that a node receives on /tf and /tf_static, if tf2_ros is installed."""
 
     def __init__(self, node):
         try:

@@ -35,7 +35,7 @@ class VisionOutputs:
 
     def publish(self, array, names):
         """Publish an InstanceArray and all labels of its vocabulary as vision_msgs. names: tuple of str."""
-        ids = {name: i for i, name in enumerate(names, start=1)}  # 0 and 65535 have meanings of their own
+        ids = {name: i for i, name in enumerate(names, start=1)}  # 0 and 65535 are reserved
         classes = [VisionClass(class_id=i, class_name=name) for name, i in ids.items()]
         self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
         detections = [to_detection(array.header, instance, ids) for instance in array.instances]

@@ -31,7 +31,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 SIGLIP_MAX_LENGTH = 64  # tokens; SigLIP was trained with every text padded to it
 DEFAULT_TEMPLATES = ("{}",)
 BATCH = 16  # texts encoded before another thread gets its turn
-PAUSE = 0.0005  # seconds between two batches: a lock that is taken again at once is never given to a waiting thread
+PAUSE = 0.0005  # seconds between two batches: a lock that is taken again immediately is not released to waiting threads
 MAX_IN_MEMORY = 20_000  # texts whose vectors are kept in memory
 
 
