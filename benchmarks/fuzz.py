@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How do the readers handle damaged and hostile PointCloud2 messages and files?
+"""How do readers and services handle damaged and hostile messages, files and requests?
 
 Usage: tools/env.sh python -m benchmarks.fuzz -n 20000
 
@@ -8,6 +8,10 @@ Every input must give a valid result or a SpaceformerError, within limits of tim
 slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure; every seed is one input. Then every
 reader of the package gets mutated files, and files such as pipes, devices, bombs and yaml with aliases. Exit code 1 if
 one of these hangs, raises another exception or exceeds a limit.
+
+Last, every service of a node in a process of its own gets hostile requests over DDS (`--requests` for each). Each must
+be answered within 35 s, as texts are embedded for 30 s at most, in printable words and a reply of bounded size;
+afterwards the node must answer ordinary requests. `--only PART` runs one of the parts.
 """
 
 import argparse
@@ -27,8 +31,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-n", type=int, default=20_000, help="mutated messages (default %(default)s)")
     parser.add_argument("--files", type=int, default=2000, help="mutated files per format (default %(default)s)")
+    parser.add_argument("--requests", type=int, default=300, help="requests per service (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="first seed (default %(default)s)")
+    parser.add_argument("--only", choices=PARTS, help="run this part only")
     options = parser.parse_args()
+    failures = sum(part(options) for name, part in PARTS.items() if options.only in (None, name))
+    print(f"\n{failures} failures")
+    sys.exit(1 if failures else 0)
+
+
+def try_clouds(options):
+    """Decode mutated messages and read mutated cloud files. Stops at the first failure; returns 0."""
     tracemalloc.start()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seeds = range(options.seed, options.seed + options.n)
@@ -40,7 +53,20 @@ def main():
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"\npeak memory of the process: {before / 1024:.0f} MiB before, {after / 1024:.0f} MiB after")
     tracemalloc.stop()
-    sys.exit(1 if try_readers(options) else 0)
+    return 0
+
+
+def try_services(options):
+    """Send hostile requests to a live node. Prints what happened; returns the number of failures."""
+    from benchmarks.service_requests import fuzz_services  # needs ROS, the other parts do not
+
+    outcomes, grown, failures = fuzz_services(range(options.seed, options.seed + options.requests))
+    for name, rows in outcomes.items():
+        report(name, rows, "largest reply")
+    print(f"\nthe node grew by {grown:.0f} MiB")
+    for failure in failures:
+        print(f"WRONG: {failure}")
+    return len(failures)
 
 
 def try_readers(options):
@@ -64,12 +90,11 @@ def try_readers(options):
                 text, seconds, grown = try_in_process(reader.read, hostile_path)
                 print(f"  {name}, {title}: {text[:100]!r} in {seconds:.2f} s, {grown >> 20} MiB")
                 failures += text.startswith("WRONG")
-    print(f"\n{failures} failures")
     return failures
 
 
-def report(title, rows):
-    """rows: (seed, Outcome)."""
+def report(title, rows, peak="most memory"):
+    """rows: (seed, Outcome); peak: what Outcome.peak is."""
     start, counts, slowest, largest = time.perf_counter(), collections.Counter(), (0.0, None), (0, None)
     for seed, outcome in rows:
         counts[outcome.text] += 1
@@ -79,10 +104,12 @@ def report(title, rows):
     for text, count in counts.most_common():
         print(f"{count:8d}  {text}")
     print(
-        f"  slowest {1000 * slowest[0]:.1f} ms (seed {slowest[1]}); most memory {largest[0] / 1024:.0f} KiB "
+        f"  slowest {1000 * slowest[0]:.1f} ms (seed {slowest[1]}); {peak} {largest[0] / 1024:.0f} KiB "
         f"(seed {largest[1]})"
     )
 
+
+PARTS = {"clouds": try_clouds, "readers": try_readers, "services": try_services}
 
 if __name__ == "__main__":
     main()

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the files that are generated from the code.
 
-config/params.yaml and its JSON schema, docs/parameters.md, and the tables of docs/scene_format.md.
+config/params.yaml and its JSON schema, docs/parameters.md, the tables of docs/scene_format.md, and the limits in
+docs/security.md.
 
 Usage: tools/env.sh python tools/update_docs.py. A test fails if they are outdated.
 """
@@ -16,8 +17,20 @@ from itertools import groupby
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from spaceformer_ros.clouds.formats import npz  # noqa: E402
+from spaceformer_ros.clouds.pointcloud2 import MAX_FIELDS  # noqa: E402
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
-from spaceformer_ros.scene.format import ARRAYS, HEADER  # noqa: E402
+from spaceformer_ros.disk import text_files  # noqa: E402
+from spaceformer_ros.evaluation import scannet  # noqa: E402
+from spaceformer_ros.ros import limits as request_limits  # noqa: E402
+from spaceformer_ros.ros import text as text_limits  # noqa: E402
+from spaceformer_ros.scene import tensor_file  # noqa: E402
+from spaceformer_ros.scene.columns import MAX_METRES  # noqa: E402
+from spaceformer_ros.scene.data_dir import MAX_PATH  # noqa: E402
+from spaceformer_ros.scene.find import MAX_TEXTS  # noqa: E402
+from spaceformer_ros.scene.format import ARRAYS, HEADER, MAX_COUNT_READ, MAX_SIZE, MAX_TEXT  # noqa: E402
+from spaceformer_ros.setting import MAX_MARKER_TEXT  # noqa: E402
+from spaceformer_ros.words import vocabulary  # noqa: E402
 
 PAGE_HEAD = """# Parameters
 
@@ -128,22 +141,68 @@ def scene_format(text):
     fields = [
         f"| `{name}` | {field.kind.__name__} | {field.text} |".replace("`|`", "`\\|`") for name, field in HEADER.items()
     ]
-    for heading, rows in (("| Array | Type | Shape | Content |", arrays), ("| Field | Type | Content |", fields)):
-        table = re.compile(re.escape(heading) + r"\n\|[-|]+\n(\|.*\n)+")
+    return with_tables(text, {"| Array | Type | Shape | Content |": arrays, "| Field | Type | Content |": fields})
+
+
+def with_tables(text, tables):
+    """A document with other rows in some of its tables: dict heading line -> lines."""
+    for heading, rows in tables.items():
+        table = re.compile(re.escape(heading) + r"\n\|[-|]+\n(\|.*\n)*")
         columns = "|---" * (heading.count("|") - 1) + "|"
         lines = "\n".join([heading, columns, *rows, ""])
         text = table.sub(lambda _, lines=lines: lines, text)
     return text
 
 
+def security(text):
+    """docs/security.md with its tables of limits as they should be."""
+    rate = Config().node.max_queries_per_second
+    requests = {
+        "requests per second, all services together": f"`max_queries_per_second` ({rate:g}); more are answered with "
+        "`RATE_LIMITED`, or `success` false",
+        "requests that wait, per service": f"{request_limits.MAX_PENDING}",
+        "characters of a label or query": f"{vocabulary.MAX_TEXT_LENGTH}, no control characters",
+        "labels of a vocabulary; labels and synonyms": f"{vocabulary.MAX_LABELS:,}; {vocabulary.MAX_PHRASES:,}",
+        "texts of one `~/find_objects`; of one `~/embed_text`": f"{MAX_TEXTS}; {request_limits.MAX_EMBED_TEXTS:,}",
+        "seconds of embedding for one request": f"{request_limits.EMBED_SECONDS:g}, then `TIMEOUT`; what is done stays "
+        "cached",
+        "ids, and labels, of one `~/get_instances`": f"{request_limits.MAX_SELECTED:,}",
+        "characters of a path": f"{MAX_PATH}, no control characters",
+        "characters of a reply's message; of a state or diagnostics value": f"{request_limits.MAX_MESSAGE_LENGTH:,}; "
+        f"{text_limits.MAX_LENGTH}, control characters escaped",
+        "characters of `marker_text`": f"{MAX_MARKER_TEXT}",
+        "fields of a cloud": f"{MAX_FIELDS:,}",
+        "points, voxels": "`max_points`, `max_voxels`, `accumulate_max_voxels`",
+    }
+    files = {
+        "vocabulary, classes, JSON": f"{size(text_files.MAX_BYTES)}, {text_files.MAX_DEPTH} nested levels, no yaml "
+        "aliases",
+        "`vocabulary_file` as a parameter": f"{request_limits.FILE_SECONDS:g} s",
+        "prompt templates": f"{vocabulary.MAX_TEMPLATES} of {vocabulary.MAX_TEMPLATE_LENGTH:,} characters",
+        "ScanNet's text format": size(scannet.MAX_BYTES),
+        "arrays of NPZ": f"refused above {size(npz.MAX_EXPANDED)} if they expand more than {npz.MAX_RATIO} times",
+        "scene": f"{size(tensor_file.MAX_BYTES)}, header {size(tensor_file.MAX_HEADER)}; texts {MAX_TEXT:,} "
+        f"characters; ids, revisions and counts {MAX_COUNT_READ:,}; positions {MAX_METRES:g} m, sides of boxes "
+        f"{MAX_SIZE:g} m",
+    }
+    rows = [[f"| {what} | {limit} |" for what, limit in table.items()] for table in (requests, files)]
+    return with_tables(text, {"| Request | Limit |": rows[0], "| File | Limit |": rows[1]})
+
+
+def size(num_bytes):
+    """Bytes in the largest unit, e.g. "4 MiB"."""
+    return f"{num_bytes >> 30} GiB" if num_bytes >= 1 << 30 else f"{num_bytes >> 20} MiB"
+
+
 def outputs():
     """Dict path -> text of everything that this script writes."""
-    format_path = ROOT / "docs" / "scene_format.md"
+    format_path, security_path = ROOT / "docs" / "scene_format.md", ROOT / "docs" / "security.md"
     return {
         ROOT / "config" / "params.yaml": params_yaml(),
         ROOT / "config" / "params.schema.json": params_schema(),
         ROOT / "docs" / "parameters.md": parameters_page(),
         format_path: scene_format(format_path.read_text()),
+        security_path: security(security_path.read_text()),
     }
 
 

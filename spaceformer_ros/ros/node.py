@@ -99,11 +99,14 @@ class SpaceformerNode(LifecycleNode):
 
 
 def main(arguments=None):
-    """Run the node until SIGINT or SIGTERM; exit code 0."""
+    """Run the node until SIGINT or SIGTERM; exit code 0, or 1 if the command line cannot be used."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     signal.signal(signal.SIGINT, lambda *_: None)  # rclpy shuts ROS down; a KeyboardInterrupt could come anywhere
-    rclpy.init(args=arguments)
     node, executor, ended = None, None, True
+    try:
+        rclpy.init(args=arguments)
+    except Exception as error:  # arguments or a parameter file that ROS refuses
+        sys.exit(f"spaceformer_node: {describe_error(error)}")
     try:
         node, executor = SpaceformerNode(), SingleThreadedExecutor()
         executor.add_node(node)
@@ -114,7 +117,9 @@ def main(arguments=None):
         spin(executor, node.get_logger())
     except ExternalShutdownException:
         pass
-    except Exception:
+    except Exception as error:
+        if node is None and rclpy.ok():  # a parameter of ROS itself, such as use_sim_time
+            sys.exit(f"spaceformer_node: {describe_error(error)}")
         if rclpy.ok():  # otherwise a signal has shut ROS down during a call
             raise
     finally:

@@ -19,11 +19,11 @@ from ..disk.paths import default_data_folder
 from ..words.vocabulary_file import vocabulary_of
 from .clocks import STEADY
 from .compat import parameter_overrides
+from .limits import FILE_SECONDS
 from .text import describe_error, printable
 from .time_limit import TimeLimit
 
 DEFAULT_NAME = "spaceformer"  # of the node, without a namespace
-FILE_TIMEOUT = 1.0  # seconds; parameters are validated on the executor
 
 
 def declare(node):
@@ -124,7 +124,7 @@ class LiveParameters:
         self._applying = threading.Lock()
         self._applied = Config()  # the settings that pipeline and published scene are based on
         self._reporting = False
-        self._file_limit = TimeLimit(FILE_TIMEOUT, "vocabulary_file")
+        self._file_limit = TimeLimit(FILE_SECONDS, "vocabulary_file")
         node.add_on_set_parameters_callback(self._on_set)
 
     def read_all(self):

@@ -13,6 +13,7 @@ from rclpy.qos import (
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from .health import Publisher
+from .limits import MAX_PENDING
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
@@ -27,7 +28,7 @@ LATCHED = profile(RELIABLE, TRANSIENT_LOCAL)  # late joiners get the last messag
 EVENTS = profile(RELIABLE, VOLATILE, depth=10)
 STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
-SERVICE = profile(RELIABLE, VOLATILE, depth=200)  # queued requests; with the default of 10, bursts lose requests
+SERVICE = profile(RELIABLE, VOLATILE, depth=MAX_PENDING)
 
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),

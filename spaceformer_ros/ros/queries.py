@@ -16,12 +16,11 @@ from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
 from .embedding import embed_in_batches
+from .limits import MAX_EMBED_TEXTS, MAX_SELECTED
 from .refusal import Refusal
 from .transforms import TransformError
 
 DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
-MAX_EMBED_TEXTS = 1000  # of one EmbedText request
-MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
 MAX_NAMED = 20  # ids or labels listed in a message
 
 

@@ -9,13 +9,13 @@ from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError, StorageError
 from . import commands, interfaces, qos, queries
+from .limits import MAX_MESSAGE_LENGTH
 from .rate_limit import RateLimit
 from .refusal import Refusal
 from .text import describe_error, printable
 from .transforms import TransformError
 
 ResultCode = interfaces.ResultCode
-MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 texts names candidates for each
 # Service name -> (type, handler). A handler is `async handler(session, request, response)` and fills the response.
 WITH_CODE = {
     "find_objects": (interfaces.FindObjects, queries.find_objects),

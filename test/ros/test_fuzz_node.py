@@ -12,6 +12,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+from benchmarks import service_requests
 from benchmarks.mutations import flipped, mutated_message
 from spaceformer_ros.config import ModelConfig
 from spaceformer_ros.ros import interfaces, qos
@@ -62,6 +63,18 @@ def damaged_messages():
             cut = len(content) if rng.random() < 0.7 else int(rng.integers(5, len(content)))
             message, label = flipped(content[:160], rng) + content[160:cut], label + " with damaged bytes"
         yield label, message
+
+
+def test_hostile_requests_to_every_service_are_answered(start, client, instances, box_cloud, tmp_path):
+    node = start(data_dir=str(tmp_path), max_queries_per_second=0.0, tf_timeout=0.0)
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    for name, (kind, draw) in service_requests.requests().items():
+        for seed in range(4):
+            reply = client.call(kind, name, **draw(np.random.default_rng(seed)))
+            assert service_requests.problem_of(reply, len(serialize_message(reply))) == "", f"{name} seed {seed}"
+    assert node.session.state.active
+    assert client.call(interfaces.FindObjects, "find_objects", query="sofa").code == interfaces.ResultCode.NO_MAP_YET
 
 
 def handled(node):

@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from spaceformer_ros.clouds.pointcloud2 import cloud_columns
 from spaceformer_ros.ros import embedding, interfaces, messages, parameters, qos
 from spaceformer_ros.ros.background import LANES
-from spaceformer_ros.ros.queries import MAX_SELECTED
+from spaceformer_ros.ros.limits import MAX_SELECTED
 from spaceformer_ros.ros.time_limit import TimeLimit
 
 EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
@@ -174,7 +174,7 @@ def test_frames_that_do_not_exist_do_not_keep_a_query_waiting(start, client, ins
 
 
 def test_too_many_new_labels_are_answered_and_go_on_where_they_stopped(start, client, monkeypatch):
-    monkeypatch.setattr(embedding, "TIMEOUT", 0.3)
+    monkeypatch.setattr(embedding, "EMBED_SECONDS", 0.3)
     node = start()
     wait_until(lambda: node.pipeline, "the pipeline")
     node.pipeline.embedder = SlowEmbedder(0.005)

@@ -208,3 +208,18 @@ def test_a_signal_saves_and_the_next_process_answers_without_a_cloud(
     launch(checkpoint=checkpoint, **storage)
     after = wait_until(lambda: len(instances) > 1 and instances[-1], "the loaded scene")
     assert after == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "use_sim_time:=maybe"], "'use_sim_time' to 'maybe'"),
+        (["--params-file", "/nowhere.yaml"], "Couldn't parse params file"),
+    ],
+)
+def test_arguments_that_ros_refuses_end_in_one_sentence(launch, arguments, words):
+    process = launch(extra=arguments, autostart="false")
+    assert process.wait(PATIENCE) == 1
+    errors = process.stderr.read()
+    assert words in errors
+    assert "Traceback" not in errors

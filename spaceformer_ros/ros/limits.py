@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Limits of one request, without ROS: docs/security.md lists them."""
+
+MAX_EMBED_TEXTS = 1000  # of one EmbedText request
+MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
+MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 texts names candidates for each
+MAX_PENDING = 200  # requests that wait, per service; ROS's own limit of 10 loses those of a burst
+EMBED_SECONDS = 30.0  # that one request may take to embed texts; what is embedded by then stays cached
+FILE_SECONDS = 1.0  # that a vocabulary_file may take to be read while the parameter is set
