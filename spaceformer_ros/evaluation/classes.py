@@ -95,6 +95,9 @@ def read_classes(source):
         )
     if not isinstance(groups, dict) or not all(isinstance(names, list) for names in groups.values()):
         raise SpaceformerError(f"labels {source}: expected `groups`, a mapping of words such as head to lists of names")
+    bad = [name for names in (entries.values(), *groups.values()) for name in names if not isinstance(name, str)]
+    if bad:
+        raise SpaceformerError(f"labels {source}: the name {str(bad[0])[:100]!r} is not a string")
     try:
         return Classes(entries, groups)
     except SpaceformerError as error:

@@ -322,6 +322,9 @@ def test_damaged_ground_truth_is_refused(tmp_path):
         ("classes: {chair: 5}", "a mapping of whole ids to names"),
         ("{classes: [chair], groups: [chair]}", "a mapping of words such as head"),
         ("[chair", "not valid yaml"),
+        ("classes: [chair, null]", "the name 'None' is not a string"),
+        ("{classes: {2: [chair]}}", "is not a string"),
+        ("{classes: [chair], groups: {head: [7]}}", "the name '7' is not a string"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path, text, words):
