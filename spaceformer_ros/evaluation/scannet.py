@@ -5,6 +5,7 @@ Ground truth `<scene>.txt`: label id * 1000 + instance, 0 where nothing is annot
 "mask_file label_id confidence"; a mask file, relative to the folder of `<scene>.txt`, has 0 or 1 per point.
 """
 
+import math
 import pathlib
 
 import numpy as np
@@ -47,16 +48,23 @@ def read_prediction(path, num_points):
         parts = line.split()
         try:
             if parts:
-                rows.append((parts[0], int(parts[1]), float(parts[2])))
+                rows.append((parts[0], int(parts[1]), _finite(float(parts[2]))))
         except (ValueError, IndexError):
             raise SpaceformerError(
-                f"{path}: line {number} is {line!r}, expected: mask_file label_id confidence"
+                f"{path}: line {number} is {line[:200]!r}, expected: mask_file label_id confidence"
             ) from None
     masks = tuple(np.flatnonzero(_read_mask(path.parent / name, num_points)) for name, _, _ in rows)
     scores = np.array([row[2] for row in rows], dtype=np.float64)
     return SampleFile(
         path, num_points, np.arange(len(rows)), tuple(row[1] for row in rows), masks, scores, (None,) * len(rows)
     )
+
+
+def _finite(number):
+    """A number. Raises ValueError for NaN and infinity."""
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not finite")
+    return number
 
 
 def _read_mask(path, num_points):
@@ -77,7 +85,7 @@ def read_numbers(path):
         return (digits - ord("0")).astype(np.int64)
     try:
         return np.array(raw.tobytes().split(), dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise SpaceformerError(f"{path}: {error}; expected one integer per line") from error
 
 

@@ -297,6 +297,8 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, words):
         ("masks/0.txt 5", "line 1 is 'masks/0.txt 5', expected: mask_file label_id confidence"),
         ("masks/0.txt chair 0.5", "expected: mask_file label_id confidence"),
         ("masks/0.txt 5 0.5", "there is no file .*0.txt"),
+        ("masks/0.txt 5 nan", "expected: mask_file label_id confidence"),
+        ("ma\0sk.txt 5 0.5", "a null character in the path"),
     ],
 )
 def test_damaged_scannet_predictions_are_refused(tmp_path, text, words):
@@ -307,6 +309,9 @@ def test_damaged_scannet_predictions_are_refused(tmp_path, text, words):
 
 def test_damaged_ground_truth_is_refused(tmp_path):
     (tmp_path / "scene.txt").write_text("chair\n")
+    with pytest.raises(SpaceformerError, match="expected one integer per line"):
+        read_truth(tmp_path / "scene.txt")
+    (tmp_path / "scene.txt").write_text(f"5001\n{10**30}\n")
     with pytest.raises(SpaceformerError, match="expected one integer per line"):
         read_truth(tmp_path / "scene.txt")
     (tmp_path / "scene.txt").write_text("-5001\n")
