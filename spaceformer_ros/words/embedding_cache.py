@@ -14,6 +14,7 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 CACHE_FILE = "text_embeddings.sqlite"  # in the cache folder
+MAX_NORM_ERROR = 1e-3  # of a unit vector, from rounding
 MAX_STORED = 100_000  # texts in the file; beyond it the oldest are removed
 LOCK_TIMEOUT = 0.2  # seconds to wait while another process writes
 PAUSE = 60.0  # seconds until the file is tried again after an error
@@ -39,11 +40,11 @@ class EmbeddingCache:
         self._resume = -float("inf")  # time.monotonic() from which the file is tried again
 
     def load(self, texts):
-        """Dict text -> vector of the texts that are stored."""
+        """Dict text -> unit vector of the texts that are stored; damaged ones are left out."""
         select = "SELECT text, vector FROM embedding WHERE key = ? AND text = ?"
         rows = self._run((select, (self._key, text)) for text in texts)
         vectors = {text: np.frombuffer(blob, dtype=np.float32) for text, blob in rows if self._is_vector(blob)}
-        return {text: vector for text, vector in vectors.items() if np.isfinite(vector).all()}
+        return {text: vector for text, vector in vectors.items() if _is_unit(vector)}
 
     def _is_vector(self, blob):
         return isinstance(blob, bytes) and len(blob) == 4 * self._dim
@@ -70,3 +71,9 @@ class EmbeddingCache:
             self._resume = time.monotonic() + PAUSE
             logger.warning("text embedding cache %s is not used for %g s: %s", self.path, PAUSE, error)
             return []
+
+
+def _is_unit(vector):
+    """Whether a vector is finite and of length 1, as those that are stored."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(abs(np.linalg.norm(vector) - 1) < MAX_NORM_ERROR)

@@ -181,7 +181,10 @@ def test_a_full_disk_keeps_stored_vectors(tmp_path, caplog):
     assert set(EmbeddingCache(file, TextModelId("letters", "1"), ("{}",), 4).load(["chair", "sofa"])) == {"chair"}
 
 
-@pytest.mark.parametrize("blob", [b"short", b"", "text", np.full(4, np.nan, dtype=np.float32).tobytes(), None])
+@pytest.mark.parametrize(
+    "blob",
+    [b"short", b"", "text", None, *(np.full(4, value, np.float32).tobytes() for value in (np.nan, np.inf, 0, 1, 3e38))],
+)
 def test_a_damaged_row_of_the_cache_is_computed_again(tmp_path, blob):
     file = tmp_path / "text.sqlite"
     whole = PromptEmbedder(CountingEncoder(), ("{}",), file).embed(["chair"])
