@@ -11,7 +11,8 @@ import pytest
 from helpers.paths import ROOT
 from PIL import Image
 
-from spaceformer_ros.cli import main
+from spaceformer_ros.batch import batch
+from spaceformer_ros.cli import main, segment
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
@@ -67,6 +68,13 @@ def test_remarks_and_the_frame_of_the_results_are_printed(tmp_path, settings, bo
     printed = capsys.readouterr().err
     assert "map.ply: left out far outliers: 1 of 4000 points, with coordinates up to 1e+06 m" in printed
     assert "turned so that its axis -y is z" in printed
+
+
+def test_a_batch_prints_the_frame_of_its_results(tmp_path, settings, cloud_file, capsys, monkeypatch):
+    monkeypatch.setattr(batch, "segment_files", lambda paths, task, workers: [])
+    monkeypatch.setattr(segment, "make_workers", lambda task, options, count: [])
+    main(["segment", str(pathlib.Path(cloud_file).parent), "--out", str(tmp_path / "out"), "--up=x", *settings])
+    assert "positions are in the frame of each file turned so that its axis x is z" in capsys.readouterr().err
 
 
 def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):

@@ -25,9 +25,14 @@ def scene_of_file(path, config, up):
         outcome = pipeline.process(cloud, stopwatch, observer=_Progress(bar))
     for remark in outcome.remarks:
         print(f"spaceformer: {path}: {remark}", file=sys.stderr)
-    if up != "z":
-        print(f"spaceformer: positions are in the frame of {path} turned so that its axis {up} is z", file=sys.stderr)
+    print_frame(path, up)
     return pipeline, outcome
+
+
+def print_frame(source, up):
+    """Print in which frame results are, unless it is that of the file. source: name of the file; up: its upper axis."""
+    if up != "z":
+        print(f"spaceformer: positions are in the frame of {source} turned so that its axis {up} is z", file=sys.stderr)
 
 
 class _Progress(Observer):

@@ -6,7 +6,7 @@ import pathlib
 
 from .. import SpaceformerError
 from .options import add_cloud, add_settings, config_of, count, results_folder
-from .scene_of_file import scene_of_file
+from .scene_of_file import print_frame, scene_of_file
 from .tables import meters, print_table
 
 
@@ -74,6 +74,7 @@ def segment_batch(options):
         f"{sum(report.status == status for report in reports)} {status}" for status in (SEGMENTED, UNCHANGED, FAILED)
     )
     print(f"{counts} of {len(paths)} maps; results in {out}/")
+    print_frame("each file", options.up)
     failed = [f"  {report.path}: {report.reason}" for report in reports if report.status == FAILED]
     if failed:
         raise SpaceformerError("\n".join([f"{len(failed)} of {len(paths)} maps failed:", *sorted(failed)]))

@@ -19,7 +19,10 @@ SLABS = 25  # horizontal slabs of a map in which the occupied area is measured
 ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 CELL = 0.1  # metres; cells of the area
 MIN_FLOOR_SHARE = 0.12  # of a map's area; the lowest slabs of all generated rooms cover at least 0.19
-MIN_UPRIGHT = 0.3  # see `upright_score`; generated rooms have 0.42 to 1.27, upside down -1.27 to -0.42
+MIN_UPRIGHT = 0.3  # see `upright_score`; nearly all generated rooms have more, upside down less than -0.15
+MIN_UPRIGHT_GAIN = (
+    0.3  # by which another axis must be better before anything is said: some rooms are alike on their side
+)
 MAX_TREND = 0.35  # limit of a logarithm
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MAX_SPACING = 1.5  # voxels between neighbouring points
@@ -84,29 +87,32 @@ def _floor_remarks(cloud):
     floor, score = area[:ENDS].max(), upright_score(area)
     if floor >= MIN_FLOOR_SHARE and score >= MIN_UPRIGHT:
         return
-    better = likely_up(cloud)
+    better, its_score = likely_up(cloud)
     advice = f"set input_up to {better} (--up={better} for files)" if better else "set input_up (--up for files)"
     if floor < MIN_FLOOR_SHARE:
         yield Remark(
             f"no floor was found: the lowest level covers {floor:.0%} of the map's area",
             f"objects on the floor are found less well; scan it, or, if {cloud.up} does not point up, {advice}",
         )
-    else:
+    elif better and its_score > score + MIN_UPRIGHT_GAIN:
         yield Remark(
-            f"{cloud.up} does not look like the upward direction (score {score:.2f}, below {MIN_UPRIGHT})",
+            f"{cloud.up} does not look like the upward direction (score {score:.2f}, {better} has {its_score:.2f})",
             f"the network needs z up, a camera's optical frame has y down: {advice}",
         )
 
 
 def likely_up(cloud):
-    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction; "" if none does."""
+    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction, and its score.
+
+    Without one that could be it: "" and MIN_UPRIGHT.
+    """
     best, name = MIN_UPRIGHT, ""
     for axis in UPRIGHT:
         area = occupied_area(cloud.turned(axis).xyz)
         score = upright_score(area)
         if area[:ENDS].max() >= MIN_FLOOR_SHARE and score >= best:
             best, name = score, axis
-    return name and axis_in_frame(name, cloud.up)
+    return name and axis_in_frame(name, cloud.up), best
 
 
 def axis_in_frame(axis, up):

@@ -113,6 +113,22 @@ def test_a_bad_scan_is_reported_and_the_map_continues(collect, client, instances
     wait_until(lambda: labels(instances) == ["chair", "sofa"], "both")
 
 
+def test_a_map_far_from_the_origin_of_the_fixed_frame_is_exact(box_cloud):
+    far = np.array([500_000.123, 5_400_000.456, 300.789])
+    settings, counters = Settings(Config().with_values({"accumulate_voxel_size": 0.05, "input_up": "-z"})), Counters()
+    transforms = SimpleNamespace(lookup=lambda target, source, stamp, timeout: RigidTransform(np.eye(3), far))
+    scans = Scans(settings, transforms, counters, None, lambda: None, print, print)
+    cloud = box_cloud([CHAIR], points=900)
+    scans.add(serialize_message(messages.to_cloud_message(messages.Header(frame_id="lidar"), cloud_columns(cloud))))
+    wait_until(lambda: counters.scans_inserted, "the scan")
+    scans.close()
+    found = scans.snapshot().cloud
+    assert (found.origin, found.up) == ((499_712.0, 5_399_552.0, 0.0), "-z")
+    low, high = cloud.bounds
+    assert np.abs(found.in_frame() - far - np.clip(found.in_frame() - far, low, high)).max() < 1e-4
+    assert np.abs(found.in_frame().mean(axis=0) - far - cloud.xyz.mean(axis=0)).max() < 0.1
+
+
 def test_the_map_is_in_the_fixed_frame_and_has_a_limit(box_cloud):
     values = {"fixed_frame": "odom", "accumulate_max_voxels": 1000, "accumulate_voxel_size": 0.05}
     settings, counters, errors = Settings(Config().with_values(values)), Counters(), []
