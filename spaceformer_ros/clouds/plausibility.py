@@ -20,9 +20,7 @@ ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or 
 CELL = 0.1  # metres; cells of the area
 MIN_FLOOR_SHARE = 0.12  # of a map's area; the lowest slabs of all generated rooms cover at least 0.19
 MIN_UPRIGHT = 0.3  # see `upright_score`; nearly all generated rooms have more, upside down less than -0.15
-MIN_UPRIGHT_GAIN = (
-    0.3  # by which another axis must be better before anything is said: some rooms are alike on their side
-)
+MIN_UPRIGHT_GAIN = 0.3  # by which another axis must be better: some rooms have a low score as they are
 MAX_TREND = 0.35  # limit of a logarithm
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MAX_SPACING = 1.5  # voxels between neighbouring points
