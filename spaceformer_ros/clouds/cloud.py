@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..geometry.transform import RigidTransform
-from .origin import NO_ORIGIN
+from .origin import NO_ORIGIN, bounds
 
 # Rotations that turn an axis to z: rows are the new x, y and z axes.
 UPRIGHT = {
@@ -97,8 +97,7 @@ class Cloud:
     @property
     def bounds(self):
         """Smallest and largest coordinate on each axis, two [3] float32 arrays in metres. Needs at least one point."""
-        columns = self.xyz.T  # one by one: numpy is slow along short rows
-        return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
+        return bounds(self.xyz)
 
     @property
     def floor_center(self):

@@ -48,12 +48,12 @@ def _floats(name, column, ndim):
     return column
 
 
-def check_resolution(xyz):
-    """Remarks on coordinates that were stored as float32 so far from zero that they are coarse. xyz: [N, 3] metres.
+def check_resolution(low, high):
+    """Remarks on coordinates that were stored as float32 so far from zero that they are coarse.
 
-    Raises SpaceformerError where they are too coarse for the network.
+    low, high: their bounds, [3] metres. Raises SpaceformerError where they are too coarse for the network.
     """
-    reach = max(max(column.max(), -column.min()) for column in xyz.T)
+    reach = np.abs((low, high)).max()
     step = float(np.spacing(np.float32(reach)))
     if step <= COARSE:
         return ()

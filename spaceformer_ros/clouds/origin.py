@@ -16,10 +16,17 @@ def local_origin(low, high):
     return tuple((np.round(middle / STEP) * STEP).tolist())
 
 
-def split_origin(xyz):
-    """([N, 3] float32 metres relative to an origin, that origin). xyz: [N, 3] float32 or float64, finite, N >= 1."""
+def bounds(xyz):
+    """Smallest and largest coordinate on each axis, two [3] arrays. xyz: [N, 3], N >= 1."""
     columns = xyz.T  # one by one: numpy is slow along short rows
-    low, high = (np.array([bound(column) for column in columns]) for bound in (np.min, np.max))
+    return np.array([column.min() for column in columns]), np.array([column.max() for column in columns])
+
+
+def split_origin(xyz, low, high):
+    """([N, 3] float32 metres relative to an origin, that origin).
+
+    xyz: [N, 3] float32 or float64 metres, finite; low, high: their bounds, [3]
+    """
     origin = local_origin(low, high)
     if origin != NO_ORIGIN:
         xyz = xyz.astype(np.float64) - origin

@@ -12,7 +12,7 @@ from .. import SpaceformerError
 from .cloud import Cloud
 from .colors import read_colors
 from .coordinates import check_resolution, list_names, read_coordinates, usable_points
-from .origin import split_origin
+from .origin import bounds, split_origin
 
 GRAY = 128  # value of all channels if a cloud has no colour
 
@@ -59,8 +59,9 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
         )
     if not kept.all():
         points, xyz = points[kept], xyz[kept]
+    low, high = bounds(xyz)
     if is_coarse:
-        remarks = (*remarks, *check_resolution(xyz))
+        remarks = (*remarks, *check_resolution(low, high))
     rgb, color_remarks = read_colors(points)
     if rgb is None and not allow_gray:
         raise SpaceformerError(
@@ -70,6 +71,6 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
     colored = rgb is not None
     if not colored:
         rgb = np.full((len(xyz), 3), GRAY, dtype=np.uint8)
-    xyz, origin = split_origin(xyz)
+    xyz, origin = split_origin(xyz, low, high)
     cloud = Cloud(xyz, rgb, frame_id, stamp_ns, colored, (*remarks, *color_remarks), origin)
     return DecodedCloud(cloud, kept)

@@ -171,7 +171,7 @@ class Outputs:
         with self._lock:
             if scene is not None:
                 self._newest = max(self._newest, (scene.map_revision + 1, 0, 0))
-            self._drawn, self._highlights = None, ()
+            self._placed, self._drawn, self._highlights = None, None, ()
             self._instances.publish(interfaces.InstanceArray(header=header))
             if self._vision:
                 self._vision.clear(header)
