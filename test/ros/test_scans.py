@@ -107,6 +107,7 @@ def test_a_bad_scan_is_reported_and_the_map_continues(collect, client, instances
     collect()
     client.publish(box_cloud([SOFA]))
     wait_until(lambda: labels(instances) == ["sofa"], "the sofa")
+    wait_until(lambda: states and states[-1].state == interfaces.NodeState.IDLE, "the end of the inference")
     client.publish(PointCloud2())
     wait_until(lambda: states and states[-1].state == interfaces.NodeState.ERROR, "an error")
     client.publish(box_cloud([CHAIR], stamp_ns=2_000_000_000))
