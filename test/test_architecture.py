@@ -30,7 +30,7 @@ RULES = {
     "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
-    "training": "config disk timing network words weights segment scene synthetic evaluation pipeline",
+    "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
     "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training",
     "ros": "config disk geometry timing clouds words scene show pipeline",
 }

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry.floor import base_height
+
 QUARTER_TURN = np.pi / 2
 STEPS = 90  # coarse angles per quarter turn
 FINE = np.radians(np.linspace(-1.5, 1.5, 13))  # around the best coarse angle
@@ -30,10 +32,13 @@ class Alignment:
 
     @classmethod
     def of(cls, cloud, along_walls):
-        """Origin at the centre of a Cloud's XY bounds and its lowest point; yaw along its walls or, without, 0."""
+        """Origin at the centre of a Cloud's XY bounds and its base height; yaw along its walls or, without, 0."""
         wall_yaw = manhattan_yaw(cloud.xyz)
         yaw = wall_yaw if along_walls else 0.0
-        return cls(yaw, replace(cloud, xyz=rotate_z(cloud.xyz, -yaw)).floor_center, wall_yaw)
+        xyz = rotate_z(cloud.xyz, -yaw)
+        origin = replace(cloud, xyz=xyz).floor_center
+        origin[2] = base_height(xyz[:, 2])
+        return cls(yaw, origin, wall_yaw)
 
     def from_map(self, xyz):
         """Points of the map's frame in the network's frame, [N, 3] float32 metres."""

@@ -11,6 +11,7 @@ import torch
 from .. import SpaceformerError
 from ..clouds.cloud import Cloud
 from ..config import Config
+from ..geometry.floor import base_height
 from ..instances import PartialSegmentation, Segmentation, SegmentationReport, VoxelMap
 from ..network.model import fixed_orders
 from ..network.transfer import to_device, to_host
@@ -140,7 +141,7 @@ class Segmenter:
         """Run the network on one tile and store its masks. config: PostprocessConfig."""
         rows = tiled.regions[number]
         now = voxel_rows(grid, rows)
-        masks = self._find_masks(take_rows(grid, rows), now.positions, config, stopwatch)
+        masks = self._find_masks(take_rows(grid, rows, now.positions[:, 2]), now.positions, config, stopwatch)
         self._tiles.store(tiled.plan[number], now, masks)
         tiled.add(number, masks)
 
@@ -209,15 +210,17 @@ class Segmenter:
             torch.cuda.synchronize(self.device)
 
 
-def take_rows(grid, rows):
-    """The VoxelGrid of some voxels, with its origin at their own centre and lowest voxel, as for a separate cloud.
+def take_rows(grid, rows, heights):
+    """The VoxelGrid of some voxels, with its origin at their own centre and base height, as for a separate cloud.
 
-    rows: [m] sorted int array. The origin moves by whole voxels, so that voxels stay the same cells.
+    rows: [m] sorted int array; heights: [m] metres, of these voxels' positions. The origin moves by whole voxels, so
+    that voxels stay the same cells.
     """
     rows = to_device(rows, grid.positions.device)
     coords = Level(grid.level.key[rows]).coords
-    low, high = coords.amin(dim=0), coords.amax(dim=0)
-    shift = torch.cat([torch.div(low + high, 2, rounding_mode="floor")[:2], low[2:]])
+    base = coords[int(np.argmax(heights == base_height(heights)))]
+    center = torch.div(coords.amin(dim=0) + coords.amax(dim=0), 2, rounding_mode="floor")
+    shift = torch.cat([center[:2], base[2:]])
     level = Level(pack(coords - shift, torch.zeros_like(rows)))
     positions = grid.positions[rows] - shift * grid.voxel_size
     own = torch.arange(len(rows), dtype=torch.int32, device=rows.device)  # the points are left out: one row per voxel

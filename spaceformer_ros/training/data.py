@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..geometry.floor import base_height
 from ..segment.alignment import QUARTER_TURN, manhattan_yaw
 from ..synthetic import KIND_NAMES, RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cropped around a random point
 HEADING_JITTER = 2.0  # degrees, standard deviation of the heading of samples that are aligned with the walls
+TILT = 0.7  # degrees, standard deviation about x and y
+UNLEVEL_SHARE = 0.4  # of the samples that are tilted up to `max_tilt` and, apart from that, raised by `max_rise`
 GRID_JITTER = 0.004  # metres, standard deviation of noise on every point, as voxel borders must not be learned
 
 
@@ -34,25 +37,39 @@ class Sample:
     object_kinds: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """How samples are drawn from a room.
+
+    min_points: smaller objects are left out;
+    any_heading_share: share of samples with any heading, the others are aligned with the walls;
+    max_tilt: degrees, about x and y, of UNLEVEL_SHARE of the samples;
+    max_rise: metres that the floor of UNLEVEL_SHARE of the samples lies above z = 0, where points below it would be.
+    """
+
+    min_points: int = 40
+    any_heading_share: float = 1.0
+    max_tilt: float = 0.0
+    max_rise: float = 0.0
+
+
 class RoomStream(torch.utils.data.IterableDataset):
     """Endless stream of Samples. Each worker has different rooms, each used `reuse` times on average."""
 
-    def __init__(self, first_seed, reuse, any_heading_share=1.0, buffer_size=80, config=None, min_points=40):
+    def __init__(self, first_seed, reuse, augmentation=None, buffer_size=80, configs=None):
         """Arguments:
 
         first_seed: rooms have seeds first_seed, first_seed + 1, ...;
         reuse: mean number of samples of a room;
-        any_heading_share: see `augment`;
+        augmentation: Augmentation, None for the default;
         buffer_size: number of rooms that are kept for reuse;
-        config: RoomConfig, None for the default;
-        min_points: smaller objects are left out.
+        configs: pairs of a share and the RoomConfig of this share of the rooms, None for the default RoomConfig.
         """
         self.first_seed = first_seed
         self.reuse = reuse
         self.buffer_size = buffer_size
-        self.any_heading_share = any_heading_share
-        self.config = config or RoomConfig()
-        self.min_points = min_points
+        self.augmentation = augmentation or Augmentation()
+        self.shares, self.configs = zip(*(configs or [(1.0, RoomConfig())]), strict=True)
 
     def __iter__(self):
         info = torch.utils.data.get_worker_info()
@@ -61,35 +78,36 @@ class RoomStream(torch.utils.data.IterableDataset):
         rooms, seed = [], self.first_seed + worker
         while True:
             if len(rooms) < 4 or rng.random() < 1 / self.reuse:
-                rooms = [*rooms[-self.buffer_size + 1 :], make_room(seed, self.config)]
+                config = self.configs[rng.choice(len(self.configs), p=self.shares)]
+                rooms = [*rooms[-self.buffer_size + 1 :], make_room(seed, config)]
                 seed += step
                 room = rooms[-1]
             else:
                 room = rooms[rng.integers(len(rooms))]
-            sample = augment(room, rng, self.min_points, self.any_heading_share)
+            sample = augment(room, rng, self.augmentation)
             if sample is not None:
                 yield sample
 
 
-def augment(room, rng, min_points, any_heading_share=1.0):
-    """A Sample of a room with random crop, pose, scale, tilt and colours; None if no object is left.
-
-    min_points: smaller objects are left out; any_heading_share: share of samples with any heading, the others are
-    aligned with the walls.
-    """
+def augment(room, rng, augmentation=Augmentation()):
+    """A Sample of a room with random crop, pose, scale, tilt and colours; None if no object is left."""
     keep = _crop(room.cloud.xyz, room.instance < 0, rng)
     xyz, instance = room.cloud.xyz[keep].astype(np.float32), room.instance[keep]
     turned = rng.uniform(0, 2 * np.pi)
-    if rng.random() >= any_heading_share:
+    if rng.random() >= augmentation.any_heading_share:
         turned = (
             QUARTER_TURN * rng.integers(4) + np.radians(rng.normal(0, HEADING_JITTER)) - manhattan_yaw(room.cloud.xyz)
         )
-    xyz = _move(xyz, turned, rng) + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
+    xyz = _move(xyz, turned, _draw_tilt(rng, augmentation.max_tilt), rng)
+    xyz = xyz + rng.normal(0, GRID_JITTER, xyz.shape).astype(np.float32)
     colors = _recolor(room.cloud.colors[keep], rng)
     low, high = xyz.min(axis=0), xyz.max(axis=0)
-    xyz = xyz - np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
+    base = base_height(xyz[:, 2])
+    if rng.random() < UNLEVEL_SHARE:
+        base -= rng.uniform(0, augmentation.max_rise)
+    xyz = xyz - np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, base], dtype=np.float32)
     counts = np.bincount(instance[instance >= 0], minlength=len(room.objects))
-    kept = np.flatnonzero(counts >= min_points)
+    kept = np.flatnonzero(counts >= augmentation.min_points)
     if not len(kept):
         return None
     rows = np.full(len(room.objects) + 1, -1, dtype=np.int64)
@@ -138,9 +156,16 @@ def _near(xyz, others, distance):
     return grid[tuple((cell - low).T)]
 
 
-def _move(xyz, angle, rng):
-    """Rotate by `angle` (radians) about z, mirror, scale by up to 10 %, and tilt (standard deviation 0.7 degrees)."""
-    tilt_x, tilt_y = np.radians(rng.normal(0, 0.7, 2))
+def _draw_tilt(rng, max_tilt):
+    """Radians about x and y, [2]: up to `max_tilt` degrees for UNLEVEL_SHARE of the samples, else small."""
+    if max_tilt and rng.random() < UNLEVEL_SHARE:
+        return np.radians(rng.uniform(-max_tilt, max_tilt, 2))
+    return np.radians(rng.normal(0, TILT, 2))
+
+
+def _move(xyz, angle, tilt, rng):
+    """Rotate by `angle` (radians) about z and by small angles `tilt`, mirror, and scale by up to 10 %."""
+    tilt_x, tilt_y = tilt
     c, s = np.cos(angle), np.sin(angle)
     matrix = np.array([[c, -s, tilt_x], [s, c, tilt_y], [-tilt_x, -tilt_y, 1.0]]) * rng.uniform(0.9, 1.1)
     matrix[0] *= rng.choice([-1, 1])

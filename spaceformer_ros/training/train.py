@@ -26,11 +26,12 @@ from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
 from ..network.voxels import VoxelGrid
 from ..segment.backends import choose_device
 from ..segment.segmenter import Segmenter
-from ..synthetic import KIND_NAMES, STRUCTURE, make_room
+from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
+from ..synthetic.assets import default_folder, only_models_config
 from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, load_file, save_checkpoint
 from ..words.similarity import Similarity
 from ..words.text_model import PromptEmbedder, load_text_encoder
-from .data import RoomStream, collate
+from .data import Augmentation, RoomStream, collate
 from .log import TrainingLog
 from .losses import SetCriterion, Target
 from .validate import pipeline_of, validate
@@ -56,10 +57,16 @@ class TrainConfig:
     caption_weight: float = 1.0  # of the caption loss, relative to the losses of masks and objectness
     kind_balance: float = 0.0  # the weight of a kind is its frequency to the power -kind_balance
     semantic_weight: float = 1.0  # auxiliary loss: text class of every voxel
+    label_smoothing: float = 0.0  # of this class
     offset_weight: float = 1.0  # auxiliary loss: offset to the object's centre at every voxel, metres
     first_seed: int = 1_000_000  # of the training rooms
     reuse: int = 8  # mean number of samples of a room, each with another augmentation
     any_heading_share: float = 1.0  # share of samples with any heading, the others are aligned with the walls
+    max_tilt: float = 0.0  # degrees, see `data.Augmentation`
+    max_rise: float = 0.0  # metres, see `data.Augmentation`
+    model_share: float = 0.0  # of the things that get a real shape, see `spaceformer assets`
+    only_models_share: float = 0.0  # of the rooms that have no other things
+    asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     workers: int = 1  # processes that generate rooms
     min_voxels: int = 6  # smaller objects are left out
     seed: int = 0  # of weights and block orders
@@ -203,7 +210,8 @@ class Trainer:
         heads = self.heads if self.model.seeds is None else self.model.seeds
         is_object = (instance >= 0).float()
         losses = {
-            "semantic": self.config.semantic_weight * F.cross_entropy(logits, kind, self.balance.weights()),
+            "semantic": self.config.semantic_weight
+            * F.cross_entropy(logits, kind, self.balance.weights(), label_smoothing=self.config.label_smoothing),
             "foreground": F.binary_cross_entropy_with_logits(heads.foreground(features)[:, 0].float(), is_object),
             "offset": self.config.offset_weight * self._offset_loss(heads.offset, features, grid, instance),
         }
@@ -315,7 +323,11 @@ def _validate(trainer, path):
 
 def _batches(config, step):
     """Lists of Samples. A resumed run continues with new rooms."""
-    stream = RoomStream(config.first_seed + 100_000 * (step > 0) + step, config.reuse, config.any_heading_share)
+    augmentation = Augmentation(
+        any_heading_share=config.any_heading_share, max_tilt=config.max_tilt, max_rise=config.max_rise
+    )
+    first_seed = config.first_seed + 100_000 * (step > 0) + step
+    stream = RoomStream(first_seed, config.reuse, augmentation, configs=room_configs(config))
     loader = torch.utils.data.DataLoader(
         stream,
         batch_size=config.scenes_per_step,
@@ -325,6 +337,18 @@ def _batches(config, step):
         worker_init_fn=_use_one_thread,
     )
     return iter(loader)
+
+
+def room_configs(config):
+    """Pairs of a share and the RoomConfig of this share of the training rooms. config: TrainConfig.
+
+    Raises SpaceformerError without the asset cache that it needs.
+    """
+    if not config.model_share and not config.only_models_share:
+        return [(1.0, RoomConfig())]
+    folder = config.asset_folder or default_folder(cache_folder(Config().model))
+    mixed = RoomConfig(asset_folder=str(folder), asset_share=config.model_share)
+    return [(1 - config.only_models_share, mixed), (config.only_models_share, only_models_config(folder, "train"))]
 
 
 def _use_one_thread(_):

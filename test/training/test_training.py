@@ -15,7 +15,7 @@ from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
 from spaceformer_ros.training import data
-from spaceformer_ros.training.data import MAX_POINTS, RoomStream, augment
+from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment
 from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
 from spaceformer_ros.weights.checkpoint import load_file
 
@@ -46,7 +46,7 @@ def room():
 
 def test_augmented_masks_stay_on_their_objects(room, rng):
     for _ in range(5):
-        sample = augment(room, rng, min_points=40)
+        sample = augment(room, rng)
         assert len(sample.xyz) == len(sample.colors) == len(sample.instance) == len(sample.kind) <= MAX_POINTS
         assert sample.instance.max() == len(sample.captions) - 1
         for row, captions in enumerate(sample.captions):
@@ -60,7 +60,7 @@ def test_augmented_masks_stay_on_their_objects(room, rng):
 
 
 def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
-    sample = augment(room, rng, min_points=40)
+    sample = augment(room, rng)
     spread = float(torch.pdist(sample.xyz[:: max(1, len(sample.xyz) // 200)]).max())
     full = np.linalg.norm(np.subtract(*room.cloud.bounds))
     assert spread < 1.15 * full
@@ -68,15 +68,15 @@ def test_augmentation_keeps_distances_up_to_its_scale(room, rng):
 
 @pytest.mark.slow
 def test_every_worker_draws_other_rooms_and_a_seed_fixes_them():
-    first = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
-    again = next(iter(RoomStream(first_seed=10, reuse=2, config=SMALL)))
-    other = next(iter(RoomStream(first_seed=11, reuse=2, config=SMALL)))
+    first = next(iter(RoomStream(first_seed=10, reuse=2, configs=[(1.0, SMALL)])))
+    again = next(iter(RoomStream(first_seed=10, reuse=2, configs=[(1.0, SMALL)])))
+    other = next(iter(RoomStream(first_seed=11, reuse=2, configs=[(1.0, SMALL)])))
     assert torch.equal(first.xyz, again.xyz)
     assert len(first.xyz) != len(other.xyz) or not torch.equal(first.xyz, other.xyz)
 
 
 def test_voxels_take_the_labels_of_their_points(room, rng):
-    samples = [augment(room, rng, 40), augment(room, rng, 40)]
+    samples = [augment(room, rng), augment(room, rng)]
     grid, instance, kind = voxelise(samples, 0.1, CPU)
     rows = torch.cat([sample.instance for sample in samples])
     agreement = (instance[grid.point_to_voxel] == rows).float().mean()
@@ -86,7 +86,7 @@ def test_voxels_take_the_labels_of_their_points(room, rng):
 
 @pytest.mark.slow
 def test_a_few_steps_on_one_room_show_learning(room, rng):
-    trainer, sample = Trainer(QUICK, MODEL, FakeEmbedder(), CPU), augment(room, rng, 40)
+    trainer, sample = Trainer(QUICK, MODEL, FakeEmbedder(), CPU), augment(room, rng)
     losses = [trainer.train_step([sample]) for _ in range(QUICK.steps)]
     first, last = (np.mean([row["loss"] for row in rows]) for rows in (losses[:5], losses[-5:]))
     assert last < 0.7 * first
@@ -174,7 +174,7 @@ def test_new_inputs_have_zero_weight_initially(tmp_path, room, rng):
     checkpoint = load_file(tmp_path / "checkpoint.safetensors")
     config = dataclasses.replace(QUICK, start_from=str(tmp_path / "checkpoint.safetensors"))
     model = Trainer(config, OFFSETS, FakeEmbedder(), CPU).model.eval()
-    grid, *_ = voxelise([augment(room, rng, 40)], MODEL.voxel_size, CPU)
+    grid, *_ = voxelise([augment(room, rng)], MODEL.voxel_size, CPU)
     with torch.inference_mode():
         assert torch.equal(model.backbone_features(grid), checkpoint.model.backbone_features(grid))
 
@@ -194,6 +194,6 @@ def test_rare_kinds_count_more():
 
 
 def test_rooms_are_aligned_with_their_walls(room, rng):
-    samples = [augment(room, rng, 40, any_heading_share=0.0) for _ in range(9)]
+    samples = [augment(room, rng, Augmentation(any_heading_share=0.0)) for _ in range(9)]
     degrees = np.degrees([manhattan_yaw(sample.xyz.numpy()) for sample in samples])
     assert np.median(np.abs((degrees + 45) % 90 - 45)) < 4

@@ -5,12 +5,20 @@ catalogue   reads the catalogues of Sweet Home 3D's libraries;  table: which mod
 mesh        reads OBJ and MTL files;  surface: coloured points on the visible surface of a mesh
 cache       reads all models once into a folder that training needs afterwards;  credits: attribution of their authors
 shape       a cached model as the Shape of a thing;  replace: puts models in the place of generated things
-unseen      validation rooms with models that training never has
+unseen      rooms of models only, for training and for validation on models that training never has
 """
 
 from .cache import build_cache, default_folder, read_library
 from .credits import write_credits
 from .replace import replace_things
-from .unseen import unseen_shapes_config
+from .unseen import only_models_config, unseen_shapes_config
 
-__all__ = ["build_cache", "default_folder", "read_library", "replace_things", "unseen_shapes_config", "write_credits"]
+__all__ = [
+    "build_cache",
+    "default_folder",
+    "only_models_config",
+    "read_library",
+    "replace_things",
+    "unseen_shapes_config",
+    "write_credits",
+]

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validation rooms whose shapes are in no training room."""
+"""Rooms of real shapes only, for training and, with models that training never has, for validation."""
 
 from ..config import RoomConfig
 from .cache import SPLITS, read_library
 
 
+def only_models_config(folder, split):
+    """RoomConfig of rooms with models of a split only. folder: asset cache. Raises SpaceformerError without one."""
+    read_library(str(folder))
+    return RoomConfig(asset_folder=str(folder), asset_share=1.0, asset_split=split, assets_only=True, density=1.6)
+
+
 def unseen_shapes_config(folder):
     """RoomConfig of rooms with held-out models only. folder: asset cache. Raises SpaceformerError without one."""
-    read_library(folder)
-    return RoomConfig(asset_folder=str(folder), asset_share=1.0, asset_split=SPLITS[1], assets_only=True, density=1.6)
+    return only_models_config(folder, SPLITS[1])
