@@ -6,6 +6,7 @@ Field names are unique over all groups, because they are the names of the ROS pa
 """
 
 import difflib
+import functools
 from dataclasses import dataclass, fields, replace
 
 from . import SpaceformerError
@@ -348,10 +349,14 @@ def all_settings():
 
 def find_setting(name):
     """Group name and dataclass field of one setting. Raises SpaceformerError for an unknown name."""
-    known = {info.name: (group, info) for group, info in all_settings()}
-    if name not in known:
+    if name not in _settings_by_name():
         raise SpaceformerError(f"there is no setting {name!r}{suggestion(name)}; docs/parameters.md lists all")
-    return known[name]
+    return _settings_by_name()[name]
+
+
+@functools.cache
+def _settings_by_name():
+    return {info.name: (group, info) for group, info in all_settings()}
 
 
 def suggestion(name):

@@ -131,7 +131,7 @@ class Client:
         """Wait until the server has discovered this client too: Fast DDS drops a response to a client that its server
         has not discovered within 0.1 s after the request."""
         nodes = [node for spinner in Spinner.running for node in spinner.nodes]
-        servers = [node for node in nodes if any(one.srv_name == service for one in node.services)]
+        servers = [node for node in nodes if any(one.service_name == service for one in node.services)]
         for server in servers:
             wait_until(lambda server=server: self._is_known_to(server, service), f"{service} to discover its client")
         if not servers:

@@ -3,12 +3,11 @@
 
 import gc
 import os
+import re
 
 import pytest
 from helpers.fakes import make_pipeline
 from helpers.paths import CONFIG
-
-os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(CONFIG / "fastdds_large_clouds.xml")
 
 rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable: run the tests with `make test`, or source ROS 2")
 
@@ -16,6 +15,8 @@ from helpers.ros import Client, Spinner, remove_dead_segments  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from spaceformer_ros.ros import interfaces  # noqa: E402
+
+SEGMENT_BYTES = 32 << 20  # of shared memory: several of the largest clouds of these tests
 
 
 def pytest_collection_modifyitems(items):
@@ -25,8 +26,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.ros)
 
 
+@pytest.fixture(scope="session")
+def dds_profile(tmp_path_factory):
+    """The profile for large clouds with less shared memory: every participant takes 0.2 s to allocate 256 MB."""
+    profile = (CONFIG / "fastdds_large_clouds.xml").read_text()
+    size = re.search(r"(?<=<segment_size>)\d+", profile).group()
+    path = tmp_path_factory.mktemp("dds") / "profile.xml"
+    path.write_text(profile.replace(size, str(SEGMENT_BYTES)))
+    os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(path)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def domain():
+def domain(dds_profile):
     """A ROS domain that no other process on this machine uses."""
     import domain_coordinator
 
@@ -51,6 +62,7 @@ def spinner(domain):
     # beyond 32 on a machine new ones are not found at all.
     made.clear()
     gc.collect()
+    gc.freeze()  # what is left now, such as modules, is not searched again after every test
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def test_every_class_id_is_a_class_of_label_info(vision_msgs, pipeline, box_clou
         lambda kind, name: types.SimpleNamespace(publish=lambda value: published.update({name: value}))
     )
     scene = pipeline.process(box_cloud(ROOM)).scene
-    outputs.publish(messages.to_instance_array(scene, scene.objects, IDENTITY), scene.space.vocabulary.names)
+    array = messages.to_instance_array(scene, scene.objects, IDENTITY, messages.Header(frame_id="map"))
+    outputs.publish(array, scene.space.vocabulary.names)
     names = {str(one.class_id): one.class_name for one in published["label_info"].class_map}
     assert sorted(names.values()) == ["chair", "sofa", "table", "wall"]
     assert not {"0", "65535"} & set(names)
