@@ -50,7 +50,7 @@ setup(
         "formats": ["laspy[lazrs]", "pye57", "python-lzf", "trimesh[easy]"],  # LAS, LAZ, E57, fast PCD, meshes
         "ray": ["ray>=2.60,<3"],
         "train": ["tensorboard"],
-        "test": ["hypothesis", "pytest", "ruff", "triton"],
+        "test": ["hypothesis", "pypcd4", "pytest", "pytest-xdist", "ruff", "triton"],
     },
     entry_points={"console_scripts": ["spaceformer = spaceformer_ros.cli:main"]},
 )
