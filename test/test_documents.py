@@ -5,6 +5,8 @@ import importlib.util
 import json
 import re
 import subprocess
+import sys
+import tarfile
 
 import pytest
 import yaml
@@ -110,6 +112,20 @@ def test_package_xml_and_code_agree_on_the_version():
     from spaceformer_ros import __version__
 
     assert f"<version>{__version__}</version>" in (ROOT / "package.xml").read_text()
+
+
+@pytest.mark.process
+def test_the_source_distribution_is_complete(tmp_path):
+    git = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if git.returncode:
+        pytest.skip("not a git clone: there is no list of files to compare with")
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", tmp_path]
+    subprocess.run(
+        [*command, "sdist", "--formats=tar", "--dist-dir", tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    with tarfile.open(next(tmp_path.glob("*.tar"))) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(git.stdout.splitlines()) <= packed
 
 
 def test_readme_is_short():

@@ -17,7 +17,8 @@ from spaceformer_ros.ros import messages, qos
 
 PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
 SEGMENT_AGE = 20.0  # seconds: a lock file this new may belong to a node that has not locked it yet
-SETTLE = 0.3  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
+ATTEMPTS = 20  # clients of a service that are tried within PATIENCE
+SETTLE = 1.0  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
 
 
 def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
@@ -120,12 +121,12 @@ class Client:
 
     def _connect(self, kind, service):
         """A client of a service. Fast DDS now and then never tells a new client of its server: then make another."""
-        for _ in range(4):
+        for _ in range(ATTEMPTS):
             made = self.node.create_client(kind, service, qos_profile=qos.SERVICE)
-            if made.wait_for_service(PATIENCE / 4):
+            if made.wait_for_service(PATIENCE / ATTEMPTS):
                 return made
             self.node.destroy_client(made)
-        raise AssertionError(f"no service {service} in {PATIENCE} s, four clients tried")
+        raise AssertionError(f"no service {service} in {PATIENCE} s, {ATTEMPTS} clients tried")
 
     def _wait_for_server(self, service):
         """Wait until the server has discovered this client too: Fast DDS drops a response to a client that its server
