@@ -42,6 +42,8 @@ def domain(dds_profile):
     import domain_coordinator
 
     remove_dead_segments()
+    gc.collect()
+    gc.freeze()  # modules need not be searched after every test
     with domain_coordinator.domain_id() as number:
         os.environ["ROS_DOMAIN_ID"] = str(number)
         yield number
@@ -62,7 +64,6 @@ def spinner(domain):
     # beyond 32 on a machine new ones are not found at all.
     made.clear()
     gc.collect()
-    gc.freeze()  # what is left now, such as modules, is not searched again after every test
 
 
 @pytest.fixture
