@@ -31,7 +31,7 @@ REQUIREMENTS = setup_env.REQUIREMENTS
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEM = "x86_64-manylinux_2_28"
 UV_SYSTEMS = (SYSTEM, "aarch64-manylinux_2_28", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl")
-TESTS_ONLY = ("ray", "triton")
+TESTS_ONLY = ("ray", "triton", "usd-core", "rerun-sdk", "pyarrow", "playwright")
 WITHOUT_WHEEL = "empy"  # built from source, with the locked setuptools
 CUDA = re.compile(r"(nvidia|cuda)-")
 
