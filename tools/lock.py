@@ -29,7 +29,8 @@ import tomllib
 
 REQUIREMENTS = setup_env.REQUIREMENTS
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-SYSTEM = "x86_64-manylinux_2_28"
+SYSTEM = "x86_64-manylinux_2_28"  # the oldest: every package must have a wheel for it
+NEWEST = "x86_64-manylinux_2_40"  # machines with a newer glibc take other wheels of the same version
 UV_SYSTEMS = (SYSTEM, "aarch64-manylinux_2_28", "x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl")
 TESTS_ONLY = ("ray", "triton", "usd-core", "rerun-sdk", "pyarrow", "playwright")
 WITHOUT_WHEEL = "empy"  # built from source, with the locked setuptools
@@ -46,7 +47,8 @@ def main():
     shared = {}  # packages of torch-cuda.txt and tests.txt: the same version and the files of every Python
     for python in PYTHONS:
         inputs = ["python.in"] + (["ros-jazzy.in"] if setup_env.has_ros(python) else [])
-        packages = resolve(inputs, python, kept)
+        oldest = resolve(inputs, python, kept)
+        packages = resolve(inputs, python, {name: package["version"] for name, package in oldest.items()}, system=NEWEST)
         packages.update(resolve(["no-deps.in"], python, {}, "--no-deps"))
         kept.update({name: package["version"] for name, package in packages.items()})
         apart = {n: p for n, p in packages.items() if n in TESTS_ONLY or n == "torch" or CUDA.match(n)}
