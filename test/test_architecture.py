@@ -22,6 +22,7 @@ RULES = {
     "network": "",
     "clouds": "geometry grids",
     "words": "disk geometry",
+    "layout": "geometry grids clouds",
     "weights": "disk network words",
     "segment": "config timing geometry instances grids clouds network",
     "scene": "disk geometry instances grids clouds words",

@@ -48,7 +48,9 @@ def main():
     for python in PYTHONS:
         inputs = ["python.in"] + (["ros-jazzy.in"] if setup_env.has_ros(python) else [])
         oldest = resolve(inputs, python, kept)
-        packages = resolve(inputs, python, {name: package["version"] for name, package in oldest.items()}, system=NEWEST)
+        packages = resolve(
+            inputs, python, {name: package["version"] for name, package in oldest.items()}, system=NEWEST
+        )
         packages.update(resolve(["no-deps.in"], python, {}, "--no-deps"))
         kept.update({name: package["version"] for name, package in packages.items()})
         apart = {n: p for n, p in packages.items() if n in TESTS_ONLY or n == "torch" or CUDA.match(n)}
