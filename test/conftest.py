@@ -25,6 +25,15 @@ else:
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 
+@pytest.fixture(scope="session")
+def text_cache(tmp_path_factory):
+    """A cache folder shared by all test processes, so that the vocabulary is embedded once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -20,12 +20,17 @@ from spaceformer_ros.words.similarity import Similarity
 
 
 @pytest.fixture
-def settings(tmp_path, tiny_model):
+def settings(tmp_path, tiny_model, text_cache):
     """--set arguments for a tiny checkpoint with random weights that publishes everything it finds."""
     save_checkpoint(
         tmp_path / "tiny.safetensors", tiny_model(text_channels=384), DEMO_TEXT_MODEL, Similarity(True, 20.0)
     )
-    values = (f"checkpoint={tmp_path}/tiny.safetensors", "score_threshold=0.0", f"cache_dir={tmp_path}", "offline=true")
+    values = (
+        f"checkpoint={tmp_path}/tiny.safetensors",
+        "score_threshold=0.0",
+        f"cache_dir={text_cache}",
+        "offline=true",
+    )
     return [part for value in values for part in ("--set", value)]
 
 

@@ -6,6 +6,7 @@ BERT sentence encoders such as all-MiniLM-L6-v2 (the demo checkpoint, offline fr
 """
 
 import importlib.metadata
+import importlib.util
 import itertools
 import json
 import logging
@@ -47,29 +48,44 @@ class TextModelId:
 
 
 class TextEncoder:
-    """A text encoder on one device. `encode` may be called from several threads; they take turns batch by batch."""
+    """A text encoder on one device. `encode` may be called from several threads; they take turns batch by batch.
+
+    Weights and tokenizer are loaded with the first text: where all texts are cached, neither the time of importing
+    transformers nor the memory of the model is spent.
+    """
 
     def __init__(self, folder, model_id, device="cpu"):
-        """Load from a folder with config.json, weights and tokenizer, as transformers saves them.
+        """An encoder for a folder with config.json, weights and tokenizer, as transformers saves them.
 
-        Raises SpaceformerError if it cannot be loaded.
+        Raises SpaceformerError if the folder holds no such model.
         """
-        transformers = import_transformers()
-        self.model_id, self.device = model_id, device
+        check_transformers()
+        self.model_id, self.device, self._folder = model_id, device, pathlib.Path(folder)
         try:
-            model_type = json.loads((pathlib.Path(folder) / "config.json").read_text())["model_type"]
-            tower, self._pool, self._tokens = _family(model_type)
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = getattr(transformers, tower).from_pretrained(folder, local_files_only=True)
-        except (OSError, KeyError, ValueError) as error:
-            raise SpaceformerError(f"text model in {folder} cannot be loaded: {error}") from error
-        self._model.eval().to(device)
+            config = json.loads((self._folder / "config.json").read_text())
+            self._tower, self._pool, self._tokens = _family(config["model_type"])
+            self.dim = int(config.get("text_config", config)["hidden_size"])  # width of the vectors
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise self._error(error) from error
+        if not any(self._folder.glob("*.safetensors")) and not any(self._folder.glob("pytorch_model*.bin")):
+            raise self._error("there is no file with weights")
+        self._tokenizer = self._model = None
         self._lock = threading.Lock()
 
-    @property
-    def dim(self):
-        """Width of the vectors."""
-        return self._model.config.hidden_size
+    def _load(self):
+        """Load tokenizer and weights, unless they are there; needs the lock."""
+        if self._model is not None:
+            return
+        transformers = import_transformers()
+        try:
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            model = getattr(transformers, self._tower).from_pretrained(self._folder, local_files_only=True)
+        except (OSError, KeyError, ValueError) as error:
+            raise self._error(error) from error
+        self._model = model.eval().to(self.device)
+
+    def _error(self, reason):
+        return SpaceformerError(f"text model in {self._folder} cannot be loaded: {reason}")
 
     def encode(self, texts, batch_size=BATCH):
         """Unit vectors of texts, [n, dim] float32. Texts are lower-cased, as the models were trained."""
@@ -80,6 +96,7 @@ class TextEncoder:
             if start:
                 time.sleep(PAUSE)
             with self._lock, torch.inference_mode():
+                self._load()
                 batch = [text.lower() for text in texts[start : start + batch_size]]
                 tokens = self._tokenizer(batch, return_tensors="pt", truncation=True, **self._tokens).to(self.device)
                 vectors = self._pool(self._model(**tokens), tokens)
@@ -105,14 +122,24 @@ def _mean_pool(output, tokens):
     return (output.last_hidden_state * mask).sum(dim=1) / mask.sum(dim=1)
 
 
+def check_transformers():
+    """Raise a SpaceformerError that says how to install transformers if it is missing. Does not import it."""
+    if importlib.util.find_spec("transformers") is None:
+        raise _missing_transformers("it is not installed")
+
+
+def _missing_transformers(reason):
+    return SpaceformerError(
+        f"text needs the package transformers, which cannot be imported ({reason}): pip install transformers"
+    )
+
+
 def import_transformers():
     """The transformers package, or a SpaceformerError that says how to install it."""
     try:
         import transformers
     except ImportError as error:
-        raise SpaceformerError(
-            f"text needs the package transformers, which cannot be imported ({error}): pip install transformers"
-        ) from error
+        raise _missing_transformers(error) from error
     transformers.utils.logging.disable_progress_bar()
     return transformers
 

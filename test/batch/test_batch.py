@@ -60,14 +60,14 @@ def maps(tmp_path, box_cloud):
 
 
 @pytest.fixture
-def values(tmp_path, tiny_model):
+def values(tmp_path, tiny_model, text_cache):
     """Settings of a tiny checkpoint with random weights that publishes everything it finds."""
     save_checkpoint(
         tmp_path / "tiny.safetensors", tiny_model(text_channels=384), DEMO_TEXT_MODEL, Similarity(True, 20.0)
     )
     return {
         "checkpoint": str(tmp_path / "tiny.safetensors"),
-        "cache_dir": str(tmp_path / "cache"),
+        "cache_dir": str(text_cache),
         "score_threshold": 0.0,
         "offline": True,
         "warm_up": False,

@@ -35,13 +35,12 @@ def checkpoint(tmp_path, tiny_model):
 
 
 @pytest.fixture
-def launch(tmp_path):
+def launch(text_cache):
     """A function that starts the node's process; it is killed at the end of the test if it still runs."""
     processes = []
 
     def make(program=SCRIPTS / "spaceformer_node", extra=(), **parameters):
-        few = "[chair, sofa]"  # texts to embed: those of the default vocabulary take 15 seconds of a core
-        parameters = {"cache_dir": tmp_path / "cache", "offline": "true", "vocabulary": few, **parameters}
+        parameters = {"cache_dir": text_cache, "offline": "true", "vocabulary": "[chair, sofa]", **parameters}
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = [sys.executable, str(program), "--ros-args", *extra, *arguments]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()))

@@ -242,6 +242,22 @@ def test_an_unreachable_hub_is_reported_in_one_sentence(tmp_path):
         load_text_encoder("someone/model", None, tmp_path)
 
 
+def test_the_model_is_not_loaded_for_texts_that_are_cached(siglip_folder, tmp_path, monkeypatch):
+    def embedder():
+        encoder = load_text_encoder(str(siglip_folder), TextModelId("unused"), "unused", offline=True)
+        return PromptEmbedder(encoder, ("{}",), tmp_path / "text.sqlite")
+
+    first = embedder().embed(["chair", "sofa"])
+    monkeypatch.setattr(module, "import_transformers", lambda: pytest.fail("transformers is imported"))
+    assert np.array_equal(embedder().embed(["sofa", "chair"]), first[::-1])
+
+
+def test_a_model_without_weights_is_refused_before_a_text_comes(siglip_folder, tmp_path):
+    (tmp_path / "config.json").write_bytes((siglip_folder / "config.json").read_bytes())
+    with pytest.raises(SpaceformerError, match="there is no file with weights"):
+        TextEncoder(tmp_path, TextModelId("x"))
+
+
 def test_other_model_types_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(SpaceformerError, match="'gpt2' is neither SigLIP, SigLIP2 nor BERT"):
