@@ -13,10 +13,14 @@ WORKERS ?= 2
 # DDS sometimes loses the first message between new processes: only tests that time out waiting are repeated once.
 PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal --reruns 1 --only-rerun "waited [0-9.]+ s for"
 
-.PHONY: demo test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
+.PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
 demo: setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis); pictures in out/
 	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)")
+
+view: setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up axis), on a page in the browser
+	$(if $(CLOUD),,$(RUN) spaceformer rooms --out "$(OUT)" --seed 1)
+	$(RUN) spaceformer view "$(or $(CLOUD),$(OUT)/room_1.ply)" $(if $(UP),--up="$(UP)")
 
 test: setup-tests lint ## run all tests, over real DDS on this machine only, in WORKERS (2) processes
 	$(PYTEST) test

@@ -49,6 +49,7 @@ setup(
     extras_require={
         "formats": ["laspy[lazrs]", "pye57", "python-lzf", "trimesh[easy]"],  # LAS, LAZ, E57, fast PCD, meshes
         "ray": ["ray>=2.60,<3"],
+        "view": ["pillow", "viser>=1.1"],
         "train": ["tensorboard"],
         "test": ["hypothesis", "pypcd4", "pytest", "pytest-xdist", "ruff", "triton"],
     },

@@ -30,9 +30,11 @@ RULES = {
     "synthetic": "disk geometry grids clouds words",
     "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
+    "sources": "geometry clouds words scene pipeline",
+    "view": "geometry grids show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training",
+    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources view",
     "ros": "config disk geometry timing clouds words scene show pipeline",
 }
 # Packages that only these folders may import, anywhere in a file.
@@ -42,6 +44,7 @@ ONLY_IN = {
     "huggingface_hub": {"words", "weights"},
     "rclpy": {"ros"},
     "tf2_ros": {"ros"},
+    "viser": {"view"},
 }
 # Folders whose modules may import torch at module level; elsewhere a function does, where it needs it.
 TORCH_AT_TOP = {"network", "weights", "segment", "training"}

@@ -16,7 +16,7 @@ GROUPS = ("model", "input", "tiling", "postprocess", "vocabulary", "scene")  # g
 NODE_ONLY = (  # settings of these groups that apply to the node only
     *("input_qos", "input_mode", "input_up", "fixed_frame", "input_timeout", "min_update_interval"),
     *("change_threshold", "warm_up"),
-    *("accumulate_voxel_size", "accumulate_max_voxels", "publish_partial", "approach_standoff", "robot_radius"),
+    *("accumulate_voxel_size", "accumulate_max_voxels", "publish_partial"),
     *("track_iou", "track_distance", "fade_views"),
 )
 COMMON = (
@@ -49,6 +49,11 @@ class HelpAll(argparse.Action):
 def add_cloud(parser, nargs=None, text=""):
     """Arguments `cloud` and `--up`."""
     parser.add_argument("cloud", nargs=nargs, help=f".ply, .pcd or .npz file with colour, in metres{text}")
+    add_up(parser)
+
+
+def add_up(parser):
+    """Argument `--up`."""
     parser.add_argument(
         "--up",
         choices=UPRIGHT,

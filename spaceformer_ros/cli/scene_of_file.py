@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Segment one cloud file with the pipeline."""
 
+import contextlib
 import logging
 import sys
 
@@ -13,20 +14,27 @@ def scene_of_file(path, config, up):
 
     config: Config; up: axis of the file that points up, a key of UPRIGHT.
     """
-    from tqdm import tqdm
-
     from ..clouds.files import read_cloud
 
     stopwatch = Stopwatch()
     with stopwatch.stage("decode"):
         cloud = read_cloud(path, config.input.allow_gray, config.input.input_scale).cloud.turned(up)
     pipeline = build_pipeline(config, logging.getLogger(__name__).info)
-    with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}") as bar:
-        outcome = pipeline.process(cloud, stopwatch, observer=_Progress(bar))
+    with progress_bar() as observer:
+        outcome = pipeline.process(cloud, stopwatch, observer=observer)
     for remark in outcome.remarks:
         print(f"spaceformer: {path}: {remark}", file=sys.stderr)
     print_frame(path, up)
     return pipeline, outcome
+
+
+@contextlib.contextmanager
+def progress_bar():
+    """A context with an Observer that shows the pipeline's progress on the terminal."""
+    from tqdm import tqdm
+
+    with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}") as bar:
+        yield _Progress(bar)
 
 
 def print_frame(source, up):

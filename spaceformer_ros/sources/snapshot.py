@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be seen of a map at one moment, and the answers to questions about it. Without network and ROS."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..clouds.cloud import Cloud
+from ..geometry.boxes import OrientedBox
+from ..scene.approach import Approach
+
+
+@dataclass(frozen=True)
+class MapObject:
+    """One published object. Positions in the local coordinates of the snapshot's cloud, metres; scores in [0, 1].
+
+    candidates: tuple of (label, score), best first, the label itself first
+    first_seen_ns, last_seen_ns: stamps of the clouds in which it was found, nanoseconds
+    """
+
+    id: int
+    label: str
+    score: float
+    candidates: tuple
+    box: OrientedBox
+    num_points: int
+    num_observations: int
+    first_seen_ns: int
+    last_seen_ns: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A map with its objects.
+
+    cloud: Cloud of N points
+    owner: [N] int64 id of the object that each point belongs to, 0 for none
+    objects: tuple of MapObject, best first
+    labels: tuple of the vocabulary's entries, such as "sofa|couch"
+    map_revision, vocabulary_revision: as in `~/instances`
+    partial: tiles of the map are still being segmented
+    """
+
+    cloud: Cloud
+    owner: np.ndarray
+    objects: tuple
+    labels: tuple
+    map_id: str
+    map_revision: int
+    vocabulary_revision: int
+    partial: bool = False
+
+    @property
+    def revision(self):
+        """A key that changes with everything that is shown."""
+        return self.map_id, self.map_revision, self.vocabulary_revision, self.partial
+
+    @cached_property
+    def by_id(self):
+        """Dict id -> MapObject."""
+        return {item.id: item for item in self.objects}
+
+    def in_frame(self, item):
+        """The OrientedBox of a MapObject in the map's frame."""
+        return item.box.moved(self.cloud.placement)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question for objects.
+
+    text: what to look for
+    max_results: at least 1
+    near_text, near_distance: only objects within that distance, metres, of one that matches the other text
+    """
+
+    text: str
+    max_results: int = 5
+    near_text: str = ""
+    near_distance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An object that matches a question.
+
+    score: in [0, 1], comparable within one answer
+    distance: metres from the robot to the centre of the box, NaN where no robot is known
+    approach: Approach in the snapshot's local coordinates, or None
+    """
+
+    object: MapObject
+    score: float
+    distance: float = float("nan")
+    approach: Approach | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The answer to a Question: Finding objects, best first, and one sentence for a person."""
+
+    question: Question
+    found: tuple
+    message: str

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The web server of the page: one Page per visitor, refreshed while the map grows."""
+
+import contextlib
+import io
+import threading
+
+from .. import SpaceformerError
+from .page import Page
+
+PERIOD = 0.5  # seconds between looks for changes of the source
+
+
+class Viewer:
+    """Serves the page of a Source until `close`. Nothing is sent anywhere but to the visitors."""
+
+    def __init__(self, source, host="127.0.0.1", port=8080):
+        """host: address to listen on; port: 0 for a free one; the next free one is taken if it is used.
+
+        Raises SpaceformerError without viser.
+        """
+        self._source = source
+        self._pages = {}  # id of the client -> Page
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._server = make_server(host, port)
+        self.address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{self._server.get_port()}"
+        self._server.on_client_connect(self._add)
+        self._server.on_client_disconnect(self._remove)
+        self._thread = threading.Thread(target=self._watch, name="spaceformer_view", daemon=True)
+        self._thread.start()
+
+    def _add(self, client):
+        page = Page(client, self._source)
+        with self._lock:
+            self._pages[client.client_id] = page
+
+    def _remove(self, client):
+        with self._lock:
+            self._pages.pop(client.client_id, None)
+
+    def _watch(self):
+        while not self._ended.wait(PERIOD):
+            with self._lock:
+                pages = list(self._pages.values())
+            for page in pages:
+                page.refresh()
+
+    def wait(self):
+        """Return after `close`."""
+        self._ended.wait()
+
+    def close(self):
+        """Stop serving."""
+        self._ended.set()
+        self._thread.join(5)
+        self._server.stop()
+
+
+def make_server(host, port):
+    """A viser server that never opens a tunnel to the internet. Raises SpaceformerError without viser."""
+    try:
+        import viser
+    except ImportError as error:
+        raise SpaceformerError("the page needs the package viser: pip install viser") from error
+
+    class LocalServer(viser.ViserServer):
+        """viser's server without its share function, which any visitor could call."""
+
+        def request_share_url(self, verbose=True):
+            return None
+
+    with contextlib.redirect_stdout(io.StringIO()):  # its banner
+        return LocalServer(host, port, label="spaceformer", verbose=False)
