@@ -7,6 +7,7 @@ SETUP = "$(or $(PYTHON),python3)" tools/setup_env.py
 RUN = tools/env.sh
 CLOUD ?=
 UP ?=
+VIEW ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 2
@@ -15,8 +16,9 @@ PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal --reruns 1 --
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
-demo: setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis); pictures in out/
-	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)")
+demo: setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis), with a page if VIEW=1; pictures in out/
+	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)") \
+		$(if $(VIEW),--view)
 
 view: setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up axis), on a page in the browser
 	$(if $(CLOUD),,$(RUN) spaceformer rooms --out "$(OUT)" --seed 1)

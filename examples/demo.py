@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--query", action="append", help="what to look for; may be given several times")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("out"), help="folder of the pictures")
     parser.add_argument("--checkpoint", default="demo")
+    parser.add_argument("--view", action="store_true", help="end with a page in the browser, until Ctrl-C")
     options = parser.parse_args()
     start = time.monotonic()
     try:
@@ -94,6 +95,20 @@ def run(options, stack):
     print_timings(robot)
     draw(options.out, pathlib.Path(path).stem, cloud, labeled, array)
     check_answers(questions, answers)
+    if options.view:
+        show_page(stack, robot)
+
+
+def show_page(stack, robot):
+    """Serve the page of the running node until Ctrl-C."""
+    from rcl_interfaces.srv import SetParameters
+    from rclpy.parameter import Parameter
+
+    colors = Parameter("rgb_mode", value="original").to_parameter_msg()
+    robot.call(SetParameters, "set_parameters", parameters=[colors])
+    page = start(stack, "the page", [sys.executable, executable("viewer")])
+    with contextlib.suppress(KeyboardInterrupt):
+        page.wait()
 
 
 def check_answers(questions, answers):

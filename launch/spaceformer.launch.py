@@ -27,6 +27,7 @@ ARGUMENTS = (
     ("use_sim_time", "false", "use the time from /clock", BOOLEANS),
     ("tf_prefix", "", "namespace of /tf and /tf_static, e.g. robot1; empty: the global topics", None),
     ("rviz", "false", "start RViz with all displays", BOOLEANS),
+    ("viewer", "false", "serve a page in the browser at http://localhost:8080 (docs/view.md)", BOOLEANS),
     ("large_clouds", "false", "Fast DDS profile for clouds of many MB on one machine", BOOLEANS),
     ("python_prefix", "", "Python of a virtual environment to run the node with, e.g. ~/venv/bin/python", None),
     ("respawn", "false", "restart the node if it ends", BOOLEANS),
@@ -45,12 +46,39 @@ def tf_remappings(prefix):
     return [(f"/{name}", f"/{prefix.strip('/')}/{name}") for name in ("tf", "tf_static")] if prefix else []
 
 
+def node_name(namespace):
+    """The full name of the node."""
+    return "/".join(["", *filter(None, [namespace.strip("/")]), "spaceformer"])
+
+
+def start_viewer(context):
+    """The action of the page in the browser."""
+    names = ("viewer", "namespace", "use_sim_time", "tf_prefix", "python_prefix")
+    value = {name: os.path.expanduser(LaunchConfiguration(name).perform(context)) for name in names}
+    if value["viewer"].lower() != "true":
+        return []
+    return [
+        Node(
+            package="spaceformer_ros",
+            executable="viewer",
+            name="spaceformer_viewer",
+            namespace=value["namespace"],
+            parameters=[
+                {"server": node_name(value["namespace"]), "use_sim_time": value["use_sim_time"].lower() == "true"}
+            ],
+            remappings=tf_remappings(value["tf_prefix"]),
+            prefix=value["python_prefix"] or None,
+            output="screen",
+        )
+    ]
+
+
 def start_rviz(context):
     """RViz's action, on the topics of the node."""
     value = {name: LaunchConfiguration(name).perform(context) for name in RVIZ_ARGUMENTS}
     if value["rviz"].lower() != "true":
         return []
-    node = "/".join(["", *filter(None, [value["namespace"].strip("/")]), "spaceformer"])
+    node = node_name(value["namespace"])
     topics = [(f"/spaceformer/{name}", f"{node}/{name}") for name in RVIZ_TOPICS]
     return [
         Node(
@@ -108,4 +136,5 @@ def generate_launch_description():
         for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
     ]
     actions = [OpaqueFunction(function=start_node), OpaqueFunction(function=start_rviz)]
+    actions.append(OpaqueFunction(function=start_viewer))
     return LaunchDescription([*arguments, *large_clouds, *actions])

@@ -30,12 +30,12 @@ RULES = {
     "synthetic": "disk geometry grids clouds words",
     "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "config disk timing clouds words weights segment scene show",
-    "sources": "geometry clouds words scene pipeline",
-    "view": "geometry grids show sources",
+    "sources": "geometry clouds words scene layout pipeline",
+    "view": "geometry grids layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
     "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources view",
-    "ros": "config disk geometry timing clouds words scene show pipeline",
+    "ros": "config disk geometry timing clouds words scene show pipeline sources view",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

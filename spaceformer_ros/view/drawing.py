@@ -12,6 +12,7 @@ MAX_POINTS = 500_000  # sent to a browser: 7.5 MB
 MAX_NAMES = 60  # names in the picture at once, those of the best objects; more would cover the map
 LINE, THICK_LINE = 2.0, 5.0  # pixels, of boxes and of the boxes of matches
 MATCH_COLOR = (1.0, 0.85, 0.2)
+WALL_COLOR = (120, 170, 255)  # r, g, b, 0..255
 ARROW_LENGTH = 0.5  # metres
 ARROW = {"shaft_radius": 0.04, "head_radius": 0.1, "head_length": 0.2}  # metres
 ABOVE_FLOOR = 0.05  # metres, of the approach arrow: points of the floor would hide it
@@ -26,7 +27,7 @@ class Drawing:
         self._scene = scene
         self._cloud = None  # viser's handle of the cloud
         self._rows = None
-        self._boxes, self._answer = [], []  # viser's handles
+        self._boxes, self._answer, self._plan = [], [], []  # viser's handles
         self.origin = np.zeros(3)  # metres, local coordinates of the picture's origin
 
     def draw_cloud(self, snapshot):
@@ -72,6 +73,19 @@ class Drawing:
         if arrows:
             color = tuple(int(APPROACH_COLOR[i : i + 2], 16) for i in (1, 3, 5))
             self._answer.append(self._scene.add_arrows("/approaches", np.array(arrows), color, **ARROW))
+
+    def draw_plan(self, layout):
+        """Replace the floor plan by that of a Layout: walls as lines on the floor, rooms with their names."""
+        _remove(self._plan)
+        if layout.walls:
+            ends = np.array([[(*wall.start, wall.z), (*wall.end, wall.z)] for wall in layout.walls])
+            segments = (ends - self.origin + (0.0, 0.0, ABOVE_FLOOR)).astype(np.float32)
+            options = {"thickness": THICK_LINE, "thickness_units": "screen"}
+            self._plan.append(self._scene.add_line_segments("/walls", segments, WALL_COLOR, **options))
+        for room in layout.rooms:
+            position = np.array([*room.center, layout.item("storeys", room.storey).floor_z]) - self.origin
+            text = f"room {room.id}, {room.area:.0f} m²"
+            self._plan.append(self._scene.add_label(f"/rooms/{room.id}", text, position=position))
 
     def _lines(self, name, boxes, colors, thickness):
         """Line segments of the edges of boxes. colors: [n, 3] in [0, 1]."""

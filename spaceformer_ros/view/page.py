@@ -13,6 +13,7 @@ import threading
 import numpy as np
 
 from .. import SpaceformerError
+from ..layout.structure import Layout
 from ..show.pictures import BACKGROUND
 from ..sources.snapshot import Question
 from ..sources.source import NoMapYet
@@ -102,6 +103,8 @@ class Page:
     def _build_view(self, gui):
         self._mode = gui.add_dropdown("Colours", MODES, initial_value=COLORS)
         self._mode.on_update(self._recolor)
+        self._show_plan = gui.add_checkbox("Rooms and walls", True, visible=False)
+        self._show_plan.on_update(self._draw_plan)
         self._dark = gui.add_checkbox("Dark", True)
         self._dark.on_update(self._set_theme)
         gui.add_button("Whole map").on_click(self._fly_to_overview)
@@ -127,6 +130,7 @@ class Page:
         if old is None or snapshot.labels != old.labels:  # otherwise keep what the visitor is editing
             self._labels.value = "\n".join(snapshot.labels)
         self._list_objects()
+        self._draw_plan()
         if self._findings is not None:
             self._look_up()
         self._recolor()
@@ -150,6 +154,12 @@ class Page:
             matches = self._findings.found if self._findings else ()
             named = [item for item in items if item.id not in {finding.object.id for finding in matches}]
             self._drawing.draw_boxes(items, named if self._show_names.value else (), self._mode.value)
+
+    @reported
+    def _draw_plan(self):
+        layout = self._snapshot.layout if self._snapshot else Layout()
+        self._show_plan.visible = bool(layout.rooms or layout.walls)
+        self._drawing.draw_plan(layout if self._show_plan.value else Layout())
 
     # --- questions ---
 

@@ -46,9 +46,10 @@ class Viewer:
             for page in pages:
                 page.refresh()
 
-    def wait(self):
-        """Return after `close`."""
-        self._ended.wait()
+    def wait(self, goes_on=None):
+        """Return after `close`, or when the function `goes_on` says that the program ends."""
+        while not self._ended.wait(PERIOD) and (goes_on is None or goes_on()):
+            pass
 
     def close(self):
         """Stop serving."""

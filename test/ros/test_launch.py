@@ -166,3 +166,13 @@ def test_the_dds_profile_is_an_option_and_is_well_formed(stand_ins):
         assert action.fields["condition"].values[0].values == ("large_clouds",)
         tree = ElementTree.parse(action.values[1])
         assert int(tree.find(".//{*}segment_size").text) >= 256 * 2**20
+
+
+def test_the_page_is_started_for_the_node_of_the_namespace(stand_ins):
+    module = load(ROOT / "launch" / "spaceformer.launch.py")
+    context = {name: default for name, default, _, _ in module.ARGUMENTS}
+    assert module.start_viewer(context) == []
+    (page,) = module.start_viewer({**context, "viewer": "true", "namespace": "/r1", "python_prefix": "~/v/python"})
+    assert page.fields["parameters"] == [{"server": "/r1/spaceformer", "use_sim_time": False}]
+    assert page.fields["prefix"].endswith("/v/python")
+    assert (ROOT / "scripts" / page.fields["executable"]).stat().st_mode & 0o111

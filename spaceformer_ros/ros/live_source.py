@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The map of a running node, asked through its topics and services like any other client."""
+
+import threading
+
+import numpy as np
+from rclpy.time import Time
+from sensor_msgs.msg import PointCloud2
+
+from .. import SpaceformerError
+from ..clouds.pointcloud2 import decode, structured_view
+from ..geometry.boxes import OrientedBox
+from ..scene.approach import Approach
+from ..sources.snapshot import Finding, Findings, MapObject, Snapshot
+from ..sources.source import NoMapYet, NoRobot, Source
+from . import interfaces, qos
+from .transforms import TransformListener, to_rigid_transform
+
+SERVER_SECONDS = 5.0  # that a service may take to appear
+ANSWER_SECONDS = 40.0  # that an answer may take: embedding new labels takes up to 30 s
+TF_SECONDS = 0.5
+ALL = 100_000  # results: more than a map has objects
+
+
+class LiveSource(Source):
+    """A running node. Its own node must be spun by somebody else; methods block and are not for that thread."""
+
+    def __init__(self, node, server="/spaceformer", robot_frame=""):
+        """node: rclpy Node that subscribes and calls; server: full name of the perception node; robot_frame: TF frame
+        of the robot, "" where distances and poses of it are not wanted."""
+        self._node, self._server, self._robot_frame = node, server, robot_frame
+        self._lock = threading.Lock()
+        self._latest = {}  # topic -> newest message
+        self._snapshot = (None, None, None), None  # the messages of the last Snapshot, and it
+        self._clients = {}
+        self._transforms = TransformListener(node)
+        kinds = {
+            "instances": interfaces.InstanceArray,
+            "labeled_cloud": PointCloud2,
+            "vocabulary": interfaces.Vocabulary,
+            "state": interfaces.NodeState,
+        }
+        for topic, kind in kinds.items():
+            node.create_subscription(kind, f"{server}/{topic}", self._keep(topic), qos.LATCHED)
+
+    def _keep(self, topic):
+        def keep(message):
+            self._latest[topic] = message
+
+        return keep
+
+    def status(self):
+        """The sentence of `~/state`."""
+        state = self._latest.get("state")
+        return state.text if state else f"waiting for the node {self._server}"
+
+    def snapshot(self):
+        """The Snapshot of the newest `~/instances` and `~/labeled_cloud` that belong together."""
+        with self._lock:
+            parts = [self._latest.get(topic) for topic in ("instances", "labeled_cloud", "vocabulary")]
+            array, cloud, vocabulary = parts
+            if array is None or cloud is None or not cloud.width:
+                raise NoMapYet(self.status())
+            known, made = self._snapshot
+            if made is None or (array.header == cloud.header and any(a is not b for a, b in zip(known, parts))):
+                if array.header != cloud.header:
+                    raise NoMapYet("waiting for the labelled cloud of the newest map")
+                made = to_snapshot(array, cloud, vocabulary.labels if vocabulary else (), made)
+                self._snapshot = parts, made
+            return made
+
+    def find(self, question):
+        """Matches with approach poses, by `~/find_objects`."""
+        snapshot = self.snapshot()
+        reply = self._find(
+            snapshot,
+            query=question.text,
+            max_results=question.max_results,
+            near_query=question.near_text,
+            near_distance=question.near_distance,
+            reference_frame=self._robot_frame,
+            with_approach=True,
+        )
+        found = tuple(to_finding(match, snapshot) for match in reply.matches)
+        return Findings(question, found, reply.message)
+
+    def relevancy(self, text):
+        """As `~/show_relevancy`, without publishing: all points of an object have the relevancy of the object."""
+        snapshot = self.snapshot()
+        reply = self._find(snapshot, query=text, max_results=ALL, min_score=-1.0)
+        score = {match.instance.id: match.score for match in reply.matches}
+        ids, index = np.unique(snapshot.owner, return_inverse=True)
+        return snapshot, np.array([score.get(int(i), 0.0) for i in ids], dtype=np.float32)[index]
+
+    def _find(self, snapshot, **fields):
+        reply = self._call(interfaces.FindObjects, "find_objects", target_frame=snapshot.cloud.frame_id, **fields)
+        if reply.code not in (interfaces.ResultCode.OK, interfaces.ResultCode.NOT_FOUND):
+            raise SpaceformerError(reply.message)
+        return reply
+
+    def set_vocabulary(self, labels, append=False):
+        """Change the labels of the node, by `~/set_vocabulary`."""
+        reply = self._call(interfaces.SetVocabulary, "set_vocabulary", labels=list(labels), append=append)
+        if reply.code != interfaces.ResultCode.OK:
+            raise SpaceformerError(reply.message)
+        return reply.message
+
+    def robot_pose(self):
+        """The robot's pose from TF, in the frame of the map."""
+        if not self._robot_frame:
+            raise NoRobot("the frame of the robot is not known: set the parameter robot_frame, such as base_link")
+        frame = self.snapshot().cloud.frame_id
+        pose = self._transforms.lookup(frame, self._robot_frame, Time(), TF_SECONDS)
+        return pose.translation, pose.yaw
+
+    def _call(self, kind, name, **fields):
+        """The reply of a service of the node. Raises SpaceformerError if there is none."""
+        with self._lock:
+            if name not in self._clients:
+                self._clients[name] = self._node.create_client(kind, f"{self._server}/{name}", qos_profile=qos.SERVICE)
+        client = self._clients[name]
+        if not client.wait_for_service(SERVER_SECONDS):
+            raise SpaceformerError(f"there is no service {self._server}/{name}: is the node running?")
+        done = threading.Event()
+        future = client.call_async(kind.Request(**fields))
+        future.add_done_callback(lambda _: done.set())
+        if not done.wait(ANSWER_SECONDS):
+            client.remove_pending_request(future)
+            raise SpaceformerError(f"{self._server}/{name} did not answer within {ANSWER_SECONDS:g} s")
+        return future.result()
+
+    def close(self):
+        """Remove tf2's subscriptions from the node."""
+        self._transforms.close()
+
+
+def to_snapshot(array, message, labels, before=None):
+    """The Snapshot of an InstanceArray and the labelled PointCloud2 of the same map.
+
+    before: the last Snapshot; its cloud is kept where nothing but labels changed.
+    """
+    cloud = decode(message, allow_gray=True).cloud
+    owner = structured_view(message)["instance_id"].astype(np.int64)
+    if before is not None and _is_same(before.cloud, cloud):
+        cloud = before.cloud
+    to_local = cloud.placement.inverse
+    return Snapshot(
+        cloud=cloud,
+        owner=owner,
+        objects=tuple(to_map_object(instance, to_local) for instance in array.instances),
+        labels=tuple(labels),
+        map_id=array.map_id,
+        map_revision=array.map_revision,
+        vocabulary_revision=array.vocabulary_revision,
+        partial=array.partial,
+    )
+
+
+def _is_same(a, b):
+    return a.coordinates == b.coordinates and np.array_equal(a.xyz, b.xyz) and np.array_equal(a.rgb, b.rgb)
+
+
+def to_map_object(instance, to_local):
+    """The MapObject of an Instance. to_local: RigidTransform of the message's frame into the cloud's coordinates."""
+    size = instance.size
+    placed = to_rigid_transform_of_pose(instance.pose)
+    box = OrientedBox(placed.translation, np.array([size.x, size.y, size.z]), placed.yaw)
+    return MapObject(
+        id=instance.id,
+        label=instance.label,
+        score=instance.score,
+        candidates=tuple(zip(instance.candidate_labels, instance.candidate_scores)),
+        box=box.moved(to_local),
+        num_points=instance.num_points,
+        num_observations=instance.num_observations,
+        first_seen_ns=to_ns(instance.first_seen),
+        last_seen_ns=to_ns(instance.last_seen),
+    )
+
+
+def to_finding(match, snapshot):
+    """The Finding of an ObjectMatch."""
+    to_local = snapshot.cloud.placement.inverse
+    approach = None
+    if match.has_approach:
+        placed = to_local.after(to_rigid_transform_of_pose(match.approach))
+        approach = Approach(placed.translation, placed.yaw)
+    item = snapshot.by_id.get(match.instance.id) or to_map_object(match.instance, to_local)
+    return Finding(item, match.score, match.distance, approach)
+
+
+def to_rigid_transform_of_pose(pose):
+    """RigidTransform of a geometry_msgs Pose: places what is given in the pose's own axes."""
+    return to_rigid_transform(_AsTransform(pose), "the pose", "its frame")
+
+
+class _AsTransform:
+    """A Pose with the field names of a Transform."""
+
+    def __init__(self, pose):
+        self.rotation, self.translation = pose.orientation, pose.position
+
+
+def to_ns(stamp):
+    """Nanoseconds of a builtin_interfaces Time."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
