@@ -19,7 +19,8 @@ def point_colors(snapshot, rows, mode, relevancy=None):
         return shade(_palette(snapshot, mode)[_object_index(snapshot, rows)], rgb)
     if mode == RELEVANCY and relevancy is not None:
         share = relevancy[rows] / max(float(relevancy.max(initial=0.0)), 1e-6)
-        return np.where(share[:, None] > 0, heat_colors(0.3 + 0.7 * share), shaded_gray(rgb))
+        weight = np.minimum(2 * share, 1)[:, None]  # most objects match any text a little: they stay nearly gray
+        return np.rint(weight * heat_colors(0.3 + 0.7 * share) + (1 - weight) * shaded_gray(rgb)).astype(np.uint8)
     return rgb
 
 

@@ -115,7 +115,7 @@ class Page:
     @reported
     def refresh(self):
         """Show what is new in the source; a question that was asked is asked again."""
-        self._status.content = f"<p>{html.escape(self._source.status())}</p>"
+        self._status.content = paragraph(self._source.status())
         try:
             snapshot = self._source.snapshot()
         except NoMapYet:
@@ -187,7 +187,7 @@ class Page:
     def _show_answer(self):
         findings = self._findings
         self._drawing.draw_answer(findings)
-        self._answer.content = f"<p>{html.escape(findings.message)}</p>" if findings else ""
+        self._answer.content = paragraph(findings.message) if findings else ""
         for handle in self._matches:
             handle.remove()
         self._matches = []
@@ -201,7 +201,7 @@ class Page:
     @reported
     def _set_vocabulary(self):
         labels = [line.strip() for line in self._labels.value.splitlines() if line.strip()]
-        self._status.content = f"<p>{html.escape(self._source.set_vocabulary(labels))}</p>"
+        self._status.content = paragraph(self._source.set_vocabulary(labels))
         self._mode.value = INSTANCES if self._mode.value == COLORS else self._mode.value
         self.refresh()
 
@@ -246,6 +246,11 @@ class Page:
         paper = Image.new("RGBA", drawn.size, BACKGROUND if self._dark.value else "white")
         Image.alpha_composite(paper, drawn).convert("RGB").save(buffer, "PNG")
         self.client.send_file_download("map.png", buffer.getvalue(), save_immediately=True)
+
+
+def paragraph(text):
+    """A text as HTML."""
+    return f'<p style="padding: 0 0.7em; font-size: 0.85em">{html.escape(text)}</p>'
 
 
 def match_text(finding):
