@@ -89,6 +89,7 @@ def hang(site, rng, kind, heights, wall=None, **fit):
     for _ in range(4):
         z = min(between(rng, *heights), site.plan.height - tall - 0.05)
         if site.against_wall(rng, thing, wall, gap=0.004, tries=3, z=max(z, 0.05), light=True):
+            thing.hung = True
             return thing
     return None
 
@@ -96,7 +97,7 @@ def hang(site, rng, kind, heights, wall=None, **fit):
 def hang_above(site, rng, thing):
     """Hang a ceiling lamp above a thing."""
     lamp = make_thing(rng, "ceiling lamp")
-    height = lamp.shape.bounds()[1][2]
+    height, lamp.hung = lamp.shape.bounds()[1][2], True
     return site.put(lamp, thing.x, thing.y, thing.yaw, site.plan.height - height)
 
 

@@ -17,6 +17,7 @@ from .things import build
 from .things.parts import between, pick
 
 TOUCH = 0.004  # metres that solid boxes may overlap: things in contact do not collide
+OPEN_ABOVE = 9.0  # metres of headroom that `Shape.top` gives the uppermost surface
 FREE, RESERVED = -1, -2  # owners of volumes without a thing: building parts, and floor kept free of furniture
 
 
@@ -24,7 +25,11 @@ FREE, RESERVED = -1, -2  # owners of volumes without a thing: building parts, an
 class Thing:
     """A shape with a pose: x, y, z (metres) of its origin in the map, yaw (radians).
 
-    kind, look, seed, fit: arguments of `make_thing` that reproduce the shape.
+    kind, look, seed, fit: arguments of `make_thing` that reproduce the shape;
+    support: the Thing that carries it, None for the building;
+    enclosed: whether it is in its support (on a lower board, or let into it) rather than on it;
+    hung: whether it hangs on a wall or on the ceiling;
+    plan: FloorPlan of the room that it was placed in.
     """
 
     kind: str
@@ -36,6 +41,10 @@ class Thing:
     y: float = 0.0
     z: float = 0.0
     yaw: float = 0.0
+    support: object = None
+    enclosed: bool = False
+    hung: bool = False
+    plan: object = None
 
     def point(self, x, y):
         """Map (x, y) of a point in the thing's frame, metres."""
@@ -148,6 +157,7 @@ class Site:
 
     def add(self, thing):
         """Add a thing at its pose; returns it."""
+        thing.plan = self.plan
         self.things.append(thing)
         self._keep(thing.volumes, len(self.things) - 1)
         return thing
@@ -231,7 +241,7 @@ class Site:
         room = self.plan.height - anchor.z - high[2]
         tops = [top for top in anchor.shape.tops if top[5] > high[2] + 0.02 and top[4] < room]
         for attempt in range(tries if tops else 0):
-            x0, y0, x1, y1, z, _ = pick(rng, tops)
+            x0, y0, x1, y1, z, headroom = pick(rng, tops)
             turn = yaw if yaw is not None else between(rng, -0.5, 0.5) * (1 - attempt / tries)
             c, s = abs(math.cos(turn)), abs(math.sin(turn))
             wide, deep = (high[0] - low[0]) / 2, (high[1] - low[1]) / 2
@@ -240,6 +250,7 @@ class Site:
                 continue
             x, y = at or (between(rng, x0 + rx, x1 - rx), between(rng, y0 + ry, y1 - ry))
             if self.put(thing, *anchor.point(x, y), anchor.yaw + turn, anchor.z + z + 0.001, light=True):
+                thing.support, thing.enclosed = anchor, headroom < OPEN_ABOVE
                 return thing
         return None
 

@@ -15,6 +15,7 @@ from .floorplan import draw_plans
 from .fusion import fuse
 from .kinds import KIND_NAMES, KINDS
 from .lighting import draw_lamps, draw_tint, illuminate
+from .relations import Place
 from .scan import Scanner, draw_drift, draw_sensor
 from .structure import build_passage, build_structure, fill_openings, map_yaw
 from .surfaces import sample_surfaces
@@ -34,7 +35,8 @@ class RoomObject:
     color, second_color: basic colour words; second_color is None for objects of one colour;
     material: "wooden", "metal", ..., or "" if unknown;
     size_word: "small", "large" or "";
-    box: OrientedBox in the map, of the whole object including parts that were not seen.
+    box: OrientedBox in the map, of the whole object including parts that were not seen;
+    place: Place, for its relations to other objects.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class RoomObject:
     material: str
     size_word: str
     box: OrientedBox
+    place: Place
 
     @property
     def held_out_names(self):
@@ -179,13 +182,30 @@ def _labelled(xyz, rgb, label, things, words, seed, config, rng):
     turn = np.array([[c, -s], [s, c]])
     shift = rng.normal(0, 1.5, 3) * [1, 1, 0.007]
     turned = np.column_stack([xyz[:, :2] @ turn.T.astype(np.float32), xyz[:, 2]]) + shift.astype(np.float32)
-    objects = tuple(_describe(things[i], words[i], turn, yaw, shift) for i in listed)
+    places = _places(things, index)
+    objects = tuple(_describe(things[i], words[i], places[i], turn, yaw, shift) for i in listed)
     order = rng.permutation(len(turned))
     cloud = Cloud(turned.astype(np.float32)[order], rgb[order], "map")
     return Room(cloud, instance[order], kind[order], objects, seed)
 
 
-def _describe(thing, words, turn, yaw, shift):
+def _places(things, index):
+    """The Place of every thing. index: [T] row of each thing in the objects of the room, -1 for none."""
+    plans = list({id(thing.plan): None for thing in things})
+    rows = {id(thing): int(row) for thing, row in zip(things, index)}
+    return [
+        Place(
+            volumes=thing.volumes,
+            support=rows.get(id(thing.support)),
+            enclosed=thing.enclosed,
+            hung=thing.hung,
+            room=plans.index(id(thing.plan)),
+        )
+        for thing in things
+    ]
+
+
+def _describe(thing, words, place, turn, yaw, shift):
     """The RoomObject of a thing in the rotated map."""
     low, high = thing.shape.bounds()
     center, size = (low + high) / 2, high - low
@@ -201,7 +221,7 @@ def _describe(thing, words, turn, yaw, shift):
         yaw=float((box_yaw + math.pi / 2) % math.pi - math.pi / 2),
     )
     size_word = "small" if ratio < 0.8 else "large" if ratio > 1.25 else ""
-    return RoomObject(kind.name, kind.names, words[0], words[1], thing.look.material, size_word, box)
+    return RoomObject(kind.name, kind.names, words[0], words[1], thing.look.material, size_word, box, place)
 
 
 def object_points(room):

@@ -274,6 +274,7 @@ def _window(rng, site, wall, opening):
     t0, t1, z0, z1 = opening
     t, wide, high = (t0 + t1) / 2, t1 - t0, z1 - z0
     window = make_thing(rng, "window", width=wide, height=high)
+    window.hung = True
     window.moved(*wall.point(t, -0.02), max(0.0, z0 - window.shape.bounds()[1][2] + high), wall.yaw)
     site.add(window)
     form = rng.random()
@@ -281,11 +282,13 @@ def _window(rng, site, wall, opening):
         length = pick(rng, (high + 0.15, high + 0.15, z1 + 0.08))
         rod = min(wide + 0.5, wall.length - 0.1)
         curtain = make_thing(rng, "curtain", width=rod, height=min(length, z1 + 0.08))
+        curtain.hung = True
         z = max(0.02, min(z1 + 0.12, wall.height - 0.02) - curtain.shape.bounds()[1][2])
         center = min(max(t, rod / 2 + 0.08), wall.length - rod / 2 - 0.08)
         site.put(curtain, *wall.point(center, 0.12), wall.yaw, z, light=True)
     elif form < 0.65:
         blinds = make_thing(rng, "blinds", width=wide - 0.02, height=high)
+        blinds.hung = True
         top = blinds.shape.bounds()[1][2]
         site.put(blinds, *wall.point(t, 0.06), wall.yaw, z1 - top + 0.04, light=True, on=window)
     if z0 > 0.7 and chance(rng, 0.65):

@@ -267,6 +267,7 @@ def _hang(site, rng, kind):
             along, out = wall.local(x, y)
             on_wall = abs(out) < 0.1 and abs(wall.yaw - thing.yaw) < 0.01
             if on_wall and wall.is_free(along - high[0], along + high[0], thing.z, thing.z + high[2]):
+                other.hung = True
                 z = min(thing.z, site.plan.height - high[2] - 0.05)
                 return site.put(other, x, y, thing.yaw, z, light=True)
     return thing
@@ -294,5 +295,6 @@ def _ceiling_lamps(site, rng):
             twin = lamp if i == j == 0 else make_thing(rng, "ceiling lamp", lamp.look, lamp.seed)
             x, y = x0 + (i + 0.5) / count[0] * (x1 - x0), y0 + (j + 0.5) / count[1] * (y1 - y0)
             jitter = 0.0 if count[0] > 1 else 0.3
+            twin.hung = True
             pose = (x + between(rng, -jitter, jitter), y + between(rng, -jitter, jitter), yaw)
             site.put(twin, *pose, site.plan.height - height, light=True)

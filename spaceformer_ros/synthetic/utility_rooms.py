@@ -48,9 +48,11 @@ def _kitchen_piece(site, rng, wall, along, name, base):
         return along + 0.15
     if name == "sink unit":
         sink = make_thing(rng, "sink", inset=True)
+        sink.support, sink.enclosed = piece, True
         site.put(sink, *piece.point(0.0, 0.0), piece.yaw, 0.9 - 0.19, light=True, on=piece)
     if name == "stove" and chance(rng, 0.7):
         hood = make_thing(rng, "range hood")
+        hood.hung = True
         z = min(between(rng, 1.55, 1.7), site.plan.height - hood.shape.bounds()[1][2])
         site.against_wall(rng, hood, wall, along + high[0], 0.004, tries=1, z=z, light=True)
     return along + high[0] - low[0] + 0.01
@@ -61,6 +63,7 @@ def _wall_cabinets(site, rng, wall, base):
     for counter in [thing for thing in site.own if thing.kind == "kitchen counter"]:
         low, high = counter.shape.bounds()
         above = make_thing(rng, "kitchen cabinet", base.look, width=high[0] - low[0] - 0.02)
+        above.hung = True
         z = min(between(rng, 1.4, 1.5), site.plan.height - 0.8)
         site.against_wall(rng, above, wall, wall.local(counter.x, counter.y)[0], 0.004, tries=1, z=z, light=True)
 
@@ -74,6 +77,7 @@ def bath_set(site, rng):
     sink = make_thing(rng, "sink")
     if site.against_wall(rng, sink, front=0.5) and chance(rng, 0.75):
         mirror = make_thing(rng, "mirror")
+        mirror.hung = True
         z = min(1.15, site.plan.height - mirror.shape.bounds()[1][2] - 0.05)
         wall = min(
             (w for w in site.plan.walls if abs(w.yaw - sink.yaw) < 0.1), key=lambda w: abs(w.local(sink.x, sink.y)[1])
@@ -116,6 +120,7 @@ def box_pile(site, rng):
     for _ in range(int(rng.integers(1, 4))):
         box = make_thing(rng, "box")
         if chance(rng, 0.5):
+            box.support = first
             z = first.z + first.shape.bounds()[1][2] + 0.005
             site.put(box, first.x, first.y, first.yaw + rng.normal(0, 0.2), z, light=True)
         else:

@@ -103,6 +103,8 @@ def _replaced(rng, thing, fitting, library, on_top, others):
         if moved and not _collides(new, others):
             for z, item in zip(heights, on_top, strict=True):
                 item.z = z
+                item.support = new if item.support is thing else item.support
+            new.support, new.enclosed, new.hung, new.plan = thing.support, thing.enclosed, thing.hung, thing.plan
             return new
     return None
 
