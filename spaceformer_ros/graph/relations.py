@@ -174,7 +174,7 @@ def _share_inside(points, others, margin):
 
 
 def _is_enclosed(body, support):
-    """Whether a body stands below other parts of its support, as on the lower board of a shelf, or between its sides."""
+    """Whether a body is below other parts of its support, as on the lower board of a shelf, or between its sides."""
     above = support.xyz[support.xyz[:, 2] > max(body.high, body.low + ABOVE) + ABOVE]
     covered = _share_near(body.ground, above[:, :2], COLUMN)
     return covered >= MIN_ENCLOSED or _sides_share(body, support) >= 0.9

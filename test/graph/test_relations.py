@@ -46,6 +46,9 @@ WALL = plate((-3, 2, 0), (3, 2, 2.5))
 FLOOR = plate((-3, -3, 0), (3, 2, 0))
 CUP = shell((0.1, 0.1, 0.71), (0.18, 0.18, 0.81))
 RUG = plate((-1.2, -1.0, 0.01), (1.2, 1.0, 0.01))
+BASKET = np.concatenate([shell((-0.2, -0.2, 0), (0.2, 0.2, 0.4), True), plate((-0.2, -0.2, 0.02), (0.2, 0.2, 0.02))])
+PICTURE = shell((0, 1.96, 1.2), (0.6, 1.98, 1.6))
+BIN = shell((-0.1, -0.1, 0), (0.1, 0.1, 0.4))
 CASES = {
     "a cup on a table": ({"cup": CUP, "table": table()}, {("cup", ON, "table")}),
     "a box in a shelf": ({"box": shell((0.2, 0.05, 0.51), (0.5, 0.3, 0.75)), "shelf": shelf()}, {("box", IN, "shelf")}),
@@ -53,22 +56,22 @@ CASES = {
     "a ball in a basket": (
         {
             "ball": shell((-0.1, -0.1, 0.03), (0.1, 0.1, 0.23)),
-            "basket": np.concatenate([shell((-0.2, -0.2, 0), (0.2, 0.2, 0.4), True), plate((-0.2,) * 2 + (0.02,), (0.2,) * 2 + (0.02,))]),
+            "basket": BASKET,
         },
         {("ball", IN, "basket")},
     ),
-    "a bin under a table": ({"bin": shell((-0.1, -0.1, 0), (0.1, 0.1, 0.4)), "table": table()}, {("bin", UNDER, "table")}),
+    "a bin under a table": ({"bin": BIN, "table": table()}, {("bin", UNDER, "table")}),
     "a table on a rug": ({"rug": RUG, "table": table()}, {("rug", UNDER, "table"), ("table", ON, "rug")}),
     "chairs beside a table": (
         {"chair": shell((0.8, 0, 0), (1.2, 0.4, 0.8)), "table": table(), "far": shell((2.4, 0, 0), (2.8, 0.4, 0.8))},
         {("chair", NEXT_TO, "table"), ("table", NEXT_TO, "chair")},
     ),
-    "a picture on the wall": ({"picture": shell((0, 1.96, 1.2), (0.6, 1.98, 1.6))}, {("picture", ATTACHED_TO, "building")}),
+    "a picture on the wall": ({"picture": PICTURE}, {("picture", ATTACHED_TO, "building")}),
     "a stack": (
         {"cup": CUP + (0, 0, 0.15), "box": shell((0, 0, 0.71), (0.3, 0.3, 0.85)), "table": table()},
         {("cup", ON, "box"), ("box", ON, "table")},
     ),
-}  # fmt: skip
+}
 
 
 def relations_of(things, rooms=None):
