@@ -47,6 +47,7 @@ setup(
         "transformers>=4.49",
     ],
     extras_require={
+        "agent": ["mcp>=2,<3", "pillow"],
         "formats": ["laspy[lazrs]", "pye57", "python-lzf", "trimesh[easy]"],  # LAS, LAZ, E57, fast PCD, meshes
         "ray": ["ray>=2.60,<3"],
         "view": ["pillow", "viser>=1.1"],

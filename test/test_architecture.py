@@ -33,10 +33,11 @@ RULES = {
     "pipeline": "graph layout config disk timing clouds words weights segment scene show",
     "sources": "geometry clouds words scene layout pipeline",
     "view": "geometry grids layout show sources",
+    "agents": "words layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources view",
-    "ros": "config disk geometry timing clouds words scene show pipeline sources view",
+    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources view agents",
+    "ros": "config disk geometry timing clouds words scene show pipeline sources view agents",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {
@@ -46,6 +47,8 @@ ONLY_IN = {
     "rclpy": {"ros"},
     "tf2_ros": {"ros"},
     "viser": {"view"},
+    "mcp": {"agents"},
+    "pydantic": {"agents"},
 }
 # Folders whose modules may import torch at module level; elsewhere a function does, where it needs it.
 TORCH_AT_TOP = {"network", "weights", "segment", "training"}

@@ -8,7 +8,7 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import assets, evaluate, find, prepare, rooms, segment, train, view
+from . import assets, evaluate, find, mcp, prepare, rooms, segment, train, view
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
@@ -16,6 +16,7 @@ COMMANDS = (
     ("segment", segment, "find and label the objects in cloud files"),
     ("find", find, "locate objects in a cloud file by text"),
     ("view", view, "show maps on a page in the browser"),
+    ("mcp", mcp, "offer a map to language models as tools"),
     ("evaluate", evaluate, "score predictions against ground truth"),
     ("prepare", prepare, "download the released weights, after consent, and their text model"),
     ("rooms", rooms, "write generated rooms with known contents"),

@@ -7,28 +7,6 @@ import numpy as np
 
 FLIGHT_SECONDS = 0.6
 STEPS_PER_SECOND = 30
-ELEVATION = np.radians(38.0)  # of the eye above the horizon, as in pictures of the whole map
-MIN_DISTANCE = 1.8  # metres between the eye and an object
-
-
-def overview(cloud):
-    """(eye, target), [3] metres each in the picture's coordinates (see `Drawing`), from which the map is visible."""
-    low, high = cloud.bounds
-    extent = (high - low).astype(np.float64)
-    reach = max(float(np.linalg.norm(extent[:2])), 2.0)
-    target = np.array([0.0, 0.0, min(extent[2], 2.0) / 3])
-    return target + reach * np.array([0.0, -np.cos(ELEVATION), np.sin(ELEVATION)]), target
-
-
-def toward(box, origin, eye):
-    """(eye, target) in front of an OrientedBox, on the side of the present eye and above it. origin: see `Drawing`."""
-    target = box.center - origin
-    direction = eye[:2] - target[:2]
-    length = np.linalg.norm(direction)
-    direction = direction / length if length > 1e-3 else np.array([0.0, -1.0])
-    distance = max(MIN_DISTANCE, 1.8 * float(np.linalg.norm(box.size)))
-    ground = np.cos(ELEVATION) * distance * direction
-    return target + np.array([*ground, np.sin(ELEVATION) * distance]), target
 
 
 def fly(client, eye, target):

@@ -15,11 +15,12 @@ import numpy as np
 from .. import SpaceformerError
 from ..layout.structure import Layout
 from ..show.pictures import BACKGROUND
+from ..show.viewpoints import overview, toward
 from ..sources.snapshot import Question
 from ..sources.source import NoMapYet
 from .coloring import COLORS, INSTANCES, MODES, RELEVANCY
 from .drawing import Drawing
-from .flight import fly, overview, toward
+from .flight import fly
 
 NOTHING = "-"  # entry of the list of objects that stands for none
 PICTURE_SECONDS = 20.0  # that a browser may take to draw a picture
@@ -126,7 +127,7 @@ class Page:
         if old is None or snapshot.cloud is not old.cloud:
             self._drawing.draw_cloud(snapshot)
         if old is None:
-            self.client.camera.position, self.client.camera.look_at = overview(snapshot.cloud)
+            self.client.camera.position, self.client.camera.look_at = self._drawn(overview(snapshot.cloud))
         if old is None or snapshot.labels != old.labels:  # otherwise keep what the visitor is editing
             self._labels.value = "\n".join(snapshot.labels)
         self._list_objects()
@@ -221,12 +222,17 @@ class Page:
         self._fly_to_box(box)
 
     def _fly_to_box(self, box):
-        fly(self.client, *toward(box, self._drawing.origin, np.array(self.client.camera.position)))
+        eye = np.array(self.client.camera.position) + self._drawing.origin
+        fly(self.client, *self._drawn(toward(box, eye)))
 
     @reported
     def _fly_to_overview(self):
         if self._snapshot is not None:
-            fly(self.client, *overview(self._snapshot.cloud))
+            fly(self.client, *self._drawn(overview(self._snapshot.cloud)))
+
+    def _drawn(self, places):
+        """Positions of the map in the coordinates of the picture."""
+        return [place - self._drawing.origin for place in places]
 
     @reported
     def _set_theme(self):

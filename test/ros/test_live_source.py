@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running node as a source of maps for the page and for agents."""
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from helpers.fakes import GRAY, ROOM
 from helpers.paths import ROOT
-from helpers.ros import wait_until
+from helpers.ros import PATIENCE, wait_until
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.ros.live_source import LiveSource
@@ -78,3 +80,24 @@ def test_the_viewer_serves_its_page_until_it_is_interrupted(domain):
             assert "<html" in page.read().decode().lower()
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
+
+
+@pytest.mark.process
+def test_an_agent_asks_the_running_node(start, client, box_cloud, domain):
+    mcp = pytest.importorskip("mcp", reason="mcp comes with `make test`")
+    start()
+    client.publish(box_cloud(ROOM))
+    program = [str(ROOT / "scripts" / "mcp_server"), "--ros-args", "-p", "allow_changes:=true"]
+    server = mcp.StdioServerParameters(command=sys.executable, args=program, env=dict(os.environ))
+
+    async def converse():
+        async with mcp.Client(server) as agent:
+            while (found := await agent.call_tool("find_objects", {"text": "couch"})).is_error:
+                await asyncio.sleep(0.1)  # the map is on its way
+            changed = await agent.call_tool("set_vocabulary", {"labels": ["lamp"]})
+            return found, changed, await agent.call_tool("where_am_i", {})
+
+    found, changed, where = asyncio.run(asyncio.wait_for(converse(), PATIENCE))
+    assert found.structured_content["matches"][0]["label"] == "sofa"
+    assert "4 labels in use" in changed.content[0].text
+    assert "robot_frame" in where.content[0].text

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about the objects and rooms of a Snapshot, in rounded numbers and the frame of the map."""
+
+import collections
+import datetime
+import math
+
+import numpy as np
+
+from ..words.color_words import COLOR_WORDS, color_shares
+from .answers import Candidate, Color, Match, Neighbour, ObjectFacts, ObjectLine, Pose, RoomLine
+
+MAX_NEIGHBOURS = 5
+MAX_CANDIDATES = 3
+MAX_ROOM_LABELS = 6
+MIN_COLOR_SHARE = 0.15
+
+
+def object_facts(snapshot, item):
+    """The ObjectFacts of a MapObject."""
+    box = snapshot.in_frame(item)
+    return ObjectFacts(
+        id=item.id,
+        label=item.label,
+        candidates=[Candidate(label, round(float(score), 2)) for label, score in item.candidates[:MAX_CANDIDATES]],
+        frame=snapshot.cloud.frame_id,
+        position=metres(box.center),
+        size=metres(box.size),
+        heading=degrees(box.yaw),
+        colors=colors_of(snapshot, item),
+        room=room_id(snapshot, item.box.center),
+        nearest=nearest(snapshot, item.box.center, without=item.id),
+        last_seen=utc(item.last_seen_ns),
+        observations=item.num_observations,
+    )
+
+
+def match_of(snapshot, finding):
+    """The Match of a Finding."""
+    box, approach, placement = snapshot.in_frame(finding.object), finding.approach, snapshot.cloud.placement
+    pose = approach and Pose(metres(placement.apply(approach.position)), degrees(approach.yaw + placement.yaw))
+    return Match(
+        id=finding.object.id,
+        label=finding.object.label,
+        score=round(float(finding.score), 3),
+        position=metres(box.center),
+        size=metres(box.size),
+        room=room_id(snapshot, finding.object.box.center),
+        distance=None if math.isnan(finding.distance) else round(float(finding.distance), 2),
+        approach=pose,
+    )
+
+
+def line_of(snapshot, item):
+    """The ObjectLine of a MapObject."""
+    place = metres(snapshot.in_frame(item).center)
+    return ObjectLine(item.id, item.label, round(item.score, 2), place, room_id(snapshot, item.box.center))
+
+
+def room_line(snapshot, room, objects):
+    """The RoomLine of a Room with the MapObjects in it."""
+    center = snapshot.cloud.placement.apply((*room.center, 0.0))[:2]
+    return RoomLine(room.id, round(room.area, 1), metres(center), labels_of(objects, MAX_ROOM_LABELS))
+
+
+def room_id(snapshot, position):
+    """Id of the room at a place [3] in the cloud's coordinates, None where it is not known."""
+    room = snapshot.layout.room_at(position)
+    return room and room.id
+
+
+def nearest(snapshot, position, without=0):
+    """The Neighbours of a place [3] in the cloud's coordinates, nearest first. without: an id to leave out."""
+    rows = [(float(np.linalg.norm(item.box.center - position)), item) for item in snapshot.objects]
+    rows = sorted((row for row in rows if row[1].id != without), key=lambda row: row[0])
+    return [Neighbour(item.id, item.label, round(distance, 2)) for distance, item in rows[:MAX_NEIGHBOURS]]
+
+
+def colors_of(snapshot, item):
+    """The Colors of an object from its points, the most frequent first."""
+    rgb = snapshot.cloud.rgb[snapshot.owner == item.id]
+    shares = color_shares(rgb, np.zeros(len(rgb), dtype=np.int64), 1)[0]
+    order = [word for word in np.argsort(-shares) if shares[word] >= MIN_COLOR_SHARE]
+    return [Color(COLOR_WORDS[word], round(float(shares[word]), 2)) for word in order]
+
+
+def labels_of(objects, limit):
+    """Dict label -> number of MapObjects, of the most frequent labels."""
+    return dict(collections.Counter(item.label for item in objects).most_common(limit))
+
+
+def metres(values):
+    """Numbers rounded to a centimetre."""
+    return [round(float(value), 2) for value in values]
+
+
+def degrees(radians):
+    """An angle in degrees, -180 to 180."""
+    return round(math.degrees(math.remainder(radians, 2 * math.pi)), 1)
+
+
+def utc(nanoseconds):
+    """Time in ISO 8601; "" for 0, which means that it is not known."""
+    if not nanoseconds:
+        return ""
+    return datetime.datetime.fromtimestamp(nanoseconds // 10**9, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MCP server (Model Context Protocol) on a Source, with the official SDK."""
+
+import base64
+import dataclasses
+import functools
+import inspect
+import json
+from typing import Annotated
+
+import numpy as np
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
+from pydantic import Field
+
+from .. import SpaceformerError, __version__
+from .picture import marked_picture
+from .tools import Tools, object_in
+
+READ = ("find_objects", "describe_object", "list_objects", "list_rooms", "where_am_i", "scene_summary", "trip_status")
+CHANGE = ("set_vocabulary",)
+MOVE = ("go_to", "cancel")
+INSTRUCTIONS = (
+    "The map of a robot with labelled objects. Ask find_objects for what you need, in plain words. Positions are in "
+    "metres, z up. Ids of objects are stable. Scores compare objects within one answer only; they are no probabilities."
+)
+MAX_MARKS = 20  # of a picture
+SCENE = "scene://map"
+
+
+def make_server(source, changes=False, motion=False):
+    """The MCPServer on a Source.
+
+    changes: offer tools that change the map's labels; motion: offer tools that move the robot
+    """
+    server = MCPServer("spaceformer", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    tools = Tools(source)
+    for name in (*READ, *(CHANGE if changes else ()), *(MOVE if motion else ())):
+        hints = ToolAnnotations(read_only_hint=name in READ, destructive_hint=name in MOVE, open_world_hint=False)
+        server.add_tool(answering(getattr(tools, name)), annotations=hints)
+    server.add_tool(_look_at(source), annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
+    server.resource(SCENE, name="map", mime_type="application/json")(_scene(source))
+    return server
+
+
+def answering(method):
+    """A method of Tools as a function for the SDK: errors as text, and one line of JSON beside the structured answer.
+
+    The SDK would indent the JSON, which doubles its size.
+    """
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def call(**arguments):
+        try:
+            answer = dataclasses.asdict(method(**arguments))
+        except SpaceformerError as error:
+            raise ToolError(str(error)) from error
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
+
+    call.__signature__ = signature.replace(return_annotation=Annotated[CallToolResult, signature.return_annotation])
+    return call
+
+
+def _look_at(source):
+    def look_at(
+        object_ids: Annotated[
+            list[int] | None,
+            Field(max_length=MAX_MARKS, description="objects to mark; one: seen from near; none: the best ones"),
+        ] = None,
+    ) -> CallToolResult:
+        """A picture of the map, in which objects are marked with their ids."""
+        try:
+            snapshot = source.snapshot()
+            wanted = object_ids or [item.id for item in snapshot.objects[:MAX_MARKS]]
+            items = [object_in(snapshot, object_id) for object_id in wanted]
+        except SpaceformerError as error:
+            raise ToolError(str(error)) from error
+        data = base64.b64encode(marked_picture(snapshot, items)).decode()
+        text = "marked: " + ", ".join(f"{item.label} {item.id}" for item in items)
+        picture = ImageContent(type="image", data=data, mime_type="image/jpeg")
+        return CallToolResult(content=[picture, TextContent(type="text", text=text)])
+
+    return look_at
+
+
+def _scene(source):
+    def scene() -> str:
+        """All objects with their boxes, and storeys, walls, doors and rooms where they are known, as JSON. Metres,
+        degrees, in the frame of the map."""
+        try:
+            snapshot = source.snapshot()
+        except SpaceformerError as error:
+            raise ResourceError(str(error)) from error
+        cloud, layout = snapshot.cloud, snapshot.layout.moved(snapshot.cloud.placement)
+        content = {"frame": cloud.frame_id, "map_revision": snapshot.map_revision, "layout": layout.to_dict()}
+        objects = [_box_facts(item, snapshot.in_frame(item)) for item in snapshot.objects]
+        return json.dumps({**content, "objects": objects}, ensure_ascii=False)
+
+    return scene
+
+
+def _box_facts(item, box):
+    center, size = (np.round(values, 3).tolist() for values in (box.center, box.size))
+    facts = {"id": item.id, "label": item.label, "score": round(item.score, 3)}
+    return {**facts, "center": center, "size": size, "yaw": round(float(np.degrees(box.yaw)), 1)}

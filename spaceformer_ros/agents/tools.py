@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent can ask and do: one method per tool. Signatures and docstrings are what a language model reads."""
+
+import collections
+import math
+from typing import Annotated
+
+from pydantic import Field
+
+from .. import SpaceformerError
+from ..sources.snapshot import Question
+from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, RoomLine, Rooms, Summary, Whereabouts
+from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_id, room_line
+
+PAGE = 12  # objects, or rooms, on a page
+MAX_RESULTS = 6
+MAX_LABELS = 40  # of a summary
+MAX_MESSAGE = 300  # characters
+
+ObjectId = Annotated[int, Field(ge=1, description="id of an object, from find_objects or list_objects")]
+Text = Annotated[str, Field(min_length=1, max_length=200, description="such as: something to sit on, the blue chair")]
+Labels = Annotated[list[str], Field(min_length=1, description="such as: sofa|couch (synonyms follow the name), lamp")]
+
+
+class Tools:
+    """The tools on one Source. Methods raise SpaceformerError with a reason that an agent can act on."""
+
+    def __init__(self, source):
+        """source: Source."""
+        self._source = source
+
+    def find_objects(
+        self,
+        text: Text,
+        max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 3,
+        near: Annotated[str, Field(max_length=200, description="only objects near one that matches this text")] = "",
+        near_distance: Annotated[float, Field(gt=0, le=100, description="metres, for near")] = 1.5,
+    ) -> Found:
+        """Find objects by a description; the words need not be in the vocabulary. Gives where they are and where a
+        robot can stand to face them."""
+        snapshot = self._source.snapshot()
+        findings = self._source.find(Question(text, max_results, near, near_distance))
+        matches = [match_of(snapshot, finding) for finding in findings.found]
+        return Found(findings.message[:MAX_MESSAGE], snapshot.cloud.frame_id, matches)
+
+    def describe_object(self, object_id: ObjectId) -> ObjectFacts:
+        """What an object is, where, how large, its colours, its room, what is near it, when it was last seen."""
+        snapshot = self._source.snapshot()
+        return object_facts(snapshot, object_in(snapshot, object_id))
+
+    def list_objects(
+        self,
+        label: Annotated[str, Field(description="only objects with this label; empty: all")] = "",
+        room: Annotated[int, Field(ge=0, description="only objects in the room with this id; 0: all")] = 0,
+        page: Annotated[int, Field(ge=1)] = 1,
+    ) -> ObjectPage:
+        """List the known objects, a page at a time, best first."""
+        snapshot = self._source.snapshot()
+        lines = [line_of(snapshot, item) for item in snapshot.objects if not label or item.label == label]
+        lines = [line for line in lines if not room or line.room == room]
+        pages = max(1, math.ceil(len(lines) / PAGE))
+        if page > pages:
+            raise SpaceformerError(f"there is no page {page}: the list has {pages}")
+        shown = lines[(page - 1) * PAGE : page * PAGE]
+        return ObjectPage(len(lines), page, pages, snapshot.cloud.frame_id, shown)
+
+    def list_rooms(self) -> Rooms:
+        """List the rooms of the map with what is in them."""
+        snapshot = self._source.snapshot()
+        rooms, inside = snapshot.layout.rooms, collections.defaultdict(list)
+        if not rooms:
+            return Rooms("the rooms of this map are not known", [])
+        for item in snapshot.objects:
+            inside[room_id(snapshot, item.box.center)].append(item)
+        lines: list[RoomLine] = [room_line(snapshot, room, inside[room.id]) for room in rooms[:PAGE]]
+        rest = f", the first {PAGE} are listed" if len(rooms) > PAGE else ""
+        return Rooms(f"{len(rooms)} rooms{rest}", lines)
+
+    def where_am_i(self) -> Whereabouts:
+        """Where the robot is: pose, room, nearest objects."""
+        position, yaw = self._source.robot_pose()
+        snapshot = self._source.snapshot()
+        local = snapshot.cloud.placement.inverse.apply(position)
+        pose = Pose(metres(position), degrees(yaw))
+        return Whereabouts(snapshot.cloud.frame_id, pose, room_id(snapshot, local), nearest(snapshot, local))
+
+    def scene_summary(self) -> Summary:
+        """What the map contains: number of objects by label, extent, rooms, vocabulary."""
+        snapshot = self._source.snapshot()
+        corners = snapshot.cloud.placement.apply(snapshot.cloud.bounds)
+        return Summary(
+            status=self._source.status()[:MAX_MESSAGE],
+            frame=snapshot.cloud.frame_id,
+            low=metres(corners.min(axis=0)),
+            high=metres(corners.max(axis=0)),
+            objects=len(snapshot.objects),
+            labels=labels_of(snapshot.objects, MAX_LABELS),
+            rooms=len(snapshot.layout.rooms),
+            vocabulary=len(snapshot.labels),
+            map_revision=snapshot.map_revision,
+        )
+
+    def set_vocabulary(
+        self,
+        labels: Labels,
+        append: Annotated[bool, Field(description="add to the labels in use instead of replacing them")] = True,
+    ) -> Done:
+        """Change the labels that objects are named with. Takes effect immediately, for everybody."""
+        return Done(self._source.set_vocabulary(labels, append))
+
+    def go_to(
+        self,
+        text: Annotated[str, Field(max_length=200, description="what to drive to; used without object_id")] = "",
+        object_id: Annotated[int, Field(ge=0, description="id of the object; 0: the best match of text")] = 0,
+    ) -> Done:
+        """Let the robot drive to an object and face it. Returns at once: ask trip_status how it goes."""
+        if not text and not object_id:
+            raise SpaceformerError("give a text or an object_id")
+        return Done(self._source.go_to(text, object_id))
+
+    def trip_status(self) -> Done:
+        """How the drive that go_to started is going, or how it ended."""
+        return Done(self._source.trip())
+
+    def cancel(self) -> Done:
+        """Stop the drive that go_to started."""
+        return Done(self._source.cancel())
+
+
+def object_in(snapshot, object_id):
+    """The MapObject with an id. Raises SpaceformerError."""
+    if (item := snapshot.by_id.get(object_id)) is None:
+        raise SpaceformerError(f"there is no object {object_id}: list_objects gives the ids")
+    return item

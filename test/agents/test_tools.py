@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tools of the MCP server, in this process, through the SDK's own client."""
+
+import asyncio
+import base64
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from helpers.fakes import RED
+from PIL import Image
+
+from spaceformer_ros.layout.structure import Layout, Room, Storey
+from spaceformer_ros.sources.files import FileSource
+from spaceformer_ros.sources.source import NoMapYet
+
+mcp = pytest.importorskip("mcp", reason="mcp comes with `make test`")
+
+from spaceformer_ros.agents.server import SCENE, make_server  # noqa: E402
+
+LIMIT = 2000  # bytes of an answer
+
+
+class OtherSource(FileSource):
+    """A FileSource whose snapshots are changed, with a robot."""
+
+    def __init__(self, pipeline, change=None):
+        super().__init__(pipeline)
+        self.change, self.trips = change, []
+
+    def snapshot(self):
+        if self.change is None:
+            raise NoMapYet("waiting for a cloud")
+        return dataclasses.replace(super().snapshot(), **self.change)
+
+    def robot_pose(self):
+        return np.array([0.0, 1.0, 0.0]), -np.pi / 2
+
+    def go_to(self, text="", object_id=0):
+        self.trips.append((text, object_id))
+        return "driving"
+
+
+def ask(server, *calls):
+    """The CallToolResults of calls (tool, arguments)."""
+
+    async def run():
+        async with mcp.Client(server) as client:
+            return [await client.call_tool(name, arguments) for name, arguments in calls]
+
+    return asyncio.run(run())
+
+
+def answer(server, name, **arguments):
+    """The structured answer of a tool, checked for its size."""
+    (result,) = ask(server, (name, arguments))
+    assert not result.is_error, result.content[0].text
+    assert len(result.content[0].text.encode()) < LIMIT
+    assert json.loads(result.content[0].text) == result.structured_content
+    return result.structured_content
+
+
+def refusal(server, name, **arguments):
+    """The text of a refused call."""
+    (result,) = ask(server, (name, arguments))
+    assert result.is_error
+    return result.content[0].text
+
+
+@pytest.fixture
+def server(pipeline):
+    return make_server(FileSource(pipeline), changes=True)
+
+
+def ids(pipeline):
+    return {item.label: item.id for item in pipeline.scene.objects}
+
+
+def test_tools_are_read_only_unless_asked_for(pipeline):
+    async def tools(server):
+        async with mcp.Client(server) as client:
+            return {tool.name: tool for tool in (await client.list_tools()).tools}
+
+    offered = asyncio.run(tools(make_server(FileSource(pipeline))))
+    assert not {"set_vocabulary", "go_to", "cancel"} & set(offered)
+    for tool in offered.values():
+        assert tool.annotations.read_only_hint
+        assert len(tool.description) > 20
+    schema = offered["find_objects"].output_schema
+    assert "metres" in json.dumps(schema)
+    assert offered["find_objects"].input_schema["required"] == ["text"]
+    everything = asyncio.run(tools(make_server(FileSource(pipeline), changes=True, motion=True)))
+    assert set(everything) - set(offered) == {"set_vocabulary", "go_to", "cancel"}
+
+
+def test_objects_are_found_described_and_listed(server, pipeline):
+    found = answer(server, "find_objects", text="couch")
+    assert found["matches"][0]["label"] == "sofa"
+    assert found["matches"][0]["approach"] is None
+    assert found["frame"] == "map"
+    nothing = answer(server, "find_objects", text="couch", near="chair", near_distance=0.5)
+    assert (nothing["matches"], "within 0.5 m" in nothing["message"]) == ([], True)
+
+    chair = answer(server, "describe_object", object_id=ids(pipeline)["chair"])
+    assert chair["position"] == pytest.approx([0.0, 0.0, 0.5], abs=0.05)
+    assert (chair["room"], chair["observations"]) == (None, 1)
+    assert chair["colors"][0]["name"] == "red"
+    assert chair["last_seen"] == "1970-01-01T00:00:01Z"
+    assert {row["label"] for row in chair["nearest"]} == {"sofa", "table"}
+
+    page = answer(server, "list_objects")
+    assert (page["total"], page["pages"], len(page["objects"])) == (3, 1, 3)
+    assert [row["label"] for row in answer(server, "list_objects", label="table")["objects"]] == ["table"]
+    summary = answer(server, "scene_summary")
+    assert summary["labels"] == {"chair": 1, "sofa": 1, "table": 1}
+    assert (summary["rooms"], summary["vocabulary"]) == (0, 3)
+
+
+def test_the_vocabulary_is_changed(server, pipeline):
+    assert answer(server, "set_vocabulary", labels=["lamp"])["message"] == "4 labels in use"
+    assert pipeline.space.vocabulary.labels[-1] == "lamp"
+
+
+def test_wrong_arguments_and_missing_things_are_refused_with_a_reason(server):
+    assert "list_objects gives the ids" in refusal(server, "describe_object", object_id=99)
+    assert "there is no page 2" in refusal(server, "list_objects", page=2)
+    assert "there is no robot" in refusal(server, "where_am_i")
+    assert "there is no robot" in refusal(server, "trip_status")
+    assert "max_results" in refusal(server, "find_objects", text="sofa", max_results=1000)
+    assert "text" in refusal(server, "find_objects")
+    assert "object_id" in refusal(server, "describe_object", object_id="the sofa")
+    assert "Unknown tool" in refusal(server, "launch_rocket")
+    assert "labels" in refusal(server, "set_vocabulary", labels=[])
+    assert answer(server, "list_rooms") == {"message": "the rooms of this map are not known", "rooms": []}
+
+
+def test_without_a_map_every_tool_says_what_is_missing(pipeline):
+    server = make_server(OtherSource(pipeline))
+    for name, arguments in (("find_objects", {"text": "sofa"}), ("list_objects", {}), ("look_at", {})):
+        assert "waiting for a cloud" in refusal(server, name, **arguments)
+
+
+def test_rooms_robot_and_long_lists(pipeline):
+    snapshot = FileSource(pipeline).snapshot()
+    corners = ((-1.0, -1.0), (1.0, -1.0), (1.0, 2.0), (-1.0, 2.0))
+    layout = Layout(storeys=(Storey(1, 0.0, 2.5),), rooms=(Room(7, corners, 6.0, 1, ()),))
+    many = [
+        dataclasses.replace(snapshot.objects[0], id=100 + i, label=f"a thing with a long name {i % 50}")
+        for i in range(200)
+    ]
+    source = OtherSource(pipeline, {"layout": layout, "objects": (*snapshot.objects, *many)})
+    server = make_server(source, motion=True)
+    inside = answer(server, "list_rooms")["rooms"]
+    assert (inside[0]["id"], inside[0]["area"], inside[0]["center"]) == (7, 6.0, [0.0, 0.5])
+    here = answer(server, "where_am_i")
+    assert (here["pose"], here["room"]) == ({"position": [0.0, 1.0, 0.0], "heading": -90.0}, 7)
+    listed = [answer(server, "list_objects", page=page) for page in range(1, 18)]
+    assert len({row["id"] for page in listed for row in page["objects"]}) == listed[0]["total"] == 203
+    assert 0 < answer(server, "list_objects", room=7)["total"] < 203
+    answer(server, "scene_summary")
+    assert answer(server, "go_to", text="chair")["message"] == "driving"
+    assert source.trips == [("chair", 0)]
+    assert "give a text or an object_id" in refusal(server, "go_to")
+
+
+def test_a_picture_has_marks_on_its_objects(server, pipeline):
+    (all_of_them, near) = ask(server, ("look_at", {}), ("look_at", {"object_ids": [ids(pipeline)["chair"]]}))
+    assert all_of_them.content[1].text.count(",") == 2
+    assert near.content[1].text == f"marked: chair {ids(pipeline)['chair']}"
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(near.content[0].data)))).astype(int)
+    assert pixels.shape == (480, 640, 3)
+    middle = pixels[200:280, 280:360].reshape(-1, 3)
+    assert (middle.min(axis=1) > 230).sum() > 100  # the mark
+    assert (np.abs(middle - RED).max(axis=1) < 60).sum() > 500  # the chair around it
+
+
+def test_the_scene_is_a_resource(server, pipeline):
+    async def read():
+        async with mcp.Client(server) as client:
+            return (await client.read_resource(SCENE)).contents[0].text
+
+    scene = json.loads(asyncio.run(read()))
+    assert {row["label"] for row in scene["objects"]} == {"chair", "sofa", "table"}
+    assert (scene["frame"], scene["layout"]["rooms"]) == ("map", [])
+
+
+def test_a_hundred_questions_at_once(server):
+    async def run():
+        async with mcp.Client(server) as client:
+            calls = (client.call_tool("find_objects", {"text": text}) for text in ["couch", "chair"] * 50)
+            return await asyncio.gather(*calls)
+
+    results = asyncio.run(run())
+    assert [r.structured_content["matches"][0]["label"] for r in results] == ["sofa", "chair"] * 50
