@@ -66,6 +66,12 @@ class InputConfig:
         low=1e-6,
         high=1e6,
     )
+    level: str = setting(
+        "auto",
+        "auto: a map whose floor is tilted by 1 to 35 degrees is levelled for the network, with a remark that says the "
+        "angle; results stay in the map's frame; off: the frame is taken as level",
+        choices=("auto", "off"),
+    )
     accumulate_voxel_size: float = fixed(
         0.02,
         "voxel size of the accumulated map; at most that of the network, 0.02 m, for full detail",

@@ -46,6 +46,7 @@ CHANGES = {
     f"{STRAYS} points {DEPTH} m below the floor": with_strays,
     "tilted by 1 degree": tilted(1.0),
     "tilted by 3 degrees": tilted(3.0),
+    "tilted by 30 degrees": tilted(30.0),
 }
 
 

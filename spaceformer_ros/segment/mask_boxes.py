@@ -26,16 +26,25 @@ MAX_FLOOR_GAP = 0.3  # metres; objects that end lower are assumed to stand on th
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Direction of the walls and height of the floor of a map. wall_yaw: radians; floor: metres."""
+    """Direction of the walls and the floor of a map.
+
+    wall_yaw: radians; floor: metres along `up`; up: unit vector, normal of the floor.
+    """
 
     wall_yaw: float
     floor: float
+    up: tuple = (0.0, 0.0, 1.0)
 
     @classmethod
-    def of(cls, positions, wall_yaw):
+    def of(cls, positions, wall_yaw, up=(0.0, 0.0, 1.0)):
         """Surroundings of a map. positions: [M, 3] metres of its voxels. The floor is rounded to a centimetre, so that
         a few new voxels do not change all boxes."""
-        return cls(wall_yaw, round(float(floor_height(positions[:, 2], FLOOR_SHARE)), 2))
+        heights = positions[:, 2] if up[2] == 1 else positions @ np.array(up)
+        return cls(wall_yaw, round(float(floor_height(heights, FLOOR_SHARE)), 2), up)
+
+    def floor_below(self, x, y):
+        """Height of the floor at a place, metres along z."""
+        return float((self.floor - self.up[0] * x - self.up[1] * y) / self.up[2])
 
 
 def fit_boxes(parts, surroundings=None):
@@ -51,7 +60,7 @@ def fit_box(xyz, surroundings=None):
     xyz = np.asarray(xyz, dtype=np.float64)
     angle = box_angle(xyz[:, :2], surroundings)
     box = OrientedBox.along(without_sparse_ends(xyz, angle), angle)
-    return box if surroundings is None else extended_to_floor(box, surroundings.floor)
+    return box if surroundings is None else extended_to_floor(box, surroundings.floor_below(*box.center[:2]))
 
 
 def box_angle(xy, surroundings=None):

@@ -74,11 +74,11 @@ class Segmenter:
         check_range(cloud, self.voxel_size)
         max_voxels = self._max_voxels_per_run(config.tiling)
         with stopwatch.stage("voxelise", self._wait), explained(ADVICE):
-            grid, voxels = self._voxelise(cloud, max_voxels)
+            grid, voxels, remarks = self._voxelise(cloud, max_voxels, config.input.level == "auto")
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
         try:
             with explained(ADVICE):
-                yield from self._segment_grid(grid, voxels, max_voxels, config, stopwatch)
+                yield from self._segment_grid(grid, voxels, max_voxels, config, stopwatch, remarks)
                 return
         except OutOfMemory as error:
             failed = min(max_voxels, len(grid))
@@ -87,17 +87,20 @@ class Segmenter:
         release_memory(self.device)  # after the except clause, when its traceback no longer holds tensors
         self.meter.failed(failed, config.tiling.max_memory_gb)
         with explained(ADVICE):
-            yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (remark,))
+            yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (*remarks, remark))
 
-    def _voxelise(self, cloud, max_voxels):
-        """VoxelGrid of a Cloud and its VoxelMap; clears the tile cache if this is another map."""
-        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels)
+    def _voxelise(self, cloud, max_voxels, level):
+        """VoxelGrid of a Cloud, its VoxelMap and remarks; clears the tile cache if this is another map.
+
+        level: whether a tilted map is levelled.
+        """
+        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels, level)
         positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
         if not same_map:
             self._tiles = TileCache()
         positions = alignment.to_map(positions)
-        self._surroundings = Surroundings.of(positions, alignment.wall_yaw)
-        return grid, VoxelMap(positions, point_to_voxel, self.voxel_size, counts)
+        self._surroundings = Surroundings.of(positions, alignment.wall_yaw, alignment.up)
+        return grid, VoxelMap(positions, point_to_voxel, self.voxel_size, counts), tilt_remarks(alignment.tilt)
 
     def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
         """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most half as many.
@@ -208,6 +211,13 @@ class Segmenter:
     def _wait(self):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def tilt_remarks(tilt):
+    """Tuple of sentences for the user about a map that was levelled. tilt: degrees, 0 for a level map."""
+    if not tilt:
+        return ()
+    return (f"the floor is tilted by {tilt:.1f} degrees: levelled for the network; results stay in the map's frame",)
 
 
 def take_rows(grid, rows, heights):
