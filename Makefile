@@ -30,8 +30,8 @@ test: setup-tests lint ## run all tests, over real DDS on this machine only, in 
 test-fast: setup-tests lint ## run the tests without ROS, without separate processes, of less than two seconds each
 	$(PYTEST) -m "not slow and not process and not ros" test
 
-evaluate: setup ## compute the figures of docs/demo_weights.md on 200 generated rooms that were not used in training
-	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --per-class --json $(OUT)/evaluation.json
+evaluate: setup ## compute the figures of docs/demo_weights.md on 200 rooms that training did not use and 100 with unseen shapes
+	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --unseen 100 --per-class --json $(OUT)/evaluation.json
 
 bench: setup ## measure every stage, compared with its arithmetic, on this machine (docs/benchmarks.md)
 	$(RUN) python -m benchmarks.bench

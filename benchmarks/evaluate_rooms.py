@@ -7,14 +7,14 @@ Usage: tools/env.sh python -m benchmarks.evaluate_rooms [--checkpoint demo] [-n 
 Prints ScanNet average precision (vocabulary: all kinds of the generator), point mIoU, and how often the first answer to
 a query, or one of the first five, is right: by name, by a held-out synonym, and by colour and name if several objects
 of a kind differ in colour. Training seeds start at 1000000, validation seeds at 400000, so none of these rooms was used
-before. With --unseen-shapes the rooms have furniture models that no training room has (`spaceformer assets` reads them
-once). Writes the same rows as JSON with --json; --per-class prints AP50 of every kind as well.
+before. With --unseen N also on N rooms of furniture models that no training room has (`spaceformer assets` reads them);
+without these models a sentence says so. Writes the same rows as JSON with --json; --per-class prints AP50 of every kind
+as well.
 """
 
 import argparse
 import json
 import pathlib
-import sys
 
 from tqdm import tqdm
 
@@ -32,30 +32,41 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="demo")
     parser.add_argument("-n", type=int, default=100, help="rooms (default: %(default)s)")
+    parser.add_argument("--unseen", type=int, default=0, help="rooms with held-out furniture models only (default: 0)")
     parser.add_argument("--first-seed", type=int, default=500_000)
-    parser.add_argument("--unseen-shapes", action="store_true", help="rooms with held-out furniture models only")
     parser.add_argument("--per-class", action="store_true", help="also AP50 of every kind")
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows here")
     options = parser.parse_args()
     pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
-    seeds = tqdm(range(options.first_seed, options.first_seed + options.n), unit="room", disable=None)
-    config = room_config(options.unseen_shapes)
-    rows = validate(pipeline, (make_room(seed, config) for seed in seeds))
-    shown = [row for row in rows if options.per_class or not row[0].startswith("AP50 ")]
-    print_table([(name, f"{value:.3f}") for name, value in shown], ("figure", "value"))
+    tables = {}
+    if options.n:
+        tables["generated rooms"] = evaluate(pipeline, RoomConfig(), options.first_seed, options.n)
+    if options.unseen:
+        config = unseen_config()
+        tables |= {"unseen shapes": evaluate(pipeline, config, options.first_seed, options.unseen)} if config else {}
+    for title, rows in tables.items():
+        shown = [row for row in rows if options.per_class or not row[0].startswith("AP50 ")]
+        print_table([(name, f"{value:.3f}") for name, value in shown], (title, "value"))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({name: float(value) for name, value in rows}, indent=1))
+        options.json.write_text(
+            json.dumps({title: {k: float(v) for k, v in rows} for title, rows in tables.items()}, indent=1)
+        )
 
 
-def room_config(unseen_shapes):
-    """The RoomConfig of the rooms; with unseen shapes, exits with a message without the asset cache."""
-    if not unseen_shapes:
-        return RoomConfig()
+def evaluate(pipeline, config, first_seed, count):
+    """The rows of `validate` on generated rooms of a RoomConfig."""
+    seeds = tqdm(range(first_seed, first_seed + count), unit="room", disable=None)
+    return validate(pipeline, (make_room(seed, config) for seed in seeds))
+
+
+def unseen_config():
+    """The RoomConfig of rooms with held-out models; without the asset cache None, and a sentence is printed."""
     try:
         return unseen_shapes_config(default_folder(cache_folder(Config().model)))
     except SpaceformerError as error:
-        sys.exit(f"no rooms with unseen shapes: {error}")
+        print(f"no rooms with unseen shapes: {error}")
+        return None
 
 
 if __name__ == "__main__":

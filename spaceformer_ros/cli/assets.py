@@ -5,17 +5,23 @@ import pathlib
 
 from ..config import Config
 
+INSTALLED = "/usr/share/sweethome3d/furniture"  # where Debian's package puts the libraries
+
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     parser.add_argument(
         "--from",
         dest="source",
-        default="/usr/share/sweethome3d/furniture",
-        help="folder with the furniture libraries *.sh3f, such as the folder of dpkg -x (default: %(default)s)",
+        default="",
+        help=f"folder with the furniture libraries *.sh3f, such as the folder of dpkg -x (default: {INSTALLED})",
     )
     parser.add_argument("--out", default="", help="folder of the result (default: assets in the cache folder)")
-    parser.add_argument("--credits", default="", help="also write the authors and licences of the models to this file")
+    parser.add_argument(
+        "--credits",
+        default="",
+        help="write the authors and licences of the models to this file; without --from those of an existing result",
+    )
 
 
 def run(options):
@@ -26,10 +32,15 @@ def run(options):
     from tqdm import tqdm
 
     from ..disk.paths import cache_folder
-    from ..synthetic.assets import build_cache, default_folder, write_credits
+    from ..synthetic.assets import build_cache, default_folder, has_cache, read_library, write_credits
 
     folder = pathlib.Path(options.out) if options.out else default_folder(cache_folder(Config().model))
-    library = build_cache(options.source, folder, lambda models: tqdm(models, unit="model", disable=None))
+    if options.credits and not options.source and has_cache(folder):
+        library = read_library(str(folder))
+    else:
+        library = build_cache(
+            options.source or INSTALLED, folder, lambda models: tqdm(models, unit="model", disable=None)
+        )
     kinds = {asset.kind for asset in library.assets}
     held_out = sum(asset.split == "held out" for asset in library.assets)
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6

@@ -13,7 +13,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import main
 from spaceformer_ros.synthetic import KINDS, RoomConfig, make_room, object_points
 from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
-from spaceformer_ros.synthetic.assets.cache import split_of
+from spaceformer_ros.synthetic.assets.cache import HELD_OUT_LIBRARY, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
 from spaceformer_ros.synthetic.assets.mesh import Material, Mesh, read_mesh
 from spaceformer_ros.synthetic.assets.replace import carriers, fits_box, replace_things
@@ -22,6 +22,7 @@ from spaceformer_ros.synthetic.assets.surface import sample_surface
 from spaceformer_ros.synthetic.assets.table import read_table
 from spaceformer_ros.synthetic.colors import plain
 from spaceformer_ros.synthetic.placement import make_thing
+from spaceformer_ros.weights.checkpoint import DEMO_FILE
 
 FACES = ["1 2 4 3", "5 7 8 6", "1 5 6 2", "3 4 8 7", "1 3 7 5", "2 6 8 4"]  # outwards
 RED, BLUE = (220, 20, 20), (20, 20, 220)
@@ -186,6 +187,20 @@ def test_the_command_writes_cache_and_credits(tmp_path, capsys):
     assert "- Ada: " in text
     write_credits(read_library(str(tmp_path / "cache")).assets[:1], pathlib.Path(tmp_path / "one.md"))
     assert "chair3 of a test" in (tmp_path / "one.md").read_text()
+
+
+def test_credits_of_an_existing_cache_name_the_models_of_training_only(tmp_path):
+    library = build_cache(write_library(tmp_path / "libraries"), tmp_path / "cache")
+    main(["assets", "--out", str(tmp_path / "cache"), "--credits", str(tmp_path / "CREDITS.md")])
+    text = (tmp_path / "CREDITS.md").read_text()
+    for asset in library.assets:
+        assert (asset.title in text) == (asset.split == "train")
+
+
+def test_the_shipped_credits_name_every_library_of_training():
+    text = (DEMO_FILE.parent / "CREDITS.md").read_text()
+    libraries = {key.split("/")[0] for key in read_table().kinds} - {HELD_OUT_LIBRARY}
+    assert libraries == {line[3:].split(":")[0] for line in text.splitlines() if line.startswith("## ")}
 
 
 def test_the_table_has_known_kinds_and_unique_models():

@@ -86,6 +86,11 @@ def default_folder(cache):
     return pathlib.Path(cache) / "assets"
 
 
+def has_cache(folder):
+    """Whether a folder has an asset cache."""
+    return (pathlib.Path(folder) / INDEX).is_file()
+
+
 @functools.cache
 def read_library(folder):
     """The AssetLibrary of a folder that `build_cache` has written. Raises SpaceformerError."""
