@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, SiglipConfig, SiglipModel, SiglipTextConfig, SiglipVisionConfig
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.words import text_model
 from spaceformer_ros.words.embedding_cache import EmbeddingCache
 from spaceformer_ros.words.text_model import (
     MINILM,
@@ -248,7 +249,7 @@ def test_the_model_is_not_loaded_for_texts_that_are_cached(siglip_folder, tmp_pa
         return PromptEmbedder(encoder, ("{}",), tmp_path / "text.sqlite")
 
     first = embedder().embed(["chair", "sofa"])
-    monkeypatch.setattr(module, "import_transformers", lambda: pytest.fail("transformers is imported"))
+    monkeypatch.setattr(text_model, "import_transformers", lambda: pytest.fail("transformers is imported"))
     assert np.array_equal(embedder().embed(["sofa", "chair"]), first[::-1])
 
 
