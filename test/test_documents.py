@@ -195,7 +195,11 @@ def test_python_snippet_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 def test_launch_arguments_of_the_documents_exist():
     text = (ROOT / "launch" / "spaceformer.launch.py").read_text()
-    settings = {info.name for _, info in all_settings()} | {*companion.PARAMETERS, *mcp_server.PARAMETERS, *viewer.PARAMETERS}
+    settings = {info.name for _, info in all_settings()} | {
+        *companion.PARAMETERS,
+        *mcp_server.PARAMETERS,
+        *viewer.PARAMETERS,
+    }
     for path in DOCUMENTS:
         for name in set(re.findall(r"(?<![/\w~])(\w+):=", path.read_text())):
             assert f'("{name}"' in text or name in settings, f"{path.name}: {name}:= is no argument and no parameter"

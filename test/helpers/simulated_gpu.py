@@ -271,14 +271,15 @@ def main():
     with Simulation(), torch.inference_mode():
         for precision in ("float32", "auto"):
             made = segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", precision=precision))
-            made.warm_up()
+            if precision == "auto":
+                made.warm_up()
             found = made.segment(cloud, settings).instances
             report[precision] = {
                 "type": str(made.dtype),
                 "found": len(found),
                 "ious": best_ious(wanted, found).tolist(),
             }
-        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=1000))
+        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=1600))
         tiles = []
         corner = (cloud.xyz - cloud.bounds[0])[:, :2].max(axis=1) < 0.5
         for part in (cloud, cloud, cloud[~corner]):

@@ -264,7 +264,7 @@ def test_repeated_configuration_leaks_no_resources(start, client, instances, box
     client.publish(box_cloud(ROOM, points=1000))
     before = None
     gc.freeze()  # what other tests left need not be looked at in every life
-    for life in range(100):
+    for life in range(45):
         heard = len(instances)  # before `activate`, as the result may come before it returns
         go(node.trigger_configure)
         go(node.trigger_activate)
@@ -272,12 +272,12 @@ def test_repeated_configuration_leaks_no_resources(start, client, instances, box
             wait_until(lambda before=heard: len(instances) > before, "instances")
         go(node.trigger_deactivate)
         go(node.trigger_cleanup)
-        if life == 19:
+        if life == 14:
             before = holdings()
     gc.unfreeze()
     tasks, files, memory = (after - first for after, first in zip(holdings(), before))
     assert (tasks, files) <= (0, 0)
-    assert memory < 30  # MiB; glibc gives every new thread an arena of its own
+    assert memory < 20  # MiB; glibc gives every new thread an arena of its own
     assert (list(node.timers), list(node.subscriptions)) == ([], [])
 
 

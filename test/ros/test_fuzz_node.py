@@ -21,7 +21,7 @@ from spaceformer_ros.weights.checkpoint import Checkpoint
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
-NUM_MESSAGES = 500
+NUM_MESSAGES = 250
 EVERY_DAMAGED = 5  # one of this many messages is also sent with damaged bytes
 MEMORY = 300  # MiB that the process may grow by
 

@@ -415,14 +415,14 @@ def test_expectations_of_a_request(pipeline, path, box_cloud):
 @pytest.mark.process
 def test_kill_9_leaves_the_old_or_the_new_scene(tmp_path):
     """Kills at random moments of a tight loop of saves; every part of a scene contains its number."""
-    found = json.loads(run_helper("kill_while_saving", tmp_path, 300, timeout=120))
+    found = json.loads(run_helper("kill_while_saving", tmp_path, 150, timeout=120))
     print(found)
-    assert found["kills"] == 300
+    assert found["kills"] == 150
     assert found["bad"] == []
     assert found["left"] == ["scene.safetensors"]
-    assert found["partial_files"] > 20  # or the kills did not come while a file was being written
-    assert found["old"] > 20
-    assert found["saved"] > 20
+    assert found["partial_files"] > 10  # or the kills did not come while a file was being written
+    assert found["old"] > 10
+    assert found["saved"] > 10
 
 
 def test_a_full_disk_is_reported_and_keeps_the_old_file(path):

@@ -307,7 +307,7 @@ def test_the_best_total_overlap_wins():
 def test_identities_in_generated_sequences():
     """benchmarks/sequence.py, in small: growth, drift, a loop closure, things moved and removed."""
     total = Tally()
-    for seed in range(4):
+    for seed in range(3):
         sequence = make_sequence(seed, steps=9, closed_at=4, changed_at=6)
         assert sequence.moved | sequence.removed
         truth = TruthPipeline(sequence, seed)

@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3, seeded_queries=True)
 OFFSETS = dataclasses.replace(MODEL, voxel_offsets=True)
 QUICK = TrainConfig(
-    steps=60,
+    steps=45,
     scenes_per_step=1,
     learning_rate=3e-3,
     precision="float32",
@@ -42,6 +42,15 @@ def small_rooms(monkeypatch):
 @pytest.fixture(scope="module")
 def room():
     return make_room(3, SMALL)
+
+
+@pytest.fixture(scope="module")
+def two_steps(tmp_path_factory):
+    """A Trainer after two steps, and the folder of its run."""
+    folder = tmp_path_factory.mktemp("two_steps")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "RoomConfig", lambda: SMALL)
+        return train(dataclasses.replace(QUICK, steps=2), MODEL, folder, CPU, FakeEmbedder()), folder
 
 
 def test_augmented_masks_stay_on_their_objects(room, rng):
@@ -126,11 +135,11 @@ def test_validation_reports_the_figures_of_the_exported_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-def test_tensorboard_reads_the_run(tmp_path):
+def test_tensorboard_reads_the_run(two_steps):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator", reason="needs tensorboard")
-    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
-    events = reader.EventAccumulator(str(tmp_path)).Reload()
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    _, folder = two_steps
+    events = reader.EventAccumulator(str(folder)).Reload()
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [event.step for event in events.Scalars("train/loss")] == [1, 2]
     assert events.Scalars("train/loss")[1].value == pytest.approx(rows[1]["loss"], rel=1e-4)
 
@@ -157,22 +166,20 @@ def test_the_shipped_training_configurations_can_be_read(name):
 
 
 @pytest.mark.slow
-def test_a_run_can_start_from_a_checkpoint(tmp_path):
-    first = train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path / "a", CPU, FakeEmbedder())
-    config = dataclasses.replace(
-        QUICK, steps=1, learning_rate=0.0, start_from=str(tmp_path / "a/checkpoint.safetensors")
-    )
-    second = train(config, dataclasses.replace(MODEL, voxel_size=0.15), tmp_path / "b", CPU, FakeEmbedder())
+def test_a_run_can_start_from_a_checkpoint(two_steps, tmp_path):
+    first, folder = two_steps
+    config = dataclasses.replace(QUICK, steps=1, learning_rate=0.0, start_from=str(folder / "checkpoint.safetensors"))
+    second = train(config, dataclasses.replace(MODEL, voxel_size=0.15), tmp_path, CPU, FakeEmbedder())
     weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
     assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
     assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
 
 
 @pytest.mark.slow
-def test_new_inputs_have_zero_weight_initially(tmp_path, room, rng):
-    train(dataclasses.replace(QUICK, steps=2), MODEL, tmp_path, CPU, FakeEmbedder())
-    checkpoint = load_file(tmp_path / "checkpoint.safetensors")
-    config = dataclasses.replace(QUICK, start_from=str(tmp_path / "checkpoint.safetensors"))
+def test_new_inputs_have_zero_weight_initially(two_steps, room, rng):
+    _, folder = two_steps
+    checkpoint = load_file(folder / "checkpoint.safetensors")
+    config = dataclasses.replace(QUICK, start_from=str(folder / "checkpoint.safetensors"))
     model = Trainer(config, OFFSETS, FakeEmbedder(), CPU).model.eval()
     grid, *_ = voxelise([augment(room, rng)], MODEL.voxel_size, CPU)
     with torch.inference_mode():
