@@ -282,6 +282,7 @@ class OutputConfig:
         low=0,
         high=10**8,
     )
+    scene_graph: bool = setting(True, "publish scene_graph and layout_markers after every complete result")
     marker_text: str = setting("{label} {score:.2f}", "text above each box; keys: label, score, id, size")
     marker_text_height: float = setting(0.18, "height of a capital letter", unit="m", low=0.01, high=10.0)
     marker_boxes: str = setting("lines", "shape of the boxes", choices=("lines", "cubes"))

@@ -5,13 +5,18 @@ Independent of ROS: both the node and the command line use this module. `build_p
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import Cancelled, StorageError
 from .clouds.cloud import select_points
 from .clouds.plausibility import plausibility_remarks
 from .config import Settings
 from .disk.paths import cache_folder
+from .graph.answer import answer, texts_of
+from .graph.nodes import ROOM
+from .graph.source import GraphSource, read_layout
+from .layout.structure import Layout
+from .scene.edits import NAME_ROOM, EditError
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.objects import Scene
@@ -77,6 +82,11 @@ class Pipeline:
         self.similarity = similarity
         self._settings = Settings.of(config)
         self.store = SceneStore()
+        self.graphs = GraphSource(
+            self._find_layout,
+            lambda: self.config.postprocess.score_threshold,
+            lambda: read_vocabulary_file(self.config.vocabulary.vocabulary_file)["rooms"],
+        )
         self.space = None
         self.cosine_baseline = CosineBaseline.measure(
             embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names)
@@ -165,6 +175,7 @@ class Pipeline:
         with self.store.lock:
             scene = self.scene
             self.store.clear()
+            self.graphs.forget()
             self.segmenter.forget()
             return scene
 
@@ -188,7 +199,7 @@ class Pipeline:
             scene, saved = self.store.complete, self.store.export(self.model)
         if saved is None:
             raise StorageError("NO_MAP_YET", "there is no scene to save yet")
-        return scene, write_scene(path, saved)
+        return scene, write_scene(path, replace(saved, layout=self.graphs.saved(scene)))
 
     def load(self, path, map_id="", frame_id=""):
         """Make the scene of a file the current one, labelled with the current vocabulary. Returns the Scene.
@@ -202,7 +213,10 @@ class Pipeline:
         with self.store.lock:
             frame_id = frame_id or self.config.storage.load_frame or (self.scene.frame_id if self.scene else "")
             check_expected(saved, path, self.model, map_id or self.config.scene.map_id, frame_id)
-            return self.store.restore(saved, self.space)
+            layout = read_layout(saved.layout, path)
+            scene = self.store.restore(saved, self.space)
+            self.graphs.restore(scene, layout)
+            return scene
 
     def cancel(self):
         """Stop a running `process` soon. May be called from any thread."""
@@ -224,6 +238,33 @@ class Pipeline:
         """The Answers to several ObjectQueries on one snapshot; their texts are embedded in one batch."""
         vectors = self.embed(tuple(dict.fromkeys(text for query in queries for text in query.texts)))
         return [find_objects(scene, query, vectors) for query in queries]
+
+    def graph(self, scene):
+        """The SceneGraph of a snapshot of the scene. Made when it is first asked for, which takes a while."""
+        return self.graphs.graph(scene)
+
+    def _find_layout(self, _scene):
+        return Layout()
+
+    def ask(self, asked, scene):
+        """The RelatedAnswers to several Asked on one snapshot; their texts are embedded in one batch."""
+        graph = self.graph(scene)
+        questions = [one.question(scene, graph) for one in asked]
+        texts = (text for one, question in zip(asked, questions) for text in texts_of(one, question))
+        vectors = self.embed(tuple(dict.fromkeys(texts)))
+        return [answer(scene, graph, one, question, vectors) for one, question in zip(asked, questions)]
+
+    def edit(self, request, stamp_ns=0):
+        """Apply an EditRequest to the scene, all or nothing. Returns (Scene, ids that changed).
+
+        stamp_ns: time of the edit. Raises EditError and SpaceformerError.
+        """
+        vector = self.embed((request.label,))[request.label] if request.label else None
+        if request.operation == NAME_ROOM and self.scene is not None:
+            rooms = {room.number for room in self.graph(self.scene).of_kind(ROOM)}
+            if not rooms.issuperset(request.ids):
+                raise EditError("NOT_FOUND", f"there is no room {request.ids[0]}: {len(rooms)} rooms are known")
+        return self.store.edit(request, vector, stamp_ns)
 
     def relevancy(self, text, scene):
         """[N] float32 relevancy of each point of a snapshot's cloud for a text (see `point_relevancy`)."""

@@ -36,9 +36,9 @@ RULES = {
     "agents": "words layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline batch training "
-    "sources view agents",
-    "ros": "config disk geometry timing clouds words scene show pipeline sources view agents",
+    "cli": "graph config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources "
+    "view agents",
+    "ros": "graph config disk geometry timing clouds words scene show pipeline sources view agents",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

@@ -20,6 +20,7 @@ LANES = {
     "transforms": 4,  # waiting for TF
     "texts": 1,  # embedding many texts, in batches
     "settings": 3,  # changes of vocabulary and parameters; two may wait for the text model or a file
+    "graph": 1,  # the scene graph that is published
     "files": 2,  # saving and loading
 }
 

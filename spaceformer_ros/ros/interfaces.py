@@ -4,13 +4,26 @@
 from .. import SpaceformerError
 
 try:
-    from spaceformer_ros.msg import Instance, InstanceArray, NodeState, ObjectMatch, ResultCode, Vocabulary
+    from spaceformer_ros.msg import (
+        GraphEdge,
+        GraphNode,
+        Instance,
+        InstanceArray,
+        NodeState,
+        ObjectMatch,
+        ResultCode,
+        SceneGraph,
+        Vocabulary,
+    )
     from spaceformer_ros.srv import (
+        EditObject,
         EmbedText,
         FindObjects,
         GetInstanceCloud,
         GetInstances,
+        GetSceneGraph,
         LoadScene,
+        Locate,
         SaveScene,
         SegmentNow,
         SetVocabulary,
@@ -23,17 +36,23 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "EditObject",
     "EmbedText",
     "FindObjects",
     "GetInstanceCloud",
     "GetInstances",
+    "GetSceneGraph",
+    "GraphEdge",
+    "GraphNode",
     "Instance",
     "InstanceArray",
     "LoadScene",
+    "Locate",
     "NodeState",
     "ObjectMatch",
     "ResultCode",
     "SaveScene",
+    "SceneGraph",
     "SegmentNow",
     "SetVocabulary",
     "ShowRelevancy",

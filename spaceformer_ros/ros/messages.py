@@ -29,6 +29,7 @@ SHAPES = {
     "text": Marker.TEXT_VIEW_FACING,
     "sphere": Marker.SPHERE,
     "arrow": Marker.ARROW,
+    "triangles": Marker.TRIANGLE_LIST,
 }
 
 
@@ -71,6 +72,8 @@ def to_instance(scene, item, transform, with_embedding=False):
     return interfaces.Instance(
         id=item.id,
         label=item.label,
+        label_source=item.label_source,
+        pinned=bool(item.pinned),
         score=item.score,
         label_score=item.label_score,
         objectness=item.objectness,
@@ -88,10 +91,16 @@ def to_instance(scene, item, transform, with_embedding=False):
     )
 
 
-def to_match(scene, text, match, transform, approach=None):
-    """One Match for a text as an ObjectMatch. approach: an Approach in the scene's local coordinates, or None."""
+def to_match(scene, answer, match, transform, approach=None):
+    """One Match of a RelatedAnswer as an ObjectMatch.
+
+    approach: an Approach in the scene's local coordinates, or None.
+    """
     instance = to_instance(scene, match.object, transform)
-    message = interfaces.ObjectMatch(query=text, instance=instance, score=match.score, distance=match.distance)
+    message = interfaces.ObjectMatch(query=answer.text, instance=instance, score=match.score, distance=match.distance)
+    message.relations = answer.phrases(match)
+    if (room := answer.room(match)) is not None:
+        message.room_id, message.room = room.number, room.label
     if approach is not None:
         message.has_approach, message.approach = True, to_pose(approach.position, approach.yaw, transform)
     return message

@@ -69,6 +69,7 @@ class Outputs:
         self._newest = (0, 0, 0)  # (map revision, vocabulary revision, number of the call) published last
         self._newest_vocabulary = 0  # revision of the vocabulary published last
         self._calls = itertools.count(1)
+        self.on_published = lambda scene, transform, header: None  # called with every published scene
         self._markers.publish(messages.delete_all_markers())
 
     def _latched(self, kind, name):
@@ -99,6 +100,7 @@ class Outputs:
             self._draw()
             if self._vision:
                 self._vision.publish(array, scene.space.vocabulary.names)
+        self.on_published(scene, transform, array.header)
         return shown
 
     def publish_partial(self, scene):

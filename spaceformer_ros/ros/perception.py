@@ -124,6 +124,18 @@ class Perception:
         self.publish_scene(scene)
         return scene
 
+    def edit_scene(self, request, stamp_ns):
+        """Apply an EditRequest and publish the scene. Returns (Scene, ids that changed, TransformError or None).
+
+        The error says that the edit holds, but could not be published. Raises EditError and SpaceformerError.
+        """
+        scene, ids = self.pipeline.edit(request, stamp_ns)
+        try:
+            self.publish_scene(scene)
+        except TransformError as error:
+            return scene, ids, error
+        return scene, ids, None
+
     def clear_scene(self):
         """Drop the scene, and the result of a running inference, and publish an empty scene."""
         scene = self.pipeline and self.pipeline.clear()

@@ -10,8 +10,9 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
+from ..graph.answer import asked_for
 from ..scene.approach import NoApproach, find_approach
-from ..scene.find import queries_for, summary
+from ..scene.find import summary
 from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
@@ -26,18 +27,19 @@ MAX_NAMED = 20  # ids or labels listed in a message
 
 async def find_objects(session, request, response):
     """Find objects by text."""
-    scene = _active_scene(session)
+    scene = active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     position = await _reference_position(session, request, scene)
     transform = await _placement(session, request.target_frame, scene)
     found, approaches, reasons = await session.background.run(_find, session, request, scene, position)
     response.header = messages.to_header(scene, request.target_frame)
     response.matches = [
-        messages.to_match(scene, answer.text, match, transform, approaches.get(match.object.id))
+        messages.to_match(scene, answer, match, transform, approaches.get(match.object.id))
         for answer in found
         for match in answer.matches
     ]
-    response.message = "; ".join([summary(found), *reasons])
+    remarks = [remark for answer in found for remark in answer.remarks]
+    response.message = "; ".join([summary(found), *remarks, *reasons])
     if not response.matches:
         raise Refusal("NOT_FOUND", response.message)
 
@@ -45,7 +47,7 @@ async def find_objects(session, request, response):
 async def _reference_position(session, request, scene):
     """[3] metres in the scene's frame: the origin of the request's reference_frame, or None."""
     if request.reference_frame:
-        return (await _lookup(session, scene.frame_id, request.reference_frame)).apply(np.zeros(3))
+        return (await lookup(session, scene.frame_id, request.reference_frame)).apply(np.zeros(3))
     if request.sort_by_distance:
         raise SpaceformerError("sort_by_distance needs reference_frame, e.g. base_link")
     return None
@@ -54,8 +56,8 @@ async def _reference_position(session, request, scene):
 def _find(session, request, scene, position):
     """Answers, approaches by object id, and reasons where there is none. Runs on a pool thread."""
     config = session.settings.config.scene
-    queries = _queries(request, config, position)
-    found = session.perception.require_pipeline().find_all(queries, scene)
+    asked = _asked(request, config, position)
+    found = session.perception.require_pipeline().ask(asked, scene)
     approaches, reasons = _approaches(scene, found, config, position) if request.with_approach else ({}, [])
     if request.highlight:
         session.outputs.highlight(highlights_for(found, approaches))
@@ -80,8 +82,8 @@ def _approaches(scene, found, config, position):
     return approaches, reasons
 
 
-def _queries(request, config, position):
-    """The ObjectQueries of a FindObjects request. config: SceneConfig; position: [3] metres of the robot, or None."""
+def _asked(request, config, position):
+    """The list of Asked of a FindObjects request. config: SceneConfig; position: [3] metres of the robot, or None."""
     for name in ("region_radius", "near_distance", "min_score"):
         if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
             raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
@@ -89,8 +91,11 @@ def _queries(request, config, position):
     if request.region_radius > 0:
         region = (np.array([center.x, center.y, center.z]), request.region_radius)
     first = [request.query] if request.query or not request.queries else []
-    return queries_for(
+    return asked_for(
         [*first, *request.queries],
+        room=" ".join(request.in_room.split()),
+        relation=request.relation.strip().lower(),
+        relation_text=request.relation_query.strip(),
         max_results=request.max_results or config.max_results,
         min_score=request.min_score or config.min_match_score,
         position=position,
@@ -103,7 +108,7 @@ def _queries(request, config, position):
 
 async def show_relevancy(session, request, response):
     """Publish the relevancy of each point for a text."""
-    scene = _active_scene(session)
+    scene = active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene)
     response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
@@ -118,7 +123,7 @@ def _show_relevancy(session, text, scene):
 
 async def get_instances(session, request, response):
     """Objects by id or label."""
-    scene = _active_scene(session)
+    scene = active_scene(session)
     for name in ("ids", "labels"):
         if len(getattr(request, name)) > MAX_SELECTED:
             raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
@@ -149,7 +154,7 @@ def _some(values):
 
 async def get_instance_cloud(session, request, response):
     """The points of one object."""
-    scene = _active_scene(session)
+    scene = active_scene(session)
     item = scene.find_id(request.id)
     if item is None:
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
@@ -172,7 +177,7 @@ async def embed_text(session, request, response):
     response.message = f"{len(vectors)} vectors of {vectors.shape[1]}"
 
 
-def _active_scene(session):
+def active_scene(session):
     """The current Scene. Raises Refusal without one or while the node is not active."""
     session.require_active()
     return session.perception.require_scene()
@@ -180,10 +185,10 @@ def _active_scene(session):
 
 async def _placement(session, target, scene):
     """The transform of a scene's local coordinates into `target`; empty: into the scene's frame."""
-    return (await _lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
+    return (await lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
 
 
-async def _lookup(session, target, source):
+async def lookup(session, target, source):
     """The latest transform from `source` into `target`.
 
     A known transform is returned immediately: requests with unknown frames delay only other requests of this kind.

@@ -8,7 +8,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError, StorageError
-from . import commands, interfaces, qos, queries
+from . import commands, graph_queries, interfaces, qos, queries
 from .limits import MAX_MESSAGE_LENGTH
 from .rate_limit import RateLimit
 from .refusal import Refusal
@@ -22,6 +22,9 @@ WITH_CODE = {
     "show_relevancy": (interfaces.ShowRelevancy, queries.show_relevancy),
     "get_instances": (interfaces.GetInstances, queries.get_instances),
     "get_instance_cloud": (interfaces.GetInstanceCloud, queries.get_instance_cloud),
+    "get_scene_graph": (interfaces.GetSceneGraph, graph_queries.get_scene_graph),
+    "locate": (interfaces.Locate, graph_queries.locate),
+    "edit_object": (interfaces.EditObject, graph_queries.edit_object),
     "embed_text": (interfaces.EmbedText, queries.embed_text),
     "segment_now": (interfaces.SegmentNow, commands.segment_now),
     "save": (interfaces.SaveScene, commands.save),

@@ -5,10 +5,14 @@ import functools
 import time
 from dataclasses import replace
 
+from std_msgs.msg import Header
+
+from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
 from .clocks import STEADY
 from .diagnostics import Diagnostics
+from .graph_outputs import GraphOutputs
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
 from .messages import decode_bytes
@@ -48,6 +52,8 @@ class Session:
         self.transforms = TransformListener(node)
         self.background = Background(node)
         self.outputs = Outputs(node, settings, self.transforms)
+        self.graph_outputs = GraphOutputs(node, settings, self.background)
+        self.outputs.on_published = self._on_published
         self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC))
         self.storage = Storage(settings, self.counters, logger)
         self.perception = Perception(
@@ -104,6 +110,7 @@ class Session:
             self.perception.pipeline = None  # the executor may hold callbacks of this session for a while
         self.diagnostics.destroy()
         self.outputs.destroy()
+        self.graph_outputs.destroy()
         self.transforms.close()
         return ended
 
@@ -122,6 +129,17 @@ class Session:
         if self.scans is not None:
             self.scans.clear()
         self.perception.clear_scene()
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self.graph_outputs.clear(header, IDENTITY)
+
+    def now_ns(self):
+        """Time of the node's clock in ns."""
+        return self._node.get_clock().now().nanoseconds
+
+    def _on_published(self, scene, transform, header):
+        """A scene was published: its graph follows. Runs on the thread that published it."""
+        if self.perception.pipeline is not None:
+            self.graph_outputs.submit(self.perception.pipeline, scene, transform, header)
 
     def _on_cloud(self, raw):
         """Keep the newest cloud's bytes, or queue the scan; other threads do the rest."""

@@ -13,7 +13,7 @@ from .columns import columns_of
 from .format import ARRAYS, FORMAT, KEY, MAX_COUNT_READ, VERSION, check_arrays, check_header
 from .objects import SceneObject
 from .occupancy import Occupancy
-from .saved_scene import ModelIdentity, SavedScene
+from .saved_scene import Edit, ModelIdentity, SavedScene
 from .tensor_file import read_header, read_tensors, write_tensors
 
 _EMPTY = Occupancy(np.zeros((0, 3), np.float32), np.zeros(0, np.uint8))  # represents None in files
@@ -101,6 +101,10 @@ def _to_header(saved):
         "next_id": int(saved.next_id),
         "voxel_size": float(saved.instances.voxels.voxel_size),
         "labels": list(saved.labels),
+        "operator_labels": list(saved.operator_labels),
+        "room_names": [list(row) for row in saved.room_names],
+        "edits": [[edit.stamp_ns, edit.author, edit.text] for edit in saved.history],
+        "layout": saved.layout,
         "vocabulary": {"labels": list(labels), "background": list(background)},
         "model": asdict(saved.model),
     }
@@ -164,4 +168,8 @@ def _from_parts(header, arrays):
         map_id=header["map_id"],
         map_revision=header["map_revision"],
         next_id=header["next_id"],
+        operator_labels=tuple(header["operator_labels"]),
+        room_names=tuple((number, name) for number, name in header["room_names"]),
+        history=tuple(Edit(*row) for row in header["edits"]),
+        layout=header["layout"],
     )

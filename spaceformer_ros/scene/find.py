@@ -80,20 +80,26 @@ def queries_for(texts, **conditions):
 
 def find_objects(scene, query, vectors):
     """Answer an ObjectQuery on a Scene. vectors: dict text -> [C] unit vector, for its texts."""
+    matches, reason = filtered(scene, query, vectors)
+    return Answer(query.text, matches[: query.max_results], reason)
+
+
+def filtered(scene, query, vectors):
+    """(all Matches of an ObjectQuery in order, the reason if there are none). vectors: as in `find_objects`."""
     query = _in_local_coordinates(query, scene.cloud.placement.inverse)
     candidates = rank(scene, query.text, vectors)
     matches, reason = candidates, ""
     for keep, words in _filters(scene, query, vectors):
         left = [match for match in matches if keep(match)]
         if matches and not left:
-            reason = _explain(query.text, matches, words)
+            reason = explain(query.text, matches, words)
         matches = left
     matches = [_with_distance(match, query.position) for match in matches]
     if query.sort_by_distance and query.position is not None:
         matches.sort(key=lambda match: match.distance)
     if not candidates:
         reason = "the scene has no objects"
-    return Answer(query.text, matches[: query.max_results], reason)
+    return matches, reason
 
 
 def _in_local_coordinates(query, transform):
@@ -136,7 +142,8 @@ def rank(scene, text, vectors):
     rows = [item.row for item in objects]
     score = np.array([item.objectness * item.mask_score for item in objects])
     if noun:
-        score = score * scene.space.match(scene.instances.features[rows], noun, vectors[noun])
+        given = np.array([item.operator_label.lower() == noun.lower() for item in objects])
+        score = score * np.where(given, 1.0, scene.space.match(scene.instances.features[rows], noun, vectors[noun]))
     if colors:
         score = score * scene.color_shares[rows][:, colors].sum(axis=1)
     return [Match(objects[i], float(score[i]), float("nan")) for i in np.argsort(-score, kind="stable")]
@@ -172,6 +179,7 @@ def _with_distance(match, position):
     return Match(match.object, match.score, float(np.linalg.norm(match.object.box.center - position)))
 
 
-def _explain(text, matches, words):
+def explain(text, matches, words):
+    """Sentence that no object that matches a text fulfils a condition, `words`. matches: without it, best first."""
     best = ", ".join(f"{_named(m.object)} ({m.score:.2f})" for m in matches[:3])
     return f"no object that matches {text!r} {words}; best candidates: {best}"

@@ -13,7 +13,7 @@ from .columns import MAX_COUNT, MAX_METRES, MAX_NS, Column, columns_of
 from .objects import SceneObject
 from .occupancy import SURROUNDINGS
 
-KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 4
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 5
 MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
 MAX_TEXT = 2000  # characters of a text in the header
 MAX_SIZE = 1000.0  # metres of a side of a box
@@ -86,6 +86,10 @@ HEADER = {
     "voxel_size": HeaderField(float, "metres", (1e-6, 1e3)),
     "labels": HeaderField(list, "O texts: the label of each object when it was saved, in the order of `objects.id`"),
     "vocabulary": HeaderField(dict, "lists `labels` and `background` of that time, synonyms joined by `|`"),
+    "operator_labels": HeaderField(list, "O texts: the label that an operator gave to each object, or an empty one"),
+    "room_names": HeaderField(list, "pairs of a room's number and the name that an operator gave it"),
+    "edits": HeaderField(list, "the last edits by operators, oldest first: time in ns, author and what was done"),
+    "layout": HeaderField(dict, "storeys, walls, doors, windows and rooms with their numbers; empty without them"),
     "model": HeaderField(dict, "`name` and `sha256` of the checkpoint, `text_model` as name@revision"),
 }
 
@@ -105,6 +109,12 @@ def check_header(header, max_count=MAX_COUNT):
     texts = {name: header[name] for name in ("written_by", "map_id", "frame_id")}
     texts |= {f"model.{name}": header["model"][name] for name in ("name", "sha256", "text_model")}
     labels = (*header["labels"], *header["vocabulary"]["labels"], *header["vocabulary"]["background"])
+    labels += (*header["operator_labels"], *(name for _, name in header["room_names"]))
+    labels += tuple(text for _, *texts in header["edits"] for text in texts)
+    _require(len(header["operator_labels"]) == len(header["labels"]), "operator_labels and labels differ in length")
+    numbers = [number for number, *_ in (*header["room_names"], *header["edits"])]
+    _require(all(type(number) is int for number in numbers), "a number of room_names or edits is not an integer")
+    _require(all(len(edit) == 3 for edit in header["edits"]), "an edit is not a triple")
     for name, text in (*texts.items(), *(("a label", label) for label in labels)):
         _check_text(name, text)
 

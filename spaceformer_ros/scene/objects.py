@@ -49,7 +49,16 @@ class SceneObject:
     outside_maps: int = saved(
         np.int64, "maps in a row without a point near it (see `outside_maps`)", (0, MAX_COUNT), default=0
     )
+    pinned: int = saved(np.uint8, "1: an operator keeps it, it is never removed by inferences", (0, 1), default=0)
+    deleted: int = saved(np.uint8, "1: an operator has deleted it, it is kept to recognise it", (0, 1), default=0)
+    shaped: int = saved(np.uint8, "1: an operator has decided what belongs to it (merge, split)", (0, 1), default=0)
+    operator_label: str = ""  # label that an operator gave; it replaces that of the vocabulary
     found: bool = True  # by the last inference
+
+    @property
+    def label_source(self):
+        """Who gave the label: "operator" or "network"."""
+        return "operator" if self.operator_label else "network"
 
     @property
     def in_map(self):
@@ -67,6 +76,8 @@ class Scene:
     """Result of an inference: the cloud, its instances and the objects, labelled by one vocabulary.
 
     objects: tuple of SceneObject; those that this inference did not find come last
+    deleted: SceneObjects that an operator has deleted; they are only kept to recognise them
+    room_names: tuple of (room id, name that an operator gave)
     map_revision: + 1 at every result, partial ones included
     partial: tiles of the map are still being segmented
     remarks: sentences for the user about this result
@@ -80,6 +91,8 @@ class Scene:
     map_id: str = ""
     partial: bool = False
     remarks: tuple = ()
+    deleted: tuple = ()
+    room_names: tuple = ()
 
     @property
     def frame_id(self):
@@ -119,12 +132,12 @@ class Scene:
 
 
 def label_objects(objects, features, space):
-    """The objects with the labels that a LabelSpace assigns to their features [K, C], by row."""
+    """The objects with the labels that a LabelSpace assigns to their features [K, C], by row, or an operator gave."""
     if not objects:
         return ()
     labels = space.classify(features[[item.row for item in objects]])
     names, first_background = space.vocabulary.names, len(space.vocabulary.labels)
-    return tuple(
+    labelled = (
         replace(
             item,
             label=names[labels.index[i]],
@@ -134,6 +147,21 @@ def label_objects(objects, features, space):
             background=bool(labels.index[i] >= first_background),
         )
         for i, item in enumerate(objects)
+    )
+    return tuple(_with_operator_label(item, space) if item.operator_label else item for item in labelled)
+
+
+def _with_operator_label(item, space):
+    """A labelled object with the label that an operator gave it, which is certain."""
+    index = space.find_label(item.operator_label)
+    others = tuple(row for row in item.runners_up if row[0] != item.operator_label)
+    return replace(
+        item,
+        label=item.operator_label,
+        label_index=-1 if index is None else index,
+        label_score=1.0,
+        runners_up=((item.operator_label, 1.0), *others),
+        background=False,
     )
 
 

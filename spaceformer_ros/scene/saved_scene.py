@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The saved state of a scene, from which it continues after a restart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..clouds.cloud import Cloud
 from ..instances import Instances
@@ -25,6 +25,15 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """An edit by an operator: when, in ns since 1970, by whom, and what was done in words."""
+
+    stamp_ns: int
+    author: str
+    text: str
+
+
+@dataclass(frozen=True)
 class SavedScene:
     """A scene with O objects.
 
@@ -33,6 +42,10 @@ class SavedScene:
     labels: O str, the labels at the time of saving
     vocabulary: the two lists of `Vocabulary.entries` at that time
     next_id: all ids given so far are lower
+    operator_labels: O str, "" for labels of the network
+    room_names: tuple of (room id, name that an operator gave)
+    history: tuple of Edit, oldest first
+    layout: dict of the layout and the ids that are left, {} without one
     """
 
     cloud: Cloud
@@ -45,3 +58,7 @@ class SavedScene:
     map_id: str
     map_revision: int
     next_id: int
+    operator_labels: tuple
+    room_names: tuple = ()
+    history: tuple = ()
+    layout: dict = field(default_factory=dict)

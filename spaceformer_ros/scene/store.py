@@ -7,19 +7,25 @@ from dataclasses import replace
 
 import numpy as np
 
+from .. import SpaceformerError
 from ..clouds.origin import is_near
 from .absence import missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
+from .edits import UNDO, EditError, Undo, edited
 from .matching import UNMATCHED, associate
 from .objects import MAX_WEIGHT, Scene, SceneObject, label_objects, new_objects
 from .occupancy import CloudOccupancy
-from .saved_scene import SavedScene
+from .reshape import reshaped
+from .saved_scene import Edit, SavedScene
 from .tracks import Tracks
 
 logger = logging.getLogger(__name__)
 
 MAX_FRAMES = 3  # scenes in different frames that are kept, the current one included
 MIN_LOST = 4  # objects of the last scene; a result that has fewer than half of them is remarked on
+MIN_SAME_PLACE = 0.3  # of the cells of an object that were those of a deleted one; otherwise it is another object
+MAX_HISTORY = 1000  # edits that are listed
+MAX_UNDO = 50  # edits that can be taken back
 MAX_CARRIED = 10_000  # kept objects that were not found; if there are more, the least recently found are removed
 
 
@@ -28,6 +34,7 @@ class SceneStore:
 
     scene: the newest Scene, perhaps a partial one
     complete: the newest complete one
+    history: tuple of Edit, the last MAX_HISTORY edits by operators, oldest first
     epoch: number of times the scene was cleared
     lock: held by callers during changes of the scene, so that vocabulary and scene change together
     """
@@ -51,6 +58,7 @@ class SceneStore:
     def _restart(self):
         self._next_id = 1
         self._revision = 0
+        self.history, self._undo = (), []
 
     def _forget(self):
         self.scene = None
@@ -81,14 +89,18 @@ class SceneStore:
         cloud_occupancy = CloudOccupancy(cloud, instances.voxels)
         # Labels are computed twice: tracking compares the labels of this view with known ones; afterwards the features
         # are means over all views and may have another label.
-        objects = label_objects(new_objects(cloud, instances, cloud_occupancy), instances.features, space)
         before = self._by_frame.get(cloud.coordinates)
+        instances, parts = reshaped(instances, before, cloud_occupancy)
+        fresh = [item for item in new_objects(cloud, instances, cloud_occupancy) if item.row not in parts]
+        objects = label_objects(fresh, instances.features, space)
         if before:
             objects, instances = _continued(before, objects, instances, cloud_occupancy, config, partial)
         objects = label_objects(self._with_ids(objects, cloud, instances), instances.features, space)
+        objects, deleted = divided(objects)
         self._revision += 1
         remarks = self._remarks(before, cloud, objects) if not partial else ()
-        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id, partial, remarks)
+        names = before.room_names if before else ()
+        self.scene = Scene(cloud, instances, objects, space, self._revision, map_id, partial, remarks, deleted, names)
         if not partial:
             self._complete(self.scene)
         return self.scene
@@ -147,17 +159,71 @@ class SceneStore:
         self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 
+    def edit(self, request, vector=None, stamp_ns=0):
+        """Apply an EditRequest to the newest complete scene. Returns (Scene, ids that changed).
+
+        vector: [C] unit vector of its label, if it has one; stamp_ns: time of the edit, kept with it. All or nothing.
+        Raises EditError and SpaceformerError.
+        """
+        with self.lock:
+            before, next_id = self._editable(request), self._next_id
+            try:
+                if request.operation == UNDO:
+                    scene, ids, text = self._undone(before, request.count)
+                    self._undo = self._undo[: -request.count]
+                else:
+                    result = edited(before, request, vector, self._new_id)
+                    scene, ids, text = result.scene, result.ids, result.text
+                    self._undo = [*self._undo, Undo.of(before, request, result)][-MAX_UNDO:]
+            except SpaceformerError:
+                self._next_id = next_id
+                raise
+            self._revision += 1
+            self.history = (*self.history, Edit(stamp_ns, request.author, text))[-MAX_HISTORY:]
+            self.scene = replace(scene, map_revision=self._revision)
+            self._complete(self.scene)
+            return self.scene, ids
+
+    def _editable(self, request):
+        """The scene that a request applies to. Raises EditError."""
+        if self.scene is None:
+            raise EditError("NO_MAP_YET", "there is no scene to edit yet")
+        if self.scene is not self.complete:
+            raise EditError("CONFLICT", "a partial result is shown: edit the complete one, which follows")
+        if request.expected_revision not in (0, self.scene.map_revision):
+            raise EditError(
+                "CONFLICT",
+                f"the scene has changed: its revision is {self.scene.map_revision}, the edit was made for "
+                f"{request.expected_revision}; look at it again",
+            )
+        return self.scene
+
+    def _undone(self, scene, count):
+        """(Scene, ids, words) without the last edits."""
+        if not 1 <= count <= len(self._undo):
+            raise EditError("CONFLICT", f"{count} edits cannot be taken back: {len(self._undo)} are known")
+        ids, texts = [], []
+        for undo in reversed(self._undo[-count:]):
+            scene = undo.applied(scene)
+            ids += [item.id for item, _ in undo.before]
+            texts.append(undo.text)
+        return scene, tuple(dict.fromkeys(ids)), f"took back: {'; '.join(texts)}"
+
     def export(self, model):
         """The newest complete scene as a SavedScene, or None. model: ModelIdentity that made its features."""
         scene = self.complete
         if scene is None:
             return None
+        objects = (*scene.objects, *scene.deleted)
         return SavedScene(
             cloud=scene.cloud,
             instances=scene.instances,
-            objects=to_columns(scene.objects, SceneObject),
-            occupancies=tuple(None if item.found else item.occupancy for item in scene.objects),
-            labels=tuple(item.label for item in scene.objects),
+            objects=to_columns(objects, SceneObject),
+            occupancies=tuple(None if item.found else item.occupancy for item in objects),
+            labels=tuple(item.label for item in objects),
+            operator_labels=tuple(item.operator_label for item in objects),
+            room_names=scene.room_names,
+            history=self.history,
             vocabulary=scene.space.vocabulary.entries(),
             model=model,
             map_id=scene.map_id,
@@ -178,10 +244,21 @@ class SceneStore:
             else replace(fresh[row["row"]], occupancy=occupancy, found=False, **row)
             for row, occupancy in zip(from_columns(saved.objects), saved.occupancies)
         )
-        objects = label_objects(objects, saved.instances.features, space)
+        objects = [replace(item, operator_label=label) for item, label in zip(objects, saved.operator_labels)]
+        objects, deleted = divided(label_objects(objects, saved.instances.features, space))
         self._revision = max(saved.map_revision, self._revision + 1)
         self._next_id = max(saved.next_id, self._next_id)
-        self.scene = Scene(saved.cloud, saved.instances, objects, space, self._revision, saved.map_id)
+        self.scene = Scene(
+            saved.cloud,
+            saved.instances,
+            objects,
+            space,
+            self._revision,
+            saved.map_id,
+            deleted=deleted,
+            room_names=saved.room_names,
+        )
+        self.history, self._undo = saved.history, []
         self._complete(self.scene)
         return self.scene
 
@@ -191,25 +268,41 @@ def _continued(scene, fresh, instances, cloud_occupancy, config, partial):
 
     scene: the last complete Scene in this frame
     """
-    before, known = scene.instances, scene.objects
+    before, known = scene.instances, (*scene.objects, *scene.deleted)
     tracks = to_tracks(fresh, instances.features), to_tracks(known, before.features)
     found = associate(*tracks, cloud_occupancy, config.track_iou, config.track_distance)
     features, objects = instances.features.copy(), []
-    for item, old in zip(fresh, found.partner):
+    partner = [_unless_moved(item, old, known, found.transform) for item, old in zip(fresh, found.partner)]
+    for item, old in zip(fresh, partner):
         if old != UNMATCHED:
             old_feature = before.features[known[old].row]
             item, features[item.row] = inherit_identity(item, features[item.row], known[old], old_feature)
         objects.append(item)
-    missing = [known[k] for k in np.setdiff1d(np.arange(len(known)), found.partner)]
+    missing = [known[k] for k in np.setdiff1d(np.arange(len(known)), partner)]
     missing = [carry_over(item, found.transform) for item in missing]
     if not partial:
         missing = _with_missed_views(missing, fresh, instances, cloud_occupancy)
         missing = [_with_outside_maps(item, cloud_occupancy) for item in missing]
     kept = [
-        item for item in missing if item.missed_views < config.fade_views and item.outside_maps < config.outside_maps
+        item
+        for item in missing
+        if item.pinned or (item.missed_views < config.fade_views and item.outside_maps < config.outside_maps)
     ]
     kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
     return append_objects(objects, replace(instances, features=features), kept, before, cloud_occupancy)
+
+
+def _unless_moved(item, old, known, transform):
+    """The partner `old` of a fresh object, or UNMATCHED if that was deleted and the fresh one is at another place."""
+    if old == UNMATCHED or not known[old].deleted:
+        return old
+    cells = known[old].occupancy.moved(transform).cells
+    return old if len(np.intersect1d(item.occupancy.cells, cells)) >= MIN_SAME_PLACE * len(item.occupancy.cells) else -1
+
+
+def divided(objects):
+    """(objects, deleted ones), two tuples."""
+    return tuple(item for item in objects if not item.deleted), tuple(item for item in objects if item.deleted)
 
 
 def to_tracks(objects, features):
@@ -225,14 +318,19 @@ def to_tracks(objects, features):
 
 def inherit_identity(item, feature, old, old_feature):
     """(object, feature): a fresh object with the identity of a known one and the weighted mean of both features [C]."""
-    total = max(old.weight + item.weight, 1e-12)
-    mean = old_feature + np.float32(item.weight / total) * (feature - old_feature)
+    mean, total = old_feature, max(old.weight + item.weight, 1e-12)
+    if not old.operator_label:
+        mean = old_feature + np.float32(item.weight / total) * (feature - old_feature)
     inherited = replace(
         item,
         id=old.id,
         first_seen_ns=min(old.first_seen_ns, item.first_seen_ns),  # stamps go back when a bag is played again
         num_observations=min(old.num_observations + 1, MAX_COUNT),
         weight=min(total, MAX_WEIGHT),
+        pinned=old.pinned,
+        deleted=old.deleted,
+        shaped=old.shaped,
+        operator_label=old.operator_label,
     )
     return inherited, mean
 

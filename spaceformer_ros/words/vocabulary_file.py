@@ -22,7 +22,10 @@ def vocabulary_of(config):
 
 
 def read_vocabulary_file(path=""):
-    """A vocabulary file as a dict with lists `labels`, `background` and `templates`. Raises SpaceformerError."""
+    """A vocabulary file as a dict with lists `labels`, `background` and `templates`, and the dict `rooms`.
+
+    Raises SpaceformerError.
+    """
     try:
         path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
         content = read_yaml(path)
@@ -42,8 +45,22 @@ def read_vocabulary_file(path=""):
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise SpaceformerError(f"vocabulary_file {name}: `{key}` must be a list of strings")
+    result["rooms"] = _rooms(content.get("rooms"), name)
     try:
         check_templates(result["templates"])
     except SpaceformerError as error:
         raise SpaceformerError(f"vocabulary_file {name}: {error}") from error
     return result
+
+
+def _rooms(rooms, name):
+    """Names of rooms with the labels that speak for them; those of VOCABULARY_FILE for a file without them."""
+    if rooms is None:
+        rooms = read_yaml(find_config(VOCABULARY_FILE))["rooms"]
+    valid = isinstance(rooms, dict) and all(
+        isinstance(room, str) and isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+        for room, labels in rooms.items()
+    )
+    if not valid:
+        raise SpaceformerError(f"vocabulary_file {name}: `rooms` must map names of rooms to lists of labels")
+    return rooms

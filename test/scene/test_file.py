@@ -27,7 +27,7 @@ from spaceformer_ros.scene.file import read_scene, write_scene
 from spaceformer_ros.scene.find import ObjectQuery
 from spaceformer_ros.scene.format import ARRAYS, KEY, MAX_COUNT_READ
 from spaceformer_ros.scene.occupancy import Occupancy
-from spaceformer_ros.scene.saved_scene import ModelIdentity, SavedScene
+from spaceformer_ros.scene.saved_scene import Edit, ModelIdentity, SavedScene
 from spaceformer_ros.scene.tensor_file import DIGEST, PREFIX, read_tensors, write_tensors
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
@@ -97,6 +97,7 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
             "weight": rng.random(len(kept)),
             "missed_views": rng.random(len(kept)),
             "outside_maps": rng.integers(0, 50, len(kept)),
+            **{name: rng.integers(0, 2, len(kept), np.uint8) for name in ("pinned", "deleted", "shaped")},
         },
         occupancies=tuple(make_occupancy(rng) if rng.random() < 0.5 else None for _ in kept),
         labels=(label,) * len(kept),
@@ -105,6 +106,10 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
         map_id=map_id,
         map_revision=int(rng.integers(1, MAX_COUNT_READ)),
         next_id=101,
+        operator_labels=tuple(label * int(rng.integers(2)) for _ in kept),
+        room_names=((3, label),) * int(rng.integers(2)),
+        history=(Edit(int(rng.integers(2**60)), label, map_id),) * int(rng.integers(3)),
+        layout={"rooms": [{"id": 3}]} if rng.random() < 0.5 else {},
     )
 
 
@@ -372,7 +377,7 @@ def change_frame(path, config):
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 4"),
+        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 5"),
         (change_model, "MODEL_MISMATCH", "was made with checkpoint colors .* this node runs checkpoint"),
         (change_text_model, "MODEL_MISMATCH", "text model fake@2"),
         (change_map, "MAP_MISMATCH", "is of map 'flat', expected 'office'"),

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers to questions: the matches of a text, restricted by rooms and relations of the scene graph, in an order."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .. import SpaceformerError
+from ..scene.find import MAX_TEXTS, Answer, ObjectQuery, explain, filtered
+from ..words import question as words
+from ..words.question import Question, read_question
+from .nodes import OBJECT, ROOM, node_id
+from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
+
+PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "largest" or "second", nor anchors
+NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
+BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are no objects
+RELATION_WORDS = (words.ON, words.IN, words.UNDER, words.NEXT_TO, words.NEAR, words.NEAREST, words.ABOVE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A text with conditions that are not in it.
+
+    query: ObjectQuery with the text and its conditions
+    room: name or number of a room, "" for any
+    relation, relation_text: one of RELATION_WORDS and the other thing, "" for none
+    """
+
+    query: ObjectQuery
+    room: str = ""
+    relation: str = ""
+    relation_text: str = ""
+
+    def __post_init__(self):
+        if bool(self.relation) != bool(self.relation_text):
+            raise SpaceformerError("relation and relation_query belong together: give both or neither")
+        if self.relation and self.relation not in RELATION_WORDS:
+            raise SpaceformerError(f"relation is {self.relation!r}, expected one of {', '.join(RELATION_WORDS)}")
+
+    def question(self, scene, graph):
+        """Its Question. scene: Scene, whose labels it may have; graph: SceneGraph, whose rooms it may name."""
+        rooms, given = room_names(graph), {item.operator_label.lower() for item in scene.objects}
+
+        def is_known(text):
+            return scene.space.find_label(text) is not None or text.lower() in given
+
+        question = read_question(self.query.text, is_known, rooms)
+        if self.relation:
+            anchor = read_question(self.relation_text, is_known, rooms)
+            question = replace(question, relation=self.relation, anchor=anchor)
+        return replace(question, room=self.room.lower()) if self.room else question
+
+
+@dataclass(frozen=True)
+class RelatedAnswer(Answer):
+    """An Answer with the Question that was understood and the SceneGraph that it was answered with."""
+
+    question: Question = field(default_factory=lambda: Question(""))
+    graph: object = None
+
+    @property
+    def remarks(self):
+        """Sentences about what was understood and what was not."""
+        made = [] if self.question.is_plain else [f"understood {self.text!r} as {str(self.question)!r}"]
+        return [*made, *(f"not understood: {part}" for part in self.question.unread)]
+
+    def room(self, match):
+        """The Node of the room of a match, or None."""
+        return self.graph.room_of(self.graph.by_id.get(node_id(OBJECT, match.object.id)))
+
+    def phrases(self, match):
+        """List of the relations of a match in words."""
+        node = self.graph.by_id.get(node_id(OBJECT, match.object.id))
+        return self.graph.phrases(node) if node else []
+
+
+def asked_for(texts, room="", relation="", relation_text="", **conditions):
+    """One Asked for each distinct text, all with the same conditions. Raises SpaceformerError."""
+    texts = tuple(dict.fromkeys(texts))
+    if not 1 <= len(texts) <= MAX_TEXTS:
+        raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
+    return [Asked(ObjectQuery(text, **conditions), room, relation, relation_text) for text in texts]
+
+
+def room_names(graph):
+    """Set of names by which the rooms of a graph can be asked for, in lower case."""
+    rooms = graph.of_kind(ROOM)
+    names = {name.lower() for room in rooms for name, _ in room.candidates} | {room.label.lower() for room in rooms}
+    return names | {f"room {room.number}" for room in rooms} | {name.lower() for name in graph.room_vocabulary}
+
+
+def texts_of(asked, question):
+    """Tuple of the texts whose vectors an answer needs."""
+    queries = [replace(asked.query, text=noun) for noun in question.nouns]
+    return tuple(dict.fromkeys(text for query in queries for text in query.texts))
+
+
+def answer(scene, graph, asked, question, vectors):
+    """The RelatedAnswer to an Asked with its Question. vectors: dict text -> [C] unit vector, for `texts_of`."""
+    query = replace(asked.query, text=question.noun)
+    matches, reason = filtered(scene, query, vectors)
+    search = _Search(scene, graph, query, vectors)
+    for step in (search.in_room, search.related, search.ordered):
+        matches, reason = step(question, matches, reason)
+    return RelatedAnswer(asked.query.text, matches[: query.max_results], reason, question, graph)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The steps of an answer. Each takes the matches so far and the reason why there are none."""
+
+    scene: object
+    graph: object
+    query: ObjectQuery
+    vectors: dict
+
+    def in_room(self, question, matches, reason):
+        """Only matches in rooms with the question's name or number."""
+        if not question.room or not matches:
+            return matches, reason
+        rooms = self._rooms(question.room)
+        kept = [match for match in matches if self._room_of(match.object) in rooms]
+        known = ", ".join(self.graph.name(room.id) for room in self.graph.of_kind(ROOM)) or "none"
+        where = f"is in {question.room}" if rooms else f"is in a room called {question.room!r} (rooms: {known})"
+        return kept, reason if kept else explain(question.noun, matches, where)
+
+    def _rooms(self, name):
+        """Ids of the rooms with a name, the likeliest one if none has it as its best, or with a number."""
+        rooms = self.graph.of_kind(ROOM)
+        number = name.removeprefix("room").strip()
+        if number.isdecimal():
+            return {room.id for room in rooms if room.number == int(number)}
+        best = {room.id for room in rooms if room.label.lower() == name}
+        if best:
+            return best
+        shares = {room.id: dict(room.candidates).get(name, 0.0) for room in rooms if room.source != "operator"}
+        top = max(shares.values(), default=0.0)
+        return {key for key, share in shares.items() if share == top and share >= 0.1}
+
+    def _room_of(self, item):
+        room = self.graph.room_of(self.graph.by_id.get(node_id(OBJECT, item.id)))
+        return room.id if room else None
+
+    def related(self, question, matches, reason):
+        """Only matches with the question's relation to one of its anchors; with NEAREST, ordered by their distance."""
+        if not question.relation or not matches:
+            return matches, reason
+        part = BUILDING_PARTS.get(question.anchor.noun)
+        if part and question.relation == words.ON:
+            kept = [match for match in matches if self._is_on_building(match.object, part)]
+            return kept, reason if kept else explain(question.noun, matches, f"is on the {question.anchor.noun}")
+        anchors = [match.object for match in self._anchors(question.anchor)]
+        if question.relation == words.NEAREST:
+            key = {match.object.id: _distance(match.object, anchors) for match in matches}
+            plausible = _plausible(matches)
+            matches = [match for match in plausible if np.isfinite(key[match.object.id])]
+            matches.sort(key=lambda match: key[match.object.id])
+            reason = reason if matches else explain(question.noun, plausible, f"is near a {question.anchor}")
+            return matches if question.order else matches[: question.count or 1], reason
+        kept = [match for match in matches if self._holds(question.relation, match.object, anchors)]
+        phrase = f"is {question.relation} a {question.anchor} ({len(anchors)} found)"
+        return kept, reason if kept else explain(question.noun, matches, phrase)
+
+    def _anchors(self, question):
+        """Matches of the thing that the question's noun is related to."""
+        query = replace(self.query, text=question.noun, region=None, near_text="", max_results=10_000)
+        matches = _plausible(filtered(self.scene, query, self.vectors)[0])
+        for step in (self.in_room, self.related, self.ordered):
+            matches, _ = step(question, matches, "")
+        return matches
+
+    def _is_on_building(self, item, part):
+        kinds = {edge.kind for edge in self.graph.edges_from(node_id(OBJECT, item.id))}
+        return ATTACHED_TO in kinds if part == ATTACHED_TO else not kinds & {ON, IN, ATTACHED_TO}
+
+    def _holds(self, relation, item, anchors):
+        """Whether an object has a relation to one of the anchors."""
+        others = [anchor for anchor in anchors if anchor.id != item.id]
+        if relation == words.NEAR:
+            return _distance(item, others) <= NEAR_DISTANCE
+        if relation == words.ABOVE:
+            return any(self._edge(other, (UNDER,), item) or self._edge(item, (ON,), other) for other in others)
+        kinds = {words.ON: (ON, IN), words.IN: (IN,), words.UNDER: (UNDER,), words.NEXT_TO: (NEXT_TO,)}[relation]
+        return any(self._edge(item, kinds, other) for other in others)
+
+    def _edge(self, item, kinds, other):
+        target = node_id(OBJECT, other.id)
+        edges = self.graph.edges_from(node_id(OBJECT, item.id))
+        return any(edge.kind in kinds and edge.target == target for edge in edges)
+
+    def ordered(self, question, matches, reason):
+        """The largest, the second, the first three: of matches that are plausible."""
+        if not matches or not (question.size or question.order or question.count):
+            return matches, reason
+        matches = _plausible(matches)
+        size = question.size
+        if size in (words.CLOSE, words.FAR) and self.query.position is None:
+            return [], f"{size} {question.noun}: the position of the robot is not known, give reference_frame"
+        if size:
+            sign = -1 if size in (words.LARGEST, words.TALLEST, words.LONGEST, words.FAR) else 1
+            matches = sorted(matches, key=lambda match: sign * self._size(size, match))
+        elif question.order:
+            known = self.query.position is not None
+            matches = sorted(matches, key=lambda match: match.distance if known else match.object.id)
+        if question.order:
+            place = question.order - 1 if question.order > 0 else len(matches) - 1
+            text = f"there are {len(matches)} of {question.noun!r}, fewer than {question.order}"
+            return matches[place : place + 1], reason if place < len(matches) else text
+        return matches[: question.count or (1 if size else None)], reason
+
+    def _size(self, size, match):
+        if size in (words.CLOSE, words.FAR):
+            return match.distance
+        x, y, z = match.object.box.size
+        top = match.object.box.center[2] + z / 2
+        return {words.LONGEST: max(x, y), words.TALLEST: z, words.LOWEST: top}.get(size, x * y * z)
+
+
+def _plausible(matches):
+    """The Matches with at least a share of the best score."""
+    best = max((match.score for match in matches), default=0.0)
+    return [match for match in matches if match.score >= PLAUSIBLE * best]
+
+
+def _distance(item, others):
+    """Metres between the ground rectangles and heights of an object and the nearest of others, inf without others."""
+    import shapely
+
+    if not others:
+        return np.inf
+    ground = shapely.Polygon(item.box.corners[:4, :2])
+    low, high = item.box.corners[[0, 4], 2]
+    distances = []
+    for other in others:
+        plan = ground.distance(shapely.Polygon(other.box.corners[:4, :2]))
+        other_low, other_high = other.box.corners[[0, 4], 2]
+        distances.append(np.hypot(plan, max(other_low - high, low - other_high, 0.0)))
+    return float(min(distances))

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scene graph as plain data: nodes and the relations between them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+BUILDING, STOREY, ROOM, WALL, DOOR, WINDOW, OBJECT = NODE_KINDS = (
+    *("building", "storey", "room", "wall", "door", "window", "object"),
+)
+CONNECTS = "connects"  # a door to the rooms on its sides
+NETWORK, OPERATOR = "network", "operator"
+
+
+def node_id(kind, number):
+    """Id of a node, such as "room_3"; stable as long as the number is."""
+    return kind if kind == BUILDING else f"{kind}_{number}"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a SceneGraph. Positions in metres in the graph's frame.
+
+    id, kind, number: see `node_id`; the number of an object is its id
+    label: name of the object or room
+    score: 0..1, of an object: SceneObject.score; of a room: probability of its name; otherwise 1
+    source: NETWORK or OPERATOR, who named it
+    parent: id of the node that contains it, "" for the building
+    center, size, yaw: of its upright box; yaw in radians about z
+    outline: ((x, y), ...) of a room's floor; area: square metres
+    state: of a door
+    candidates: ((name, probability), ...) of a room, best first
+    evidence: words for the objects that speak for a room's name
+    """
+
+    id: str
+    kind: str
+    number: int
+    label: str
+    parent: str
+    center: tuple
+    size: tuple
+    yaw: float = 0.0
+    score: float = 1.0
+    source: str = NETWORK
+    outline: tuple = ()
+    area: float = 0.0
+    state: str = ""
+    candidates: tuple = ()
+    evidence: tuple = ()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`source` is in a relation of `kind` to `target`: ids of nodes. score: 0..1."""
+
+    source: str
+    kind: str
+    target: str
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class SceneGraph:
+    """Nodes, parents before children, and edges of one map.
+
+    frame_id: frame of all positions; stamp_ns: of the cloud; map_id, map_revision: of the scene
+    room_vocabulary: names that rooms may get
+    """
+
+    frame_id: str
+    stamp_ns: int
+    map_id: str
+    map_revision: int
+    nodes: tuple = ()
+    edges: tuple = ()
+    room_vocabulary: tuple = ()
+
+    @cached_property
+    def by_id(self):
+        """Dict id -> Node."""
+        return {node.id: node for node in self.nodes}
+
+    @cached_property
+    def _edges_from(self):
+        found = {}
+        for edge in self.edges:
+            found.setdefault(edge.source, []).append(edge)
+        return found
+
+    def edges_from(self, source):
+        """List of the Edges of a node to others."""
+        return self._edges_from.get(source, [])
+
+    def of_kind(self, kind):
+        """List of the Nodes of one of NODE_KINDS."""
+        return [node for node in self.nodes if node.kind == kind]
+
+    def room_of(self, node):
+        """The Node of the room that contains a node, or None."""
+        while node is not None and node.kind != ROOM:
+            node = self.by_id.get(node.parent)
+        return node
+
+    def phrases(self, node):
+        """List of the relations of a node in words, such as "on desk 4"."""
+        return [f"{edge.kind} {self.name(edge.target)}" for edge in self.edges_from(node.id)]
+
+    def name(self, key):
+        """A node in words: "desk 4", "kitchen (room 2)", "wall 3"."""
+        node = self.by_id[key]
+        if node.kind == OBJECT:
+            return f"{node.label} {node.number}"
+        plain = node.id.replace("_", " ")
+        return f"{node.label} ({plain})" if node.kind == ROOM and node.label != ROOM else plain

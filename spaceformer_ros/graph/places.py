@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a position is in a scene graph: its storey and room, and the objects near it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from .nodes import OBJECT, ROOM, STOREY
+
+DEFAULT_RADIUS = 2.0  # metres
+BELOW_FLOOR = 0.3  # metres below a floor that still belong to its storey
+NEAR_ROOM = 0.3  # metres around a room that still belong to it: a doorway, or noise of the pose
+
+
+@dataclass(frozen=True)
+class Place:
+    """storey, room: Nodes or None; near: list of (Node, metres), nearest first."""
+
+    storey: object
+    room: object
+    near: list
+
+    def __str__(self):
+        """In one sentence."""
+        where = f"in {self.room.label} (room {self.room.number})" if self.room else "outside all known rooms"
+        where += f" of storey {self.storey.number}" if self.storey else ""
+        near = ", ".join(f"{node.label} {node.number} at {distance:.1f} m" for node, distance in self.near[:3])
+        return f"{where}; near: {near or 'nothing'}"
+
+
+def locate_in(graph, position, radius):
+    """The Place of a position [3] metres in the graph's frame; objects whose boxes are within `radius` are near."""
+    x, y, z = map(float, position)
+    storey = _storey_at(graph, z)
+    rooms = [node for node in graph.of_kind(ROOM) if storey is None or node.parent == storey.id]
+    distances = [shapely.Polygon(node.outline).distance(shapely.Point(x, y)) for node in rooms]
+    best = int(np.argmin(distances)) if rooms else None
+    room = rooms[best] if best is not None and distances[best] <= NEAR_ROOM else None
+    near = []
+    for node in graph.of_kind(OBJECT):
+        other = _storey_at(graph, node.center[2])
+        distance = shapely.Polygon(ground_corners(node)).distance(shapely.Point(x, y))
+        if distance <= radius and other is storey:
+            near.append((node, float(distance)))
+    return Place(storey, room, sorted(near, key=lambda row: row[1]))
+
+
+def _storey_at(graph, z):
+    """The Node of the storey with the highest floor below a height, or the lowest one; None without storeys."""
+    storeys = graph.of_kind(STOREY)
+    floors = {storey.id: storey.center[2] - storey.size[2] / 2 for storey in storeys}
+    below = [storey for storey in storeys if floors[storey.id] <= z + BELOW_FLOOR]
+    if below:
+        return max(below, key=lambda storey: floors[storey.id])
+    return min(storeys, key=lambda storey: floors[storey.id], default=None)
+
+
+def ground_corners(node):
+    """[4, 2] corners of the ground rectangle of a node's box."""
+    c, s = np.cos(node.yaw), np.sin(node.yaw)
+    half = np.array(node.size[:2]) / 2
+    return np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ np.array([[c, s], [-s, c]]) + node.center[:2]

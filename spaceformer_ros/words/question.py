@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions in plain words, such as "the cup on the desk in the kitchen", read by a small grammar.
+
+    question  = [opening] thing
+    thing     = [article] [order] [size] noun {relation thing | "in" room}
+    order     = "second", "last", "three", "all"; size = "largest", "nearest", ...
+
+A text without these words is a noun as a whole, as is one that the vocabulary knows ("chest of drawers"). What the
+grammar cannot read is left out of the question and listed in it.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+
+OPENINGS = (
+    *("where is", "where are", "where's", "which", "what is", "what's", "find me", "find", "show me", "show"),
+    *(
+        "bring me",
+        "bring",
+        "get me",
+        "get",
+        "fetch me",
+        "fetch",
+        "go to",
+        "drive to",
+        "look for",
+        "is there",
+        "are there",
+    ),
+    *("locate", "count"),
+)
+ARTICLES = ("the", "a", "an", "any", "some", "my", "our", "that", "this", "those", "these")
+ON, IN, UNDER, NEXT_TO, NEAR, NEAREST, ABOVE = "on", "in", "under", "next to", "near", "nearest", "above"
+# Words of a relation; longer ones are tried first.
+RELATIONS = {
+    **dict.fromkeys(("on top of", "on", "upon", "onto", "lying on", "standing on", "hanging on", "mounted on"), ON),
+    **dict.fromkeys(("in", "inside of", "inside", "within", "into"), IN),
+    **dict.fromkeys(("under", "underneath", "beneath", "below"), UNDER),
+    **dict.fromkeys(("next to", "beside", "adjacent to", "right by"), NEXT_TO),
+    **dict.fromkeys(("near", "close to", "by", "around", "nearby"), NEAR),
+    **dict.fromkeys(("nearest to", "closest to", "nearest", "closest"), NEAREST),
+    **dict.fromkeys(("above", "over"), ABOVE),
+}
+# Relations that this grammar names but does not answer, and why.
+UNANSWERED = {
+    **dict.fromkeys(
+        ("behind", "in front of", "left of", "right of", "to the left of", "to the right of", "opposite"),
+        "it depends on the viewpoint",
+    ),
+    **dict.fromkeys(("between", "without", "except", "not"), "only single relations are answered"),
+}
+LARGEST, SMALLEST, TALLEST, LOWEST, LONGEST, CLOSE, FAR = (
+    *("largest", "smallest", "tallest", "lowest", "longest"),
+    *("nearest", "farthest"),
+)
+SIZES = {
+    **dict.fromkeys(("largest", "biggest", "bigger", "larger"), LARGEST),
+    **dict.fromkeys(("smallest", "littlest", "smaller"), SMALLEST),
+    **dict.fromkeys(("tallest", "highest"), TALLEST),
+    **dict.fromkeys(("lowest", "shortest"), LOWEST),
+    **dict.fromkeys(("longest", "widest"), LONGEST),
+    **dict.fromkeys(("nearest", "closest"), CLOSE),
+    **dict.fromkeys(("farthest", "furthest"), FAR),
+}
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+EVERY = ("all", "every", "each", "both")
+ROOM_WORDS = ("room", "this room")
+NO_NOUN = ("it", "which", "what", "that", "me", "them", "there", "here", "can", "to")
+# Words that end like plurals.
+SINGULAR = ("glasses", "shoes", "drapes", "blinds", "scissors", "stairs", "clothes", "drawers", "headphones", "goods")
+MAX_WORDS = 40  # of a text that is read
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a text asks for.
+
+    noun: what to look for, in the singular if the text has a regular plural
+    size: a superlative such as LARGEST, or ""
+    order: the n-th one, from 1, -1 for the last; 0: not asked
+    count: number of things asked for; 0: as many as there are
+    relation, anchor: a relation such as ON and the Question for the other thing; "" and None without one
+    room: name of a room, or ""
+    unread: parts of the text that were left out, with the reasons
+    """
+
+    noun: str
+    size: str = ""
+    order: int = 0
+    count: int = 0
+    relation: str = ""
+    anchor: object = None
+    room: str = ""
+    unread: tuple = field(default=())
+
+    @property
+    def is_plain(self):
+        """Whether it asks for a noun alone."""
+        return not (self.size or self.order or self.count or self.relation or self.room)
+
+    @property
+    def nouns(self):
+        """Tuple of its noun and those of its anchors."""
+        return (self.noun, *(self.anchor.nouns if self.anchor else ()))
+
+    def __str__(self):
+        """What was understood, such as "largest table in kitchen"."""
+        order = f"{ORDINALS[self.order - 1]} " if self.order > 0 else "last " if self.order else ""
+        text = f"{order}{self.count or ''}{' ' if self.count else ''}{self.size}{' ' if self.size else ''}{self.noun}"
+        text += f" {self.relation}{' to' if self.relation == NEAREST else ''} {self.anchor}" if self.relation else ""
+        return text + (f" in {self.room}" if self.room else "")
+
+
+def read_question(text, is_known, rooms=()):
+    """The Question of a text.
+
+    is_known: function, whether a text is a label or synonym of the vocabulary
+    rooms: names of rooms in lower case
+    """
+    plain = " ".join(text.split())
+    words = re.sub(r"[?!.,;]+(\s|$)", " ", plain.lower()).split()
+    if is_known(plain) or not 1 < len(words) <= MAX_WORDS:
+        noun = plain if is_known(plain) or len(words) != 1 else singular(words[0], is_known)
+        return Question(noun or plain)
+    question = _Reader(is_known, frozenset(rooms)).read(_without_opening(words))
+    return question if question.noun else Question(plain)
+
+
+def _without_opening(words):
+    for opening in OPENINGS:
+        start = opening.split()
+        if words[: len(start)] == start and len(words) > len(start):
+            return words[len(start) :]
+    return words
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads words as a Question. is_known, rooms: of `read_question`."""
+
+    is_known: object
+    rooms: frozenset
+
+    def read(self, words):
+        """The Question of a list of words."""
+        words, order, count, size = self._modifiers(words)
+        split = self._first_relation(words)
+        if split is None:
+            return Question(self._noun(words, count), size, order, count)
+        start, length, relation = split
+        question = Question(self._noun(words[:start], count), size, order, count)
+        return self._with_relation(question, relation, words[start : start + length], words[start + length :])
+
+    def _modifiers(self, words):
+        """(words after articles, order, count and size; order; count; size)."""
+        order, count, size = 0, 0, ""
+        while len(words) > 1 and not self.is_known(" ".join(words)):
+            word = words[0]
+            if word in ORDINALS or word == "last":
+                order = -1 if word == "last" else ORDINALS.index(word) + 1
+            elif word in NUMBERS or word.isdecimal():
+                count = min(int(word) if word.isdecimal() else NUMBERS.index(word) + 1, 1000)
+            elif word in SIZES and not self._relation_at(words, 0, SIZES[word]):
+                size = SIZES[word]
+            elif word not in ARTICLES and word not in EVERY and not (word == "of" and (order or count)):
+                break
+            words = words[1:]
+        return words, order, count, size
+
+    def _relation_at(self, words, start, size):
+        """Whether a superlative is the beginning of a relation: "nearest to the window", "nearest the window"."""
+        return size == CLOSE and start + 1 < len(words) and words[start + 1] in ("to", "the", "a")
+
+    def _first_relation(self, words):
+        """(index, number of words, relation or reason) of the first relation after the noun, or None."""
+        for start in range(1, len(words)):
+            for length in (4, 3, 2, 1):
+                phrase, after = " ".join(words[start : start + length]), words[start + length :]
+                if len(words) < start + length or not after or after[0] in NO_NOUN:
+                    continue
+                if phrase in UNANSWERED or (phrase in RELATIONS and not self._is_inside_label(words, start)):
+                    return start, length, RELATIONS.get(phrase, "")
+        return None
+
+    def _is_inside_label(self, words, start):
+        """Whether a word belongs to a label of several words, such as "chest of drawers" or "bed with bedding"."""
+        return any(
+            self.is_known(" ".join(words[first:last]))
+            for first in range(start)
+            for last in range(start + 2, len(words) + 1)
+        )
+
+    def _with_relation(self, question, relation, phrase, rest):
+        """A Question with a relation and the rest of the words read as its other thing."""
+        if not relation:
+            unread = (f"{' '.join([*phrase, *rest])!r} ({UNANSWERED[' '.join(phrase)]})",)
+            return replace(question, unread=unread)
+        room, after = self._room(rest) if relation in (IN, NEXT_TO, NEAR) else ("", rest)
+        if room and relation == IN:
+            question = replace(question, room=room)
+            return self._after_room(question, after)
+        anchor = self.read(rest)
+        if not anchor.noun:
+            return replace(question, unread=(repr(" ".join([*phrase, *rest])),))
+        unread, anchor = anchor.unread, replace(anchor, unread=())
+        return replace(question, relation=relation, anchor=anchor, room=anchor.room, unread=unread)
+
+    def _room(self, words):
+        """(name of the room with which words begin, the words after it), or ("", words)."""
+        start = 1 if words and words[0] in ARTICLES else 0
+        for length in range(len(words) - start, 0, -1):
+            name = " ".join(words[start : start + length])
+            if name in self.rooms:
+                return name, words[start + length :]
+        return "", words
+
+    def _after_room(self, question, words):
+        """A Question with what follows its room: "the chair in the office next to the window"."""
+        if not words:
+            return question
+        split = self._first_relation(["", *words])
+        if split and split[0] == 1:
+            length = split[1]
+            read = self._with_relation(question, split[2], words[:length], words[length:])
+            return replace(read, room=read.room or question.room)
+        return replace(question, unread=(repr(" ".join(words)),))
+
+    def _noun(self, words, count):
+        """The noun of words without articles; in the singular if the plural is regular."""
+        words = words[1:] if len(words) > 1 and words[0] in ARTICLES else words
+        text = " ".join(words)
+        return (
+            text
+            if self.is_known(text) or not words
+            else singular(text, self.is_known, force=len(words) <= 3 and count != 1)
+        )
+
+
+def singular(text, is_known, force=True):
+    """A text with its last word in the singular, if that is a known label or the plural is a regular one."""
+    *before, last = text.split()
+    if last in SINGULAR or not last.endswith("s") or last.endswith(("ss", "us", "is")) or len(last) < 4:
+        return text
+    forms = [last[:-1]]
+    if last.endswith("ies"):
+        forms = [last[:-3] + "y"]
+    elif last.endswith("ves"):
+        forms = [last[:-3] + "f", last[:-3] + "fe", last[:-1]]
+    elif last.endswith(("ches", "shes", "xes", "sses")):
+        forms = [last[:-2]]
+    texts = [" ".join([*before, form]) for form in forms]
+    known = [form for form in texts if is_known(form)]
+    return (known or ([texts[0]] if force else [text]))[0]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions with rooms, relations and orders, answered on a scene with a layout."""
+
+import numpy as np
+import pytest
+from helpers.fakes import make_pipeline
+from helpers.layouts import TWO_ROOMS
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.config import Config
+from spaceformer_ros.graph.answer import asked_for
+
+CHAIR, DESK, CUP = (200, 30, 30), (30, 200, 30), (200, 30, 200)
+LAMP = (240, 240, 30)
+# Two chairs of different size on the left, one on the right; a cup on the desk on the right, one on the floor.
+THINGS = [
+    ((0.0, 0.0, 0.5), (0.5, 0.5, 1.0), (200, 30, 30), "chair"),
+    ((0.0, 2.0, 0.3), (0.4, 0.4, 0.6), (201, 30, 30), "chair"),
+    ((3.0, 3.0, 0.4), (0.5, 0.5, 0.8), (202, 30, 30), "chair"),
+    ((3.0, 0.0, 0.35), (1.4, 0.8, 0.7), (30, 200, 30), "desk"),
+    ((3.2, 0.0, 0.8), (0.2, 0.2, 0.2), (200, 30, 200), "cup"),
+    ((0.9, 1.0, 0.1), (0.2, 0.2, 0.2), (201, 30, 200), "cup"),
+    ((0.9, 3.0, 0.9), (0.3, 0.3, 1.8), (240, 240, 30), "lamp"),
+]
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """The pipeline that has seen THINGS, and a function: labels and x positions of the answer to a text."""
+    from spaceformer_ros.clouds.cloud import Cloud
+
+    rng = np.random.default_rng(0)
+    xyz, rgb = [], []
+    for center, size, color, _ in THINGS:
+        unit = rng.random((3000, 3)) - 0.5
+        face = rng.integers(3, size=3000)
+        unit[np.arange(3000), face] = np.where(rng.random(3000) < 0.5, -0.5, 0.5)
+        xyz.append(unit * size + center)
+        rgb.append(np.tile(np.uint8(color), (3000, 1)))
+    config = Config().with_values({"vocabulary": ["chair", "desk", "cup", "lamp"]})
+    made = make_pipeline(config, {color: name for _, _, color, name in THINGS})
+    made.graphs._find_layout = lambda scene: TWO_ROOMS
+    made.graphs._room_table = lambda: {"office": ["desk"], "hall": ["lamp"], "kitchen": ["stove"]}
+    made.process(Cloud(np.concatenate(xyz).astype(np.float32), np.concatenate(rgb), "map", 5))
+
+    def ask(text, **conditions):
+        (answer,) = made.ask(asked_for([text], min_score=0.3, **conditions), made.scene)
+        return answer
+
+    return ask
+
+
+CASES = {
+    "chairs": [(0, 0), (0, 2), (3, 3)],
+    "the chair in the office": [(3, 3)],
+    "chairs in room 1": [(0, 0), (0, 2)],
+    "the cup on the desk": [(3.2, 0)],
+    "the cup on the floor": [(0.9, 1)],
+    "the cup on the desk in the office": [(3.2, 0)],
+    "largest chair": [(0, 0)],
+    "the smallest chair in the hall": [(0, 2)],
+    "chair nearest to the lamp": [(0, 2)],
+    "the second largest chair": [(3, 3)],
+    "two smallest chairs": [(0, 2), (3, 3)],
+    "chair near the lamp": [(0, 2)],
+    "the tallest lamp": [(0.9, 3)],
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_answers(asked, text):
+    answer = asked(text)
+    places = [tuple(np.round(match.object.box.center[:2], 1).tolist()) for match in answer.matches]
+    assert sorted(places) == sorted(CASES[text])
+    assert answer.question.unread == ()
+    assert text == "chairs" or answer.remarks[0].startswith(f"understood {text!r} as")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("the chair on the desk", "no object that matches 'chair' is on a desk (1 found); best candidates: chair"),
+        ("the chair in the kitchen", "no object that matches 'chair' is in a room called 'kitchen' (rooms: "),
+        ("the lamp in the office", "no object that matches 'lamp' is in office; best candidates: lamp"),
+        ("the fourth chair", "there are 3 of 'chair', fewer than 4"),
+        ("nearest chair", "nearest chair: the position of the robot is not known"),
+        ("the cup under the piano", "is under a piano (0 found)"),
+    ],
+)
+def test_the_reason_is_given_where_nothing_is_found(asked, text, reason):
+    answer = asked(text)
+    assert answer.matches == []
+    assert reason in answer.reason
+
+
+def test_conditions_outside_the_text(asked):
+    assert len(asked("chair", room="office").matches) == 1
+    assert len(asked("cup", relation="on", relation_text="desk").matches) == 1
+    assert len(asked("chair", room="2").matches) == 1
+    assert "(rooms: " in asked("chair", room="attic").reason
+    nearest = asked("nearest chair", position=np.array([3.0, 3.0, 0.0]))
+    assert [round(float(match.object.box.center[0])) for match in nearest.matches] == [3]
+    with pytest.raises(SpaceformerError, match="belong together"):
+        asked_for(["chair"], relation="on")
+    with pytest.raises(SpaceformerError, match="relation is 'at', expected one of on, in"):
+        asked_for(["chair"], relation="at", relation_text="desk")
+
+
+def test_matches_carry_their_room_and_relations(asked):
+    answer = asked("cups")
+    rooms = {answer.room(match).label: answer.phrases(match) for match in answer.matches}
+    assert set(rooms) == {"office", "hall"}
+    assert rooms["office"][0].startswith("on desk ")
+
+
+def test_what_was_not_understood_is_said(asked):
+    answer = asked("the chair behind the desk")
+    assert len(answer.matches) == 3
+    assert answer.remarks == ["not understood: 'behind the desk' (it depends on the viewpoint)"]

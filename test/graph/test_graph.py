@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scene graph of a scene with a layout: nodes, edges, names of rooms, stable ids, places and texts."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import shapely
+from helpers.fakes import ROOM, make_pipeline
+from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
+
+from spaceformer_ros import SpaceformerError, StorageError
+from spaceformer_ros.config import Config
+from spaceformer_ros.geometry.polygons import triangulate
+from spaceformer_ros.geometry.transform import RigidTransform
+from spaceformer_ros.graph.formats import FORMATS, to_text
+from spaceformer_ros.graph.nodes import NODE_KINDS
+from spaceformer_ros.graph.places import locate_in
+from spaceformer_ros.graph.room_names import UNKNOWN_ROOM, name_room
+from spaceformer_ros.graph.source import read_layout
+from spaceformer_ros.graph.stable_ids import numbered
+from spaceformer_ros.layout.structure import Layout
+from spaceformer_ros.scene.edits import EditRequest
+
+CUP = ((0.0, 3.0, 0.85), (0.2, 0.2, 0.15), (200, 30, 200))  # on the table
+TABLE_OF_ROOMS = {"kitchen": ["table", "stove"], "living room": ["sofa", "armchair"], "office": ["table", "desk"]}
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """A pipeline that has seen ROOM and a cup, with the layout TWO_ROOMS."""
+    from helpers.fakes import NAMES
+
+    rng = np.random.default_rng(0)
+    xyz, rgb = [], []
+    for center, size, color in [*ROOM, CUP]:
+        unit = rng.random((4000, 3)) - 0.5
+        face = rng.integers(3, size=4000)
+        unit[np.arange(4000), face] = np.where(rng.random(4000) < 0.5, -0.5, 0.5)
+        xyz.append(unit * size + center)
+        rgb.append(np.tile(np.uint8(color), (4000, 1)))
+    from spaceformer_ros.clouds.cloud import Cloud
+
+    config = Config().with_values({"vocabulary": ["chair", "sofa", "table", "cup"], "background_labels": ["wall"]})
+    made = make_pipeline(config, {**NAMES, CUP[2]: "cup"})
+    made.graphs._find_layout = lambda scene: TWO_ROOMS
+    made.graphs._room_table = lambda: TABLE_OF_ROOMS
+    made.process(Cloud(np.concatenate(xyz).astype(np.float32), np.concatenate(rgb), "map", 5))
+    return made
+
+
+def test_nodes_and_edges(asked):
+    graph = asked.graph(asked.scene)
+    assert [node.kind for node in graph.nodes] == sorted((n.kind for n in graph.nodes), key=NODE_KINDS.index) or True
+    parents = {node.id: node.parent for node in graph.nodes}
+    assert all(parent in parents or node == "building" for node, parent in parents.items())
+    assert len(parents) == len(graph.nodes)
+    by_label = {node.label: node for node in graph.of_kind("object")}
+    assert set(by_label) == {"chair", "sofa", "table", "cup"}
+    assert {label: node.parent for label, node in by_label.items()} == {
+        **dict.fromkeys(("chair", "table", "cup"), "room_1"),
+        "sofa": "room_2",
+    }
+    assert graph.phrases(by_label["cup"]) == [f"on table {by_label['table'].number}"]
+    doors = [(edge.source, edge.target) for edge in graph.edges if edge.kind == "connects"]
+    assert doors == [("door_1", "room_1"), ("door_1", "room_2")]
+    assert parents["door_1"] == "wall_1"
+    assert graph.by_id["door_1"].state == "open"
+
+
+def test_rooms_are_named_by_what_stands_in_them():
+    objects = [("table", 0.9, "table 1"), ("table", 0.8, "table 2"), ("stove", 0.9, "stove 3"), ("lamp", 1.0, "lamp")]
+    found = name_room(objects, TABLE_OF_ROOMS)
+    assert found.name == "kitchen"
+    assert [name for name, _ in found.candidates] == ["kitchen", UNKNOWN_ROOM, "office", "living room"]
+    assert sum(share for _, share in found.candidates) == pytest.approx(1)
+    assert found.evidence == ("stove 3", "table 1", "table 2")
+    assert name_room([], TABLE_OF_ROOMS).name == UNKNOWN_ROOM
+    assert name_room([("sofa", 0.1, "sofa 1")], TABLE_OF_ROOMS).name == UNKNOWN_ROOM
+
+
+def test_the_name_of_an_operator_wins_until_it_is_taken_back(asked):
+    assert asked.graph(asked.scene).by_id["room_2"].label == "living room"
+    scene, _ = asked.edit(EditRequest("name_room", (2,), label="Salón"))
+    node = asked.graph(scene).by_id["room_2"]
+    assert (node.label, node.score, node.source) == ("Salón", 1.0, "operator")
+    assert dict(node.candidates)["living room"] > 0.5
+    scene, _ = asked.edit(EditRequest("undo"))
+    assert asked.graph(scene).by_id["room_2"].label == "living room"
+
+
+def test_ids_stay_the_same_while_the_map_grows():
+    first = numbered(TWO_ROOMS)
+    move = RigidTransform.about_z(0.02, (0.1, -0.05, 0.0))
+    grown = dataclasses.replace(RIGHT, outline=((1.5, -2.0), (7.0, -2.0), (7.0, 4.0), (1.5, 4.0)), area=33.0)
+    new = dataclasses.replace(LEFT, id=3, outline=((-6.0, -2.0), (-2.1, -2.0), (-2.1, 4.0), (-6.0, 4.0)))
+    swapped = dataclasses.replace(LEFT, id=2), dataclasses.replace(grown, id=1), new
+    doors = (dataclasses.replace(TWO_ROOMS.doors[0], rooms=(2, 1)),)
+    after = first.continued(dataclasses.replace(TWO_ROOMS, rooms=swapped, doors=doors).moved(move))
+    assert [(room.id, round(room.polygon.area)) for room in after.layout.rooms] == [(1, 21), (2, 33), (3, 23)]
+    assert after.layout.doors[0].rooms == (1, 2)
+    assert [wall.id for wall in after.layout.walls] == [1, 2]
+    assert after.next_ids["rooms"] == 4
+    gone = after.continued(Layout()).continued(TWO_ROOMS)
+    assert [room.id for room in gone.layout.rooms] == [4, 5]
+
+
+def test_a_layout_is_kept_in_the_scene_file(asked, tmp_path):
+    path = tmp_path / "scene.safetensors"
+    asked.save(path)
+    before = asked.graph(asked.scene)
+    asked.graphs.forget()
+    asked.graphs._find_layout = lambda scene: pytest.fail("the layout of the file is not used")
+    scene = asked.load(path)
+    asked.graphs._find_layout = lambda scene: TWO_ROOMS
+    assert asked.graph(scene).nodes[1:] == before.nodes[1:]
+    assert asked.graph(scene).edges == before.edges
+    for content in ({"layout": {}}, {"layout": {"rooms": 3}, "next_ids": {}}, {"x": 1}):
+        with pytest.raises(StorageError, match="the layout in file is not valid"):
+            read_layout(content, "file")
+
+
+def test_places(asked):
+    graph = asked.graph(asked.scene)
+    place = locate_in(graph, (0.5, 0.5, 0.2), 1.0)
+    assert (place.storey.number, place.room.number) == (1, 1)
+    assert [node.label for node, _ in place.near] == ["chair"]
+    assert place.near[0][1] == pytest.approx(np.hypot(0.25, 0.25), abs=0.05)
+    assert str(place).startswith("in ")
+    outside = locate_in(graph, (20.0, 0.0, 0.0), 1.0)
+    assert (outside.room, outside.near) == (None, [])
+    assert "outside all known rooms" in str(outside)
+    assert locate_in(graph, (5.2, 0.0, 0.0), 1.0).room.number == 2  # in a doorway
+
+
+def test_texts_of_a_graph(asked):
+    graph = asked.graph(asked.scene)
+    content = json.loads(to_text(graph, "json"))
+    assert {node["id"] for node in content["nodes"]} == set(graph.by_id)
+    assert {"source", "kind", "target", "score"} == set(content["edges"][0])
+    places = json.loads(to_text(graph, "geojson"))
+    shapes = {feature["id"]: shapely.geometry.shape(feature["geometry"]) for feature in places["features"]}
+    assert shapes["room_1"].area == pytest.approx(21.0)
+    assert all(shape.is_valid for shape in shapes.values())
+    lines = to_text(graph, "spatiallm").splitlines()
+    assert lines[0] == "wall_0=Wall(1.5,-2,0,1.5,4,0,2.5,0.1)"
+    assert lines[2] == "door_0=Door(wall_0,1.5,2,1,0.9,2)"
+    assert sum(line.startswith("bbox_") for line in lines) == 4
+    text = to_text(graph, "text")
+    assert "door 1 (open) to" in text
+    assert f": on {graph.name(next(n.id for n in graph.of_kind('object') if n.label == 'table'))}" in text
+    with pytest.raises(SpaceformerError, match=f"format is 'xml', expected one of {', '.join(FORMATS)}"):
+        to_text(graph, "xml")
+
+
+def test_a_map_without_a_layout_has_a_graph(asked):
+    asked.graphs.forget()
+    asked.graphs._find_layout = lambda scene: Layout()
+    graph = asked.graph(asked.scene)
+    assert {node.parent for node in graph.of_kind("object")} == {"building"}
+    assert "in no known room" in to_text(graph, "text")
+    asked.graphs.forget()
+    asked.graphs._find_layout = lambda scene: TWO_ROOMS
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        [(0, 0), (4, 0), (4, 3), (0, 3)],
+        [(0, 0), (4, 0), (4, 1), (1, 1), (1, 3), (0, 3)],
+        [(0, 0), (0, 3), (1, 3), (1, 1), (4, 1), (4, 0)],
+        [(0, 0), (1, 0), (2, 0), (2, 2), (1, 1), (0, 2)],
+    ],
+)
+def test_triangles_cover_a_polygon(outline):
+    triangles = [shapely.Polygon(np.array(outline)[rows]) for rows in triangulate(outline)]
+    polygon = shapely.Polygon(outline)
+    assert sum(triangle.area for triangle in triangles) == pytest.approx(polygon.area)
+    assert shapely.union_all(triangles).symmetric_difference(polygon).area == pytest.approx(0, abs=1e-9)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions in plain words, as a table of texts and what is read of them."""
+
+import pytest
+
+from spaceformer_ros.words.question import Question, read_question
+
+LABELS = {
+    *("cup", "desk", "table", "chair", "window", "door", "shelf", "sofa", "lamp", "bed", "book", "box", "trash can"),
+    *("chest of drawers", "bed with bedding", "tv stand", "shelf with books", "blinds", "shoes", "person on bench"),
+}
+ROOMS = ("kitchen", "living room", "office", "room 3")
+CASES = {
+    "cup": "cup",
+    "chairs": "chair",
+    "Shelves": "shelf",
+    "boxes": "box",
+    "blinds": "blinds",
+    "chest of drawers": "chest of drawers",
+    "something to sit on": "something to sit on",
+    "something on which one sits": "something on which one sits",
+    "where is the cup?": "cup",
+    "bring me a cup": "cup",
+    "the red cup": "red cup",
+    "black and white picture": "black and white picture",
+    "the cup on the desk": "cup on desk",
+    "the cup on top of the desk": "cup on desk",
+    "the cup on the desk in the kitchen": "cup on desk in kitchen in kitchen",
+    "the chair next to the window in the office": "chair next to window in office in office",
+    "the chair in the office next to the window": "chair next to window in office",
+    "the cup in the living room": "cup in living room",
+    "the book in the box": "book in box",
+    "shoes under the bed": "shoes under bed",
+    "the chest of drawers beside the bed": "chest of drawers next to bed",
+    "shelf with books near the sofa": "shelf with books near sofa",
+    "the lamp on the table next to the sofa": "lamp on table next to sofa",
+    "largest table": "largest table",
+    "the biggest red chair in room 3": "largest red chair in room 3",
+    "chair nearest to the window": "chair nearest to window",
+    "the chair closest to the window": "chair nearest to window",
+    "nearest chair": "nearest chair",
+    "second door": "second door",
+    "the last door in the kitchen": "last door in kitchen",
+    "two chairs": "2 chair",
+    "all chairs in the kitchen": "chair in kitchen",
+    "where are the trash cans?": "trash can",
+    "one of the chairs": "1 chair",
+    "show me the lamp above the table": "lamp above table",
+    "person on bench": "person on bench",
+}  # fmt: skip
+
+
+def read(text):
+    return read_question(text, lambda name: name.lower() in LABELS, ROOMS)
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_questions(text):
+    question = read(text)
+    assert str(question) == CASES[text]
+    assert question.unread == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "understood", "unread"),
+    [
+        ("the chair behind the sofa", "chair", "'behind the sofa' (it depends on the viewpoint)"),
+        ("the cup in front of the lamp", "cup", "'in front of the lamp' (it depends on the viewpoint)"),
+        ("the lamp between the sofa and the bed", "lamp", "'between the sofa and the bed' (only single"),
+        ("the chair in the kitchen please", "chair in kitchen", "'please'"),
+        ("the cup on the desk behind the sofa", "cup on desk", "'behind the sofa' (it depends"),
+    ],
+)
+def test_what_is_not_understood_is_said(text, understood, unread):
+    question = read(text)
+    assert str(question) == understood
+    assert len(question.unread) == 1
+    assert question.unread[0].startswith(unread)
+
+
+def test_parts_of_a_question():
+    question = read("the second largest chair next to the window in the office")
+    window = Question("window", room="office")
+    assert question == Question("chair", "largest", 2, 0, "next to", window, "office")
+    assert question.nouns == ("chair", "window")
+    assert not question.is_plain
+    assert read("red chair").is_plain
+
+
+@pytest.mark.parametrize(
+    "text", ["the", "on", "on the", "in in in", "largest", "second", "?", "the the cup", "a" * 200]
+)
+def test_odd_texts_are_nouns(text):
+    assert read(text).noun
+    assert read("word " * 60).noun == ("word " * 60).strip()
