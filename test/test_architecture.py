@@ -28,7 +28,7 @@ RULES = {
     "graph": "disk geometry grids instances clouds words layout scene",
     "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
-    "synthetic": "disk geometry grids clouds words",
+    "synthetic": "disk geometry grids clouds words layout",
     "evaluation": "disk geometry clouds words synthetic",
     "pipeline": "graph layout config disk timing clouds words weights segment scene show",
     "sources": "geometry clouds words scene layout pipeline",

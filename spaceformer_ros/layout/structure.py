@@ -14,6 +14,7 @@ import shapely
 from .. import SpaceformerError
 
 OPEN, CLOSED, UNKNOWN = DOOR_STATES = ("open", "closed", "unknown")
+BESIDE = 0.2  # metres from the face of a wall at which the room beside it is looked up
 BELOW_FLOOR = 0.3  # metres below a floor that still belong to its storey: noise, and poses at the height of the floor
 NEAR_ROOM = 0.3  # metres around a room in which a place still belongs to it: inside a wall, or in a doorway
 
@@ -157,6 +158,14 @@ class Layout:
             return None
         distance = shapely.distance([room.polygon for room in rooms], shapely.Point(float(xyz[0]), float(xyz[1])))
         return rooms[int(np.argmin(distance))] if distance.min() <= NEAR_ROOM else None
+
+    def rooms_beside(self, wall, xy):
+        """Ids of the rooms to the left and to the right of a Wall at a place [2] on it, 0 for none."""
+        left = np.array([-wall.direction[1], wall.direction[0]])
+        reach = wall.thickness / 2 + BESIDE
+        places = [shapely.Point(np.asarray(xy[:2]) + sign * reach * left) for sign in (1, -1)]
+        rooms = [room for room in self.rooms if room.storey == wall.storey]
+        return tuple(next((room.id for room in rooms if room.polygon.contains(place)), 0) for place in places)
 
     def item(self, kind, item_id):
         """The thing with an id, or None. kind: a key of KINDS, such as "walls"."""

@@ -176,7 +176,7 @@ def _draw_notch(rng, plan, doorways):
     return notch
 
 
-def _outline(plan):
+def outline(plan):
     """Corners of the room, counter-clockwise."""
     x0, y0, x1, y1 = plan.bounds
     if not plan.notch:
@@ -192,9 +192,9 @@ def _outline(plan):
 
 
 def _walls(plan):
-    outline = _outline(plan)
+    corners = outline(plan)
     walls = []
-    for start, end in zip(outline, outline[1:] + outline[:1], strict=True):
+    for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
         length = math.dist(start, end)
         direction = ((end[0] - start[0]) / length, (end[1] - start[1]) / length)
         walls.append(Wall(start, direction, length, plan.height))

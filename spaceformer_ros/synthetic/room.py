@@ -9,6 +9,8 @@ import numpy as np
 
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
+from ..geometry.transform import RigidTransform
+from ..layout.structure import Layout
 from .camera_path import draw_path
 from .config import RoomConfig
 from .floorplan import draw_plans
@@ -20,6 +22,7 @@ from .scan import Scanner, draw_drift, draw_sensor
 from .structure import build_passage, build_structure, fill_openings, map_yaw
 from .surfaces import sample_surfaces
 from .themes import THEMES, draw_theme, furnish
+from .true_layout import true_layout
 
 _KIND_INDEX = {name: index for index, name in enumerate(KIND_NAMES)}
 # Probability that cells with one measurement are dropped, as some mapping programs do, by the kind of tour.
@@ -85,7 +88,8 @@ class Room:
         too few points;
     kind: [N] int16 index into KIND_NAMES, of the surface that was measured, also where instance is -1;
     objects: tuple of RoomObject with at least `RoomConfig.min_points` points;
-    seed: argument of `make_room`.
+    seed: argument of `make_room`;
+    layout: Layout of the building, parts that were not seen included.
     """
 
     cloud: Cloud
@@ -93,6 +97,7 @@ class Room:
     kind: np.ndarray
     objects: tuple
     seed: int
+    layout: Layout
 
 
 @dataclass
@@ -125,7 +130,8 @@ def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
         xyz, rgb, label = _scanned(surfaces, building, cell, spacing, config, streams[2])
     else:
         xyz, rgb, label = surfaces.xyz, np.rint(surfaces.rgb).astype(np.uint8), 2 * surfaces.thing.astype(np.int64)
-    return _labelled(xyz, rgb, label, things, words, seed, config, streams[3])
+    layout = true_layout(building.plans, building.doorways)
+    return _labelled(xyz, rgb, label, things, words, layout, seed, config, streams[3])
 
 
 def _with_assets(rng, furniture, config):
@@ -168,7 +174,7 @@ def _scanned(surfaces, building, cell, spacing, config, rng):
     return fuse(xyz, rgb, weight, label, cell, min_hits)
 
 
-def _labelled(xyz, rgb, label, things, words, seed, config, rng):
+def _labelled(xyz, rgb, label, things, words, layout, seed, config, rng):
     """Room from fused points: rotates and shifts the map, and describes the objects with enough points."""
     thing, flying = label // 2, label % 2 == 1
     kind = np.array([_KIND_INDEX[t.kind] for t in things], dtype=np.int16)[thing]
@@ -186,7 +192,8 @@ def _labelled(xyz, rgb, label, things, words, seed, config, rng):
     objects = tuple(_describe(things[i], words[i], places[i], turn, yaw, shift) for i in listed)
     order = rng.permutation(len(turned))
     cloud = Cloud(turned.astype(np.float32)[order], rgb[order], "map")
-    return Room(cloud, instance[order], kind[order], objects, seed)
+    layout = layout.moved(RigidTransform.about_z(yaw, shift))
+    return Room(cloud, instance[order], kind[order], objects, seed, layout)
 
 
 def _places(things, index):
