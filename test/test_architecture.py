@@ -24,21 +24,27 @@ RULES = {
     "words": "disk geometry",
     "layout": "geometry grids clouds",
     "weights": "disk network words",
-    "segment": "config timing geometry instances grids clouds network",
+    "segment": "layout config timing geometry instances grids clouds network",
     "graph": "disk geometry grids instances clouds words layout scene",
     "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
     "synthetic": "disk geometry grids clouds words layout",
-    "evaluation": "disk geometry clouds words synthetic",
+    "evaluation": "disk geometry clouds words layout synthetic",
     "pipeline": "graph layout config disk timing clouds words weights segment scene show",
     "sources": "geometry clouds words scene layout pipeline",
     "view": "geometry grids layout show sources",
     "agents": "words layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
+<<<<<<< HEAD
     "cli": "graph config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources "
     "view agents",
     "ros": "graph config disk geometry timing clouds words scene show pipeline sources view agents",
+=======
+    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline "
+    "batch training layout sources view agents",
+    "ros": "config disk geometry timing clouds words scene show pipeline sources view agents",
+>>>>>>> 9d2c3ca (Layout of a map: storeys, walls, rooms, doors and windows; the tiler shares the rooms and the heading)
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

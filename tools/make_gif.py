@@ -19,10 +19,10 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.geometry.boxes import EDGES
+from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.scene.approach import Approach, NoApproach, find_approach
 from spaceformer_ros.scene.find import Answer, ObjectQuery
-from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.show.camera import Camera, render
 from spaceformer_ros.show.colors import heat_colors
 from spaceformer_ros.synthetic import RoomConfig, make_room

@@ -15,8 +15,8 @@ import numpy as np
 from tqdm import tqdm
 
 from spaceformer_ros.cli.tables import print_table
+from spaceformer_ros.geometry.heading import rotate_z
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.segment.alignment import rotate_z
 from spaceformer_ros.synthetic import make_room
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.training.validate import all_kinds_config

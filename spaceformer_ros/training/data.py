@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..geometry.floor import base_height
-from ..segment.alignment import QUARTER_TURN, manhattan_yaw
+from ..geometry.heading import QUARTER_TURN, manhattan_yaw
 from ..synthetic import KIND_NAMES, RoomConfig, make_room
 
 MAX_POINTS = 60_000  # of a sample; larger rooms are cropped around a random point

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros.clouds.cloud import Cloud
-from spaceformer_ros.segment.alignment import Alignment, manhattan_yaw, rotate_z
+from spaceformer_ros.geometry.heading import manhattan_yaw, rotate_z
+from spaceformer_ros.segment.alignment import Alignment
 from spaceformer_ros.synthetic import make_room
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from spaceformer_ros.segment.alignment import rotate_z
+from spaceformer_ros.geometry.heading import rotate_z
 from spaceformer_ros.segment.mask_boxes import BoxCache, Surroundings, fit_box, fit_boxes
 
 SOFA = (2.2, 0.92, 0.8)

@@ -10,8 +10,8 @@ from helpers.networks import segmenter, tiny_config
 from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, PostprocessConfig
+from spaceformer_ros.geometry.heading import rotate_z
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
-from spaceformer_ros.segment.alignment import rotate_z
 from spaceformer_ros.segment.backends import choose_device, choose_precision
 from spaceformer_ros.segment.memory import estimated_bytes
 

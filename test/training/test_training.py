@@ -11,8 +11,8 @@ from helpers.paths import CONFIG
 from helpers.rooms import SMALL
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.network.model import SpaCeFormerConfig
-from spaceformer_ros.segment.alignment import manhattan_yaw
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
 from spaceformer_ros.training import data
 from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from ...geometry.floor import floor_height
 from ...grids.groups import ranges, touching_components
 from ...grids.keys import pack, unpack
-from .rooms import segment_rooms
+from ...layout.room_areas import segment_rooms
 
 SQUARE = 0.05  # metres, rounded to whole voxels; a column is two by two squares
 FLOOR_SHARE = 0.01  # highest share of voxels below the floor (reflections, noise)

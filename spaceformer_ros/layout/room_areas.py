@@ -10,7 +10,7 @@ from scipy.ndimage import (
     label,
 )
 
-from ...grids.groups import components
+from ..grids.groups import components
 
 MAX_DOOR = 1.0  # metres; openings narrower than this separate rooms
 MIN_OPEN_RATIO = 0.5  # width of an opening / square root of the smaller room's area; above it both are one room

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A map as occupied cells, and one storey of it as a plan: where there is floor, and how much stands on each place."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..grids.keys import cell_keys, unpack
+
+CELL = 0.05  # metres, edge of a cell
+BLOCK = 1 << 20  # points converted at a time, so that memory depends on the cells and not on the points
+FLOOR_SLACK = 0.12  # metres around the height of the floor that are floor
+BODY = (0.3, 2.0)  # metres above the floor in which walls are looked for: above skirtings, and seen by low cameras
+MAX_PLACES = 1 << 25  # cells of a plan; stray points far away make larger ones
+
+
+def occupied(xyz, turn):
+    """[M, 3] int64 occupied cells, sorted by x, y and z, of points turned by the angle `turn` about z.
+
+    xyz: [N, 3] metres; turn: radians.
+    """
+    c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    parts, size = [], 0
+    for first in range(0, len(xyz), BLOCK):
+        x, y, z = xyz[first : first + BLOCK].T
+        parts.append(np.unique(cell_keys(np.column_stack([c * x - s * y, s * x + c * y, z]), CELL)))
+        size += len(parts[-1])
+        if size > 8 * BLOCK:
+            parts = [np.unique(np.concatenate(parts))]
+            size = len(parts[0])
+    return unpack(np.unique(np.concatenate([np.zeros(0, np.int64), *parts])))
+
+
+@dataclass(frozen=True)
+class PlanView:
+    """One storey seen from above, in the frame turned along the walls. Indices of cells start at `low`.
+
+    cells: [M, 3] int64 cells above the floor, x and y from `low`, z from the floor; low: [2] int64;
+    floor: [X, Y] bool, where the floor was seen; seen: [X, Y] bool, where anything was seen;
+    fill: [X, Y] int32, number of occupied cells of BODY; top: metres from the floor to the ceiling.
+    """
+
+    cells: np.ndarray
+    low: np.ndarray
+    floor: np.ndarray
+    seen: np.ndarray
+    fill: np.ndarray
+    top: float
+
+    @classmethod
+    def of(cls, cells, floor_z, ceiling_z):
+        """PlanView of the cells [M, 3] between two heights in metres, or None without any or with too large a plan."""
+        z = (cells[:, 2] + 0.5) * CELL - floor_z
+        inside = (z > -FLOOR_SLACK) & (z < ceiling_z - floor_z + FLOOR_SLACK)
+        cells, z = cells[inside], z[inside]
+        if not len(cells):
+            return None
+        low = cells[:, :2].min(axis=0) - 2
+        shape = tuple((cells[:, :2].max(axis=0) - low + 3).tolist())
+        if np.prod(shape, dtype=np.float64) > MAX_PLACES:
+            return None
+        place = np.ravel_multi_index((cells[:, :2] - low).T, shape)
+        count = int(np.prod(shape))
+        floor, seen = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        floor[place[z < FLOOR_SLACK]] = True
+        seen[place] = True
+        body = (z >= BODY[0]) & (z <= min(BODY[1], ceiling_z - floor_z - 0.15))
+        fill = np.bincount(place[body], minlength=count).astype(np.int32)
+        level = np.round(z / CELL).astype(np.int64)
+        above = z >= FLOOR_SLACK
+        local = np.column_stack([cells[above, :2] - low, level[above]])
+        return cls(
+            local, low, floor.reshape(shape), seen.reshape(shape), fill.reshape(shape), float(ceiling_z - floor_z)
+        )
+
+    def metres(self, places):
+        """[..., 2] metres in the turned frame: the middles of cells [..., 2] of this plan."""
+        return (np.asarray(places) + self.low + 0.5) * CELL
+
+    def places(self, xy):
+        """[..., 2] int64 cells of this plan that contain positions [..., 2], clipped to the plan."""
+        places = np.floor(np.asarray(xy) / CELL).astype(np.int64) - self.low
+        return np.clip(places, 0, np.array(self.seen.shape) - 1)
+
+    def without(self, boxes):
+        """This plan without the cells in boxes: OrientedBox in the turned frame, heights above the floor."""
+        xyz = np.column_stack([self.metres(self.cells[:, :2]), self.cells[:, 2] * CELL])
+        inside = np.zeros(len(xyz), dtype=bool)
+        for box in boxes:
+            near = np.flatnonzero((np.abs(xyz[:, :2] - box.center[:2]) < np.hypot(*box.size[:2])).all(axis=1))
+            inside[near] |= box.contains(xyz[near])
+        cells = self.cells[~inside]
+        body = (cells[:, 2] * CELL >= BODY[0]) & (cells[:, 2] * CELL <= min(BODY[1], self.top - 0.15))
+        place = np.ravel_multi_index(cells[body, :2].T, self.fill.shape)
+        fill = np.bincount(place, minlength=self.fill.size).astype(np.int32)
+        return replace(self, cells=cells, fill=fill.reshape(self.fill.shape))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rooms as polygons: the parts of the seen area that walls and narrow passages separate, with edges along the walls."""
+
+import numpy as np
+import shapely
+
+from .cells import CELL
+from .room_areas import segment_rooms
+
+COLUMN = 2  # cells along the side of a column of `segment_rooms`
+MIN_AREA = 1.0  # square metres of a room
+MIN_FLOOR_SHARE = 0.15  # of a room's area where floor was seen; the space behind a window has none
+NEAR_WALL = 0.35  # metres from a room within which a wall bounds it
+WHOLE = 0.5  # share of a piece between walls that must be seen for all of it to belong to the room
+MIN_PIECE = 0.3  # square metres of a piece that is seen in part
+STRAIGHT = 0.12  # metres by which the outline of a part without walls is smoothed
+
+
+def find_rooms(plan, walls):
+    """List of (outline [V, 2] in the turned frame, rows of the walls around it), from a PlanView and FoundWalls."""
+    labels = _labels(plan, walls)
+    found = []
+    for number in range(1, labels.max(initial=0) + 1):
+        mask = labels == number
+        if mask.sum() * (COLUMN * CELL) ** 2 < MIN_AREA:
+            continue
+        fine = np.kron(mask, np.ones((COLUMN, COLUMN), dtype=bool))
+        x, y = (min(a, b) for a, b in zip(fine.shape, plan.floor.shape))
+        if plan.floor[:x, :y][fine[:x, :y]].mean() < MIN_FLOOR_SHARE:
+            continue
+        area = _area(mask, plan)
+        rows = [row for row, wall in enumerate(walls) if _distance(area, wall) < NEAR_WALL]
+        polygon = _along_walls(area, [walls[row] for row in rows])
+        if polygon is not None and polygon.area >= MIN_AREA:
+            near = tuple(row for row in rows if _distance(polygon, walls[row]) < NEAR_WALL)
+            found.append((polygon, near))
+    return _apart(found)
+
+
+def _labels(plan, walls):
+    """[X, Y] int: number of the room of each column, 0 for none."""
+    shape = [-(-size // COLUMN) for size in plan.seen.shape]
+    wall = np.zeros(shape, dtype=bool)
+    for item in walls:
+        wall[tuple((_places_of(plan, item) // COLUMN).T)] = True
+    squares = np.argwhere(plan.seen)
+    seen = np.zeros(shape, dtype=bool)
+    seen[tuple((squares // COLUMN).T)] = True
+    columns = np.argwhere(seen)
+    labels = np.zeros(shape, dtype=np.int64)
+    if len(columns):
+        room = segment_rooms(squares, columns, wall[tuple(columns.T)], CELL)
+        labels[tuple(columns.T)] = room
+    return np.where(wall, 0, labels)
+
+
+def _places_of(plan, wall):
+    """[n, 2] cells of a plan on the faces of a wall and between them."""
+    along = np.arange(wall.low, wall.high + CELL / 2, CELL / 2)
+    half = wall.thickness / 2
+    across = np.linspace(-half, half, max(round(2 * wall.thickness / CELL), 1))
+    line = wall.point(along)
+    return plan.places((line[:, None] + across[None, :, None] * wall.axes[1]).reshape(-1, 2))
+
+
+def _area(mask, plan):
+    """The columns of a mask as one shapely polygon in the turned frame, without holes."""
+    places = np.argwhere(mask) * COLUMN
+    low = (places + plan.low) * CELL
+    high = low + COLUMN * CELL
+    union = shapely.union_all(shapely.box(*low.T, *high.T))
+    union = union.buffer(2 * STRAIGHT, join_style="mitre").buffer(-2 * STRAIGHT, join_style="mitre")
+    return _filled(_largest(union))
+
+
+def _largest(shape):
+    """The largest polygon of a shape; an empty polygon without any."""
+    parts = [part for part in getattr(shape, "geoms", [shape]) if part.geom_type == "Polygon"]
+    return max(parts, key=lambda part: part.area, default=shapely.Polygon())
+
+
+def _filled(polygon):
+    return shapely.Polygon(polygon.exterior)
+
+
+def _distance(polygon, wall):
+    return polygon.distance(shapely.LineString(wall.ends)) - wall.thickness / 2
+
+
+def _along_walls(area, walls):
+    """The polygon of a room whose edges are the faces of its walls, where there are any.
+
+    The lines of the faces divide the plane into pieces; a piece that is mostly seen belongs to the room entirely.
+    """
+    smooth = area.simplify(STRAIGHT)
+    frame = shapely.box(*area.bounds).buffer(0.6, join_style="mitre")
+    lines = [frame.exterior, *(_face_line(wall, area, frame) for wall in walls)]
+    pieces = np.array(list(shapely.polygonize([shapely.union_all(lines)]).geoms))
+    inside = shapely.intersection(pieces, smooth)
+    seen = shapely.area(inside)
+    whole = (seen > WHOLE * shapely.area(pieces)) & (shapely.distance(pieces, frame.exterior) > 1e-6)
+    part = ~whole & (seen > MIN_PIECE)
+    union = shapely.union_all([*pieces[whole], *inside[part]])
+    union = union.buffer(0.02, join_style="mitre").buffer(-0.02, join_style="mitre")
+    polygon = _filled(_largest(union)).simplify(0.05)
+    return polygon if polygon.is_valid and polygon.area > 0 else None
+
+
+def _face_line(wall, area, frame):
+    """The line of the wall's face toward a room, across the frame."""
+    center = np.array(area.representative_point().coords[0])
+    middle = wall.point((wall.low + wall.high) / 2)
+    nearest = np.array(shapely.shortest_line(area, shapely.LineString(wall.ends)).coords[0])
+    left = (nearest - middle) @ wall.axes[1]
+    if abs(left) < wall.thickness / 4:
+        left = (center - middle) @ wall.axes[1]
+    offset = wall.axes[1] * (np.sign(left) * wall.thickness / 2)
+    reach = np.hypot(*np.ptp(np.array(frame.exterior.coords), axis=0)) * 2
+    ends = wall.point(np.array([wall.low - reach, wall.high + reach])) + offset
+    return shapely.LineString(ends).intersection(frame)
+
+
+def _apart(found):
+    """The rooms, smaller ones without what larger ones cover, as (outline [V, 2], rows of walls)."""
+    rooms, taken = [], shapely.Polygon()
+    for polygon, rows in sorted(found, key=lambda room: -room[0].area):
+        rest = _largest(polygon.difference(taken.buffer(0.01)))
+        rest = _filled(rest) if not rest.is_empty else rest
+        if rest.area >= MIN_AREA:
+            taken = taken.union(polygon)
+            outline = np.array(rest.exterior.coords)[:-1]
+            rooms.append((outline if shapely.is_ccw(rest.exterior) else outline[::-1], rows))
+    return rooms

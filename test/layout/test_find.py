@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The layout of simple buildings: every part is known exactly."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.buildings import HEIGHT, cloud_of, floor, two_rooms, wall
+
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.geometry.boxes import OrientedBox
+from spaceformer_ros.geometry.transform import RigidTransform
+from spaceformer_ros.layout.find import find_layout
+from spaceformer_ros.layout.structure import Layout
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.5, 2.2])
+def test_two_rooms_with_a_door_and_a_window(yaw):
+    shift = np.array([10.0, -20.0, 1.0])
+    layout = find_layout(cloud_of(*two_rooms(), yaw=yaw, shift=shift))
+    straight = layout.moved(RigidTransform.about_z(yaw, shift).inverse)
+    assert sorted(round(room.area, 0) for room in straight.rooms) == [9.0, 12.0]
+    (storey,) = straight.storeys
+    assert (storey.floor_z, storey.ceiling_z) == pytest.approx((0.0, HEIGHT), abs=0.06)
+
+    (door,) = straight.doors
+    between = straight.item("walls", door.wall)
+    assert between.thickness == pytest.approx(0.14, abs=0.04)
+    assert door.center == pytest.approx((4.07, 1.45, 1.0), abs=0.08)
+    assert (door.width, door.height, door.state) == (pytest.approx(0.9, abs=0.12), pytest.approx(2.0, abs=0.12), "open")
+    assert sorted(door.rooms) == sorted((straight.room_at((1, 1, 1)).id, straight.room_at((6, 1, 1)).id))
+
+    (window,) = straight.windows
+    assert window.center == pytest.approx((1.8, 0.0, 1.45), abs=0.1)
+    assert (window.width, window.sill) == (pytest.approx(1.2, abs=0.15), pytest.approx(0.9, abs=0.12))
+    assert all(item.thickness == 0 for item in straight.walls if item.id != between.id)
+
+
+def test_storeys_are_separated():
+    upper = [*two_rooms(2.8), floor(0, 0, 7.14, 3, HEIGHT)]
+    layout = find_layout(cloud_of(*two_rooms(), *upper))
+    assert [storey.floor_z for storey in layout.storeys] == pytest.approx([0.0, 2.8], abs=0.06)
+    assert layout.storeys[0].ceiling_z == pytest.approx(HEIGHT, abs=0.06)
+    assert len({room.id for room in layout.rooms}) == len(layout.rooms) == 4
+    assert layout.room_at((1, 1, 3.5)).storey == 2
+    assert all(layout.item("walls", door.wall).storey == layout.storey_at(door.center[2]).id for door in layout.doors)
+
+
+def test_ceiling_is_no_storey():
+    layout = find_layout(cloud_of(*two_rooms(), floor(0, 0, 7.14, 3, HEIGHT)))
+    assert len(layout.storeys) == 1
+
+
+def test_slanted_wall():
+    corners = [(0, 0), (5, 0), (5, 2), (3.5, 4), (0, 4)]
+    sides = [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
+    ground = floor(0, 0, 5, 4)
+    inside = ground[(ground[:, 0] - 3.5) * 2 + (ground[:, 1] - 4) * 1.5 < 0]
+    layout = find_layout(cloud_of(inside, *sides, yaw=0.3))
+    assert sorted(round(item.length, 1) for item in layout.walls) == pytest.approx([2.0, 2.5, 3.5, 4.0, 5.0], abs=0.15)
+    assert [room.area for room in layout.rooms] == pytest.approx([18.5], abs=0.4)
+
+
+def test_l_shaped_room_is_one_room():
+    corners = [(0, 0), (5, 0), (5, 2.5), (3, 2.5), (3, 5), (0, 5)]
+    sides = [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
+    layout = find_layout(cloud_of(floor(0, 0, 5, 2.5), floor(0, 2.5, 3, 5), *sides))
+    (room,) = layout.rooms
+    assert (len(room.outline), room.area) == (6, pytest.approx(20.0, abs=0.3))
+
+
+def test_a_room_seen_in_part_has_no_wall_where_nothing_was_seen():
+    layout = find_layout(cloud_of(floor(0, 0, 3, 3), wall((0, 0), (0, 3)), wall((0, 0), (3, 0)), wall((0, 3), (3, 3))))
+    assert len(layout.walls) == 3
+    assert [room.area for room in layout.rooms] == pytest.approx([9.0], abs=0.5)
+
+
+def box(label, center, size):
+    return SimpleNamespace(label=label, box=OrientedBox(np.array(center), np.array(size), 0.0))
+
+
+def test_instances_become_doors_and_windows():
+    closed, pane = box("door", (1.0, 3.0, 1.0), (0.9, 0.06, 2.0)), box("window", (5.6, 3.0, 1.5), (1.2, 0.1, 1.0))
+    elsewhere, cabinet = (
+        box("door", (2.0, 1.5, 1.0), (0.9, 0.1, 2.0)),
+        box("cabinet door", (3.0, 3.0, 1.0), (0.6, 0.1, 2)),
+    )
+    layout = find_layout(cloud_of(*two_rooms()), [closed, pane, elsewhere, cabinet])
+    assert sorted(door.state for door in layout.doors) == ["closed", "open"]
+    door = next(door for door in layout.doors if door.state == "closed")
+    assert sorted(door.rooms) == [0, layout.room_at((1, 1, 1)).id]
+    assert len(layout.windows) == 2
+
+
+def test_front_of_a_wardrobe_is_no_wall():
+    front, side = wall((1, 0.6), (2.8, 0.6), height=2.1), wall((2.8, 0), (2.8, 0.6), height=2.1)
+    hidden = [(1.0, 2.8, 0.0, 2.1)]
+    parts = [*two_rooms()[:3], *two_rooms()[4:], wall((0, 0), (4, 0), hidden), front, side]
+    layout = find_layout(cloud_of(*parts))
+    assert not [item for item in layout.walls if 0.3 < item.start[1] < 0.9 and 0.3 < item.end[1] < 0.9]
+
+
+@pytest.mark.parametrize("count", [0, 1, 50])
+def test_hardly_any_points(count):
+    xyz = np.random.default_rng(1).normal(0, 3, (count, 3)).astype(np.float32)
+    layout = find_layout(Cloud(xyz, np.zeros((count, 3), np.uint8)))
+    assert isinstance(layout, Layout)
+    assert not layout.rooms
+
+
+def test_stray_points_far_away():
+    far = np.array([[9000.0, 9000.0, 0.0], [-9000.0, 0.0, 2.0]])
+    assert isinstance(find_layout(cloud_of(*two_rooms(), far)), Layout)
