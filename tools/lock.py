@@ -24,10 +24,11 @@ import tempfile
 import urllib.parse
 import urllib.request
 
-import setup_env
+import setup_common
+import setup_packages
 import tomllib
 
-REQUIREMENTS = setup_env.REQUIREMENTS
+REQUIREMENTS = setup_common.REQUIREMENTS
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SYSTEM = "x86_64-manylinux_2_28"  # the oldest: every package must have a wheel for it
 NEWEST = "x86_64-manylinux_2_40"  # machines with a newer glibc take other wheels of the same version
@@ -41,12 +42,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upgrade", action="store_true", help="newest versions that the *.in files allow")
     upgrade = parser.parse_args().upgrade
-    if not setup_env.UV.is_file():
-        setup_env.make_uv()
+    if not setup_common.UV.is_file():
+        setup_packages.make_uv()
     kept = {} if upgrade else locked_versions()
     shared = {}  # packages of torch-cuda.txt and tests.txt: the same version and the files of every Python
     for python in PYTHONS:
-        inputs = ["python.in"] + (["ros-jazzy.in"] if setup_env.has_ros(python) else [])
+        inputs = ["python.in"] + (["ros-jazzy.in"] if setup_common.has_ros(python) else [])
         oldest = resolve(inputs, python, kept)
         packages = resolve(
             inputs, python, {name: package["version"] for name, package in oldest.items()}, system=NEWEST
@@ -76,7 +77,7 @@ def locked_versions():
     return {
         entry.name: entry.version
         for lock in REQUIREMENTS.glob("*.txt")
-        for entry in setup_env.read_lock(lock)
+        for entry in setup_packages.read_lock(lock)
         if lock.name not in ("uv.txt", "torch-cpu.txt")
     }
 
@@ -86,7 +87,7 @@ def resolve(inputs, python, kept, *options, system=SYSTEM):
     with tempfile.TemporaryDirectory() as folder:
         output, constraints = pathlib.Path(folder, "pylock.toml"), pathlib.Path(folder, "kept.txt")
         constraints.write_text("".join(f"{name}=={version}\n" for name, version in kept.items()))
-        command = [setup_env.UV, "pip", "compile", "--quiet", *[REQUIREMENTS / name for name in inputs], *options]
+        command = [setup_common.UV, "pip", "compile", "--quiet", *[REQUIREMENTS / name for name in inputs], *options]
         command += ["--python-version", python, "--python-platform", system, "-c", constraints]
         command += ["--only-binary", ":all:", "--no-binary", WITHOUT_WHEEL, "--no-sources", "-o", output]
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
@@ -112,19 +113,19 @@ def write(name, text, rows):
 def lock_torch_cpu(version):
     """Lock the CPU builds by the hashes that their page names; keep the lock where it names this version already."""
     version += "+cpu"
-    if any(entry.version == version for entry in setup_env.read_lock(REQUIREMENTS / "torch-cpu.txt")):
+    if any(entry.version == version for entry in setup_packages.read_lock(REQUIREMENTS / "torch-cpu.txt")):
         print(f"requirements/torch-cpu.txt: names torch {version} already")
         return
-    with urllib.request.urlopen(setup_env.TORCH_PAGE, timeout=60) as page:
+    with urllib.request.urlopen(setup_packages.TORCH_PAGE, timeout=60) as page:
         links = re.findall(r'href="([^"#]+/(torch-[^"#/]+\.whl))#sha256=([0-9a-f]{64})"', page.read().decode())
     rows = []
     for tag in (f"cp{python.replace('.', '')}" for python in PYTHONS):
         wheel = re.compile(rf"torch-{re.escape(version.replace('+', '%2B'))}-{tag}-{tag}-manylinux\w+_x86_64\.whl")
         ((url, digest),) = {(url, digest) for url, file, digest in links if wheel.fullmatch(file)}
-        request = urllib.request.Request(urllib.parse.urljoin(setup_env.TORCH_PAGE, url), method="HEAD")
+        request = urllib.request.Request(urllib.parse.urljoin(setup_packages.TORCH_PAGE, url), method="HEAD")
         with urllib.request.urlopen(request, timeout=60) as answer:
             rows.append((digest, int(answer.headers["Content-Length"])))
-    write("torch-cpu.txt", f"torch without CUDA, from {setup_env.TORCH_PAGE}", [("torch", version, rows)])
+    write("torch-cpu.txt", f"torch without CUDA, from {setup_packages.TORCH_PAGE}", [("torch", version, rows)])
 
 
 if __name__ == "__main__":
