@@ -36,15 +36,9 @@ RULES = {
     "agents": "words layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-<<<<<<< HEAD
-    "cli": "graph config disk timing clouds words weights scene synthetic evaluation pipeline batch training sources "
-    "view agents",
+    "cli": "graph config disk timing clouds words weights scene synthetic evaluation pipeline batch training layout "
+    "sources view agents",
     "ros": "graph config disk geometry timing clouds words scene show pipeline sources view agents",
-=======
-    "cli": "config disk timing clouds words weights scene synthetic evaluation pipeline "
-    "batch training layout sources view agents",
-    "ros": "config disk geometry timing clouds words scene show pipeline sources view agents",
->>>>>>> 9d2c3ca (Layout of a map: storeys, walls, rooms, doors and windows; the tiler shares the rooms and the heading)
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {
