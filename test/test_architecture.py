@@ -26,8 +26,9 @@ RULES = {
     "weights": "disk network words",
     "segment": "layout config timing geometry instances grids clouds network",
     "graph": "disk geometry grids instances clouds words layout scene",
-    "scene": "disk geometry instances grids clouds words",
     "show": "geometry clouds",
+    "cameras": "disk geometry grids clouds words show",
+    "scene": "disk geometry instances grids clouds words cameras",
     "synthetic": "disk geometry grids clouds words layout",
     "evaluation": "disk geometry clouds words layout synthetic",
     "pipeline": "graph layout config disk timing clouds words weights segment scene show",
@@ -36,9 +37,9 @@ RULES = {
     "agents": "words layout show sources",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-    "cli": "graph config disk timing clouds words weights scene synthetic evaluation pipeline batch training layout "
-    "sources view agents",
-    "ros": "graph config disk geometry timing clouds words scene show pipeline sources view agents",
+    "cli": "graph cameras config disk timing clouds words weights scene synthetic evaluation pipeline batch training "
+    "layout sources view agents",
+    "ros": "graph cameras config disk geometry timing clouds words scene show pipeline sources view agents",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

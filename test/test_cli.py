@@ -108,6 +108,18 @@ def test_every_axis_can_be_turned_up_and_no_cloud_is_mirrored(up):
 
 
 @pytest.mark.slow
+def test_render_draws_a_view_of_a_map(tmp_path, settings, cloud_file, capsys):
+    pose = ["--pose", "-2", "0", "0.6", "0", "--size", "64", "48", "--layers", "ids,depth,color,marks"]
+    main(["render", cloud_file, *pose, "--out", str(tmp_path / "out"), *settings])
+    assert np.load(tmp_path / "out" / "ids.npy").shape == (48, 64)
+    depth = np.asarray(Image.open(tmp_path / "out" / "depth.png"))
+    assert depth[24, 32] == pytest.approx(1500, abs=2)  # the side of the cube at x = -0.5
+    assert np.asarray(Image.open(tmp_path / "out" / "color.png"))[24, 32].tolist() == [200, 30, 30]
+    with pytest.raises(SystemExit):
+        main(["render", cloud_file, *pose[:5], "--layers", "relevancy", *settings])
+    assert "the layer relevancy needs --text" in capsys.readouterr().err
+
+
 def test_rooms_are_written_as_ply_and_json(tmp_path):
     main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -55,10 +55,13 @@ def object_color(object_id):
 
 
 def outlines(ids):
-    """[H, W] bool: pixels of an object whose right or lower neighbour is of another."""
+    """[H, W] bool: pixels of an object beside a pixel of another one or of none."""
     edge = np.zeros(ids.shape, dtype=bool)
-    edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
-    edge[:-1] |= ids[:-1] != ids[1:]
+    across, down = ids[:, :-1] != ids[:, 1:], ids[:-1] != ids[1:]
+    edge[:, :-1] |= across
+    edge[:, 1:] |= across
+    edge[:-1] |= down
+    edge[1:] |= down
     return edge & (ids > 0)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the points of a map as a camera sees them: points are discs that close holes, the nearest one wins (z-buffer)."""
+"""Draw the points of a map as a camera sees them: discs that close holes, of which the nearest one wins (z-buffer)."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import assets, evaluate, find, mcp, prepare, rooms, segment, train, view
+from . import assets, evaluate, find, mcp, prepare, render, rooms, segment, train, view
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
@@ -17,6 +17,7 @@ COMMANDS = (
     ("find", find, "locate objects in a cloud file by text"),
     ("view", view, "show maps on a page in the browser"),
     ("mcp", mcp, "offer a map to language models as tools"),
+    ("render", render, "draw what a camera would see of a map: ids, overlay, marks, relevancy"),
     ("evaluate", evaluate, "score predictions against ground truth"),
     ("prepare", prepare, "download the released weights, after consent, and their text model"),
     ("rooms", rooms, "write generated rooms with known contents"),

@@ -48,7 +48,12 @@ def test_points_project_as_documented_and_come_back(model, k, rng):
 
 def test_points_behind_and_outside_are_not_in_the_image():
     made = camera("plumb_bob", PLUMB_BOB)
-    assert made.project([[0, 0, 1.0], [0, 0, -1.0], [5, 0, 1.0], [0, 0, 0.0]])[1].tolist() == [True, False, False, False]
+    assert made.project([[0, 0, 1.0], [0, 0, -1.0], [5, 0, 1.0], [0, 0, 0.0]])[1].tolist() == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_polynomial_that_turns_back_draws_nothing_from_outside_the_field_of_view():
@@ -73,7 +78,7 @@ def test_rectified_images_show_straight_lines(rng):
 
 
 def test_other_lenses_are_refused_by_name():
-    with pytest.raises(SpaceformerError, match="'equidistant' is not supported.*plumb_bob.*image_proc"):
+    with pytest.raises(SpaceformerError, match=r"'equidistant' is not supported.*plumb_bob.*image_proc"):
         camera("equidistant", (0.1, 0.0, 0.0, 0.0))
     with pytest.raises(SpaceformerError, match="plumb_bob with 3 coefficients, expected 4 or 5"):
         camera("plumb_bob", (0.1, 0.1, 0.1))

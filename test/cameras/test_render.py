@@ -97,10 +97,10 @@ def test_layers_show_objects_marks_and_heat():
     np.testing.assert_allclose(made["depth"][inside], 1.5, atol=1e-6)
     assert (made["overlay"][~inside] == 200).all()
     outline = made["overlay"][inside & layers.outlines(made["ids"])]
-    assert (outline == np.rint(layers.object_color(7))).all()
+    assert np.abs(outline - layers.object_color(7)).max() <= 0.51
     (mark,) = layers.marks_of(made["ids"])
     assert mark.id == 7
     assert np.abs(np.array(mark.pixel) - (79.5, 59.5)).max() < 2
-    assert (made["marks"][mark.pixel[1] - 3 : mark.pixel[1] + 4, mark.pixel[0] - 3 : mark.pixel[0] + 4] == 255).any()
+    assert (made["marks"][mark.pixel[1] - 3 : mark.pixel[1] + 4, mark.pixel[0] - 3 : mark.pixel[0] + 4] > 200).any()
     assert np.ptp(made["relevancy"][~inside].astype(int), axis=1).max() == 0  # gray
     assert np.ptp(made["relevancy"][inside].astype(int), axis=1).min() > 50
