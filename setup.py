@@ -16,6 +16,11 @@ setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    author="spaceformer_ros contributors",
+    maintainer="spaceformer_ros contributors",
+    maintainer_email="spaceformer-ros@users.noreply.github.com",
+    url="https://github.com/spaceformer-ros/spaceformer_ros",
+    project_urls={"Bug tracker": "https://github.com/spaceformer-ros/spaceformer_ros/issues"},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",

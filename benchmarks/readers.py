@@ -38,6 +38,7 @@ SECONDS = 2.0  # for one file, on a busy machine
 MEMORY = 300 << 20  # bytes by which the process may grow
 VOCABULARY = "labels: [chair, 'sofa|couch']\nbackground: [wall]\ntemplates: ['a {} in a room']\n"
 CLASSES = "classes: {2: chair, 4: 'sofa|couch'}\ngroups: {base: [chair], novel: [sofa]}\n"
+MESHES = ("obj", "glb", "gltf", "stl", "off")
 YAML = {
     "deep.yaml": "labels: " + 5000 * "[" + 5000 * "]",
     "aliases.yaml": "a: &a [x, x, x, x, x, x, x, x, x]\n"
@@ -66,6 +67,12 @@ def readers():
         "cloud.ply": Reader(_write_cloud, read_cloud),
         "cloud.pcd": Reader(_write_cloud, read_cloud),
         "cloud.npz": Reader(_write_cloud, read_cloud),
+        "cloud.npy": Reader(lambda path: np.save(path, small_table()), read_cloud),
+        **dict.fromkeys(("cloud.xyz", "cloud.pts"), Reader(lambda path: np.savetxt(path, small_table()), read_cloud)),
+        "cloud.csv": Reader(_write_csv, read_cloud),
+        **dict.fromkeys(("cloud.las", "cloud.laz"), Reader(_write_las, read_cloud)),
+        "cloud.e57": Reader(_write_e57, read_cloud),
+        **dict.fromkeys([f"mesh.{suffix}" for suffix in MESHES], Reader(_write_mesh, read_points)),
         "scene.safetensors": Reader(_write_scene, read_scene),
         "checkpoint.safetensors": Reader(_write_checkpoint, load_file),
         "vocabulary.yaml": Reader(lambda path: path.write_text(VOCABULARY), read_vocabulary_file),
@@ -86,6 +93,46 @@ def small_cloud():
     """A Cloud of 60 points."""
     rng = np.random.default_rng(0)
     return Cloud(rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 256, (60, 3), dtype=np.uint8), "map")
+
+
+def small_table():
+    """The points of `small_cloud` as rows x, y, z, red, green, blue."""
+    cloud = small_cloud()
+    return np.column_stack([cloud.xyz, cloud.rgb])
+
+
+def read_points(path):
+    """`read_cloud` of a file that may be without colour."""
+    return read_cloud(path, allow_gray=True)
+
+
+def _write_csv(path):
+    np.savetxt(path, small_table(), delimiter=",", header="x,y,z,red,green,blue", comments="")
+
+
+def _write_las(path):
+    import laspy
+
+    las, cloud = laspy.LasData(laspy.LasHeader(point_format=3, version="1.2")), small_cloud()
+    las.x, las.y, las.z = cloud.xyz.T
+    las.red, las.green, las.blue = cloud.rgb.T.astype(np.uint16) * 256
+    las.write(path)
+
+
+def _write_e57(path):
+    import pye57
+
+    names = [f"cartesian{axis}" for axis in "XYZ"] + [f"color{name}" for name in ("Red", "Green", "Blue")]
+    cloud, file = small_cloud(), pye57.E57(str(path), mode="w")
+    columns = [*cloud.xyz.T.astype(float), *cloud.rgb.T]
+    file.write_scan_raw(dict(zip(names, (np.ascontiguousarray(column) for column in columns))))
+    file.close()
+
+
+def _write_mesh(path):
+    import trimesh
+
+    trimesh.creation.box((0.1, 0.1, 0.05)).export(path)
 
 
 def _write_cloud(path):

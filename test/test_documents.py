@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -343,3 +344,27 @@ def assert_path_exists(path, topics):
         assert name in types, f"{path}: {kind} has no field {name}"
         inner = types[name].removeprefix("sequence<").removesuffix(">")
         kind = inner.replace("/", "/msg/") if "/" in inner else inner
+
+
+def test_the_package_has_one_identity():
+    """Name, version, licence, people and addresses are the same wherever they are declared."""
+    package = ElementTree.parse(ROOT / "package.xml").getroot()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    fields = ("name", "version", "license", "author", "maintainer", "maintainer-email", "url")
+    output = subprocess.run(
+        [sys.executable, "setup.py", *(f"--{field}" for field in fields)], cwd=ROOT, capture_output=True, text=True
+    )
+    declared = dict(zip(fields, output.stdout.splitlines()[-len(fields) :]))
+    urls = {url.get("type"): url.text for url in package.findall("url")}
+    people = package.find("author").text
+    assert declared["name"] == package.find("name").text == "spaceformer_ros"
+    assert declared["version"] == package.find("version").text == citation["version"]
+    assert declared["license"] == package.find("license").text == citation["license"] == "Apache-2.0"
+    assert declared["author"] == declared["maintainer"] == people == package.find("maintainer").text
+    assert people == citation["authors"][0]["name"]
+    assert f"Copyright 2026 {people}" in (ROOT / "LICENSE").read_text()
+    assert declared["maintainer-email"] == package.find("maintainer").get("email")
+    assert declared["url"] == urls["website"] == urls["repository"] == citation["repository-code"]
+    assert urls["bugtracker"] == f"{urls['repository']}/issues"
+    assert not re.search(r"\.(example|invalid|test)\b", ElementTree.tostring(package, "unicode"))
+    assert "[project]" not in (ROOT / "pyproject.toml").read_text()  # setup.py declares them

@@ -17,7 +17,8 @@ from itertools import groupby
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from spaceformer_ros.clouds.formats import npz  # noqa: E402
+from spaceformer_ros.clouds.formats import libraries, npz  # noqa: E402
+from spaceformer_ros.clouds.formats.declared import LAZ_RATIO  # noqa: E402
 from spaceformer_ros.clouds.pointcloud2 import MAX_FIELDS  # noqa: E402
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
 from spaceformer_ros.disk import text_files  # noqa: E402
@@ -180,6 +181,9 @@ def security(text):
         "`vocabulary_file` as a parameter": f"{request_limits.FILE_SECONDS:g} s",
         "prompt templates": f"{vocabulary.MAX_TEMPLATES} of {vocabulary.MAX_TEMPLATE_LENGTH:,} characters",
         "ScanNet's text format": size(scannet.MAX_BYTES),
+        "LAS, LAZ": f"points, records and chunks must fit the size of the file, unpacked {LAZ_RATIO} times it",
+        "meshes": f"{size(libraries.MAX_MESH_BYTES)}, {libraries.MAX_MESH_POINTS:,} points every "
+        f"{libraries.MAX_MESH_SPACING} m at most; the chunks of GLB must fit the file",
         "arrays of NPZ": f"refused above {size(npz.MAX_EXPANDED)} if they expand more than {npz.MAX_RATIO} times",
         "scene": f"{size(tensor_file.MAX_BYTES)}, header {size(tensor_file.MAX_HEADER)}; texts {MAX_TEXT:,} "
         f"characters; ids, revisions and counts {MAX_COUNT_READ:,}; positions {MAX_METRES:g} m, sides of boxes "

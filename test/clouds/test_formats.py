@@ -9,6 +9,7 @@ import pytest
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
+from spaceformer_ros.clouds.formats import libraries
 from spaceformer_ros.clouds.formats.lzf import _decompress
 
 XYZ = [[1.0, 2.0, 3.0], [-1.5, 0.25, 8.0]]
@@ -205,6 +206,21 @@ def test_text_tables(tmp_path, name, text):
     check(tmp_path / name)
 
 
+def test_a_table_that_is_not_text_is_refused_before_it_is_read(tmp_path):
+    with open(tmp_path / "a.xyz", "wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(SpaceformerError, match="is not a text file"):
+        read_cloud(tmp_path / "a.xyz")
+
+
+def test_an_npy_with_a_damaged_header_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 6)))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"}", b" "))
+    with pytest.raises(SpaceformerError, match="cannot be read as NPY"):
+        read_cloud(tmp_path / "a.npy")
+
+
 def test_normals_are_not_colors(tmp_path):
     (tmp_path / "a.xyz").write_text("1 2 3 0 0 1\n4 5 6 0 -1 0\n")
     with pytest.raises(SpaceformerError, match="no colour"):
@@ -233,15 +249,73 @@ def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, n
     assert str(caught.value).count(str(tmp_path)) == 1
 
 
-def test_las(tmp_path):
-    laspy = pytest.importorskip("laspy")
-    header = laspy.LasHeader(point_format=3, version="1.2")
-    header.offsets, header.scales = [0, 0, 0], [0.001] * 3
+def write_las(laspy, path, version="1.2", points=XYZ):
+    """A LAS or LAZ file with 16-bit colours."""
+    header = laspy.LasHeader(point_format={"1.2": 3, "1.4": 7}[version], version=version)
+    header.offsets, header.scales = np.floor(points).min(axis=0), [0.001] * 3
     las = laspy.LasData(header)
-    las.x, las.y, las.z = np.array(XYZ).T
+    las.x, las.y, las.z = np.array(points).T
     las.red, las.green, las.blue = np.array(RGB).T * 256
-    las.write(tmp_path / "a.las")
-    check(tmp_path / "a.las")
+    las.write(path)
+
+
+@pytest.mark.parametrize("name", ["a.las", "a.laz"])
+@pytest.mark.parametrize("version", ["1.2", "1.4"])
+def test_las(tmp_path, name, version):
+    laspy = pytest.importorskip("laspy")
+    write_las(laspy, tmp_path / name, version)
+    check(tmp_path / name)
+    far = np.array(XYZ) + (500_000.0, 5_000_000.0, 0.0)
+    write_las(laspy, tmp_path / name, version, far)
+    cloud = read_cloud(tmp_path / name).cloud
+    assert np.abs(cloud.in_frame() - far).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "words"),
+    [
+        ("a.las", 107, "declares 4294967295 points of 34 bytes"),
+        ("a.las", 100, "bytes of records, the file has"),
+        ("a.las", 96, "its points begin at byte 4294967295"),
+        ("a.laz", 107, "declares 4294967295 points"),
+        ("a.laz", "table", "declares 4294967295 chunks of points"),
+    ],
+)
+def test_las_that_declares_more_than_it_holds(tmp_path, name, offset, words):
+    """laspy and its LAZ backend would allocate it; a wrong number of chunks ends the process."""
+    write_las(pytest.importorskip("laspy"), tmp_path / name)
+    content = bytearray((tmp_path / name).read_bytes())
+    if offset == "table":
+        start = int.from_bytes(content[96:100], "little")
+        offset = int.from_bytes(content[start : start + 8], "little") + 4
+    content[offset : offset + 4] = b"\xff" * 4
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / name)
+
+
+def test_e57(tmp_path):
+    pye57 = pytest.importorskip("pye57")
+    file = pye57.E57(str(tmp_path / "a.e57"), mode="w")
+    names = [f"cartesian{axis}" for axis in "XYZ"] + [f"color{name}" for name in ("Red", "Green", "Blue")]
+    columns = [*np.array(XYZ).T, *np.array(RGB, dtype=np.uint8).T]
+    scan = dict(zip(names, (np.ascontiguousarray(column) for column in columns)))
+    file.write_scan_raw(scan)
+    file.write_scan_raw(scan, rotation=np.array([1.0, 0, 0, 0]), translation=np.array([10.0, 0, 0]))
+    file.close()
+    cloud = read_cloud(tmp_path / "a.e57").cloud  # both scans in the common frame
+    assert cloud.xyz.tolist() == XYZ + [[x + 10, y, z] for x, y, z in XYZ]
+    assert cloud.rgb.tolist() == RGB + RGB
+
+
+@pytest.mark.parametrize("name", ["a.las", "a.laz", "a.e57", "a.obj", "a.glb", "a.gltf", "a.stl", "a.off"])
+def test_files_of_libraries_that_are_damaged_get_one_line(tmp_path, name):
+    for content in (b"", b"glTF\x02\x00\x00\x00" + bytes([255] * 40), b"LASF" + bytes(500), b"OFF\n1 1 0\n"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(SpaceformerError) as caught:
+            read_cloud(tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500
 
 
 def test_mesh(tmp_path):
@@ -255,6 +329,25 @@ def test_mesh(tmp_path):
         assert np.allclose(high - low, (1.0, 1.0, 0.5), atol=0.01)
         assert len(cloud) == 10_000  # 4 square metres, every 2 cm
         assert (np.abs(cloud.rgb.astype(int) - (200, 30, 30)) < 3).all()
+    content = (tmp_path / "a.glb").read_bytes()
+    (tmp_path / "b.glb").write_bytes(content + b"more")  # what follows the declared length is not read
+    assert np.array_equal(read_cloud(tmp_path / "b.glb").cloud.xyz, cloud.xyz)
+    (tmp_path / "b.glb").write_bytes(content[:12] + b"\xff\xff\xff\x7f" + content[16:])
+    with pytest.raises(SpaceformerError, match="the chunks of the GLB file do not end where it does"):
+        read_cloud(tmp_path / "b.glb")
+
+
+@pytest.mark.parametrize(("side", "spacing"), [(1.0, 0.02), (20.0, 0.0297)])
+def test_points_on_a_mesh(tmp_path, monkeypatch, side, spacing):
+    """Large meshes get fewer points per area; one in millimetres is refused."""
+    trimesh = pytest.importorskip("trimesh")
+    monkeypatch.setattr(libraries, "MAX_MESH_POINTS", 1_000_000)
+    trimesh.creation.box((side, side, 1.0)).export(tmp_path / "a.stl")
+    points, area = read_records(tmp_path / "a.stl"), 2 * side**2 + 4 * side
+    assert (area / len(points)) ** 0.5 == pytest.approx(spacing, rel=0.05)
+    trimesh.creation.box((1000.0, 1000.0, 1000.0)).export(tmp_path / "b.stl")
+    with pytest.raises(SpaceformerError, match=r"6e\+06 square metres, at most 2500 are read: scale it to metres"):
+        read_records(tmp_path / "b.stl")
 
 
 # --- colour that is not there ----------------------------------------------------------------------------------------

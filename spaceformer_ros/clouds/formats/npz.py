@@ -52,7 +52,9 @@ def read_npy(path):
     try:
         with open(path, "rb") as file:
             array = _parse_array(file, path.stat().st_size)
-    except (ValueError, KeyError, TypeError, SyntaxError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy raises many types of exceptions for a damaged header
         raise SpaceformerError(f"cannot be read as NPY ({type(error).__name__}: {error})") from error
     if array.dtype.names:
         return array.reshape(-1)

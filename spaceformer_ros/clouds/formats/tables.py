@@ -9,6 +9,7 @@ from .text import parse_numbers
 
 SEPARATORS = b",;\t"
 MAX_COLUMNS = 100
+HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
 UNIT_TOLERANCE = 0.02  # of the length of a normal
 FIELD_NAMES = {"//x": "x", "x[m]": "x", "y[m]": "y", "z[m]": "z"}  # of CloudCompare and others
 
@@ -19,6 +20,9 @@ def read_table(path):
     If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
     and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours.
     """
+    with open(path, "rb") as file:
+        if b"\0" in file.read(HEAD):
+            raise SpaceformerError("is not a text file: it has null characters")
     text = path.read_bytes()
     first, _, rest = text.lstrip(b"\xef\xbb\xbf").partition(b"\n")
     first = _blank_separators(first)

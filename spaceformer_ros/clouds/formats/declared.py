@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the headers of LAS and GLB files declare, checked against the size of the file.
+
+The libraries that read these formats allocate or loop over what a header declares, however small the file is.
+"""
+
+import struct
+from typing import NamedTuple
+
+from ... import SpaceformerError
+
+LAS_HEADER, LAS_LONGEST_HEADER = 227, 375  # bytes of the header of LAS 1.0 and 1.4
+LAS_LEGACY = struct.Struct("<HIIBHI")  # at 94: size of the header, start of points, VLRs, format, record, points
+LAS_EXTENDED = struct.Struct("<QIQ")  # at 235 of LAS 1.4: start and number of extended VLRs, points
+LAS_MINOR_VERSION, LAS_COMPRESSED = 25, 0x80  # offset in the header; bit of the point format
+VLR, EXTENDED_VLR = 54, 60  # bytes of the smallest records
+LAZ_RATIO = 200  # LAZ packs measured points to a tenth, artificial ones to less
+LAZ_TABLE, LAZ_CHUNKS = struct.Struct("<q"), struct.Struct("<II")  # offset of the chunk table; its version and length
+GLB_HEADER, GLB_CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
+
+
+class LasHeader(NamedTuple):
+    """Numbers of a LAS header of `size` bytes. points: of `record` bytes from byte `start` on, or `compressed`."""
+
+    size: int
+    start: int
+    points: int
+    record: int
+    compressed: bool
+    records: int  # bytes that the variable length records have at least
+
+
+def check_las(file, size):
+    """Refuse a LAS or LAZ file of `size` bytes, open for reading, that cannot hold what it declares.
+
+    Raises SpaceformerError.
+    """
+    head = file.read(LAS_LONGEST_HEADER)
+    if len(head) < LAS_HEADER or head[:4] != b"LASF":
+        raise SpaceformerError("is not a LAS file: it does not begin with a LAS header")
+    header = _las_header(head)
+    most = size * (LAZ_RATIO if header.compressed else 1)
+    if header.points * header.record > most or header.records > size:
+        raise SpaceformerError(
+            f"is damaged: its header declares {header.points} points of {header.record} bytes and "
+            f"{header.records} bytes of records, the file has {size} bytes"
+        )
+    if not header.size <= header.start <= size:
+        raise SpaceformerError(f"is damaged: its points begin at byte {header.start} of {size}")
+    if header.compressed:
+        _check_chunk_table(file, size, header.start)
+
+
+def _las_header(head):
+    header_size, start, vlrs, point_format, record, points = LAS_LEGACY.unpack_from(head, 94)
+    records = VLR * vlrs
+    if head[LAS_MINOR_VERSION] >= 4 and len(head) >= 235 + LAS_EXTENDED.size:
+        _, extended, more = LAS_EXTENDED.unpack_from(head, 235)
+        points, records = max(points, more), records + EXTENDED_VLR * extended
+    return LasHeader(header_size, start, points, record, bool(point_format & LAS_COMPRESSED), records)
+
+
+def _check_chunk_table(file, size, start):
+    """The table's offset is at the start of the points, or -1 and at the end of the file."""
+    (table,) = _unpack_at(file, LAZ_TABLE, start)
+    if table == -1:
+        (table,) = _unpack_at(file, LAZ_TABLE, size - LAZ_TABLE.size)
+    _, chunks = _unpack_at(file, LAZ_CHUNKS, table)
+    if chunks > size:
+        raise SpaceformerError(f"is damaged: it declares {chunks} chunks of points, the file has {size} bytes")
+
+
+def _unpack_at(file, layout, position):
+    file.seek(max(position, 0))
+    content = file.read(layout.size)
+    if position < 0 or len(content) < layout.size:
+        raise SpaceformerError("is damaged: the table of its compressed points is not in the file")
+    return layout.unpack(content)
+
+
+def glb_content(content):
+    """The bytes of a GLB file without what follows its declared length. Raises SpaceformerError.
+
+    The chunks must lie inside the file: a reader allocates the lengths that they declare.
+    """
+    if len(content) < GLB_HEADER.size:
+        raise SpaceformerError("is not a GLB file: it is shorter than its header")
+    magic, _, length = GLB_HEADER.unpack_from(content)
+    if magic != b"glTF" or length > len(content):
+        raise SpaceformerError(f"is damaged: its header declares {length} bytes of GLB, the file has {len(content)}")
+    position = GLB_HEADER.size
+    while position < length:
+        size = GLB_CHUNK.unpack_from(content, position)[0] if position + GLB_CHUNK.size <= length else length
+        position += GLB_CHUNK.size + size
+    if position != length:
+        raise SpaceformerError("is damaged: the chunks of the GLB file do not end where it does")
+    return content[:length]
