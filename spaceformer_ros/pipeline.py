@@ -15,7 +15,7 @@ from .disk.paths import cache_folder
 from .graph.answer import answer, texts_of
 from .graph.nodes import ROOM
 from .graph.source import GraphSource, read_layout
-from .layout.structure import Layout
+from .layout.find import find_layout
 from .scene.edits import NAME_ROOM, EditError
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
@@ -243,8 +243,8 @@ class Pipeline:
         """The SceneGraph of a snapshot of the scene. Made when it is first asked for, which takes a while."""
         return self.graphs.graph(scene)
 
-    def _find_layout(self, _scene):
-        return Layout()
+    def _find_layout(self, scene):
+        return find_layout(scene.cloud, scene.published(self.config.postprocess.score_threshold))
 
     def ask(self, asked, scene):
         """The RelatedAnswers to several Asked on one snapshot; their texts are embedded in one batch."""
