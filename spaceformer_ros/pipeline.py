@@ -5,17 +5,21 @@ Independent of ROS: both the node and the command line use this module. `build_p
 """
 
 import functools
+import logging
 from dataclasses import dataclass, replace
 
-from . import Cancelled, StorageError
+from shapely.errors import ShapelyError
+
+from . import Cancelled, SpaceformerError, StorageError
 from .clouds.cloud import select_points
 from .clouds.plausibility import plausibility_remarks
 from .config import Settings
 from .disk.paths import cache_folder
 from .graph.answer import answer, texts_of
-from .graph.nodes import ROOM
+from .graph.nodes import ROOM, empty_graph
 from .graph.source import GraphSource, read_layout
 from .layout.find import find_layout
+from .layout.structure import Layout
 from .scene.edits import NAME_ROOM, EditError
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
@@ -28,6 +32,8 @@ from .words.label_space import LabelSpace
 from .words.similarity import CosineBaseline
 from .words.vocabulary import Vocabulary
 from .words.vocabulary_file import read_vocabulary_file, vocabulary_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Pipeline:
         self.graphs = GraphSource(
             self._find_layout,
             lambda: self.config.postprocess.score_threshold,
-            lambda: read_vocabulary_file(self.config.vocabulary.vocabulary_file)["rooms"],
+            self._room_table,
         )
         self.space = None
         self.cosine_baseline = CosineBaseline.measure(
@@ -239,17 +245,33 @@ class Pipeline:
         vectors = self.embed(tuple(dict.fromkeys(text for query in queries for text in query.texts)))
         return [find_objects(scene, query, vectors) for query in queries]
 
+    def _room_table(self):
+        return read_vocabulary_file(self.config.vocabulary.vocabulary_file)["rooms"]
+
     def graph(self, scene):
         """The SceneGraph of a snapshot of the scene. Made when it is first asked for, which takes a while."""
         return self.graphs.graph(scene)
 
     def _find_layout(self, scene):
-        return find_layout(scene.cloud, scene.published(self.config.postprocess.score_threshold))
+        """The Layout of a scene; empty if it cannot be found, so that the objects remain."""
+        try:
+            return find_layout(scene.cloud, scene.published(self.config.postprocess.score_threshold))
+        except (SpaceformerError, ValueError, ArithmeticError, LookupError, ShapelyError) as error:
+            logger.error("the layout was not found (%s: %s)", type(error).__name__, error)
+            return Layout()
 
-    def ask(self, asked, scene):
-        """The RelatedAnswers to several Asked on one snapshot; their texts are embedded in one batch."""
-        graph = self.graph(scene)
-        questions = [one.question(scene, graph) for one in asked]
+    def ask(self, asked, scene, wait=True):
+        """The RelatedAnswers to several Asked on one snapshot; their texts are embedded in one batch.
+
+        wait: False: questions that need no rooms and relations do not wait for the scene graph of a new scene; until it
+            is made, their matches are without them.
+        """
+        names = {name.lower() for name in (*self._room_table(), *(name for _, name in scene.room_names))}
+        questions = [one.question(scene, names) for one in asked]
+        graph = self.graphs.ready(scene)
+        if graph is None:
+            needed = wait or not all(question.is_plain for question in questions)
+            graph = self.graph(scene) if needed else empty_graph(scene)
         texts = (text for one, question in zip(asked, questions) for text in texts_of(one, question))
         vectors = self.embed(tuple(dict.fromkeys(texts)))
         return [answer(scene, graph, one, question, vectors) for one, question in zip(asked, questions)]

@@ -35,10 +35,11 @@ RULES = {
     "sources": "geometry clouds words scene layout pipeline",
     "view": "geometry grids layout show sources",
     "agents": "words layout show sources",
+    "export": "disk geometry clouds graph",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
-    "cli": "graph cameras config disk timing clouds words weights scene synthetic evaluation pipeline batch training "
-    "layout sources view agents",
+    "cli": "graph export cameras config disk timing clouds words weights scene synthetic evaluation pipeline batch "
+    "training layout sources view agents",
     "ros": "graph cameras config disk geometry timing clouds words scene show pipeline sources view agents",
 }
 # Packages that only these folders may import, anywhere in a file.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer find`: locate objects in a cloud file by text."""
 
+import sys
+
 from .options import add_cloud, add_settings, config_of
 from .scene_of_file import scene_of_file
 from .tables import meters, print_table
@@ -9,24 +11,28 @@ from .tables import meters, print_table
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     add_cloud(parser)
-    parser.add_argument("text", nargs="+", help="what to look for; quote texts of several words")
+    parser.add_argument("text", nargs="+", help='what to look for, such as "the cup on the desk"; in quotes')
     add_settings(parser)
 
 
 def run(options):
     """Locate objects in a cloud file by text: print the best matches of every text."""
-    from ..scene.find import queries_for
+    from ..graph.answer import asked_for
 
     config = config_of(options)
     limits = {"max_results": config.scene.max_results, "min_score": config.scene.min_match_score}
-    queries = queries_for(options.text, **limits)
+    asked = asked_for(options.text, **limits)
     pipeline, outcome = scene_of_file(options.cloud, config, options.up)
     rows = []
-    for answer in pipeline.find_all(queries, outcome.scene):
+    for answer in pipeline.ask(asked, outcome.scene):
+        for remark in answer.remarks:
+            print(f"{answer.text}: {remark}", file=sys.stderr)
         if not answer.matches:
             print(f"{answer.text}: {answer.reason}")
         for match in answer.matches:
             box = outcome.scene.box_in_frame(match.object)
             row = (answer.text, match.object.id, match.object.label, f"{match.score:.2f}")
-            rows.append((*row, meters(box.center), meters(box.size)))
-    print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]"))
+            room = answer.room(match)
+            place = ", ".join([*answer.phrases(match)[:2], *([f"in {room.label} {room.number}"] if room else [])])
+            rows.append((*row, meters(box.center), meters(box.size), place))
+    print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]", "place"))

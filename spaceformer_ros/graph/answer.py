@@ -38,9 +38,9 @@ class Asked:
         if self.relation and self.relation not in RELATION_WORDS:
             raise SpaceformerError(f"relation is {self.relation!r}, expected one of {', '.join(RELATION_WORDS)}")
 
-    def question(self, scene, graph):
-        """Its Question. scene: Scene, whose labels it may have; graph: SceneGraph, whose rooms it may name."""
-        rooms, given = room_names(graph), {item.operator_label.lower() for item in scene.objects}
+    def question(self, scene, rooms):
+        """Its Question. scene: Scene, whose labels it may have; rooms: names of rooms in lower case."""
+        given = {item.operator_label.lower() for item in scene.objects}
 
         def is_known(text):
             return scene.space.find_label(text) is not None or text.lower() in given
@@ -81,13 +81,6 @@ def asked_for(texts, room="", relation="", relation_text="", **conditions):
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
     return [Asked(ObjectQuery(text, **conditions), room, relation, relation_text) for text in texts]
-
-
-def room_names(graph):
-    """Set of names by which the rooms of a graph can be asked for, in lower case."""
-    rooms = graph.of_kind(ROOM)
-    names = {name.lower() for room in rooms for name, _ in room.candidates} | {room.label.lower() for room in rooms}
-    return names | {f"room {room.number}" for room in rooms} | {name.lower() for name in graph.room_vocabulary}
 
 
 def texts_of(asked, question):

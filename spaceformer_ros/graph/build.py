@@ -38,7 +38,6 @@ def build_graph(scene, layout, score_threshold, room_table):
         scene.map_revision,
         tuple(made),
         tuple(edges),
-        tuple(room_table),
     )
 
 

@@ -64,7 +64,6 @@ class SceneGraph:
     """Nodes, parents before children, and edges of one map.
 
     frame_id: frame of all positions; stamp_ns: of the cloud; map_id, map_revision: of the scene
-    room_vocabulary: names that rooms may get
     """
 
     frame_id: str
@@ -73,7 +72,6 @@ class SceneGraph:
     map_revision: int
     nodes: tuple = ()
     edges: tuple = ()
-    room_vocabulary: tuple = ()
 
     @cached_property
     def by_id(self):
@@ -112,3 +110,8 @@ class SceneGraph:
             return f"{node.label} {node.number}"
         plain = node.id.replace("_", " ")
         return f"{node.label} ({plain})" if node.kind == ROOM and node.label != ROOM else plain
+
+
+def empty_graph(scene):
+    """The SceneGraph of a Scene without any node."""
+    return SceneGraph(scene.frame_id, scene.cloud.stamp_ns, scene.map_id, scene.map_revision)

@@ -35,6 +35,11 @@ class GraphSource:
                 self._graph = (key, build_graph(scene, layout, key[1], self._room_table()))
             return self._graph[1]
 
+    def ready(self, scene):
+        """The SceneGraph of a Scene if it is made already, else None."""
+        key, graph = self._graph
+        return graph if key is not None and key[0] is scene and key[1] == self._score_threshold() else None
+
     def layout(self, scene):
         """The Layout of a Scene, its ids continued from the last map in the same coordinates."""
         place = (scene.cloud.coordinates, scene.cloud)

@@ -57,7 +57,7 @@ def _find(session, request, scene, position):
     """Answers, approaches by object id, and reasons where there is none. Runs on a pool thread."""
     config = session.settings.config.scene
     asked = _asked(request, config, position)
-    found = session.perception.require_pipeline().ask(asked, scene)
+    found = session.perception.require_pipeline().ask(asked, scene, wait=False)
     approaches, reasons = _approaches(scene, found, config, position) if request.with_approach else ({}, [])
     if request.highlight:
         session.outputs.highlight(highlights_for(found, approaches))

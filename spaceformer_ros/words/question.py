@@ -211,7 +211,7 @@ class _Reader:
         start = 1 if words and words[0] in ARTICLES else 0
         for length in range(len(words) - start, 0, -1):
             name = " ".join(words[start : start + length])
-            if name in self.rooms:
+            if name in self.rooms or re.fullmatch(r"room \d+", name):
                 return name, words[start + length :]
         return "", words
 

@@ -19,12 +19,18 @@ MAX_REASON = 200  # characters of a library's own message
 SEED = 0  # of the points on a mesh: the same file gives the same points
 
 
-def import_library(name, kind, instead):
-    """An optional library. Raises SpaceformerError that names it and what to do instead."""
+def import_library(name, kind, instead, package=""):
+    """An optional library. Raises SpaceformerError that names it and what to do instead.
+
+    package: its name for pip, if that differs
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise SpaceformerError(f"{kind} files need the package {name}: pip install {name}, or {instead}") from error
+        package = package or name
+        raise SpaceformerError(
+            f"{kind} files need the package {package}: pip install {package}, or {instead}"
+        ) from error
 
 
 def _first_line(error):

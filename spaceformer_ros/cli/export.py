@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spaceformer export`: write a map with its objects, rooms and relations for other programs."""
+
+import pathlib
+
+from .options import add_cloud, add_settings, config_of
+
+HELP = (
+    "format: scene graph (json, geojson, text), Nav2 (nav2_route, keepout), 3D (gltf, usd, rrd), spatiallm, openlex3d"
+)
+
+
+def add_arguments(parser):
+    """Add the arguments of this command to an argparse parser."""
+    from ..export.formats import SUFFIXES
+
+    add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
+    parser.add_argument("--to", required=True, choices=SUFFIXES, metavar="FORMAT", help=HELP)
+    parser.add_argument("--out", help="file, or folder for openlex3d (default: named after the map)")
+    parser.add_argument("--labels", default="", help="of the objects of keepout, comma-separated (default: all)")
+    add_settings(parser)
+
+
+def run(options):
+    """Write a map for other programs: clouds are segmented first, saved scenes are used as they are."""
+    from ..export.formats import SUFFIXES, export_scene
+    from ..pipeline import build_pipeline
+    from ..scene.data_dir import SUFFIX
+    from .scene_of_file import scene_of_file
+
+    source = pathlib.Path(options.cloud)
+    if source.suffix == SUFFIX:
+        pipeline = build_pipeline(config_of(options))
+        scene = pipeline.load(source.absolute())
+    else:
+        pipeline, outcome = scene_of_file(options.cloud, config_of(options), options.up)
+        scene = outcome.scene
+    out = pathlib.Path(options.out or f"{source.stem}{SUFFIXES[options.to] or '_openlex3d'}")
+    labels = tuple(label.strip() for label in options.labels.split(",") if label.strip())
+    graph = pipeline.graph(scene)
+    export_scene(options.to, out, graph, scene, labels)
+    print(f"{len(graph.nodes)} nodes and {len(graph.edges)} relations written to {out}")

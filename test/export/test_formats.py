@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every exported format is read back by a reader that is not ours."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import shapely
+from helpers.fakes import ROOM, make_pipeline
+from helpers.layouts import TWO_ROOMS
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.config import Config
+from spaceformer_ros.export.formats import SUFFIXES, export_scene
+
+ROUTE_SCHEMA = {
+    "type": "object",
+    "required": ["type", "features"],
+    "properties": {
+        "features": {
+            "type": "array",
+            "items": {
+                "required": ["type", "properties", "geometry"],
+                "properties": {
+                    "properties": {"required": ["id"], "properties": {"id": {"type": "integer"}}},
+                    "geometry": {"properties": {"type": {"enum": ["Point", "MultiLineString"]}}},
+                },
+            },
+        }
+    },
+}
+
+
+@pytest.fixture
+def export(box_cloud, tmp_path):
+    """A function: exports the ROOM of fakes with TWO_ROOMS. Returns the path; `graph` and `scene` are attributes."""
+    pipeline = make_pipeline(
+        Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
+    )
+    pipeline.graphs._find_layout = lambda scene: TWO_ROOMS
+    scene = pipeline.process(box_cloud(ROOM)).scene
+    graph = pipeline.graph(scene)
+
+    def write(form, labels=()):
+        path = tmp_path / f"map{SUFFIXES[form]}"
+        export_scene(form, path, graph, scene, labels)
+        return path
+
+    write.graph, write.scene = graph, scene
+    return write
+
+
+def node_of(graph, label):
+    return next(node for node in graph.of_kind("object") if node.label == label)
+
+
+def test_json_follows_its_schema(export):
+    jsonschema = pytest.importorskip("jsonschema")
+    number = {"type": "number"}
+    schema = {
+        "required": ["format", "version", "frame_id", "nodes", "edges"],
+        "properties": {
+            "nodes": {
+                "items": {
+                    "required": ["id", "kind", "label", "parent", "center", "size", "yaw"],
+                    "properties": {"center": {"items": number, "minItems": 3, "maxItems": 3}, "yaw": number},
+                }
+            },
+            "edges": {"items": {"required": ["source", "kind", "target"]}},
+        },
+    }
+    jsonschema.validate(json.loads(export("json").read_text()), schema)
+    jsonschema.validate(json.loads(export("nav2_route").read_text()), ROUTE_SCHEMA)
+
+
+def test_geojson_is_read_by_shapely(export):
+    content = shapely.from_geojson(export("geojson").read_text())
+    assert content.geom_type == "GeometryCollection"
+    assert max(geometry.area for geometry in content.geoms) == pytest.approx(21.0)
+    assert content.is_valid
+
+
+def test_the_route_graph_leads_from_room_to_room_through_the_door(export):
+    content = json.loads(export("nav2_route").read_text())
+    nodes = {f["properties"]["id"]: f for f in content["features"] if f["geometry"]["type"] == "Point"}
+    edges = [f["properties"] for f in content["features"] if f["geometry"]["type"] == "MultiLineString"]
+    names = {key: node["properties"]["metadata"]["node"] for key, node in nodes.items()}
+    assert sorted((names[e["startid"]], names[e["endid"]]) for e in edges) == [
+        ("door_1", "room_1"),
+        ("door_1", "room_2"),
+        ("room_1", "door_1"),
+        ("room_2", "door_1"),
+    ]
+    ids = [feature["properties"]["id"] for feature in content["features"]]
+    assert len(set(ids)) == len(ids)
+    rooms = {node["properties"]["metadata"]["node"]: node["geometry"]["coordinates"] for node in nodes.values()}
+    assert all(room.polygon.contains(shapely.Point(rooms[f"room_{room.id}"])) for room in TWO_ROOMS.rooms)
+    assert {edge["metadata"]["state"] for edge in edges} == {"open"}
+
+
+def test_keepout_shapes_are_the_ground_of_the_chosen_objects(export):
+    content = json.loads(export("keepout", ("sofa",)).read_text())
+    (shape,) = content["polygons"]
+    assert len(shape["uuid"]["uuid"]) == 16
+    polygon = shapely.Polygon([(point["x"], point["y"]) for point in shape["points"]])
+    assert polygon.area == pytest.approx(2.0 * 0.9, rel=0.05)
+    assert len(json.loads(export("keepout").read_text())["polygons"]) == 3
+    assert json.loads(export("keepout", ("sofa",)).read_text()) == content
+    with pytest.raises(SpaceformerError, match=r"no object is called piano \(labels in the map: chair, sofa, table\)"):
+        export("keepout", ("piano",))
+
+
+def test_spatiallm_lines_are_what_its_reader_expects(export):
+    walls = {}
+    for line in export("spatiallm").read_text().splitlines():
+        name, _, call = line.partition("=")
+        kind, _, arguments = call.rstrip(")").partition("(")
+        values = arguments.split(",")
+        if kind == "Wall":
+            walls[name] = np.array(values, dtype=float)
+            assert len(values) == 8
+        elif kind in ("Door", "Window"):
+            assert values[0] in walls
+            assert len(values) == 6
+        else:
+            assert (kind, len(values)) == ("Bbox", 8)
+            assert " " not in values[0]
+    assert len(walls) == 2
+
+
+def test_gltf_is_read_by_trimesh(export):
+    trimesh = pytest.importorskip("trimesh")
+    read = trimesh.load(export("gltf"))
+    sofa = node_of(export.graph, "sofa")
+    mesh = read.geometry[sofa.id]
+    assert np.allclose(sorted(mesh.extents), sorted(sofa.size), atol=1e-4)
+    x, y, z = sofa.center
+    transform, _ = read.graph[sofa.id]
+    assert np.allclose(trimesh.transform_points([mesh.bounds.mean(axis=0)], transform), [(x, z, -y)], atol=1e-3)
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(np.prod(sofa.size), rel=1e-3)
+    clouds = [geometry for geometry in read.geometry.values() if isinstance(geometry, trimesh.PointCloud)]
+    assert len(clouds[0].vertices) == len(export.scene.cloud)
+    assert {"room_1", "wall_1", "door_1", "window_1"} <= set(read.geometry)
+
+
+def test_usd_is_read_by_pxr(export):
+    pytest.importorskip("pxr")
+    from pxr import Usd, UsdGeom
+
+    stage = Usd.Stage.Open(str(export("usd")))
+    assert (UsdGeom.GetStageUpAxis(stage), UsdGeom.GetStageMetersPerUnit(stage)) == ("Z", 1.0)
+    table = node_of(export.graph, "table")
+    prim = stage.GetPrimAtPath(f"/map/objects/{table.id}")
+    assert prim.GetAttribute("userProperties:label").Get() == "table"
+    box = UsdGeom.Mesh(prim).ComputeLocalBound(Usd.TimeCode.Default(), "default").ComputeAlignedRange()
+    assert np.allclose(box.GetMidpoint(), table.center, atol=1e-3)
+    points = UsdGeom.Points(stage.GetPrimAtPath("/map/points"))
+    assert np.allclose(points.GetPointsAttr().Get(), export.scene.cloud.xyz, atol=1e-5)
+    colors = UsdGeom.PrimvarsAPI(points).GetPrimvar("displayColor").Get()
+    assert np.array_equal(np.rint(np.array(colors) * 255), export.scene.cloud.rgb)
+    export("usd")  # over the old file
+
+
+def test_openlex3d_is_read_by_numpy(export):
+    folder = export("openlex3d")
+    embeddings, index = np.load(folder / "embeddings.npy"), np.load(folder / "index.npy")
+    assert np.allclose(np.linalg.norm(embeddings, axis=1), 1)
+    lines = (folder / "point_cloud.pcd").read_bytes().split(b"\n")
+    count = next(int(line.split()[1]) for line in lines if line.startswith(b"POINTS"))
+    assert (len(index), len(embeddings)) == (count, 3)
+    assert set(index.tolist()) == {0, 1, 2}
+
+
+def test_a_missing_library_is_named(export, monkeypatch):
+    for form, module, package in (
+        ("gltf", "trimesh", "trimesh"),
+        ("usd", "pxr", "usd-core"),
+        ("rrd", "rerun", "rerun-sdk"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(
+            SpaceformerError, match=f"need the package {package}: pip install {package}, or use --to json"
+        ):
+            export(form)
+    with pytest.raises(SpaceformerError, match="format is 'dwg', expected one of json"):
+        export_scene("dwg", "x", export.graph, export.scene)
+
+
+def test_rerun_recordings_are_read_by_rerun(export):
+    chunk = pytest.importorskip("rerun.chunk")
+    batches = {}
+    for part in chunk.RrdReader(str(export("rrd"))).stream():
+        batches[part.entity_path] = part.is_static, part.to_record_batch()
+    sofa = node_of(export.graph, "sofa")
+    is_static, row = batches[f"/map/objects/{sofa.id}"]
+    assert not is_static
+    assert row.column("Boxes3D:labels").to_pylist() == [[f"sofa {sofa.number}"]]
+    assert np.allclose(row.column("Boxes3D:centers").to_pylist(), [[sofa.center]], atol=1e-5)
+    assert row.column("stamp")[0].value == export.scene.find_id(sofa.number).first_seen_ns
+    assert len(batches["/map/points"][1].column("Points3D:positions")[0].as_py()) == len(export.scene.cloud)
+    assert {"/map/walls", "/map/doors", "/map/rooms/room_2"} <= set(batches)
