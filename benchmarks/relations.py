@@ -19,7 +19,7 @@ from tqdm import tqdm
 from spaceformer_ros.cli.tables import figure_text, print_table
 from spaceformer_ros.geometry.floor import base_height
 from spaceformer_ros.graph.relations import BUILDING, KINDS, find_relations
-from spaceformer_ros.graph.surfaces import Body
+from spaceformer_ros.graph.surfaces import Body, exclusive
 from spaceformer_ros.synthetic import RoomConfig, make_room, object_points
 from spaceformer_ros.synthetic.relations import WALLS, true_relations
 
@@ -79,7 +79,8 @@ def compare(room, masks):
     free = np.ones(len(xyz), dtype=bool)
     for row in seen:
         free[masks[row]] = False
-    found = find_relations([Body.of(xyz[masks[row]]) for row in seen], xyz[free], [base_height(xyz[:, 2])])
+    own = exclusive([masks[row] for row in seen], len(xyz))
+    found = find_relations([Body.of(xyz[rows]) for rows in own], xyz[free], [base_height(xyz[:, 2])])
     found = {(seen[r.subject], r.kind, WALLS if r.target == BUILDING else seen[r.target]) for r in found}
     true = true_relations(room)
 

@@ -11,7 +11,7 @@ from . import nodes as kinds
 from .nodes import CONNECTS, NETWORK, OPERATOR, Edge, Node, SceneGraph, node_id
 from .relations import BUILDING, find_relations
 from .room_names import RoomName, name_room
-from .surfaces import Body
+from .surfaces import Body, exclusive
 
 AT_WALL = 0.4  # metres in plan from the middle of a thing to the wall that it is attached to, beyond half its depth
 
@@ -177,7 +177,7 @@ def _relations(scene, objects, rooms, layout):
 def object_points(scene, objects):
     """List of the points [n, 3] of each object; of one without points in the map, where it was last found."""
     members = Members(scene.instances.voxels.point_to_voxel, len(scene.instances.voxels))
-    masks = [scene.instances.masks[item.row] for item in objects]
+    masks = exclusive([scene.instances.masks[item.row] for item in objects], len(scene.instances.voxels))
     return [
         scene.cloud.xyz[members.of(mask)] if len(mask) else item.occupancy.own for item, mask in zip(objects, masks)
     ]

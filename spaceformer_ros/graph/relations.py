@@ -5,11 +5,12 @@ The definitions are in docs/graph.md, with what was measured. Boxes only select 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .surfaces import COLUMN, Body
+from .surfaces import COLUMN, Body, Surroundings
 
 ON, IN, UNDER, NEXT_TO, ATTACHED_TO = "on", "in", "under", "next to", "attached to"
 KINDS = (ON, IN, UNDER, NEXT_TO, ATTACHED_TO)
@@ -17,13 +18,13 @@ BUILDING = -1  # target of ATTACHED_TO: a wall or a ceiling
 PAIR_DISTANCE = 0.6  # metres between the ground rectangles of objects that are compared
 LEVEL = (-0.06, 0.05)  # metres: a supporting surface is at most this far below and above the foot
 CONTACT = 0.09  # metres in plan from the outline of a foot to the surface around it
-RESTING_GAP = 0.2  # metres below a foot at which the seen part of a supporting surface may end
+RESTING_GAP = 0.25  # metres below a foot at which the seen part of a supporting surface may end
 MIN_RESTING = 0.5  # of the foot that must be above such a surface
 MIN_SUPPORT = 0.35  # of the outline of a foot that must be near the supporting surface
 ABOVE = 0.03  # metres by which things above a body may reach below its top
 MIN_SUPPORT_FLUSH = 0.7  # the same for things flat on a wall
 FLUSH_DEPTH = 0.2  # metres of the narrow side of such things at most
-THIN_DEPTH = 0.15  # metres: things flat on a wall and not deeper carry nothing
+THIN_DEPTH = 0.2  # metres: upright things that are not deeper carry nothing
 MIN_FLUSH = 0.6  # of their columns that must be at the wall
 AT_WALL = 0.15  # metres from a column of a thing to the wall or ceiling that it is attached to
 SUNK = 0.08  # metres that the foot of something in a surface, such as a sink, is below it
@@ -61,25 +62,65 @@ def find_relations(bodies, others, floors, rooms=None):
     """
     if not bodies:
         return []
-    floors, ground = np.sort(np.asarray(floors, dtype=np.float64)), Body.of(others) if len(others) else None
+    surroundings, floors = Surroundings(others), np.sort(np.asarray(floors, dtype=np.float64))
+    things = [_Thing(body, surroundings.around(body), floors) for body in bodies]
     pairs = _close_pairs(bodies)
-    supports = [_support_of(k, bodies, pairs[k], ground, floors) for k in range(len(bodies))]
+    supports = [_support_of(thing, things, near) for thing, near in zip(things, pairs)]
     found = [Relation(k, *support) for k, support in enumerate(supports) if support]
     known = {(relation.subject, relation.target) for relation in found}
-    under = [_under(k, j, bodies, known, floors) for k in range(len(bodies)) for j in pairs[k]]
+    under = [_under(k, j, things, known) for k in range(len(things)) for j in pairs[k].tolist()]
     found += [relation for relation in under if relation]
-    carriers = [_carrier(body, support, floors) for body, support in zip(bodies, supports)]
+    carriers = [_carrier(thing, support) for thing, support in zip(things, supports)]
     found += [
         Relation(k, ATTACHED_TO, BUILDING, share)
         for k, carrier in enumerate(carriers)
-        if carrier == ATTACHED_TO and (share := _attached_share(bodies[k], ground, floors))
+        if carrier == ATTACHED_TO and (share := _attached_share(things[k]))
     ]
     known = {pair for relation in found for pair in _both_ways(relation)}
     for k in range(len(bodies)):
-        for j in (int(j) for j in pairs[k] if j > k and (k, int(j)) not in known):
+        for j in (j for j in pairs[k].tolist() if j > k and (k, j) not in known):
             if rooms is None or rooms[k] == rooms[j]:
                 found += _next_to(k, j, bodies, carriers)
     return found
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """A Body, the Body of the points around it that belong to no object or None, and the sorted heights of floors."""
+
+    body: Body
+    around: Body | None
+    floors: np.ndarray
+
+    @cached_property
+    def above_floor(self):
+        """Metres from the floor below it to its lowest points."""
+        below = self.floors[self.floors <= self.body.low + 0.3]
+        return self.body.low - (below[-1] if len(below) else self.floors[0])
+
+    @cached_property
+    def wall_share(self):
+        """Share of its columns with points of no object beside it at about its height."""
+        if self.around is None:
+            return 0.0
+        z = self.around.xyz[:, 2]
+        level = self.around.xyz[(z > self.body.low - AT_WALL) & (z < self.body.high + AT_WALL)]
+        return _share_near(self.body.ground, level[:, :2], AT_WALL)
+
+    @property
+    def is_flush(self):
+        """Whether it is flat on a wall, as a picture is."""
+        return self.body.depth <= FLUSH_DEPTH and self.wall_share >= MIN_FLUSH
+
+    @property
+    def is_thin(self):
+        """Whether it is an upright panel, too thin to carry anything, as a window or a curtain is."""
+        return self.body.depth <= THIN_DEPTH and self.body.high - self.body.low > 2 * self.body.depth
+
+    @property
+    def is_standing(self):
+        """Whether its lowest points are at the floor."""
+        return self.above_floor <= GROUND
 
 
 def _both_ways(relation):
@@ -102,32 +143,32 @@ def _close_pairs(bodies):
 # --- on, in -----------------------------------------------------------------------------------------------------------
 
 
-def _support_of(k, bodies, near, ground, floors):
-    """(ON or IN, index of the supporting body, score) of body k, or None.
+def _support_of(thing, things, near):
+    """(ON or IN, index of the supporting thing, score) of a thing, or None. near: indices of the things around it.
 
     The body whose upward surface is next to most of the foot supports it, unless it is the floor. Surfaces above the
     robot's camera are hardly seen: what is just above a body, inside its outline in plan, rests on it as well.
     """
-    body = bodies[k]
-    standing, flush = _above_floor(body, floors) <= GROUND, _is_flush(body, ground)
-    candidates = [int(j) for j in near if bodies[j].low < body.low + LEVEL[1] and not _is_thin(bodies[j], ground)]
-    best, share = _best(_support_share, body, bodies, candidates)
-    if share >= (MIN_SUPPORT_FLUSH if flush else MIN_SUPPORT):
-        if ground is not None and share < _support_share(body, ground):
+    body = thing.body
+    bodies = {j: things[j].body for j in near.tolist() if not things[j].is_thin}
+    bodies = {j: other for j, other in bodies.items() if other.low < body.low + LEVEL[1]}
+    best, share = _best(_support_share, body, bodies)
+    if share >= (MIN_SUPPORT_FLUSH if thing.is_flush else MIN_SUPPORT):
+        if thing.around is not None and share < _support_share(body, thing.around):
             return None
         return IN if _is_enclosed(body, bodies[best]) else ON, best, share
-    if flush or standing:
+    if thing.is_flush or thing.is_standing:
         return None
-    best, share = _best(_sunk_share, body, bodies, candidates)
+    best, share = _best(_sunk_share, body, bodies)
     if share >= MIN_ENCLOSED:
         return IN, best, share
-    best, share = _best(_resting_share, body, bodies, candidates)
+    best, share = _best(_resting_share, body, bodies)
     return (IN if _is_enclosed(body, bodies[best]) else ON, best, share) if share >= MIN_RESTING else None
 
 
-def _best(measure, body, bodies, candidates):
-    """(index, share) of the candidate with the largest measure(body, candidate); (None, 0.0) without candidates."""
-    shares = {j: measure(body, bodies[j]) for j in candidates}
+def _best(measure, body, others):
+    """(key, share) of the body with the largest measure(body, other) of a dict; (None, 0.0) of an empty one."""
+    shares = {j: measure(body, other) for j, other in others.items()}
     best = max(shares, key=shares.get, default=None)
     return best, shares.get(best, 0.0)
 
@@ -208,10 +249,10 @@ def _sunk_share(body, support):
 # --- under ------------------------------------------------------------------------------------------------------------
 
 
-def _under(k, j, bodies, known, floors):
-    """The Relation that body k is under body j, or None."""
-    lower, upper, j = bodies[k], bodies[j], int(j)
-    flat = _above_floor(lower, floors) < GROUND and lower.high - lower.low < FLAT
+def _under(k, j, things, known):
+    """The Relation that thing k is under thing j, or None."""
+    lower, upper = things[k].body, things[j].body
+    flat = things[k].is_standing and lower.high - lower.low < FLAT
     if (k, j) in known or ((j, k) in known and not flat):
         return None
     above = upper.xyz[upper.xyz[:, 2] > lower.high - ABOVE]
@@ -229,46 +270,21 @@ def _under(k, j, bodies, known, floors):
 # --- next to, attached to ---------------------------------------------------------------------------------------------
 
 
-def _above_floor(body, floors):
-    """Metres from the floor below a body to its lowest points."""
-    below = floors[floors <= body.low + 0.3]
-    return body.low - (below[-1] if len(below) else floors[0])
-
-
-def _wall_share(body, ground):
-    """Share of the columns of a body with points of no object beside it at about its height."""
-    if ground is None:
+def _attached_share(thing):
+    """How surely a thing without support hangs on the building: 0..1, 0 if it may stand on unseen feet."""
+    if thing.around is None:
         return 0.0
-    z = ground.xyz[:, 2]
-    level = ground.xyz[(z > body.low - AT_WALL) & (z < body.high + AT_WALL)]
-    return _share_near(body.ground, level[:, :2], AT_WALL)
+    body, xyz = thing.body, thing.around.xyz
+    above = xyz[np.abs(xyz[:, 2] - body.high) <= AT_WALL]
+    share = max(thing.wall_share, _share_near(body.ground, above[:, :2], AT_WALL))
+    return share if share >= (MIN_WALL_HIGH if thing.above_floor > HIGH else MIN_FLUSH) else 0.0
 
 
-def _is_flush(body, ground):
-    """Whether a body is flat on a wall, as a picture is."""
-    return body.depth <= FLUSH_DEPTH and _wall_share(body, ground) >= MIN_FLUSH
-
-
-def _is_thin(body, ground):
-    """Whether a body is too flat on a wall to carry anything, as a window or a blind is."""
-    return body.depth <= THIN_DEPTH and _is_flush(body, ground)
-
-
-def _attached_share(body, ground, floors):
-    """How surely a body without support hangs on the building: 0..1, 0 if it may stand on unseen feet."""
-    if ground is None:
-        return 0.0
-    above = ground.xyz[np.abs(ground.xyz[:, 2] - body.high) <= AT_WALL]
-    share = max(_wall_share(body, ground), _share_near(body.ground, above[:, :2], AT_WALL))
-    high = _above_floor(body, floors) > HIGH
-    return share if share >= (MIN_WALL_HIGH if high else MIN_FLUSH) else 0.0
-
-
-def _carrier(body, support, floors):
-    """What carries a body: the index of another one, or "floor", or ATTACHED_TO for walls and ceilings."""
+def _carrier(thing, support):
+    """What carries a thing: the index of another one, or "floor", or ATTACHED_TO for walls and ceilings."""
     if support:
         return support[1]
-    return "floor" if _above_floor(body, floors) <= GROUND else ATTACHED_TO
+    return "floor" if thing.is_standing else ATTACHED_TO
 
 
 def _next_to(k, j, bodies, carriers):

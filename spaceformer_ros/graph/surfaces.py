@@ -7,12 +7,14 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..grids.keys import cell_keys, pack
+from ..grids.keys import RowsByKey, cell_keys, pack
 
 COLUMN = 0.05  # metres, side of the columns of an object in plan
 POINT_CELL = 0.025  # metres; one point per cell of this size is kept
 STRAY_SHARE = 0.01  # of the points at both ends of the heights
 FOOT_HEIGHT = 0.05  # metres above the lowest points that still belong to the foot
+BLOCK = 0.5  # metres, side of the squares in plan in which surroundings are looked up
+MARGIN = 0.2  # metres around a body that belong to its surroundings
 HEADROOM = 0.1  # metres without points of the same object above a surface on which something can stand
 
 
@@ -90,3 +92,33 @@ class Body:
         same = (np.diff(cell, axis=0) == 0).all(axis=1)
         free[:-1] = ~same | (np.diff(xyz[:, 2]) > HEADROOM)
         return xyz[free]
+
+
+class Surroundings:
+    """Points of a map that belong to no object, of which those around a body are looked up quickly."""
+
+    def __init__(self, xyz):
+        """xyz: [m, 3] metres."""
+        self._xyz = np.asarray(xyz, dtype=np.float32)
+        self._rows = RowsByKey(pack(np.floor(self._xyz[:, :2] / BLOCK).astype(np.int64)))
+
+    def around(self, body):
+        """The Body of the points within MARGIN of a body's bounds in plan, or None."""
+        low, high = body.ground.min(axis=0) - MARGIN, body.ground.max(axis=0) + MARGIN
+        first, last = (np.floor(corner / BLOCK).astype(np.int64) for corner in (low, high))
+        blocks = np.stack(np.meshgrid(*map(np.arange, first, last + 1), indexing="ij"), axis=-1).reshape(-1, 2)
+        near = self._xyz[self._rows.rows(pack(blocks))]
+        near = near[((near[:, :2] >= low) & (near[:, :2] <= high)).all(axis=1)]
+        return Body.of(near) if len(near) else None
+
+
+def exclusive(masks, count):
+    """The masks without the rows that a smaller one has: what is on a table is often in the table's mask too.
+
+    masks: list of int arrays of rows below `count`. A mask of which less than a fifth would be left stays whole.
+    """
+    owner = np.full(count, -1, dtype=np.int64)
+    for k in sorted(range(len(masks)), key=lambda k: -len(masks[k])):
+        owner[masks[k]] = k
+    own = [mask[owner[mask] == k] for k, mask in enumerate(masks)]
+    return [left if len(left) >= len(mask) / 5 else mask for left, mask in zip(own, masks)]
