@@ -16,6 +16,7 @@ from helpers.paths import ROOT
 from spaceformer_ros.cli.main import build_parser
 from spaceformer_ros.config import all_settings
 from spaceformer_ros.ros import companion, health, mcp_server, viewer
+from spaceformer_ros.show.layout_markers import LAYOUT_NAMESPACES
 from spaceformer_ros.show.markers import NAMESPACES
 from spaceformer_ros.synthetic import make_room, write_room
 
@@ -284,10 +285,11 @@ def test_rviz_shows_topics_and_channels_that_exist(offered):
         if "Channel Name" in display:
             assert display["Channel Name"] in CHANNELS[name.removeprefix("/spaceformer/")]
         if kind == "MarkerArray":
-            assert display["Namespaces"] == dict.fromkeys(NAMESPACES, True)
+            namespaces = LAYOUT_NAMESPACES if name.endswith("/layout_markers") else NAMESPACES
+            assert display["Namespaces"] == dict.fromkeys(namespaces, True)
         if name == "/spaceformer/relevancy":
             assert not display["Enabled"]
-    assert {f"/spaceformer/{name}" for name in ("labeled_cloud", "relevancy", "markers")} <= shown
+    assert {f"/spaceformer/{name}" for name in ("labeled_cloud", "relevancy", "markers", "layout_markers")} <= shown
 
 
 def test_foxglove_shows_topics_and_fields_that_exist(offered):

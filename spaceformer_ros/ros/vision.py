@@ -34,8 +34,12 @@ class VisionOutputs:
         return (self._detections, self._label_info)
 
     def publish(self, array, names):
-        """Publish an InstanceArray and all labels of its vocabulary as vision_msgs. names: tuple of str."""
-        ids = {name: i for i, name in enumerate(names, start=1)}  # 0 and 65535 are reserved
+        """Publish an InstanceArray and all labels of its vocabulary as vision_msgs. names: tuple of str.
+
+        Labels that operators gave come after them.
+        """
+        given = {label for instance in array.instances for label in instance.candidate_labels} - set(names)
+        ids = {name: i for i, name in enumerate((*names, *sorted(given)), start=1)}  # 0 and 65535 are reserved
         classes = [VisionClass(class_id=i, class_name=name) for name, i in ids.items()]
         self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
         detections = [to_detection(array.header, instance, ids) for instance in array.instances]

@@ -10,6 +10,7 @@ from helpers.fakes import ROOM
 
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import messages, vision
+from spaceformer_ros.scene.edits import EditRequest
 
 
 def message(name, **defaults):
@@ -47,10 +48,11 @@ def test_every_class_id_is_a_class_of_label_info(vision_msgs, pipeline, box_clou
         lambda kind, name: types.SimpleNamespace(publish=lambda value: published.update({name: value}))
     )
     scene = pipeline.process(box_cloud(ROOM)).scene
+    scene, _ = pipeline.edit(EditRequest("rename", (scene.objects[0].id,), label="throne"))  # not in the vocabulary
     array = messages.to_instance_array(scene, scene.objects, IDENTITY, messages.Header(frame_id="map"))
     outputs.publish(array, scene.space.vocabulary.names)
     names = {str(one.class_id): one.class_name for one in published["label_info"].class_map}
-    assert sorted(names.values()) == ["chair", "sofa", "table", "wall"]
+    assert sorted(names.values()) == ["chair", "sofa", "table", "throne", "wall"]
     assert not {"0", "65535"} & set(names)
     detections = published["detections"].detections
     assert published["detections"].header == published["label_info"].header

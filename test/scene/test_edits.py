@@ -13,7 +13,7 @@ from spaceformer_ros.config import Config
 from spaceformer_ros.scene.edits import EditError, EditRequest
 from spaceformer_ros.scene.find import ObjectQuery
 
-VIEWS = 2  # without an object until it is removed
+VIEWS = 1  # without an object until it is removed
 CHAIR, SOFA, TABLE, WALL = ROOM
 
 
@@ -25,11 +25,11 @@ def seen(box_cloud):
             {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "fade_views": VIEWS}
         )
     )
-    line = np.arange(-1.5, 5.0, 0.045)
+    line = np.arange(-1.0, 4.6, 0.045)
     floor = np.stack(np.meshgrid(line, line, [0.0]), axis=-1).reshape(-1, 3)
 
     def see(*rows):
-        things = box_cloud(rows or ROOM, points=2500)
+        things = box_cloud(rows or ROOM, points=1800)
         rgb = np.concatenate([things.rgb, np.full((len(floor), 3), 240, np.uint8)])
         return made.process(Cloud(np.concatenate([things.xyz, floor]).astype(np.float32), rgb, "map", 1)).scene
 
