@@ -290,6 +290,18 @@ class OutputConfig:
 
 
 @dataclass(frozen=True)
+class NavigationConfig:
+    """Driving to objects with Nav2 (~/go_to)."""
+
+    robot_frame: str = setting("base_link", "TF frame of the robot's centre, with x forward")
+    costmap_topic: str = fixed(
+        "",
+        "OccupancyGrid in which goal poses must be free, such as /global_costmap/costmap; empty: they are checked with "
+        "the map's own floor only",
+    )
+
+
+@dataclass(frozen=True)
 class NodeConfig:
     """The node: start, limits and diagnostics."""
 
@@ -321,6 +333,7 @@ class Config:
     scene: SceneConfig = SceneConfig()
     storage: StorageConfig = StorageConfig()
     output: OutputConfig = OutputConfig()
+    navigation: NavigationConfig = NavigationConfig()
     node: NodeConfig = NodeConfig()
 
     def with_values(self, values):

@@ -57,8 +57,12 @@ class Outcome:
 class Observer:
     """Receives the progress of `Pipeline.process`. The methods of this base class do nothing."""
 
-    def on_progress(self, text):
-        """Called with a sentence at the start and before each tile of a large map."""
+    def on_progress(self, text, tile=0, tiles=0):
+        """Called with a sentence at the start and before each tile of a large map.
+
+        tile: the tile that runs next, 1 for the first; tiles: of the map; both 0 where there are none. An exception
+        ends `Pipeline.process`.
+        """
 
     def wants_partial(self):
         """Called after each tile but the last: whether to compute a partial Scene for `on_partial` now."""
@@ -147,7 +151,8 @@ class Pipeline:
             if found.next_tile:
                 if report.computed and observer.wants_partial():
                     observer.on_partial(update_scene(found.instances, partial=True))
-                observer.on_progress(f"{text}: tile {found.next_tile} of {report.tiles}")
+                tile = found.next_tile, report.tiles
+                observer.on_progress(f"{text}: tile {tile[0]} of {tile[1]}", *tile)
 
         # Label the instances and continue the objects of the last scene.
         scene = update_scene(found.instances)

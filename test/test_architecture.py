@@ -32,15 +32,16 @@ RULES = {
     "synthetic": "disk geometry grids clouds words layout",
     "evaluation": "disk geometry clouds words layout synthetic",
     "pipeline": "graph layout config disk timing clouds words weights segment scene show",
-    "sources": "geometry clouds words scene layout pipeline",
+    "sources": "geometry clouds words scene layout graph pipeline",
     "view": "geometry grids layout show sources",
-    "agents": "words layout show sources",
+    "agents": "cameras words show sources",
+    "navigate": "geometry",
     "export": "disk geometry clouds graph",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
     "cli": "graph export cameras config disk timing clouds words weights scene synthetic evaluation pipeline batch "
     "training layout sources view agents",
-    "ros": "graph cameras config disk geometry timing clouds words scene show pipeline sources view agents",
+    "ros": "graph cameras config disk geometry timing clouds words scene show pipeline sources view agents navigate",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

@@ -22,6 +22,7 @@ from spaceformer_ros.synthetic import make_room, write_room
 
 CHANNELS = {"labeled_cloud": ("rgb", "label", "instance_id", "score"), "relevancy": ("rgb", "relevancy")}
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+INTERFACES = [path for folder in ("action", "msg", "srv") for path in sorted(ROOT.glob(f"{folder}/*"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -85,7 +86,7 @@ def table(heading):
 
 def interfaces():
     """Dict "package/msg/Name" or "package/srv/Name" of our own definitions."""
-    return {f"spaceformer_ros/{path.parent.name}/{path.stem}" for path in [*ROOT.glob("msg/*"), *ROOT.glob("srv/*")]}
+    return {f"spaceformer_ros/{path.parent.name}/{path.stem}" for path in INTERFACES}
 
 
 def test_every_interface_is_built_and_mentioned():
@@ -93,12 +94,12 @@ def test_every_interface_is_built_and_mentioned():
     for name in interfaces():
         kind, stem = name.split("/")[1:]
         assert f'"{kind}/{stem}.{kind}"' in cmake
-    mentioned = set(re.findall(r"spaceformer_ros/(?:msg|srv)/\w+", README))
+    mentioned = set(re.findall(r"spaceformer_ros/(?:action|msg|srv)/\w+", README))
     assert mentioned <= interfaces()
-    assert {name for name in interfaces() if "/srv/" in name} <= mentioned
+    assert {name for name in interfaces() if "/msg/" not in name} <= mentioned
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("msg/*"), *ROOT.glob("srv/*")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", INTERFACES, ids=lambda path: path.name)
 def test_every_field_is_explained(path):
     for line in path.read_text().splitlines():
         declared = re.match(r"[\w/\[\]]+ +(\w+)(=\d+)?(\s+#.*)?$", line)
@@ -150,7 +151,7 @@ def test_links_of_all_documents_exist():
 
 def test_files_and_programs_that_documents_name_exist():
     names = {path.name for path in ROOT.glob("*/**/*.py") if ".venv" not in path.parts}
-    folders = "benchmarks|config|docs|examples|launch|msg|scripts|srv|test|tools|spaceformer_ros"
+    folders = "action|benchmarks|config|docs|examples|launch|msg|scripts|srv|test|tools|spaceformer_ros"
     for path in DOCUMENTS:
         text = path.read_text()
         for name in re.findall(rf"`((?:{folders})/[\w./]+\.\w+)`", text):
@@ -197,11 +198,8 @@ def test_python_snippet_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 def test_launch_arguments_of_the_documents_exist():
     text = (ROOT / "launch" / "spaceformer.launch.py").read_text()
-    settings = {info.name for _, info in all_settings()} | {
-        *companion.PARAMETERS,
-        *mcp_server.PARAMETERS,
-        *viewer.PARAMETERS,
-    }
+    programs = {*companion.PARAMETERS, *mcp_server.PARAMETERS, *viewer.PARAMETERS}
+    settings = programs | {info.name for _, info in all_settings()}
     for path in DOCUMENTS:
         for name in set(re.findall(r"(?<![/\w~])(\w+):=", path.read_text())):
             assert f'("{name}"' in text or name in settings, f"{path.name}: {name}:= is no argument and no parameter"

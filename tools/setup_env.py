@@ -4,7 +4,8 @@
 
     .venv/       Python packages and the command `spaceformer`; ROS 2 Jazzy as wheels where they exist
     build/uv/    uv, which installs the locks of requirements/ without resolving anything
-    build/ws/    a colcon workspace that builds the messages of this package; src/ holds one link, to this repository
+    build/ws/    a colcon workspace that builds the messages of this package; src/ holds links, to this repository and,
+                 for the tests, to the packages in test/interfaces
 
 A step runs again only if its inputs changed. An interrupted run is completed by the next one; a second run at the same
 time waits for the first. Standard library only.
@@ -31,6 +32,7 @@ import setup_packages as packages
 import setup_ros as ros
 from setup_common import PYTHONS, REQUIREMENTS, ROOT, ROS_PYTHONS, has_ros, stop
 
+STAND_INS = ROOT / "test" / "interfaces"  # packages of other projects, as far as the tests need them
 CONTENTS = ("package.xml", "CMakeLists.txt", "msg", "srv", "action")  # what the colcon build depends on; of the others,
 NAMES = ("scripts", "launch", "config")  # which are installed as links, names alone count
 
@@ -48,6 +50,11 @@ def main():
         stop("interrupted; the next run continues from here", 130)
 
 
+def build_stand_ins():
+    """Build the packages that stand in for those of other projects in tests."""
+    ros.colcon_build(*STAND_INS.iterdir())
+
+
 def set_up(tests):
     """All steps, one run at a time."""
     with wait_for_other_runs():
@@ -63,6 +70,8 @@ def set_up(tests):
         if has_ros(common.PYTHON):
             sources = [*map(ROOT.joinpath, CONTENTS), *listed(NAMES)]
             step("ROS messages", common.VENV, sources, lambda: ros.build(hash_inputs(inputs[:3])))
+            if tests:
+                step("ROS messages of the tests", common.VENV, [STAND_INS], build_stand_ins)
 
 
 def make_environment(lock, variant):

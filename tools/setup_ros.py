@@ -69,10 +69,19 @@ def build(digest):
     if not done.is_file() or done.read_text() != digest:
         shutil.rmtree(workspace, ignore_errors=True)
     done.unlink(missing_ok=True)
-    link = workspace / "src" / "spaceformer_ros"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(os.path.relpath(ROOT, link.parent))
-    command = "colcon build --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF"
-    run("bash", "-c", f". {shlex.quote(str(common.VENV / 'setup.bash'))} && {command}", cwd=workspace)
+    colcon_build(ROOT)
     done.write_text(digest)
+
+
+def colcon_build(*folders):
+    """Build the packages in some folders; src/ of the workspace gets a link to each."""
+    workspace = common.BUILD / "ws"
+    names = [re.search("<name>(.+)</name>", (folder / "package.xml").read_text())[1] for folder in folders]
+    for name, folder in zip(names, folders):
+        link = workspace / "src" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(os.path.relpath(folder, link.parent))
+    options = f"--symlink-install --packages-select {' '.join(names)} --cmake-args -G Ninja -DBUILD_TESTING=OFF"
+    setup = shlex.quote(str(common.VENV / "setup.bash"))
+    run("bash", "-c", f". {setup} && colcon build {options}", cwd=workspace)

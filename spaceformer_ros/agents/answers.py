@@ -109,6 +109,7 @@ class ObjectFacts:
     heading: Annotated[float, Field(description="degrees of the longer side, from the x axis of the map")]
     colors: list[Color]
     room: RoomId
+    relations: Annotated[list[str], Field(description="such as: on desk 4; next to lamp 2")]
     nearest: Annotated[list[Neighbour], Field(description="nearest objects, by the distance between boxes' centres")]
     last_seen: Annotated[str, Field(description="time of the last map that shows it, UTC; empty: not known")]
     observations: Annotated[int, Field(description="number of maps that showed it")]
@@ -119,6 +120,7 @@ class RoomLine:
     """A room."""
 
     id: int
+    name: Annotated[str, Field(description="such as kitchen; room: not known")]
     area: Annotated[float, Field(description="square metres")]
     center: Annotated[list[float], Field(description="x, y in metres")]
     objects: Labels

@@ -13,10 +13,11 @@ from .answers import Candidate, Color, Match, Neighbour, ObjectFacts, ObjectLine
 MAX_NEIGHBOURS = 5
 MAX_CANDIDATES = 3
 MAX_ROOM_LABELS = 6
+MAX_RELATIONS = 8
 MIN_COLOR_SHARE = 0.15
 
 
-def object_facts(snapshot, item):
+def object_facts(snapshot, places, item):
     """The ObjectFacts of a MapObject."""
     box = snapshot.in_frame(item)
     return ObjectFacts(
@@ -28,14 +29,15 @@ def object_facts(snapshot, item):
         size=metres(box.size),
         heading=degrees(box.yaw),
         colors=colors_of(snapshot, item),
-        room=room_id(snapshot, item.box.center),
+        room=places.room_of(item.id),
+        relations=places.relations_of(item.id)[:MAX_RELATIONS],
         nearest=nearest(snapshot, item.box.center, without=item.id),
         last_seen=utc(item.last_seen_ns),
         observations=item.num_observations,
     )
 
 
-def match_of(snapshot, finding):
+def match_of(snapshot, places, finding):
     """The Match of a Finding."""
     box, approach, placement = snapshot.in_frame(finding.object), finding.approach, snapshot.cloud.placement
     pose = approach and Pose(metres(placement.apply(approach.position)), degrees(approach.yaw + placement.yaw))
@@ -45,28 +47,22 @@ def match_of(snapshot, finding):
         score=round(float(finding.score), 3),
         position=metres(box.center),
         size=metres(box.size),
-        room=room_id(snapshot, finding.object.box.center),
+        room=places.room_of(finding.object.id),
         distance=None if math.isnan(finding.distance) else round(float(finding.distance), 2),
         approach=pose,
     )
 
 
-def line_of(snapshot, item):
+def line_of(snapshot, places, item):
     """The ObjectLine of a MapObject."""
     place = metres(snapshot.in_frame(item).center)
-    return ObjectLine(item.id, item.label, round(item.score, 2), place, room_id(snapshot, item.box.center))
+    return ObjectLine(item.id, item.label, round(item.score, 2), place, places.room_of(item.id))
 
 
-def room_line(snapshot, room, objects):
-    """The RoomLine of a Room with the MapObjects in it."""
-    center = snapshot.cloud.placement.apply((*room.center, 0.0))[:2]
-    return RoomLine(room.id, round(room.area, 1), metres(center), labels_of(objects, MAX_ROOM_LABELS))
-
-
-def room_id(snapshot, position):
-    """Id of the room at a place [3] in the cloud's coordinates, None where it is not known."""
-    room = snapshot.layout.room_at(position)
-    return room and room.id
+def room_line(node, objects):
+    """The RoomLine of a room of the scene graph with the MapObjects in it."""
+    facts = node["number"], node["label"], round(node["area"], 1), metres(node["center"][:2])
+    return RoomLine(*facts, labels_of(objects, MAX_ROOM_LABELS))
 
 
 def nearest(snapshot, position, without=0):

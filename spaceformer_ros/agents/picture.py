@@ -1,47 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a map with numbered marks, which a language model that sees can point at."""
+"""A picture of a map with the ids of objects on it, which a language model that sees can point at."""
 
 import io
+import math
 
 import numpy as np
 
-from ..show.camera import Camera, render
-from ..show.colors import stable_color
-from ..show.pictures import BACKGROUND, point_spacing, visible_rows
+from ..cameras.layers import color_layer, ids_layer, marks_layer, marks_of
+from ..cameras.model import CameraModel
+from ..cameras.render import MapPoints, optical_pose
+from ..show.pictures import visible_rows
 from ..show.viewpoints import overview, toward
 
-WIDTH, HEIGHT = 640, 480  # pixels
+FOCAL = 600.0  # pixels
+CAMERA = CameraModel(640, 480, FOCAL, FOCAL, 319.5, 239.5)
 MAX_POINTS = 300_000
-MARK = 11  # pixels, radius
 QUALITY = 80  # of JPEG
 
 
 def marked_picture(snapshot, items):
-    """JPEG bytes: the map from above its edge, or from near the object if there is only one.
+    """(JPEG bytes, ids in the picture): the map from above its edge, or from near the object if there is only one.
 
-    items: MapObjects, which get a mark with their id.
+    items: MapObjects, which are coloured and get their ids
     """
-    from PIL import Image, ImageColor, ImageDraw, ImageFont
+    from PIL import Image
 
-    camera = Camera(*_viewpoint(snapshot, items), WIDTH, HEIGHT)
-    cloud = snapshot.cloud[visible_rows(snapshot.cloud.xyz, "top")]
-    cloud = cloud[:: max(1, len(cloud) // MAX_POINTS)]
-    drawn = render(cloud.xyz, 0.75 * point_spacing(cloud.xyz), camera)
-    image = Image.fromarray(drawn.paint(cloud.rgb, ImageColor.getrgb(BACKGROUND)).astype(np.uint8))
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
-    for item in items:
-        (pixel,), (depth,) = camera.project(item.box.center[None])
-        if depth > 0:
-            x, y = pixel.tolist()
-            color = tuple(round(255 * part) for part in stable_color(f"instance {item.id}"))
-            draw.ellipse((x - MARK, y - MARK, x + MARK, y + MARK), fill="white", outline=color, width=3)
-            draw.text((x, y), str(item.id), fill="black", font=font, anchor="mm")
+    rows = visible_rows(snapshot.cloud.xyz, "top")  # without the ceiling
+    rows = rows[:: max(1, len(rows) // MAX_POINTS)]
+    view = MapPoints(snapshot.cloud.xyz[rows]).draw(CAMERA, _pose(snapshot, items).inverse)
+    owner = snapshot.owner[rows]
+    ids = ids_layer(view, np.where(np.isin(owner, [item.id for item in items]), owner, 0))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    picture = marks_layer(color_layer(view, snapshot.cloud.rgb[rows]), ids)
+    Image.fromarray(picture).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue(), [mark.id for mark in marks_of(ids)]
 
 
-def _viewpoint(snapshot, items):
-    """(eye, target): one object is seen from the middle of the map, where walls do not hide it."""
+def _pose(snapshot, items):
+    """The RigidTransform of the camera into the map: one object is seen from the middle of the map, where walls do not
+    hide it."""
     eye, target = overview(snapshot.cloud)
-    return toward(items[0].box, target) if len(items) == 1 else (eye, target)
+    if len(items) == 1:
+        eye, target = toward(items[0].box, target)
+    x, y, z = target - eye
+    return optical_pose(eye, math.atan2(y, x), math.atan2(z, math.hypot(x, y)))

@@ -8,7 +8,6 @@ import inspect
 import json
 from typing import Annotated
 
-import numpy as np
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
@@ -19,14 +18,14 @@ from .picture import marked_picture
 from .tools import Tools, object_in
 
 READ = ("find_objects", "describe_object", "list_objects", "list_rooms", "where_am_i", "scene_summary", "trip_status")
-CHANGE = ("set_vocabulary",)
+CHANGE = ("set_vocabulary", "edit_object")
 MOVE = ("go_to", "cancel")
 INSTRUCTIONS = (
     "The map of a robot with labelled objects. Ask find_objects for what you need, in plain words. Positions are in "
     "metres, z up. Ids of objects are stable. Scores compare objects within one answer only; they are no probabilities."
 )
 MAX_MARKS = 20  # of a picture
-SCENE = "scene://map"
+SCENE = "scene://graph"
 
 
 def make_server(source, changes=False, motion=False):
@@ -40,7 +39,7 @@ def make_server(source, changes=False, motion=False):
         hints = ToolAnnotations(read_only_hint=name in READ, destructive_hint=name in MOVE, open_world_hint=False)
         server.add_tool(answering(getattr(tools, name)), annotations=hints)
     server.add_tool(_look_at(source), annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
-    server.resource(SCENE, name="map", mime_type="application/json")(_scene(source))
+    server.resource(SCENE, name="scene graph", mime_type="application/json")(_scene(source))
     return server
 
 
@@ -78,9 +77,10 @@ def _look_at(source):
             items = [object_in(snapshot, object_id) for object_id in wanted]
         except SpaceformerError as error:
             raise ToolError(str(error)) from error
-        data = base64.b64encode(marked_picture(snapshot, items)).decode()
-        text = "marked: " + ", ".join(f"{item.label} {item.id}" for item in items)
-        picture = ImageContent(type="image", data=data, mime_type="image/jpeg")
+        jpeg, seen = marked_picture(snapshot, items)
+        picture = ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg")
+        names = [f"{snapshot.by_id[object_id].label} {object_id}" for object_id in seen]
+        text = f"marked: {', '.join(names)}" if names else "none of these objects can be seen from here"
         return CallToolResult(content=[picture, TextContent(type="text", text=text)])
 
     return look_at
@@ -88,21 +88,11 @@ def _look_at(source):
 
 def _scene(source):
     def scene() -> str:
-        """All objects with their boxes, and storeys, walls, doors and rooms where they are known, as JSON. Metres,
-        degrees, in the frame of the map."""
+        """The scene graph as JSON: objects with their boxes, rooms, walls and doors where they are known, relations.
+        Metres, radians, in the frame of the map."""
         try:
-            snapshot = source.snapshot()
+            return json.dumps(source.graph(), ensure_ascii=False)
         except SpaceformerError as error:
             raise ResourceError(str(error)) from error
-        cloud, layout = snapshot.cloud, snapshot.layout.moved(snapshot.cloud.placement)
-        content = {"frame": cloud.frame_id, "map_revision": snapshot.map_revision, "layout": layout.to_dict()}
-        objects = [_box_facts(item, snapshot.in_frame(item)) for item in snapshot.objects]
-        return json.dumps({**content, "objects": objects}, ensure_ascii=False)
 
     return scene
-
-
-def _box_facts(item, box):
-    center, size = (np.round(values, 3).tolist() for values in (box.center, box.size))
-    facts = {"id": item.id, "label": item.label, "score": round(item.score, 3)}
-    return {**facts, "center": center, "size": size, "yaw": round(float(np.degrees(box.yaw)), 1)}

@@ -3,14 +3,15 @@
 
 import collections
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from .. import SpaceformerError
 from ..sources.snapshot import Question
-from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, RoomLine, Rooms, Summary, Whereabouts
-from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_id, room_line
+from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, Rooms, Summary, Whereabouts
+from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_line
+from .places import Places
 
 PAGE = 12  # objects, or rooms, on a page
 MAX_RESULTS = 6
@@ -28,6 +29,7 @@ class Tools:
     def __init__(self, source):
         """source: Source."""
         self._source = source
+        self._known = None, None  # the scene graph and its Places
 
     def find_objects(
         self,
@@ -40,13 +42,13 @@ class Tools:
         robot can stand to face them."""
         snapshot = self._source.snapshot()
         findings = self._source.find(Question(text, max_results, near, near_distance))
-        matches = [match_of(snapshot, finding) for finding in findings.found]
+        matches = [match_of(snapshot, self._places(), finding) for finding in findings.found]
         return Found(findings.message[:MAX_MESSAGE], snapshot.cloud.frame_id, matches)
 
     def describe_object(self, object_id: ObjectId) -> ObjectFacts:
         """What an object is, where, how large, its colours, its room, what is near it, when it was last seen."""
         snapshot = self._source.snapshot()
-        return object_facts(snapshot, object_in(snapshot, object_id))
+        return object_facts(snapshot, self._places(), object_in(snapshot, object_id))
 
     def list_objects(
         self,
@@ -55,8 +57,8 @@ class Tools:
         page: Annotated[int, Field(ge=1)] = 1,
     ) -> ObjectPage:
         """List the known objects, a page at a time, best first."""
-        snapshot = self._source.snapshot()
-        lines = [line_of(snapshot, item) for item in snapshot.objects if not label or item.label == label]
+        snapshot, places = self._source.snapshot(), self._places()
+        lines = [line_of(snapshot, places, item) for item in snapshot.objects if not label or item.label == label]
         lines = [line for line in lines if not room or line.room == room]
         pages = max(1, math.ceil(len(lines) / PAGE))
         if page > pages:
@@ -66,13 +68,13 @@ class Tools:
 
     def list_rooms(self) -> Rooms:
         """List the rooms of the map with what is in them."""
-        snapshot = self._source.snapshot()
-        rooms, inside = snapshot.layout.rooms, collections.defaultdict(list)
+        snapshot, places = self._source.snapshot(), self._places()
+        rooms, inside = places.rooms, collections.defaultdict(list)
         if not rooms:
             return Rooms("the rooms of this map are not known", [])
         for item in snapshot.objects:
-            inside[room_id(snapshot, item.box.center)].append(item)
-        lines: list[RoomLine] = [room_line(snapshot, room, inside[room.id]) for room in rooms[:PAGE]]
+            inside[places.room_of(item.id)].append(item)
+        lines = [room_line(room, inside[room["number"]]) for room in rooms[:PAGE]]
         rest = f", the first {PAGE} are listed" if len(rooms) > PAGE else ""
         return Rooms(f"{len(rooms)} rooms{rest}", lines)
 
@@ -81,8 +83,8 @@ class Tools:
         position, yaw = self._source.robot_pose()
         snapshot = self._source.snapshot()
         local = snapshot.cloud.placement.inverse.apply(position)
-        pose = Pose(metres(position), degrees(yaw))
-        return Whereabouts(snapshot.cloud.frame_id, pose, room_id(snapshot, local), nearest(snapshot, local))
+        pose, room = Pose(metres(position), degrees(yaw)), self._places().room_at(position)
+        return Whereabouts(snapshot.cloud.frame_id, pose, room, nearest(snapshot, local))
 
     def scene_summary(self) -> Summary:
         """What the map contains: number of objects by label, extent, rooms, vocabulary."""
@@ -95,10 +97,22 @@ class Tools:
             high=metres(corners.max(axis=0)),
             objects=len(snapshot.objects),
             labels=labels_of(snapshot.objects, MAX_LABELS),
-            rooms=len(snapshot.layout.rooms),
+            rooms=len(self._places().rooms),
             vocabulary=len(snapshot.labels),
             map_revision=snapshot.map_revision,
         )
+
+    def edit_object(
+        self,
+        operation: Annotated[
+            Literal["rename", "delete", "pin", "unpin", "name_room", "merge", "undo"],
+            Field(description="merge: ids are parts of one object; undo: take the last edit back, without ids"),
+        ],
+        ids: Annotated[list[int], Field(max_length=20, description="of objects; of the room for name_room")] = [],  # noqa: B006
+        label: Annotated[str, Field(max_length=200, description="for rename and name_room")] = "",
+    ) -> Done:
+        """Correct the scene as a person would: later maps respect it."""
+        return Done(self._source.edit(operation, ids, label))
 
     def set_vocabulary(
         self,
@@ -125,6 +139,12 @@ class Tools:
     def cancel(self) -> Done:
         """Stop the drive that go_to started."""
         return Done(self._source.cancel())
+
+    def _places(self):
+        graph = self._source.graph()
+        if self._known[0] is not graph:
+            self._known = graph, Places(graph)
+        return self._known[1]
 
 
 def object_in(snapshot, object_id):

@@ -8,7 +8,7 @@ def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     parser.add_argument("--scene", required=True, metavar="FILE", help="coloured cloud or saved scene (.safetensors)")
     add_up(parser)
-    parser.add_argument("--allow-changes", action="store_true", help="offer set_vocabulary too")
+    parser.add_argument("--allow-changes", action="store_true", help="offer set_vocabulary and edit_object too")
     parser.add_argument(
         "--http", type=int, metavar="PORT", help="serve http://127.0.0.1:PORT/mcp instead of standard input and output"
     )

@@ -49,5 +49,5 @@ class _Progress(Observer):
     def __init__(self, bar):
         self._bar = bar
 
-    def on_progress(self, text):
+    def on_progress(self, text, tile=0, tiles=0):
         self._bar.set_description_str(text)

@@ -4,6 +4,7 @@
 from .. import SpaceformerError
 
 try:
+    from spaceformer_ros.action import GoTo, Segment
     from spaceformer_ros.msg import (
         GraphEdge,
         GraphNode,
@@ -42,6 +43,7 @@ __all__ = [
     "GetInstanceCloud",
     "GetInstances",
     "GetSceneGraph",
+    "GoTo",
     "GraphEdge",
     "GraphNode",
     "Instance",
@@ -53,6 +55,7 @@ __all__ = [
     "ResultCode",
     "SaveScene",
     "SceneGraph",
+    "Segment",
     "SegmentNow",
     "SetVocabulary",
     "ShowRelevancy",

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map of a running node, asked through its topics and services like any other client."""
 
+import json
 import threading
+import time
 
 import numpy as np
-from rclpy.time import Time
+from rclpy.action import ActionClient
 from sensor_msgs.msg import PointCloud2
 
 from .. import SpaceformerError
@@ -14,9 +16,10 @@ from ..scene.approach import Approach
 from ..sources.snapshot import Finding, Findings, MapObject, Snapshot
 from ..sources.source import NoMapYet, NoRobot, Source
 from . import interfaces, qos
-from .transforms import TransformListener, to_rigid_transform
+from .transforms import TransformListener, pose_transform
 
 SERVER_SECONDS = 5.0  # that a service may take to appear
+SETTLE_SECONDS = 0.5  # for a server to discover a new client: Fast DDS drops responses to clients that it does not know
 ANSWER_SECONDS = 40.0  # that an answer may take: embedding new labels takes up to 30 s
 TF_SECONDS = 0.5
 ALL = 100_000  # results: more than a map has objects
@@ -32,7 +35,9 @@ class LiveSource(Source):
         self._lock = threading.Lock()
         self._latest = {}  # topic -> newest message
         self._snapshot = (None, None, None), None  # the messages of the last Snapshot, and it
-        self._clients = {}
+        self._clients, self._actions = {}, None
+        self._graph = None, None  # revision and dict of the last scene graph
+        self._trip, self._progress = None, ""  # (goal handle, Future of the result) and last feedback of the last drive
         self._transforms = TransformListener(node)
         kinds = {
             "instances": interfaces.InstanceArray,
@@ -98,20 +103,71 @@ class LiveSource(Source):
             raise SpaceformerError(reply.message)
         return reply
 
+    def graph(self):
+        """The scene graph, by `~/get_scene_graph`."""
+        revision = self.snapshot().revision
+        if self._graph[0] != revision:
+            reply = self._call(interfaces.GetSceneGraph, "get_scene_graph", format="json")
+            self._graph = revision, json.loads(_checked(reply).content)
+        return self._graph[1]
+
+    def edit(self, operation, ids=(), label=""):
+        """Correct the node's scene, by `~/edit_object`."""
+        number = getattr(interfaces.EditObject.Request, operation.upper())
+        fields = {"operation": number, "ids": list(ids), "label": label, "author": "agent"}
+        return _checked(self._call(interfaces.EditObject, "edit_object", **fields)).message
+
     def set_vocabulary(self, labels, append=False):
         """Change the labels of the node, by `~/set_vocabulary`."""
         reply = self._call(interfaces.SetVocabulary, "set_vocabulary", labels=list(labels), append=append)
-        if reply.code != interfaces.ResultCode.OK:
-            raise SpaceformerError(reply.message)
-        return reply.message
+        return _checked(reply).message
 
     def robot_pose(self):
         """The robot's pose from TF, in the frame of the map."""
         if not self._robot_frame:
             raise NoRobot("the frame of the robot is not known: set the parameter robot_frame, such as base_link")
         frame = self.snapshot().cloud.frame_id
-        pose = self._transforms.lookup(frame, self._robot_frame, Time(), TF_SECONDS)
+        pose = self._transforms.latest(frame, self._robot_frame, TF_SECONDS)
         return pose.translation, pose.yaw
+
+    def go_to(self, text="", object_id=0):
+        """Send a goal to `~/go_to`."""
+        client = self._action_client()
+        goal = interfaces.GoTo.Goal(text=text, object_id=object_id)
+        self._progress = "waiting for the node"
+        sent = client.send_goal_async(goal, feedback_callback=self._on_feedback)
+        handle = self._result(sent, "go_to")
+        if not handle.accepted:
+            raise SpaceformerError("the node refused the goal")
+        self._trip = handle, handle.get_result_async()
+        return f"the robot is on its way to {f'object {object_id}' if object_id else text}"
+
+    def _action_client(self):
+        with self._lock:
+            if self._actions is None:
+                self._actions = ActionClient(self._node, interfaces.GoTo, f"{self._server}/go_to")
+                self._actions.wait_for_server(SERVER_SECONDS)
+                time.sleep(SETTLE_SECONDS)
+        if not self._actions.wait_for_server(SERVER_SECONDS):
+            raise SpaceformerError(f"there is no action {self._server}/go_to: is the node running?")
+        return self._actions
+
+    def _on_feedback(self, message):
+        self._progress = message.feedback.text
+
+    def trip(self):
+        """The last feedback, or the result, of the last goal."""
+        if self._trip is None:
+            return "no drive was started here"
+        _, result = self._trip
+        return result.result().result.message if result.done() else self._progress
+
+    def cancel(self):
+        """Cancel the last goal."""
+        if self._trip is None or self._trip[1].done():
+            return "there is no drive to stop"
+        self._result(self._trip[0].cancel_goal_async(), "go_to")
+        return "the robot stops"
 
     def _call(self, kind, name, **fields):
         """The reply of a service of the node. Raises SpaceformerError if there is none."""
@@ -121,17 +177,30 @@ class LiveSource(Source):
         client = self._clients[name]
         if not client.wait_for_service(SERVER_SECONDS):
             raise SpaceformerError(f"there is no service {self._server}/{name}: is the node running?")
-        done = threading.Event()
         future = client.call_async(kind.Request(**fields))
+        try:
+            return self._result(future, name)
+        finally:
+            client.remove_pending_request(future)
+
+    def _result(self, future, name):
+        """The result of a Future of the service or action `name`. Raises SpaceformerError if it does not come."""
+        done = threading.Event()
         future.add_done_callback(lambda _: done.set())
         if not done.wait(ANSWER_SECONDS):
-            client.remove_pending_request(future)
             raise SpaceformerError(f"{self._server}/{name} did not answer within {ANSWER_SECONDS:g} s")
         return future.result()
 
     def close(self):
         """Remove tf2's subscriptions from the node."""
         self._transforms.close()
+
+
+def _checked(reply):
+    """The reply of a service. Raises SpaceformerError with its message unless its code is OK."""
+    if reply.code != interfaces.ResultCode.OK:
+        raise SpaceformerError(reply.message)
+    return reply
 
 
 def to_snapshot(array, message, labels, before=None):
@@ -163,7 +232,7 @@ def _is_same(a, b):
 def to_map_object(instance, to_local):
     """The MapObject of an Instance. to_local: RigidTransform of the message's frame into the cloud's coordinates."""
     size = instance.size
-    placed = to_rigid_transform_of_pose(instance.pose)
+    placed = pose_transform(instance.pose, "the box", "the map")
     box = OrientedBox(placed.translation, np.array([size.x, size.y, size.z]), placed.yaw)
     return MapObject(
         id=instance.id,
@@ -183,22 +252,10 @@ def to_finding(match, snapshot):
     to_local = snapshot.cloud.placement.inverse
     approach = None
     if match.has_approach:
-        placed = to_local.after(to_rigid_transform_of_pose(match.approach))
+        placed = to_local.after(pose_transform(match.approach, "the approach", "the map"))
         approach = Approach(placed.translation, placed.yaw)
     item = snapshot.by_id.get(match.instance.id) or to_map_object(match.instance, to_local)
     return Finding(item, match.score, match.distance, approach)
-
-
-def to_rigid_transform_of_pose(pose):
-    """RigidTransform of a geometry_msgs Pose: places what is given in the pose's own axes."""
-    return to_rigid_transform(_AsTransform(pose), "the pose", "its frame")
-
-
-class _AsTransform:
-    """A Pose with the field names of a Transform."""
-
-    def __init__(self, pose):
-        self.rotation, self.translation = pose.orientation, pose.position
 
 
 def to_ns(stamp):

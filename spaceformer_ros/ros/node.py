@@ -19,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from .. import SpaceformerError
 from ..config import Settings
 from . import parameters
+from .actions import Actions
 from .compat import answer_invalid_transitions
 from .device_thread import trim_heap
 from .logs import forward_logging, log_failure
@@ -40,7 +41,7 @@ class SpaceformerNode(LifecycleNode):
         self.settings = Settings()
         self.session = None
         self._live_parameters = parameters.LiveParameters(self, self.settings, refused)
-        Services(self)
+        self.actions = Actions(self, Services(self))
         answer_invalid_transitions(self)
         forward_logging(self)
 

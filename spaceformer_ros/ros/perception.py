@@ -51,6 +51,7 @@ class Perception:
         self._change = ChangeDetector()
         self._decode_latest = None  # as Job.decode, of the newest cloud
         self._cleared = False  # whether the scene was cleared since the newest cloud
+        self.watchers = set()  # functions that follow the next inference, see ProgressPublisher
         self.pipeline = None  # until it is loaded
         self.device_thread = DeviceThread(self._load, self._process, self.report_error, self._min_interval)
 
@@ -215,6 +216,7 @@ class Perception:
     def _process(self, job, urgent):
         """Decode, segment and publish the cloud of a Job, unless it is unchanged and not urgent. Returns the scene."""
         stopwatch = Stopwatch()
+        watchers, self.watchers = self.watchers, set()
         change = self._change  # `clear` replaces the detector; the new one must not accept this cloud
         stopwatch.add("wait", time.monotonic() - job.arrived)
         with stopwatch.stage("total"):
@@ -224,7 +226,7 @@ class Perception:
                 self._counters.last_error = ""
                 self._state.update_idle_state(self.pipeline)
                 return self.pipeline.scene
-            progress = ProgressPublisher(self._settings, self._state, self._outputs)
+            progress = ProgressPublisher(self._settings, self._state, self._outputs, watchers)
             outcome = self.pipeline.process(cloud, stopwatch, job.scene_epoch, progress)
             with stopwatch.stage("publish"):
                 published = self.publish_scene(outcome.scene)

@@ -32,16 +32,20 @@ class TimeShare:
 class ProgressPublisher(Observer):
     """Publishes the progress of one cloud, and partial scenes if the setting publish_partial is on."""
 
-    def __init__(self, settings, state, outputs):
-        """settings: Settings; state: StateMachine; outputs: Outputs."""
+    def __init__(self, settings, state, outputs, watchers=()):
+        """settings: Settings; state: StateMachine; outputs: Outputs; watchers: functions that are called with the
+        arguments of `on_progress` too; they raise Cancelled to end the work."""
         self._settings = settings
         self._state = state
         self._outputs = outputs
+        self._watchers = watchers
         self._share = TimeShare(PARTIAL_TIME_SHARE)
 
-    def on_progress(self, text):
+    def on_progress(self, text, tile=0, tiles=0):
         """Show a sentence in the state RUNNING."""
         self._state.set(NodeState.RUNNING, text)
+        for watch in tuple(self._watchers):
+            watch(text, tile, tiles)
 
     def wants_partial(self):
         """Whether partial scenes are enabled and their share of the time is not used up."""

@@ -65,23 +65,27 @@ class Services:
     async def _handle(self, handler, request, response):
         """Run a handler. Returns a constant of ResultCode and the error message, or ""."""
         try:
-            await handler(self._session(), request, response)
-        except Refusal as refusal:
-            return getattr(ResultCode, refusal.code), str(refusal)
-        except TransformError as error:
-            self._count_transform_error()
-            return ResultCode.TF_FAILED, str(error)
-        except StorageError as error:
-            return getattr(ResultCode, error.code), str(error)
-        except SpaceformerError as error:
-            return ResultCode.INVALID_REQUEST, str(error)
+            await handler(self.require_session(), request, response)
         except Exception as error:  # every request gets a reply
-            text = describe_error(error)
-            self._node.get_logger().error(f"{handler.__name__}: {text}")
-            return ResultCode.INTERNAL_ERROR, f"internal error, see the node's log: {text}"
+            return self.code_of(error)
         return ResultCode.OK, ""
 
-    def _session(self):
+    def code_of(self, error):
+        """A constant of ResultCode and a message for the exception that ended a request."""
+        if isinstance(error, Refusal):
+            return getattr(ResultCode, error.code), str(error)
+        if isinstance(error, TransformError):
+            self._count_transform_error()
+            return ResultCode.TF_FAILED, str(error)
+        if isinstance(error, StorageError):
+            return getattr(ResultCode, error.code), str(error)
+        if isinstance(error, SpaceformerError):
+            return ResultCode.INVALID_REQUEST, str(error)
+        text = describe_error(error)
+        self._node.get_logger().error(f"a request failed: {text}")
+        return ResultCode.INTERNAL_ERROR, f"internal error, see the node's log: {text}"
+
+    def require_session(self):
         """The current Session. Raises Refusal without one, or above the rate limit."""
         rate = self._node.settings.config.node.max_queries_per_second
         if not self._limit.admits(rate, time.monotonic()):

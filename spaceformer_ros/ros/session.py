@@ -23,6 +23,7 @@ from .scans import Scans
 from .state import StateMachine
 from .storage import Storage
 from .transforms import TransformListener
+from .trips import Trips
 
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
@@ -55,6 +56,7 @@ class Session:
         self.graph_outputs = GraphOutputs(node, settings, self.background)
         self.outputs.on_published = self._on_published
         self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC))
+        self.trips = Trips(node, settings, self.transforms)
         self.storage = Storage(settings, self.counters, logger)
         self.perception = Perception(
             node, settings, self.outputs, self.state, self.storage, self.counters, live_parameters.on_loaded
@@ -104,6 +106,7 @@ class Session:
         if self.scans is not None:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
+        ended = self.trips.close() and ended
         ended = self.background.close() and ended
         self.storage.save_on_shutdown(self.perception.pipeline)
         if ended:

@@ -2,6 +2,7 @@
 """Look up transforms with tf2, if it is installed, and convert quaternions of messages."""
 
 import numpy as np
+from geometry_msgs.msg import Transform, Vector3
 from rclpy.duration import Duration
 from rclpy.time import Time
 
@@ -60,6 +61,10 @@ class Transforms:
         both frames and the reason.
         """
         return self._lookup(target, source, stamp, timeout)[0]
+
+    def latest(self, target, source, timeout):
+        """As `lookup`, of the latest transform."""
+        return self.lookup(target, source, Time(), timeout)
 
     def lookup_for_map(self, target, source, stamp, timeout):
         """(RigidTransform, rclpy Time) for data of a map that was made at `stamp`.
@@ -120,6 +125,15 @@ class TransformListener(Transforms):
         self._listener.unregister()
         if hasattr(self._buffer, "srv"):
             self._node.destroy_service(self._buffer.srv)
+
+
+def pose_transform(pose, source, target):
+    """RigidTransform that places what is given in a geometry_msgs Pose's own axes. Raises TransformError."""
+    return to_rigid_transform(Transform(rotation=pose.orientation, translation=_vector(pose.position)), source, target)
+
+
+def _vector(point):
+    return Vector3(x=point.x, y=point.y, z=point.z)
 
 
 def to_rigid_transform(transform, source, target):

@@ -31,15 +31,26 @@ class Approach:
     position: np.ndarray
     yaw: float
 
+    def moved(self, transform):
+        """This pose after a RigidTransform that rotates about z only."""
+        return Approach(transform.apply(self.position), self.yaw + transform.yaw)
+
 
 def find_approach(xyz, box, standoff, robot_radius, robot=None):
-    """The Approach to an OrientedBox in a map. Raises NoApproach with the reason if there is none.
+    """The best Approach to an OrientedBox in a map: the first of `find_approaches`. Raises NoApproach."""
+    return find_approaches(xyz, box, standoff, robot_radius, robot, count=1)[0]
 
-    No point of the map between FLOOR_BAND and ROBOT_HEIGHT above the floor is closer to it than robot_radius.
+
+def find_approaches(xyz, box, standoff, robot_radius, robot=None, count=4, is_free=None):
+    """Up to `count` Approaches to an OrientedBox in a map, best first. Raises NoApproach with the reason if none.
+
+    No point of the map between FLOOR_BAND and ROBOT_HEIGHT above the floor is closer to them than robot_radius, and
+    they are at least two robot_radius apart.
 
     xyz: [N, 3] metres, the whole map, z up
     standoff: metres from the box's side to the robot's centre, at least robot_radius
-    robot: [3] metres; the position nearest to it is chosen, None: the one with most free space
+    robot: [3] metres; positions near it are preferred, None: those with most free space
+    is_free: another test of places [P, 3], which returns [P] bool, or None
     """
     side = float(np.max(box.size[:2]))
     if not side <= MAX_SIDE:
@@ -47,26 +58,40 @@ def find_approach(xyz, box, standoff, robot_radius, robot=None):
     standoff = max(standoff, robot_radius)
     furthest = STANDOFF_FACTORS[-1] * standoff
     ground = _Ground.around(xyz, box, furthest + robot_radius + CELL)
-    reason = f"no floor is visible within {furthest:.1f} m of it"
+    found, reason = [], f"no floor is visible within {furthest:.1f} m of it"
     for factor in STANDOFF_FACTORS:
-        positions = ring(box, factor * standoff)
-        positions = positions[ground.is_floor(positions, robot_radius)]
-        if not len(positions):
-            continue
-        clearance = ground.clearance(positions)
-        free = clearance >= robot_radius
-        if not free.any():
-            reason = f"all floor within {furthest:.1f} m of it is closer than {robot_radius:.2f} m to an obstacle"
-            continue
-        visible = np.array([is_free and ground.sees(position, box) for is_free, position in zip(free, positions)])
-        if not visible.any():
-            reason = f"it is hidden from all free floor within {furthest:.1f} m"
-            continue
-        cost = -clearance if robot is None else np.linalg.norm(positions - robot[:2], axis=1)
-        x, y = positions[np.argmin(np.where(visible, cost, np.inf))]
-        yaw = np.arctan2(box.center[1] - y, box.center[0] - x)
-        return Approach(np.array([x, y, ground.floor]), float(yaw))
-    raise NoApproach(reason)
+        positions, why = _usable(ground, box, factor * standoff, robot_radius, is_free)
+        reason = why.format(f"within {furthest:.1f} m of it") if why else reason
+        cost = -ground.clearance(positions) if robot is None else np.linalg.norm(positions - robot[:2], axis=1)
+        for x, y in positions[np.argsort(cost, kind="stable")]:
+            if all(np.hypot(*(other.position[:2] - (x, y))) >= 2 * robot_radius for other in found):
+                yaw = np.arctan2(box.center[1] - y, box.center[0] - x)
+                found.append(Approach(np.array([x, y, ground.floor]), float(yaw)))
+            if len(found) == count:
+                return found
+    if not found:
+        raise NoApproach(reason)
+    return found
+
+
+def _usable(ground, box, distance, robot_radius, is_free):
+    """([P, 2] positions at a distance from a box where a robot can stand and sees it, a reason if there is none).
+
+    The reason has a gap for the largest distance; it is "" where no floor was seen.
+    """
+    positions = ring(box, distance)
+    positions = positions[ground.is_floor(positions, robot_radius)]
+    if not len(positions):
+        return positions, ""
+    positions = positions[ground.clearance(positions) >= robot_radius]
+    if not len(positions):
+        return positions, f"all floor {{}} is closer than {robot_radius:.2f} m to an obstacle"
+    positions = positions[[ground.sees(position, box) for position in positions]]
+    if not len(positions):
+        return positions, "it is hidden from all free floor {}"
+    if is_free is not None:
+        positions = positions[is_free(np.column_stack([positions, np.full(len(positions), ground.floor)]))]
+    return positions, "" if len(positions) else "the costmap has no free place {}"
 
 
 def ring(box, distance):

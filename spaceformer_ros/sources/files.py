@@ -3,14 +3,18 @@
 
 import pathlib
 import threading
+import time
 
 import numpy as np
 
 from .. import SpaceformerError
 from ..clouds.files import MAP_SUFFIXES, read_cloud
+from ..graph.answer import asked_for
+from ..graph.formats import graph_dict
 from ..scene.approach import NoApproach, find_approach
 from ..scene.data_dir import SUFFIX
-from ..scene.find import ObjectQuery, summary
+from ..scene.edits import EditRequest
+from ..scene.find import summary
 from ..words.vocabulary import Vocabulary
 from .snapshot import Finding, Findings, MapObject, Snapshot
 from .source import NoMapYet, Source
@@ -45,7 +49,7 @@ class FileSource(Source):
         self._up = up
         self._observer = observer
         self._lock = threading.Lock()  # held while a map is opened
-        self._snapshot = None
+        self._snapshot, self._graph = None, (None, None)
         self._status = "no map is open" if paths else ""
         self.maps = tuple(self._paths)
 
@@ -57,6 +61,7 @@ class FileSource(Source):
             self._status = f"opening {name}"
             try:
                 remarks = self._open(self._paths[name])
+                self.snapshot()  # finding the layout of the map takes a while, which the first visitor should not wait
             except SpaceformerError as error:
                 self._status = f"{name} cannot be opened: {error}"
                 raise
@@ -88,21 +93,23 @@ class FileSource(Source):
         if scene is None:
             raise NoMapYet(self._status)
         if known is None or known[0] is not scene:
-            known = self._snapshot = scene, snapshot_of(scene, self._pipeline.config.postprocess.score_threshold)
+            layout = self._pipeline.graphs.layout(scene)
+            known = scene, snapshot_of(scene, self._pipeline.config.postprocess.score_threshold, layout)
+            self._snapshot = known
         return known
 
     def find(self, question):
         """Matches among the published objects, each with an approach pose where there is free floor."""
         scene, snapshot = self._current()
         config = self._pipeline.config.scene
-        query = ObjectQuery(
-            question.text,
+        asked = asked_for(
+            [question.text],
             max_results=question.max_results,
             min_score=config.min_match_score,
             near_text=question.near_text,
             near_distance=question.near_distance,
         )
-        answer = self._pipeline.find(query, scene)
+        (answer,) = self._pipeline.ask(asked, scene)
         found = tuple(
             Finding(
                 snapshot.by_id.get(match.object.id) or map_object(match.object),
@@ -111,12 +118,24 @@ class FileSource(Source):
             )
             for match in answer.matches
         )
-        return Findings(question, found, summary([answer]))
+        return Findings(question, found, "; ".join([summary([answer]), *answer.remarks]))
 
     def relevancy(self, text):
         """Relevancy of the points for a text."""
         scene, snapshot = self._current()
         return snapshot, self._pipeline.relevancy(text, scene)
+
+    def graph(self):
+        """The scene graph of the open map."""
+        graph = self._pipeline.graph(self._current()[0])
+        if self._graph[0] is not graph:
+            self._graph = graph, graph_dict(graph)
+        return self._graph[1]
+
+    def edit(self, operation, ids=(), label=""):
+        """Correct the open map; nothing is written to its file."""
+        self._pipeline.edit(EditRequest(operation, tuple(ids), label), time.time_ns())
+        return self._pipeline.store.history[-1].text
 
     def set_vocabulary(self, labels, append=False):
         """Relabel the open map; the network does not run."""
@@ -125,8 +144,8 @@ class FileSource(Source):
         return f"{len(space.vocabulary.labels)} labels in use"
 
 
-def snapshot_of(scene, score_threshold):
-    """The Snapshot of a Scene with the objects that reach the threshold."""
+def snapshot_of(scene, score_threshold, layout):
+    """The Snapshot of a Scene with the objects that reach the threshold, and its Layout."""
     shown = scene.published(score_threshold)
     owner = scene.point_owner(shown)
     ids = [*(item.id for item in shown), 0]  # the last one for points without an object, whose owner is -1
@@ -139,6 +158,7 @@ def snapshot_of(scene, score_threshold):
         map_revision=scene.map_revision,
         vocabulary_revision=scene.space.revision,
         partial=scene.partial,
+        layout=layout,
     )
 
 

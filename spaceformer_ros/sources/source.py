@@ -38,6 +38,14 @@ class Source:
         """Use other labels (list of str, "sofa|couch" with synonyms), or add them. Returns one sentence."""
         raise NotImplementedError
 
+    def graph(self):
+        """The scene graph as a dict (docs/graph.md), in the map's frame; the same object as long as nothing changed."""
+        raise NotImplementedError
+
+    def edit(self, operation, ids=(), label=""):
+        """Correct the scene: an operation of `scene.edits` without a pose. Returns one sentence."""
+        raise NotImplementedError
+
     def choose(self, name):
         """Open another of `maps`."""
         raise SpaceformerError(f"there is no other map than {self.chosen!r}: {name!r} cannot be opened")

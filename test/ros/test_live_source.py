@@ -33,8 +33,8 @@ def test_a_running_node_answers_like_a_file(start, client, box_cloud):
     with pytest.raises(NoMapYet, match="waiting for the node /spaceformer"):
         source.snapshot()
     node = start(rgb_mode="original", labeled_cloud_max_points=0)
-    floor = [((3.0, y, -0.01), (5.0, 1.0, 0.02), GRAY) for y in (-1.0, 0.0, 1.0)]
-    client.publish(box_cloud([*ROOM, *floor], points=20_000))
+    floor = [((3.0, y, -0.01), (4.0, 1.0, 0.02), GRAY) for y in (-1.0, 0.0, 1.0)]
+    client.publish(box_cloud([*ROOM, *floor], points=8_000))
     seen = wait_until(lambda: has_map(source), "a map")
     expected = FileSource(node.pipeline)
     assert np.array_equal(seen.owner, expected.snapshot().owner)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros.geometry.boxes import OrientedBox
-from spaceformer_ros.scene.approach import NoApproach, find_approach, floor_below, ring
+from spaceformer_ros.scene.approach import NoApproach, find_approach, find_approaches, floor_below, ring
 
 RADIUS, STANDOFF = 0.25, 0.6
 CHAIR = OrientedBox(np.array([0.0, 0.0, 0.5]), np.array([0.6, 0.6, 1.0]), 0.3)
@@ -126,3 +126,17 @@ def test_the_ring_keeps_its_distance():
 def test_floor_below_is_where_the_points_begin(floor):
     assert floor_below(floor + (0, 0, 1.5), CHAIR) == pytest.approx(1.5)
     assert floor_below(np.zeros((0, 3)), CHAIR) == pytest.approx(0.0)
+
+
+def test_several_poses_are_apart_and_pass_a_further_test(floor):
+    xyz, robot = np.concatenate([floor, solid(CHAIR)]), np.array([2.0, 1.0, 0.0])
+    poses = find_approaches(xyz, CHAIR, 0.6, 0.25, robot, count=4)
+    places = np.array([pose.position[:2] for pose in poses])
+    assert len(places) == 4
+    apart = np.linalg.norm(places[:, None] - places, axis=2)
+    assert apart[np.triu_indices(4, 1)].min() >= 0.5
+    assert np.array_equal(poses[0].position, find_approach(xyz, CHAIR, 0.6, 0.25, robot).position)
+    other_side = find_approaches(xyz, CHAIR, 0.6, 0.25, robot, is_free=lambda places: places[:, 0] < 0)
+    assert all(pose.position[0] < 0 for pose in other_side)
+    with pytest.raises(NoApproach, match=r"the costmap has no free place within 1\.8 m of it"):
+        find_approaches(xyz, CHAIR, 0.6, 0.25, robot, is_free=lambda places: np.zeros(len(places), dtype=bool))

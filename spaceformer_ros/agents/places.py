@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rooms and relations of a scene graph, as `Source.graph` gives it."""
+
+from functools import cached_property
+
+
+class Places:
+    """Which room an object or a place is in, and what is said about an object. Ids are those of objects and rooms."""
+
+    def __init__(self, graph):
+        """graph: dict with nodes and edges."""
+        self._nodes = {node["id"]: node for node in graph["nodes"]}
+        self._edges = graph["edges"]
+
+    @property
+    def rooms(self):
+        """List of the nodes of rooms."""
+        return [node for node in self._nodes.values() if node["kind"] == "room"]
+
+    def room_of(self, object_id):
+        """Id of the room of an object; None where it is not known."""
+        node = self._nodes.get(f"object_{object_id}")
+        while node is not None and node["kind"] != "room":
+            node = self._nodes.get(node["parent"])
+        return node and node["number"]
+
+    def room_at(self, position):
+        """Id of the room whose floor is below a place [3] in the map's frame; None outside all rooms."""
+        import shapely
+
+        point = shapely.Point(float(position[0]), float(position[1]))
+        inside = [room for room in self.rooms if shapely.covers(self._floors[room["id"]], point)]
+        inside.sort(key=lambda room: abs(self._floor_height(room) - position[2]))  # of rooms above each other
+        return inside[0]["number"] if inside else None
+
+    @cached_property
+    def _floors(self):
+        import shapely
+
+        return {room["id"]: shapely.Polygon(room["outline"]) for room in self.rooms}
+
+    def _floor_height(self, room):
+        return room["center"][2] - room["size"][2] / 2
+
+    def relations_of(self, object_id):
+        """List of sentences such as "on desk 4"."""
+        mine = [edge for edge in self._edges if edge["source"] == f"object_{object_id}"]
+        return [f"{edge['kind']} {self._name(edge['target'])}" for edge in mine]
+
+    def _name(self, key):
+        node = self._nodes[key]
+        return f"{node['label']} {node['number']}" if node["kind"] == "object" else key.replace("_", " ")

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+import math
+
+import numpy as np
+
+from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
+from spaceformer_ros.navigate.costmap import Costmap
+
+
+def grid(**cells):
+    costs = np.zeros((40, 60), dtype=np.int8)  # 3 x 2 m
+    for row, column, cost in cells.values():
+        costs[row, column] = cost
+    return Costmap(costs, 0.05, IDENTITY, "map")
+
+
+def free(costmap, *places, radius=0.2, to_frame=IDENTITY):
+    return costmap.is_free(np.array([(*place, 0.0) for place in places]), radius, to_frame).tolist()
+
+
+def test_obstacles_keep_the_robot_away_by_its_radius():
+    costmap = grid(obstacle=(20, 30, 100))  # at x 1.5, y 1.0
+    assert free(costmap, (1.5, 1.0), (1.65, 1.0), (1.8, 1.0), (1.5, 1.3)) == [False, False, True, True]
+
+
+def test_inscribed_and_unknown_costs_forbid_the_centre_only():
+    costmap = grid(inscribed=(20, 30, 99), unknown=(5, 5, -1))
+    assert free(costmap, (1.525, 1.025), (1.45, 1.025), (0.275, 0.275), (0.4, 0.275)) == [False, True, False, True]
+
+
+def test_outside_the_grid_nothing_is_free():
+    assert free(grid(), (-0.1, 1.0), (3.1, 1.0), (1.0, 2.1), (1.0, 1.0)) == [False, False, False, True]
+
+
+def test_places_are_moved_to_the_frame_and_the_origin_of_the_grid():
+    placed = Costmap(
+        grid(obstacle=(20, 30, 100)).costs, 0.05, RigidTransform.about_z(math.pi / 2, (5.0, 5.0, 0.0)), "map"
+    )
+    obstacle = placed.placement.apply((1.525, 1.025, 0.0))
+    assert free(placed, obstacle[:2], (obstacle[0] - 0.4, obstacle[1])) == [False, True]
+    shift = RigidTransform.about_z(0.0, (10.0, 0.0, 0.0))
+    assert free(placed, obstacle[:2] - (10.0, 0.0), to_frame=shift) == [False]
