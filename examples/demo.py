@@ -90,12 +90,13 @@ def run(options, stack):
     print(f"\n{len(array.instances)} objects in frame {array.header.frame_id}, map revision {array.map_revision}")
     if options.query or not questions:
         questions = [Question(text) for text in options.query or CLOUD_QUERIES]
-    answers = ask(robot, questions)
+    answers, labels = ask(robot, questions), robot.latest["vocabulary"].labels
     relabel(robot, array)
     print_timings(robot)
     draw(options.out, pathlib.Path(path).stem, cloud, labeled, array)
     check_answers(questions, answers)
     if options.view:
+        robot.call(interfaces.SetVocabulary, "set_vocabulary", labels=labels)
         show_page(stack, robot)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..cameras.layers import color_layer, ids_layer, marks_layer, marks_of
 from ..cameras.model import CameraModel
 from ..cameras.render import MapPoints, optical_pose
-from ..show.pictures import visible_rows
+from ..show.pictures import below_ceiling
 from ..show.viewpoints import overview, toward
 
 FOCAL = 600.0  # pixels
@@ -25,7 +25,7 @@ def marked_picture(snapshot, items):
     """
     from PIL import Image
 
-    rows = visible_rows(snapshot.cloud.xyz, "top")  # without the ceiling
+    rows = np.flatnonzero(below_ceiling(snapshot.cloud.xyz))
     rows = rows[:: max(1, len(rows) // MAX_POINTS)]
     view = MapPoints(snapshot.cloud.xyz[rows]).draw(CAMERA, _pose(snapshot, items).inverse)
     owner = snapshot.owner[rows]

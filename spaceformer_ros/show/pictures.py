@@ -84,12 +84,18 @@ def project(xyz, view):
 
 def visible_rows(xyz, view):
     """Rows of the points [N, 3] to draw: all except the ceiling and the walls that hide the room."""
-    floor, ceiling = np.percentile(xyz[:, 2], (1, 99))
-    visible = xyz[:, 2] < floor + CEILING_SHARE * (ceiling - floor)
+    visible = below_ceiling(xyz)
     if VIEWS[view][0] < 90.0:
-        visible &= ~_near_walls(xyz, view, floor)
+        visible &= ~_near_walls(xyz, view, np.percentile(xyz[:, 2], 1))
     rows = np.flatnonzero(visible) if visible.any() else np.arange(len(xyz))
     return rows[:: max(1, len(rows) // MAX_POINTS)]
+
+
+def below_ceiling(xyz):
+    """[N] bool: points in the lower CEILING_SHARE of the map's height; all points of a flat map."""
+    floor, ceiling = np.percentile(xyz[:, 2], (1, 99))
+    below = xyz[:, 2] < floor + CEILING_SHARE * (ceiling - floor)
+    return below if below.any() else np.ones(len(xyz), dtype=bool)
 
 
 def _near_walls(xyz, view, floor):

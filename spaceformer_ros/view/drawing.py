@@ -4,7 +4,7 @@
 import numpy as np
 
 from ..geometry.boxes import EDGES
-from ..show.pictures import APPROACH_COLOR, point_spacing
+from ..show.pictures import APPROACH_COLOR, below_ceiling, point_spacing
 from .coloring import COLORS, object_color, point_colors
 from .thinning import even_rows
 
@@ -30,10 +30,11 @@ class Drawing:
         self._boxes, self._answer, self._plan = [], [], []  # viser's handles
         self.origin = np.zeros(3)  # metres, local coordinates of the picture's origin
 
-    def draw_cloud(self, snapshot):
-        """Replace the cloud by that of a Snapshot, in its own colours."""
+    def draw_cloud(self, snapshot, ceiling):
+        """Replace the cloud by that of a Snapshot, in its own colours. ceiling: also draw what is above the rooms."""
         cloud = snapshot.cloud
-        self._rows = even_rows(cloud.xyz, MAX_POINTS)
+        kept = np.arange(len(cloud)) if ceiling else np.flatnonzero(below_ceiling(cloud.xyz))
+        self._rows = kept[even_rows(cloud.xyz[kept], MAX_POINTS)]
         self.origin = np.asarray(cloud.floor_center, dtype=np.float64)
         xyz = (cloud.xyz[self._rows] - self.origin).astype(np.float32)
         self._cloud = self._scene.add_point_cloud(

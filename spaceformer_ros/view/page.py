@@ -106,6 +106,8 @@ class Page:
         self._mode.on_update(self._recolor)
         self._show_plan = gui.add_checkbox("Rooms and walls", True, visible=False)
         self._show_plan.on_update(self._draw_plan)
+        self._ceiling = gui.add_checkbox("Ceiling", False)
+        self._ceiling.on_update(self._draw_cloud)
         self._dark = gui.add_checkbox("Dark", True)
         self._dark.on_update(self._set_theme)
         gui.add_button("Whole map").on_click(self._fly_to_overview)
@@ -125,7 +127,7 @@ class Page:
             return
         old, self._snapshot = self._snapshot, snapshot
         if old is None or snapshot.cloud is not old.cloud:
-            self._drawing.draw_cloud(snapshot)
+            self._drawing.draw_cloud(snapshot, self._ceiling.value)
         if old is None:
             self.client.camera.position, self.client.camera.look_at = self._drawn(overview(snapshot.cloud))
         if old is None or snapshot.labels != old.labels:  # otherwise keep what the visitor is editing
@@ -140,6 +142,12 @@ class Page:
         entries = [f"{item.label} {item.id} ({item.score:.2f})" for item in self._snapshot.objects]
         self._objects.options = (NOTHING, *entries)
         self._entries = dict(zip(entries, self._snapshot.objects))
+
+    @reported
+    def _draw_cloud(self):
+        if self._snapshot is not None:
+            self._drawing.draw_cloud(self._snapshot, self._ceiling.value)
+            self._recolor()
 
     @reported
     def _recolor(self):

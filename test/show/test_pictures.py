@@ -9,7 +9,7 @@ from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.scene.approach import Approach
 from spaceformer_ros.scene.find import ObjectQuery
 from spaceformer_ros.show import pictures
-from spaceformer_ros.show.pictures import draw_answer, draw_scene, place_labels, visible_rows
+from spaceformer_ros.show.pictures import below_ceiling, draw_answer, draw_scene, place_labels, visible_rows
 
 
 def room(turn=0.2):
@@ -83,3 +83,10 @@ def test_the_picture_of_an_answer_shows_its_matches_and_the_approach(pipeline, t
     assert arrow.sum() > 100
     assert np.ptp(without.reshape(-1, 3), axis=0).min() > 0.3  # heat colours, not the map's
     assert (pipeline.scene.cloud.rgb == GREEN).all(axis=1).any()  # which are unchanged
+
+
+def test_the_ceiling_is_told_from_what_is_below(rng):
+    floor, ceiling = rng.random((2, 1000, 3)) * (4.0, 4.0, 0.02)
+    room = np.concatenate([floor, ceiling + (0.0, 0.0, 2.5)])
+    assert np.array_equal(below_ceiling(room), np.arange(2000) < 1000)
+    assert below_ceiling(np.zeros((5, 3))).all()

@@ -74,6 +74,8 @@ def test_a_visitor_asks_saves_a_picture_and_changes_the_vocabulary(page, pipelin
     field(page, "Find").press("Enter")
     page.get_by_role("button", name="sofa 2: 0.9").wait_for()
     page.get_by_text("1 found; first: sofa").wait_for()
+    page.get_by_role("tab", name="View").click()
+    page.get_by_text("Ceiling").wait_for()
     page.wait_for_timeout(1000)  # the flight
     hot = is_hot(picture(page))
     rows, columns = np.nonzero(hot)
