@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishers of the scene graph and of its markers. A pool thread makes the graph, of the newest scene only."""
 
+import contextlib
 import threading
 
 from visualization_msgs.msg import Marker, MarkerArray
@@ -9,6 +10,7 @@ from ..show.layout_markers import LAYOUT_NAMESPACES, layout_markers
 from ..show.markers import MarkerTracker
 from . import interfaces, messages, qos
 from .graph_messages import to_scene_graph
+from .refusal import Refusal
 
 
 class GraphOutputs:
@@ -41,7 +43,8 @@ class GraphOutputs:
         with self._lock:
             idle, self._waiting = self._waiting is None, (pipeline, scene, transform, header)
         if idle:
-            self._background.submit(self._publish, lane="graph")
+            with contextlib.suppress(Refusal):  # the node is being cleaned up
+                self._background.submit(self._publish, lane="graph")
 
     def _publish(self):
         with self._lock:
