@@ -19,24 +19,26 @@ PAIR_DISTANCE = 0.6  # metres between the ground rectangles of objects that are 
 LEVEL = (-0.06, 0.05)  # metres: a supporting surface is at most this far below and above the foot
 CONTACT = 0.09  # metres in plan from the outline of a foot to the surface around it
 RESTING_GAP = 0.25  # metres below a foot at which the seen part of a supporting surface may end
-MIN_RESTING = 0.5  # of the foot that must be above such a surface
+MIN_RESTING = 0.4  # of the foot that must be above such a surface
 MIN_SUPPORT = 0.35  # of the outline of a foot that must be near the supporting surface
 ABOVE = 0.03  # metres by which things above a body may reach below its top
 MIN_SUPPORT_FLUSH = 0.7  # the same for things flat on a wall
-FLUSH_DEPTH = 0.2  # metres of the narrow side of such things at most
-THIN_DEPTH = 0.2  # metres: upright things that are not deeper carry nothing
-MIN_FLUSH = 0.6  # of their columns that must be at the wall
+FLUSH_DEPTH = 0.15  # metres of the narrow side of such things at most
+THIN_DEPTH = 0.15  # metres: upright things that are not deeper carry nothing
+FLAT_RATIO = 2.0  # of the other sides of a flat thing to its narrow one, at least
+MIN_FLUSH = 0.75  # of their columns that must be at the wall
 AT_WALL = 0.15  # metres from a column of a thing to the wall or ceiling that it is attached to
 SUNK = 0.08  # metres that the foot of something in a surface, such as a sink, is below it
 MIN_WALL_HIGH = 0.3  # of the columns at a wall or ceiling, for things above HIGH
 HIGH = 0.9  # metres above the floor from which something without visible support is attached if it touches a wall
 MIN_ENCLOSED = 0.5  # of the columns of a body below other parts of its support, or of the directions with parts of it
 MIN_SEEN_ABOVE = 0.15  # of the columns of the lower of two bodies that must have points of the upper one above them
-MIN_COVERED = 0.5  # of the columns of the lower of two bodies that are below the upper one
+SURELY_COVERED = 0.8  # of them inside the outline of the upper one, which is then above even if that was not seen
+MIN_COVERED = 0.45  # of the columns of the lower of two bodies that are below the upper one
 FLAT = 0.08  # metres: things this flat on the floor may be larger than what stands over them, such as rugs
 UNDER_GAP = 1.5  # metres between the lower and the upper one at most
 NEXT_GAP, NEXT_GAP_CARRIED = 0.5, 0.27  # metres between things on the floor or on walls; on the same thing
-GROUND = 0.12  # metres above the floor at which things that stand on it begin at most
+GROUND = 0.25  # metres above the floor at which things that stand on it begin at most
 REACH = 0.3  # metres above a thing on the floor at which something on a wall next to it begins at most
 
 
@@ -110,12 +112,21 @@ class _Thing:
     @property
     def is_flush(self):
         """Whether it is flat on a wall, as a picture is."""
-        return self.body.depth <= FLUSH_DEPTH and self.wall_share >= MIN_FLUSH
+        narrow, wide = self.body.sides
+        return narrow <= FLUSH_DEPTH and wide >= FLAT_RATIO * narrow and self.wall_share >= MIN_FLUSH
 
     @property
     def is_thin(self):
-        """Whether it is an upright panel, too thin to carry anything, as a window or a curtain is."""
-        return self.body.depth <= THIN_DEPTH and self.body.high - self.body.low > 2 * self.body.depth
+        """Whether it is an upright panel above the floor, too thin to carry anything, as a window is.
+
+        Of furniture only the front may be seen, but that reaches down to the floor.
+        """
+        narrow, wide = self.body.sides
+        return (
+            not self.is_standing
+            and narrow <= THIN_DEPTH
+            and min(wide, self.body.high - self.body.low) >= FLAT_RATIO * narrow
+        )
 
     @property
     def is_standing(self):
@@ -260,7 +271,7 @@ def _under(k, j, things, known):
     if len(above) < 3:
         return None
     share = _share_inside(lower.ground, above[:, :2], 0.0)
-    if _share_near(lower.ground, above[:, :2], COLUMN) < MIN_SEEN_ABOVE:
+    if share < SURELY_COVERED and _share_near(lower.ground, above[:, :2], COLUMN) < MIN_SEEN_ABOVE:
         share = 0.0
     if flat:
         share = max(share, _share_near(upper.ground, lower.ground, COLUMN))

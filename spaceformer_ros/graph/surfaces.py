@@ -67,10 +67,12 @@ class Body:
         return cKDTree(self.ground)
 
     @cached_property
-    def depth(self):
-        """Metres of its narrow side in plan."""
-        spread = self.ground - self.ground.mean(axis=0)
-        return float(np.ptp(spread @ np.linalg.eigh(spread.T @ spread)[1][:, 0])) + COLUMN
+    def sides(self):
+        """(narrow, wide) side in plan, metres, without strays."""
+        offset = self.xyz[:, :2] - self.xyz[:, :2].mean(axis=0)
+        along = offset @ np.linalg.eigh(offset.T @ offset)[1]
+        low, high = np.quantile(along, (2 * STRAY_SHARE, 1 - 2 * STRAY_SHARE), axis=0)
+        return tuple((high - low).tolist())
 
     @cached_property
     def foot(self):
