@@ -39,7 +39,7 @@ def marked_picture(snapshot, items):
 def _pose(snapshot, items):
     """The RigidTransform of the camera into the map: one object is seen from the middle of the map, where walls do not
     hide it."""
-    eye, target = overview(snapshot.cloud)
+    eye, target = overview(snapshot.cloud, 2 * math.atan(CAMERA.width / 2 / FOCAL))
     if len(items) == 1:
         eye, target = toward(items[0].box, target)
     x, y, z = target - eye

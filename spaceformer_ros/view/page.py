@@ -129,7 +129,7 @@ class Page:
         if old is None or snapshot.cloud is not old.cloud:
             self._drawing.draw_cloud(snapshot, self._ceiling.value)
         if old is None:
-            self.client.camera.position, self.client.camera.look_at = self._drawn(overview(snapshot.cloud))
+            self.client.camera.position, self.client.camera.look_at = self._overview()
         if old is None or snapshot.labels != old.labels:  # otherwise keep what the visitor is editing
             self._labels.value = "\n".join(snapshot.labels)
         self._list_objects()
@@ -236,7 +236,10 @@ class Page:
     @reported
     def _fly_to_overview(self):
         if self._snapshot is not None:
-            fly(self.client, *self._drawn(overview(self._snapshot.cloud)))
+            fly(self.client, *self._overview())
+
+    def _overview(self):
+        return self._drawn(overview(self._snapshot.cloud, self.client.camera.fov))
 
     def _drawn(self, places):
         """Positions of the map in the coordinates of the picture."""
