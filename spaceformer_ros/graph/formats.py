@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 
 from .. import SpaceformerError
+from ..layout.structure import plain
 from .nodes import CONNECTS, DOOR, OBJECT, ROOM, WALL, WINDOW
 from .places import ground_corners
 
@@ -34,18 +35,9 @@ def graph_dict(graph):
         "map_id": graph.map_id,
         "map_revision": graph.map_revision,
         "stamp_ns": graph.stamp_ns,
-        "nodes": [_plain(asdict(node)) for node in graph.nodes],
-        "edges": [_plain(asdict(edge)) for edge in graph.edges],
+        "nodes": [plain(asdict(node)) for node in graph.nodes],
+        "edges": [plain(asdict(edge)) for edge in graph.edges],
     }
-
-
-def _plain(value):
-    """Tuples as lists, numbers rounded to a tenth of a millimetre."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return round(float(value), 4) if isinstance(value, float) else value
 
 
 def to_geojson(graph):
@@ -71,7 +63,7 @@ def to_geojson(graph):
         }
         features.append({"type": "Feature", "id": node.id, "geometry": geometry, "properties": properties})
     content = {"type": "FeatureCollection", "frame_id": graph.frame_id, "map_id": graph.map_id, "features": features}
-    return json.dumps(_plain(content), indent=1, ensure_ascii=False)
+    return json.dumps(plain(content), indent=1, ensure_ascii=False)
 
 
 def ends_of(node):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from ..geometry.boxes import OrientedBox
+from ..layout.structure import BELOW_FLOOR, NEAR_ROOM
 from .nodes import OBJECT, ROOM, STOREY
 
 DEFAULT_RADIUS = 2.0  # metres
-BELOW_FLOOR = 0.3  # metres below a floor that still belong to its storey
-NEAR_ROOM = 0.3  # metres around a room that still belong to it: a doorway, or noise of the pose
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,4 @@ def _storey_at(graph, z):
 
 def ground_corners(node):
     """[4, 2] corners of the ground rectangle of a node's box."""
-    c, s = np.cos(node.yaw), np.sin(node.yaw)
-    half = np.array(node.size[:2]) / 2
-    return np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half @ np.array([[c, s], [-s, c]]) + node.center[:2]
+    return OrientedBox(np.array(node.center), np.array(node.size), node.yaw).corners[:4, :2]

@@ -189,7 +189,7 @@ class Layout:
 
     def to_dict(self):
         """Lists of dicts for JSON: the fields of every thing by name."""
-        return {kind: [_plain(vars_of(item)) for item in getattr(self, kind)] for kind in KINDS}
+        return {kind: [plain(vars_of(item)) for item in getattr(self, kind)] for kind in KINDS}
 
     @classmethod
     def from_dict(cls, content):
@@ -207,12 +207,12 @@ def vars_of(item):
     return {field.name: getattr(item, field.name) for field in fields(item)}
 
 
-def _plain(value):
+def plain(value):
     """Tuples as lists, numbers rounded to a tenth of a millimetre."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return round(value, 4) if isinstance(value, float) else value
 
 
