@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import SpaceformerError
+from ..clouds.origin import MAX_LOCAL
 from ..geometry.boxes import OrientedBox
 from ..geometry.transform import RigidTransform
 from ..instances import Instances
 from ..words.vocabulary import check_text
 from .columns import MAX_METRES
-from .format import MAX_SIZE
 from .objects import SceneObject, label_objects
 from .occupancy import FINE_CELL, ISOLATED, CloudOccupancy, Occupancy
 
@@ -27,6 +27,8 @@ ATTRIBUTES = ("operator_label", "pinned", "deleted", "shaped")
 MAX_OVERLAP = 0.5  # of the boxes of an added or moved object and of another one
 MAX_GAP = 1.0  # metres between the boxes of objects that are merged
 MIN_PART = 5  # voxels of each part of an object that is split
+MAX_SIDE = 30.0  # metres of an added object
+MAX_STEPS = 60  # points along a side of its box that stand for it where the map has no points
 MAX_IDS = 1000  # of one edit
 MAX_AUTHOR = 200  # characters
 
@@ -71,8 +73,8 @@ class EditRequest:
         numbers = (*self.position, self.yaw, *self.size)
         if not np.isfinite(numbers).all() or np.abs(numbers).max() > MAX_METRES:
             raise SpaceformerError(f"pose or size {numbers} is not finite or too large")
-        if self.operation == ADD and not all(0 < side <= MAX_SIZE for side in self.size):
-            raise SpaceformerError(f"size is {self.size}, expected three numbers above 0 and up to {MAX_SIZE:g} m")
+        if self.operation == ADD and not all(0 < side <= MAX_SIDE for side in self.size):
+            raise SpaceformerError(f"size is {self.size}, expected three numbers above 0 and up to {MAX_SIDE:g} m")
         if len(self.ids) > MAX_IDS or len(self.author) > MAX_AUTHOR or not self.author.isprintable():
             raise SpaceformerError(
                 f"{len(self.ids)} ids and an author of {len(self.author)} characters; at most {MAX_IDS} ids and "
@@ -203,6 +205,8 @@ def _box_of(scene, request, size):
     """The OrientedBox of a request in local coordinates. Its longer side need not be x."""
     placement = scene.cloud.placement
     center = placement.inverse.apply(np.asarray(request.position, dtype=np.float64))
+    if np.abs(center).max() > MAX_LOCAL:
+        raise SpaceformerError(f"the pose is {np.abs(center).max():.0f} m from the map's origin, at most {MAX_LOCAL:g}")
     return OrientedBox(center, np.asarray(size, dtype=np.float64), float(request.yaw - placement.yaw))
 
 
@@ -248,8 +252,9 @@ def _add(scene, request, vector, new_id):
 
 
 def _box_occupancy(box):
-    """Occupancy of the faces of a box, one point per FINE_CELL."""
-    steps = [np.linspace(-side / 2, side / 2, max(2, int(side / FINE_CELL) + 1)) for side in box.size]
+    """Occupancy of the faces of a box, one point per FINE_CELL or, on large boxes, MAX_STEPS along each side."""
+    counts = [min(max(2, int(side / FINE_CELL) + 1), MAX_STEPS) for side in box.size]
+    steps = [np.linspace(-side / 2, side / 2, count) for side, count in zip(box.size, counts)]
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
     faces = grid[(np.abs(np.abs(grid) - box.size / 2) < 1e-9).any(axis=1)]
     xyz = np.column_stack([faces[:, :2] @ box.axes, faces[:, 2]]) + box.center

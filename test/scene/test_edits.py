@@ -181,7 +181,7 @@ def test_an_edit_that_does_not_apply_changes_nothing(seen):
         (EditRequest("pin", (1,), expected_revision=7), "CONFLICT", "the scene has changed"),
         (EditRequest("split", (id_of(scene, "table"),), position=(50.0, 0.0, 0.0)), "CONFLICT", "does not divide"),
         (EditRequest("name_room", (4,), label="x"), "NOT_FOUND", "there is no room 4"),
-        (EditRequest("undo"), "CONFLICT", "1 edits cannot be taken back"),
+        (EditRequest("undo", count=2**32 - 1), "CONFLICT", "edits cannot be taken back: 0 are known"),
     ]
     for request, code, words in cases:
         with pytest.raises(EditError, match=words) as error:
@@ -199,6 +199,7 @@ def test_an_edit_that_does_not_apply_changes_nothing(seen):
         ({"operation": "merge", "ids": (1, 1)}, "merge got ids"),
         ({"operation": "add", "size": (1.0, 1.0, 1.0)}, "the text is empty"),
         ({"operation": "add", "label": "x"}, "size is"),
+        ({"operation": "add", "label": "x", "size": (31.0, 1.0, 1.0)}, "size is"),
         ({"operation": "move", "ids": (1,), "position": (np.nan, 0, 0)}, "not finite"),
         ({"operation": "pin", "ids": (1,), "author": "a\nb"}, "printable"),
         ({"operation": "rename", "ids": (1,), "label": "x" * 300}, "300 characters"),
@@ -224,3 +225,11 @@ def test_edits_survive_a_restart(seen, tmp_path):
     assert scene.find_id(table).pinned
     assert dataclasses.astuple(pipeline.store.history[0])[:2] == (7, "Ada")
     assert labels(see()) == before
+
+
+def test_added_objects_may_be_large_but_not_far_away(seen):
+    pipeline, see = seen
+    _, (hall,) = edit(pipeline, "add", label="hall", position=(0.0, 0.0, 14.0), size=(30.0, 30.0, 30.0))
+    assert labels(see())[hall] == "hall"
+    with pytest.raises(SpaceformerError, match="9000000 m from the map's origin"):
+        edit(pipeline, "add", label="star", position=(9e6, 0.0, 0.0), size=(1.0, 1.0, 1.0))
