@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 
 import numpy as np
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
@@ -47,7 +47,16 @@ TEXTS = (
     *("chair|couch", "|", "ünïcode", "'; drop table", "$(reboot)"),
 )
 INTEGERS = (0, 1, 2, 31, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
+BYTES = (*range(12), 255)
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e30, -1e30, float("inf"), float("-inf"), float("nan"))
+_AXES = dict.fromkeys("xyz", "float")
+# Type -> (class of the message, types of its fields).
+GEOMETRY = {
+    "geometry_msgs/Point": (Point, _AXES),
+    "geometry_msgs/Vector3": (Vector3, _AXES),
+    "geometry_msgs/Quaternion": (Quaternion, {**_AXES, "w": "float"}),
+    "geometry_msgs/Pose": (Pose, {"position": "geometry_msgs/Point", "orientation": "geometry_msgs/Quaternion"}),
+}
 LENGTHS = (0, 0, 1, 2, 33, 200)
 LONG = (1001, 12_000)  # of a list, now and then
 
@@ -111,12 +120,15 @@ def _value(type_name, rng, hostile=0.6):
     if type_name.startswith("sequence<"):
         count, hostile = int(rng.choice(LONG if rng.random() < 0.02 else LENGTHS)), float(rng.choice([0.0, 0.02, 0.6]))
         return [_value(type_name[9:-1], rng, hostile) for _ in range(count)]
-    if type_name == "geometry_msgs/Point":
-        return Point(x=_value("float", rng), y=_value("float", rng), z=_value("float", rng))
+    if type_name in GEOMETRY:
+        kind, parts = GEOMETRY[type_name]
+        return kind(**{name: _value(part, rng) for name, part in parts.items()})
     if type_name == "string":
         return TEXTS[int(rng.integers(len(TEXTS)))] if rng.random() < hostile else f"thing {rng.integers(9999)}"
     if type_name == "boolean":
         return bool(rng.random() < 0.5)
+    if type_name == "uint8":
+        return int(rng.choice(BYTES))
     if type_name.startswith("uint"):
         return int(rng.choice(INTEGERS))
     return float(rng.choice(NUMBERS))

@@ -264,7 +264,7 @@ def _under(k, j, things, known):
     """The Relation that thing k is under thing j, or None."""
     lower, upper = things[k].body, things[j].body
     flat = things[k].is_standing and lower.high - lower.low < FLAT
-    if (k, j) in known or ((j, k) in known and not flat):
+    if (k, j) in known or ((j, k) in known and not flat) or things[j].is_thin:
         return None
     above = upper.xyz[upper.xyz[:, 2] > lower.high - ABOVE]
     above = above[above[:, 2] <= lower.high + UNDER_GAP]
