@@ -354,13 +354,13 @@ def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
 
 # What a handler calls -> a code that this can lead to.
 LEADS_TO = {
-    r"require_pipeline|_active_scene": "MODEL_NOT_READY",
-    r"_active_scene|NO_MAP_YET|storage\.save": "NO_MAP_YET",
-    r"_placement|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
+    r"require_pipeline|active_scene": "MODEL_NOT_READY",
+    r"active_scene|NO_MAP_YET|storage\.save": "NO_MAP_YET",
+    r"_placement|_pose_in_frame|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
     r"embed_in_batches|TimeoutError": "TIMEOUT",
     r"_scene_path": "PATH_REFUSED",
     r'Refusal\("NOT_FOUND"|load_scene': "NOT_FOUND",
-    r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,": "INVALID_REQUEST",
+    r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,|_graph_text,": "INVALID_REQUEST",
 }
 
 
