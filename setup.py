@@ -49,7 +49,7 @@ setup(
         "shapely>=2.0",
         "torch>=2.5",
         "tqdm",
-        "transformers>=4.49",
+        "transformers>=4.49,<6",
     ],
     extras_require={
         "agent": ["mcp>=2,<3", "pillow"],

@@ -11,10 +11,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from spaceformer_ros.heap import trim_heap
 from spaceformer_ros.network.attention import BatchedLinear, GroupedAttention
 from spaceformer_ros.network.backbone import Down, UNet, Up
 from spaceformer_ros.network.layers import LayerNorm, SparseConv3d, SwiGLU
-from spaceformer_ros.ros.device_thread import trim_heap
 from spaceformer_ros.segment.memory import release_memory, reset_peak
 
 # Part that the time of a module counts for, without the modules inside it that are listed themselves.

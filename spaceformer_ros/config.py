@@ -21,6 +21,25 @@ class ModelConfig:
         "demo", 'weights: "demo" (shipped), "released" (after `spaceformer prepare`) or the path of a checkpoint file'
     )
     text_model: str = fixed("", "folder or hub name of the text model; empty: the one the checkpoint was trained with")
+    text_device: str = fixed("auto", 'torch device of the text model, such as "cpu"; auto: as for `device`')
+    text_precision: str = fixed(
+        "auto",
+        "arithmetic of SigLIP text models; auto: as for `precision`; all-MiniLM-L6-v2, which is small, uses float32",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    text_idle_timeout: float = fixed(
+        0.0,
+        "the text model leaves memory after this time without a new text, and is loaded again with the next; 0: never",
+        unit="s",
+        low=0.0,
+        high=1e6,
+    )
+    similarity: str = fixed(
+        "checkpoint",
+        "how features and texts are compared; checkpoint: as it defines; cosine: normalised, times the scale that "
+        "training learned, so that label scores of the released weights are probabilities that were trained",
+        choices=("checkpoint", "cosine"),
+    )
     device: str = fixed("auto", 'torch device, such as "cpu" or "cuda:0"; auto: the first CUDA device, else the CPU')
     precision: str = fixed(
         "auto",

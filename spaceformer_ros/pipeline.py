@@ -98,9 +98,7 @@ class Pipeline:
             self._room_table,
         )
         self.space = None
-        self.cosine_baseline = CosineBaseline.measure(
-            embedder.embed(Vocabulary.parse(read_vocabulary_file()["labels"]).names)
-        )
+        self.cosine_baseline = CosineBaseline.measure(embedder.embed(baseline_texts()))
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 
     @property
@@ -308,23 +306,52 @@ def build_pipeline(config, on_progress=None):
     from .segment.segmenter import Segmenter
     from .weights.checkpoint import load_checkpoint
     from .weights.download import released_file
-    from .words.embedding_cache import CACHE_FILE
-    from .words.text_model import PromptEmbedder, load_text_encoder
 
     on_progress = on_progress or Observer().on_progress
     settings = Settings.of(config)
     config = settings.config
-    cache = cache_folder(config.model)
     on_progress(f"loading checkpoint {config.model.checkpoint}")
-    checkpoint = load_checkpoint(config.model.checkpoint, released_file(cache))
+    checkpoint = load_checkpoint(config.model.checkpoint, released_file(cache_folder(config.model)))
+    similarity = checkpoint.similarity_for(config.model.similarity)
     segmenter = Segmenter(checkpoint, config.model)
-    on_progress(f"loading text model {config.model.text_model or checkpoint.text_model}")
-    encoder = load_text_encoder(config.model.text_model, checkpoint.text_model, cache, config.model.offline)
-    templates = read_vocabulary_file(config.vocabulary.vocabulary_file)["templates"]
-    embedder = PromptEmbedder(encoder, templates, cache / CACHE_FILE)
-    on_progress("embedding the vocabulary")
-    pipeline = Pipeline(segmenter, embedder, checkpoint.similarity, settings)
+    on_progress(f"embedding the vocabulary with text model {config.model.text_model or checkpoint.text_model}")
+    embedder = build_embedder(config, checkpoint.text_model)
+    pipeline = Pipeline(segmenter, embedder, similarity, settings)
     if config.model.warm_up:
         on_progress("warming up the network")
         segmenter.warm_up()
     return pipeline
+
+
+def build_embedder(config, text_model):
+    """The PromptEmbedder of a Config, for the TextModelId of a checkpoint; weights are loaded with the first new text.
+
+    Raises SpaceformerError if the text model is not there.
+    """
+    from .segment.backends import choose_device, choose_precision
+    from .words.embedding_cache import CACHE_FILE
+    from .words.text_model import PromptEmbedder, load_text_encoder
+
+    model, cache = config.model, cache_folder(config.model)
+    device = choose_device(model.text_device)
+    encoder = load_text_encoder(
+        model.text_model,
+        text_model,
+        cache,
+        model.offline,
+        device=device,
+        precision=str(choose_precision(model.text_precision, device)).removeprefix("torch."),
+        idle_timeout=model.text_idle_timeout,
+    )
+    templates = read_vocabulary_file(config.vocabulary.vocabulary_file)["templates"]
+    return PromptEmbedder(encoder, templates, cache / CACHE_FILE)
+
+
+def baseline_texts():
+    """Names of different things, from which the CosineBaseline of a text model is measured."""
+    return Vocabulary.parse(read_vocabulary_file()["labels"]).names
+
+
+def texts_at_start(config):
+    """All texts that a Pipeline of a Config embeds when it is built; where they are cached, no text model is loaded."""
+    return (*baseline_texts(), *vocabulary_of(config.vocabulary).texts)

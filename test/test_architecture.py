@@ -16,12 +16,13 @@ RULES = {
     "config": "setting",
     "geometry": "",
     "timing": "",
+    "heap": "",
     "disk": "",
     "instances": "geometry",
     "grids": "",
     "network": "",
     "clouds": "geometry grids",
-    "words": "disk geometry",
+    "words": "disk geometry heap",
     "layout": "geometry grids clouds",
     "weights": "disk network words",
     "segment": "layout config timing geometry instances grids clouds network",
@@ -41,7 +42,8 @@ RULES = {
     "training": "geometry config disk timing network words weights segment scene synthetic evaluation pipeline",
     "cli": "graph export cameras config disk timing clouds words weights scene synthetic evaluation pipeline batch "
     "training layout sources view agents",
-    "ros": "graph cameras config disk geometry timing clouds words scene show pipeline sources view agents navigate",
+    "ros": "graph cameras config disk geometry timing heap clouds words scene show pipeline sources view agents "
+    "navigate",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

@@ -37,6 +37,15 @@ def main(arguments=None):
     except SpaceformerError as error:
         print(f"spaceformer: {error}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(__package__.split(".")[0]):
+            raise
+        print(
+            f"spaceformer: the package {error.name} is missing in {sys.executable}: run the command with the Python "
+            "that has it, such as ~/spaceformer_venv/bin/python -m spaceformer_ros.cli, or install it there with pip",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise flushing at exit fails again
         sys.exit(1)

@@ -3,6 +3,8 @@
 
 import os
 import pathlib
+import shlex
+import sys
 
 from .. import SpaceformerError
 
@@ -41,3 +43,8 @@ def display_path(path, limit=300):
     text = os.fspath(path)
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 :]}"
+
+
+def prepare_command():
+    """The shell command that runs `spaceformer prepare` with the Python of this process, which has torch."""
+    return f"{shlex.quote(sys.executable)} -m spaceformer_ros.cli prepare"

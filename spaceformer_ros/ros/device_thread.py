@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that owns the device: it loads the model, then processes the newest item; older items are dropped."""
 
-import contextlib
-import ctypes
 import logging
 import os
 import sys
 import threading
 import time
 from concurrent.futures import Future
+
+from ..heap import trim_heap
 
 logger = logging.getLogger(__name__)
 
@@ -133,13 +133,6 @@ def lower_priority():
     calling thread and to the threads that it starts, such as torch's."""
     if sys.platform == "linux":
         os.nice(NICENESS)
-
-
-def trim_heap():
-    """Return free memory to the system (glibc). Otherwise the heap fragments over days of large and small tensors, and
-    resident memory grows far beyond what is in use."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _settle(future, result=None, error=None):

@@ -18,10 +18,10 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from .. import SpaceformerError
 from ..config import Settings
+from ..heap import trim_heap
 from . import parameters
 from .actions import Actions
 from .compat import answer_invalid_transitions
-from .device_thread import trim_heap
 from .logs import forward_logging, log_failure
 from .parameter_files import unused_files
 from .services import Services

@@ -7,6 +7,7 @@ weights-only. Both are loaded strictly.
 
 import hashlib
 import json
+import math
 import pathlib
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 
 from .. import SpaceformerError
 from ..disk.atomic import replacing
+from ..disk.paths import prepare_command
 from ..disk.reading import open_regular_file
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
 from ..words.similarity import Similarity
@@ -49,6 +51,7 @@ LIMITS = {
 }
 STAGE_LIMITS = {"channels": (1, 1 << 16), "heads": (1, 1 << 10), "size": (1, 1 << 20), "depth": (1, 1000)}
 RELEASED_PREFIX = "net."  # of the network's entries in the released file
+LOGIT_SCALE = "caption_loss.logit_scale"  # logarithm of the scale of cosines in its training
 RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
 
 
@@ -71,6 +74,18 @@ class Checkpoint:
     name: str
     notes: dict = field(default_factory=dict)
 
+    def similarity_for(self, name):
+        """The Similarity for the setting `similarity`: "checkpoint" or "cosine". Raises SpaceformerError."""
+        if name == "checkpoint" or self.similarity.normalize:
+            return self.similarity
+        logarithm = self.notes.get("logit_scale")
+        if logarithm is None or not -20 < logarithm < math.log(MAX_SCALE):
+            raise SpaceformerError(
+                f"similarity cosine needs the scale that training learned; checkpoint {self.name} has {logarithm}: set "
+                "similarity to checkpoint"
+            )
+        return Similarity(normalize=True, scale=math.exp(logarithm))
+
 
 def load_checkpoint(name, released_file=None):
     """The checkpoint for the setting `checkpoint`: "demo", "released" or a path.
@@ -90,7 +105,7 @@ def checkpoint_file(name, released_file=None):
     if name == "released":
         if released_file is None or not pathlib.Path(released_file).is_file():
             raise SpaceformerError(
-                f"the released weights are not at {released_file}: run `spaceformer prepare` once; it shows their "
+                f"the released weights are not at {released_file}: run `{prepare_command()}` once; it shows their "
                 "licence (CC-BY-NC-4.0, non-commercial) and downloads them if you agree"
             )
         return pathlib.Path(released_file)
@@ -228,7 +243,10 @@ def load_released(path):
     if not state:
         raise SpaceformerError(f"{path} has no entries under {RELEASED_PREFIX!r}: this is not the released checkpoint")
     model = build_model(SpaCeFormerConfig.released(), state, path)
-    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_checkpoint({}, state), "released")
+    scale = content.get(LOGIT_SCALE)
+    has_scale = isinstance(scale, torch.Tensor) and scale.numel() == 1
+    notes = {"logit_scale": float(scale)} if has_scale else {}
+    return Checkpoint(model, RELEASED_TEXT_MODEL, Similarity(), hash_checkpoint({}, state), "released", notes)
 
 
 def build_model(config, state, source):

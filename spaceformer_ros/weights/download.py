@@ -2,7 +2,7 @@
 """Download of the released weights, after consent to their licence.
 
 The download goes through huggingface_hub (with progress, over TLS). A file is moved to `released_file` only after its
-hashes were checked, so a file found there is complete and correct.
+hashes were checked. A file that was put there by hand is checked by `spaceformer prepare` too.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ REVISION = "a8e81555ca9c668a5e2134da520eb76176d4d4d9"
 FILE = "spaceformer_512_siglip2_ssccc.ckpt"
 MD5 = "0ec6a123b422053ed3988fbf442aeaa1"  # published by the authors
 SHA256 = "ac20817f6bab055483d2374c146c31050ae147c452f74123e43ef29f5ff9eed5"  # recorded by an independent user
+BYTES = 327_000_000
 LICENCE = """\
 The released SpaCeFormer weights (327 MB, huggingface.co/chrischoy/SpaCeFormer) are licensed CC-BY-NC-4.0:
 you may use them for non-commercial purposes only, and must credit the authors (arXiv 2604.20395).
@@ -31,7 +32,7 @@ def released_file(cache):
 
 
 def download_released(cache, agreed, accepted_sha256="", endpoint=None):
-    """Download and check the released weights, unless they are there. Returns their path.
+    """Download the released weights, unless they are there, and check them in any case. Returns their path.
 
     cache: folder of weights and embeddings
     agreed: whether the user accepted LICENCE
@@ -41,7 +42,8 @@ def download_released(cache, agreed, accepted_sha256="", endpoint=None):
     Raises SpaceformerError without consent, network or matching hashes.
     """
     target = released_file(cache)
-    if target.is_file():
+    if target.is_file():  # perhaps put there by hand
+        check_hashes(target, accepted_sha256)
         return target
     if not agreed:
         raise SpaceformerError("the weights are downloaded only after you accept their licence: add --accept-licence")

@@ -42,8 +42,8 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
             logger.warning("text model %s is no longer in %s: %s", model_id, cache, error)
     if offline:
         raise SpaceformerError(
-            f"text model {model_id} is not in {cache_dir} and offline is set: {hint}run `spaceformer prepare` once "
-            "with a network, or set text_model to a folder that holds it"
+            f"text model {model_id} is not in {cache_dir} and offline is set: {hint}set offline to false once, or "
+            "text_model to a folder that holds it"
         )
     logger.info("downloading text model %s into %s", model_id, cache_dir)
     try:
@@ -58,6 +58,28 @@ def hub_folder(model_id, cache_dir, offline=False, hint="", endpoint=None):
     _check_files(folder, recorded, model_id)
     replace_file(checked, [folder.name.encode()])
     return folder
+
+
+def download_bytes(model_id, endpoint=None):
+    """Size of what `hub_folder` downloads, as the hub states it. Raises SpaceformerError without network."""
+    from huggingface_hub import HfApi
+
+    try:
+        tree = HfApi(endpoint=endpoint).list_repo_tree(
+            model_id.name, recursive=True, revision=model_id.revision or None
+        )
+        return sum(entry.size for entry in tree if any(pathlib.PurePath(entry.path).match(form) for form in PATTERNS))
+    except Exception as error:  # the hub client raises many kinds; all mean the same here
+        raise SpaceformerError(
+            f"the hub does not answer about text model {model_id} ({type(error).__name__}: {error}): check the network"
+        ) from error
+
+
+def remove_download(model_id, cache_dir):
+    """Remove what `hub_folder` downloaded of a model."""
+    cache = pathlib.Path(cache_dir) / "hub"
+    (cache / f"{str(model_id).replace('/', '--')}.checked").unlink(missing_ok=True)
+    shutil.rmtree(cache / f"models--{model_id.name.replace('/', '--')}", ignore_errors=True)
 
 
 def _check_files(folder, recorded, model_id):

@@ -14,7 +14,8 @@ class Similarity:
     """Similarity of the CLIP features of a checkpoint and unit text vectors.
 
     normalize: divide features by their length first; scale: factor on the products (the inverse softmax temperature).
-    The released checkpoint was trained so that its features carry their own temperature: no normalising, scale 1.
+    The released code compares features as they are, with scale 1. Its training normalised them, so their length, and
+    with it the sharpness of a softmax over labels, was not trained; `Checkpoint.similarity_for` offers the cosine.
     """
 
     normalize: bool = False

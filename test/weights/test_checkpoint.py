@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import math
 import os
 
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.weights.checkpoint import (
+    Checkpoint,
     build_model,
     hash_checkpoint,
     load_checkpoint,
@@ -142,7 +144,18 @@ def test_the_released_format_loads_strictly(released_like):
     assert checkpoint.model.config == SpaCeFormerConfig.released()
     assert checkpoint.text_model.name == "google/siglip2-so400m-patch14-224"
     assert checkpoint.similarity == Similarity(normalize=False, scale=1.0)
+    assert checkpoint.similarity_for("cosine") == Similarity(normalize=True, scale=pytest.approx(math.e))
     assert sum(p.numel() for p in checkpoint.model.parameters()) == 85_801_090
+
+
+@pytest.mark.parametrize(("notes", "words"), [({}, "has None"), ({"logit_scale": 100.0}, "has 100.0")])
+def test_cosine_needs_the_scale_of_the_training(notes, words):
+    checkpoint = Checkpoint(None, TEXT_MODEL, Similarity(), "", "released", notes)
+    assert checkpoint.similarity_for("checkpoint") == Similarity()
+    with pytest.raises(SpaceformerError, match=words):
+        checkpoint.similarity_for("cosine")
+    trained = Similarity(normalize=True, scale=20.0)
+    assert Checkpoint(None, TEXT_MODEL, trained, "", "demo", notes).similarity_for("cosine") == trained
 
 
 class Explosive:
@@ -160,7 +173,7 @@ def test_code_in_a_checkpoint_never_runs(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("nowhere.safetensors", "no such file"), ("released", "run `spaceformer prepare` once")],
+    [("nowhere.safetensors", "no such file"), ("released", "run `.*-m spaceformer_ros.cli prepare` once")],
 )
 def test_errors_of_missing_files_name_a_solution(tmp_path, name, words):
     with pytest.raises(SpaceformerError, match=words):

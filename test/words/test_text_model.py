@@ -1,47 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import re
 import sqlite3
+import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from helpers.fakes import full_disk
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, SiglipConfig, SiglipModel, SiglipTextConfig, SiglipVisionConfig
+from helpers.text_models import SPECIAL, save_siglip
+from transformers import AutoTokenizer, SiglipModel
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.words import text_model
+from spaceformer_ros.words import text_encoder
+from spaceformer_ros.words import text_model as module
 from spaceformer_ros.words.embedding_cache import EmbeddingCache
+from spaceformer_ros.words.text_encoder import TextEncoder
 from spaceformer_ros.words.text_model import (
     MINILM,
     PromptEmbedder,
-    TextEncoder,
     TextModelId,
     load_text_encoder,
     minilm_folder,
 )
 
-WORDS = ["<pad>", "</s>", "<unk>", "a", "chair", "sofa", "red", "in", "room"]
-
 
 @pytest.fixture(scope="module")
 def siglip_folder(tmp_path_factory):
-    """A tiny SigLIP with random weights and a word tokenizer, saved by transformers itself."""
-    folder = tmp_path_factory.mktemp("siglip")
-    torch.manual_seed(0)
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    text = SiglipTextConfig(vocab_size=len(WORDS), max_position_embeddings=64, projection_size=16, **small)
-    vision = SiglipVisionConfig(image_size=8, patch_size=4, **small)
-    SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision.to_dict())).save_pretrained(folder)
-    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=64
-    )
-    tokenizer.save_pretrained(folder)
-    return folder
+    return save_siglip(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +54,11 @@ class CountingEncoder:
 
 def test_siglip_vectors_are_the_pooled_last_position_of_texts_padded_to_64(siglip, siglip_folder):
     model = SiglipModel.from_pretrained(siglip_folder).eval()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(siglip_folder)
-    tokens = tokenizer(["a red chair"], padding="max_length", max_length=64, return_tensors="pt")
-    assert tokens["input_ids"].shape == (1, 64)
+    tokenizer = AutoTokenizer.from_pretrained(siglip_folder)
+    words = tokenizer("a red chair", add_special_tokens=False)["input_ids"]
+    tokens = [*words, SPECIAL.index("<eos>"), *[SPECIAL.index("<pad>")] * 64][:64]
     with torch.no_grad():
-        states = model.text_model(input_ids=tokens["input_ids"]).last_hidden_state
+        states = model.text_model(input_ids=torch.tensor([tokens])).last_hidden_state
         expected = torch.nn.functional.normalize(model.text_model.head(states[:, -1]), dim=1)
     assert siglip.dim == 16
     assert np.allclose(siglip.encode(["a red chair"]), expected.numpy(), atol=1e-5)
@@ -88,7 +77,9 @@ def test_a_batch_changes_nothing(siglip):
 
 
 def test_other_threads_get_their_turn_between_the_batches_of_many_texts(siglip, monkeypatch):
-    monkeypatch.setattr(siglip, "_pool", lambda *arguments, pool=siglip._pool: time.sleep(0.02) or pool(*arguments))
+    family = siglip._family
+    slow = replace(family, pool=lambda *arguments: time.sleep(0.02) or family.pool(*arguments))
+    monkeypatch.setattr(siglip, "_family", slow)
     many = threading.Thread(target=siglip.encode, args=(["red chair"] * 16 * 100,))  # 2 s
     many.start()
     time.sleep(0.05)
@@ -197,7 +188,6 @@ def test_a_damaged_row_of_the_cache_is_computed_again(tmp_path, blob):
 
 def test_memory_and_file_hold_the_latest_texts_only(tmp_path, monkeypatch):
     from spaceformer_ros.words import embedding_cache
-    from spaceformer_ros.words import text_model as module
 
     monkeypatch.setattr(module, "MAX_IN_MEMORY", 3)
     monkeypatch.setattr(embedding_cache, "MAX_STORED", 5)
@@ -221,15 +211,16 @@ def test_templates_need_exactly_one_place(templates):
         PromptEmbedder(CountingEncoder(), templates)
 
 
-def test_the_error_of_a_missing_model_offline_names_a_solution(tmp_path):
-    with pytest.raises(SpaceformerError, match=r"someone/model@abc is not in .* offline is set: run `spaceformer prep"):
-        load_text_encoder("", TextModelId("someone/model", "abc"), tmp_path, offline=True)
+@pytest.mark.parametrize(("spec", "option"), [("", ""), ("someone/other", " --text-model someone/other")])
+def test_a_large_model_is_never_downloaded_and_the_error_names_the_command(tmp_path, monkeypatch, spec, option):
+    monkeypatch.setattr(module, "hub_folder", lambda *_: pytest.fail("a download starts"))
+    command = re.escape(f"run `{sys.executable} -m spaceformer_ros.cli prepare{option}`")
+    with pytest.raises(SpaceformerError, match=rf"text model someone/\w+(@abc)? is not in .*{command}"):
+        load_text_encoder(spec, TextModelId("someone/model", "abc"), tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"other weights", None])
 def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeypatch, content):
-    from spaceformer_ros.words import text_model as module
-
     if content is not None:
         (tmp_path / "model.safetensors").write_bytes(content)
     monkeypatch.setattr(module, "minilm_folder", lambda: None)
@@ -238,18 +229,13 @@ def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeyp
         load_text_encoder("", TextModelId(MINILM), tmp_path)
 
 
-def test_an_unreachable_hub_is_reported_in_one_sentence(tmp_path):
-    with pytest.raises(SpaceformerError, match=r"someone/model could not be downloaded .*set text_model to a folder"):
-        load_text_encoder("someone/model", None, tmp_path)
-
-
 def test_the_model_is_not_loaded_for_texts_that_are_cached(siglip_folder, tmp_path, monkeypatch):
     def embedder():
         encoder = load_text_encoder(str(siglip_folder), TextModelId("unused"), "unused", offline=True)
         return PromptEmbedder(encoder, ("{}",), tmp_path / "text.sqlite")
 
     first = embedder().embed(["chair", "sofa"])
-    monkeypatch.setattr(text_model, "import_transformers", lambda: pytest.fail("transformers is imported"))
+    monkeypatch.setattr(text_encoder, "import_transformers", lambda: pytest.fail("transformers is imported"))
     assert np.array_equal(embedder().embed(["sofa", "chair"]), first[::-1])
 
 
@@ -263,3 +249,48 @@ def test_other_model_types_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(SpaceformerError, match="'gpt2' is neither SigLIP, SigLIP2 nor BERT"):
         TextEncoder(tmp_path, TextModelId("x"))
+
+
+# --- SigLIP2 on a robot -----------------------------------------------------------------------------------------------
+
+
+def test_half_precision_changes_vectors_by_rounding_only(tmp_path):
+    folder, texts = save_siglip(tmp_path, hidden=128, layers=4), ["a chair", "red sofa", "fire extinguisher"]
+    exact, half = (TextEncoder(folder, TextModelId("x"), precision=name) for name in ("float32", "bfloat16"))
+    expected, found = exact.encode(texts), half.encode(texts)
+    assert half._model.dtype == torch.bfloat16
+    assert found.dtype == np.float32
+    assert (expected * found).sum(axis=1).min() >= 0.9999
+    assert np.abs(expected - found).max() > 0  # bfloat16 was used
+
+
+def test_minilm_is_small_and_stays_in_float32():
+    encoder = load_text_encoder("", TextModelId(MINILM), "unused", offline=True, precision="bfloat16")
+    encoder.encode(["chair"])
+    assert encoder._model.dtype == torch.float32
+
+
+def test_the_model_leaves_memory_when_it_is_idle_and_comes_back(siglip_folder):
+    encoder = TextEncoder(siglip_folder, TextModelId("x"), idle_timeout=0.3)
+    first = encoder.encode(["chair"])
+    assert encoder.is_loaded
+    encoder._timer.join()
+    assert not encoder.is_loaded
+    assert np.array_equal(encoder.encode(["chair"]), first)
+    assert encoder.is_loaded
+
+
+def test_a_model_in_use_is_not_idle(siglip_folder):
+    encoder = TextEncoder(siglip_folder, TextModelId("x"), idle_timeout=0.5)
+    encoder.encode(["chair"])
+    timer, model = encoder._timer, encoder._model
+    encoder._used = time.monotonic() + 100  # used until then
+    timer.join()
+    assert encoder._model is model
+    assert encoder._timer is not timer
+    encoder._timer.cancel()
+
+
+def test_a_model_with_an_image_tower_loads_without_a_word(siglip_folder, capfd, caplog):
+    TextEncoder(siglip_folder, TextModelId("x")).encode(["chair"])
+    assert "vision" not in caplog.text + "".join(capfd.readouterr())
