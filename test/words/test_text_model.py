@@ -15,6 +15,8 @@ from helpers.text_models import SPECIAL, save_siglip
 from transformers import AutoTokenizer, SiglipModel
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.config import Config
+from spaceformer_ros.pipeline import build_embedder
 from spaceformer_ros.words import text_encoder
 from spaceformer_ros.words import text_model as module
 from spaceformer_ros.words.embedding_cache import EmbeddingCache
@@ -262,6 +264,16 @@ def test_half_precision_changes_vectors_by_rounding_only(tmp_path):
     assert found.dtype == np.float32
     assert (expected * found).sum(axis=1).min() >= 0.9999
     assert np.abs(expected - found).max() > 0  # bfloat16 was used
+
+
+def test_settings_choose_device_precision_and_timeout_of_the_text_model(siglip_folder, tmp_path):
+    values = {"text_model": str(siglip_folder), "cache_dir": str(tmp_path), "text_device": "cpu"}
+    config = Config().with_values({**values, "text_precision": "bfloat16", "text_idle_timeout": 0.01})
+    encoder = build_embedder(config, TextModelId("unused")).encoder
+    assert (str(encoder.device), encoder.precision) == ("cpu", "bfloat16")
+    encoder.encode(["chair"])
+    encoder._timer.join()
+    assert not encoder.is_loaded
 
 
 def test_minilm_is_small_and_stays_in_float32():
