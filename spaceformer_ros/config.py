@@ -91,6 +91,12 @@ class InputConfig:
         "angle; results stay in the map's frame; off: the frame is taken as level",
         choices=("auto", "off"),
     )
+    enlarge: str = setting(
+        "auto",
+        "auto: a dense map of at most 2.5 x 2.5 x 1 m is taken as a table top and enlarged for the network, with a "
+        "remark; off: never",
+        choices=("auto", "off"),
+    )
     accumulate_voxel_size: float = fixed(
         0.02,
         "voxel size of the accumulated map; at most that of the network, 0.02 m, for full detail",

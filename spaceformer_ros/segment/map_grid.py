@@ -27,23 +27,24 @@ class MapGrid:
         self.along_walls = along_walls
         self._cloud = None
         self._alignment = None
-        self._level = None
+        self._options = None
         self._grid = None
 
-    def update(self, cloud, max_voxels, level=False):
+    def update(self, cloud, max_voxels, level=False, enlarge=False):
         """VoxelGrid of a Cloud, its Alignment, and whether this is the last map with the same Alignment.
 
         It is if both have the same coordinates and more than `max_voxels` voxels; otherwise the cloud gets an
-        Alignment of its own. level: see `Alignment.of`.
+        Alignment of its own. level: whether a tilted map is levelled; enlarge: whether a table top is enlarged.
         """
-        same_map = self._cloud is not None and (self._cloud.coordinates, self._level) == (cloud.coordinates, level)
+        options = cloud.coordinates, level, enlarge
+        same_map = self._cloud is not None and self._options == options
         if same_map:
             grid = self._regrid(cloud)
         if not same_map or len(grid) <= max_voxels:
             same_map = False
-            self._alignment = Alignment.of(cloud, self.along_walls, level)
+            self._alignment = Alignment.of(cloud, self.along_walls, level, self.voxel_size if enlarge else 0.0)
             grid = make_grid(cloud, self._alignment, self.voxel_size, self.device)
-        large, self._level = len(grid) > max_voxels, level
+        large, self._options = len(grid) > max_voxels, options
         self._cloud = cloud if large else None
         self._grid = grid if large and self.device.type == "cpu" else None
         return grid, self._alignment, same_map

@@ -74,7 +74,7 @@ class Segmenter:
         check_range(cloud, self.voxel_size)
         max_voxels = self._max_voxels_per_run(config.tiling)
         with stopwatch.stage("voxelise", self._wait), explained(ADVICE):
-            grid, voxels, remarks = self._voxelise(cloud, max_voxels, config.input.level == "auto")
+            grid, voxels, remarks = self._voxelise(cloud, max_voxels, config.input)
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
         try:
             with explained(ADVICE):
@@ -89,18 +89,20 @@ class Segmenter:
         with explained(ADVICE):
             yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (*remarks, remark))
 
-    def _voxelise(self, cloud, max_voxels, level):
+    def _voxelise(self, cloud, max_voxels, config):
         """VoxelGrid of a Cloud, its VoxelMap and remarks; clears the tile cache if this is another map.
 
-        level: whether a tilted map is levelled.
+        config: InputConfig.
         """
-        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels, level)
+        options = config.level == "auto", config.enlarge == "auto"
+        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels, *options)
         positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
         if not same_map:
             self._tiles = TileCache()
         positions = alignment.to_map(positions)
         self._surroundings = Surroundings.of(positions, alignment.wall_yaw, alignment.up)
-        return grid, VoxelMap(positions, point_to_voxel, self.voxel_size, counts), tilt_remarks(alignment.tilt)
+        voxels = VoxelMap(positions, point_to_voxel, self.voxel_size / alignment.scale, counts)
+        return grid, voxels, alignment_remarks(alignment)
 
     def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
         """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most half as many.
@@ -213,11 +215,14 @@ class Segmenter:
             torch.cuda.synchronize(self.device)
 
 
-def tilt_remarks(tilt):
-    """Tuple of sentences for the user about a map that was levelled. tilt: degrees, 0 for a level map."""
-    if not tilt:
-        return ()
-    return (f"the floor is tilted by {tilt:.1f} degrees: levelled for the network; results stay in the map's frame",)
+def alignment_remarks(alignment):
+    """Tuple of sentences for the user about a map that was levelled or enlarged."""
+    remarks = []
+    if alignment.tilt:
+        remarks.append(f"the floor is tilted by {alignment.tilt:.1f} degrees: levelled for the network")
+    if alignment.scale != 1:
+        remarks.append(f"the map shows a table top: enlarged {alignment.scale:g} times for the network")
+    return tuple(f"{remark}; results stay in the map's frame" for remark in remarks)
 
 
 def take_rows(grid, rows, heights):

@@ -131,7 +131,7 @@ def make_room(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
     else:
         xyz, rgb, label = surfaces.xyz, np.rint(surfaces.rgb).astype(np.uint8), 2 * surfaces.thing.astype(np.int64)
     layout = true_layout(building.plans, building.doorways)
-    return _labelled(xyz, rgb, label, things, words, layout, seed, config, streams[3])
+    return labelled(xyz, rgb, label, things, words, layout, seed, config, streams[3])
 
 
 def _with_assets(rng, furniture, config):
@@ -174,7 +174,7 @@ def _scanned(surfaces, building, cell, spacing, config, rng):
     return fuse(xyz, rgb, weight, label, cell, min_hits)
 
 
-def _labelled(xyz, rgb, label, things, words, layout, seed, config, rng):
+def labelled(xyz, rgb, label, things, words, layout, seed, config, rng):
     """Room from fused points: rotates and shifts the map, and describes the objects with enough points."""
     thing, flying = label // 2, label % 2 == 1
     kind = np.array([_KIND_INDEX[t.kind] for t in things], dtype=np.int16)[thing]

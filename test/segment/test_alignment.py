@@ -3,13 +3,16 @@
 
 import numpy as np
 import pytest
+from helpers.networks import segmenter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.geometry.heading import manhattan_yaw, rotate_z
-from spaceformer_ros.segment.alignment import Alignment
+from spaceformer_ros.segment.alignment import Alignment, is_dense_table_top
 from spaceformer_ros.synthetic import make_room
+from spaceformer_ros.synthetic.table_top import make_table_top
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,30 @@ def test_heights_in_steps_and_a_stray_point_do_not_matter(rng):
     hall[-1, 2] = -3
     heading = manhattan_yaw(rotate_z(hall, 0.5))
     assert abs((np.degrees(heading - 0.5) + 45) % 90 - 45) < 0.5
+
+
+@pytest.fixture(scope="module")
+def table_top():
+    return make_table_top(700_000)
+
+
+def test_a_table_top_is_enlarged_and_its_results_keep_their_size(table_top):
+    config = Config(postprocess=PostprocessConfig(min_points=1))
+    result = segmenter().segment(table_top.cloud, config)
+    voxels = result.instances.voxels
+    plain = segmenter().segment(table_top.cloud, config.with_values({"enlarge": "off"}))
+    assert any("table top: enlarged 1.5 times" in remark for remark in result.report.remarks)
+    assert not plain.report.remarks
+    assert len(voxels) > 1.8 * len(plain.instances.voxels)
+    assert voxels.voxel_size == pytest.approx(plain.instances.voxels.voxel_size / 1.5)
+    mean = [np.bincount(voxels.point_to_voxel, column) / voxels.point_counts for column in table_top.cloud.xyz.T]
+    assert np.allclose(voxels.positions, np.stack(mean, axis=1), atol=1e-4)
+
+
+def test_only_dense_table_tops_are_enlarged(room, table_top, rng):
+    xyz = table_top.cloud.xyz
+    assert is_dense_table_top(xyz, 0.03)
+    assert is_dense_table_top(np.concatenate([xyz, rng.uniform(-9, 9, (50, 3)).astype(np.float32)]), 0.03)
+    assert not is_dense_table_top(xyz[::40], 0.03)
+    assert not is_dense_table_top(xyz * np.float32([1, 3, 1]), 0.03)
+    assert not is_dense_table_top(room, 0.03)

@@ -18,6 +18,7 @@ from spaceformer_ros.synthetic import (
     object_points,
     write_room,
 )
+from spaceformer_ros.synthetic.table_top import TABLES, make_table_top
 
 
 def same(a, b):
@@ -164,3 +165,12 @@ def test_a_written_room_can_be_read_back(tmp_path):
     assert len(told["objects"]) == len(room.objects)
     assert told["objects"][0]["kind"] == room.objects[0].kind
     assert np.allclose(told["objects"][0]["box"]["center"], room.objects[0].box.center, atol=1e-3)
+
+
+def test_a_table_top_has_its_things_on_one_table():
+    scene = make_table_top(3)
+    assert 6 <= len(scene.objects) - 1 <= 16
+    assert np.ptp(scene.cloud.xyz[:, 2]) < 1.2
+    table = next(item for item in scene.objects if item.kind in TABLES)
+    assert all(table.box.contains(item.box.center[None], margin=1.0)[0] for item in scene.objects)
+    assert np.array_equal(scene.cloud.xyz, make_table_top(3).cloud.xyz)
