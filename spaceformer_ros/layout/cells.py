@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A map as occupied cells, and one storey of it as a plan: where there is floor, and how much stands on each place."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,16 +81,3 @@ class PlanView:
         """[..., 2] int64 cells of this plan that contain positions [..., 2], clipped to the plan."""
         places = np.floor(np.asarray(xy) / CELL).astype(np.int64) - self.low
         return np.clip(places, 0, np.array(self.seen.shape) - 1)
-
-    def without(self, boxes):
-        """This plan without the cells in boxes: OrientedBox in the turned frame, heights above the floor."""
-        xyz = np.column_stack([self.metres(self.cells[:, :2]), self.cells[:, 2] * CELL])
-        inside = np.zeros(len(xyz), dtype=bool)
-        for box in boxes:
-            near = np.flatnonzero((np.abs(xyz[:, :2] - box.center[:2]) < np.hypot(*box.size[:2])).all(axis=1))
-            inside[near] |= box.contains(xyz[near])
-        cells = self.cells[~inside]
-        body = (cells[:, 2] * CELL >= BODY[0]) & (cells[:, 2] * CELL <= min(BODY[1], self.top - 0.15))
-        place = np.ravel_multi_index(cells[body, :2].T, self.fill.shape)
-        fill = np.bincount(place, minlength=self.fill.size).astype(np.int32)
-        return replace(self, cells=cells, fill=fill.reshape(self.fill.shape))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layout of a map: from a cloud and its labelled objects to storeys, walls, doors, windows and rooms."""
 
-import numpy as np
 import shapely
 
 from ..geometry.heading import manhattan_yaw
@@ -9,12 +8,10 @@ from ..geometry.transform import RigidTransform
 from .cells import PlanView, occupied
 from .faces import find_faces
 from .levels import find_levels
-from .openings import find_openings, is_door, is_window
+from .openings import find_openings
 from .rooms import find_rooms
 from .structure import Door, Layout, Room, Storey, Wall, Window
 from .walls import find_walls
-
-MIN_DEPTH, MAX_DEPTH, MAX_WIDTH = 0.2, 1.5, 3.5  # metres, of furniture whose sides are no walls
 
 
 def find_layout(cloud, objects=()):
@@ -44,8 +41,7 @@ def _storey(cells, boxes, storey, before):
     height = storey.ceiling_z - storey.floor_z
     boxes = [(label, _above(box, storey)) for label, box in boxes]
     boxes = [(label, box) for label, box in boxes if -0.3 < box.center[2] < height + 0.3]
-    furniture = [box for label, box in boxes if _is_furniture(label, box)]
-    found = find_walls(find_faces(plan.without(furniture)))
+    found = find_walls(find_faces(plan))
     doors, windows = find_openings(plan, found, boxes)
     first = {kind: max((item.id for item in getattr(before, kind)), default=0) + 1 for kind in Layout.__match_args__}
     walls = tuple(_wall(first["walls"] + row, wall, storey) for row, wall in enumerate(found))
@@ -57,12 +53,6 @@ def _storey(cells, boxes, storey, before):
     doors = tuple(_door(first["doors"] + row, door, found, layout) for row, door in enumerate(doors))
     windows = tuple(_window(first["windows"] + row, item, found, layout) for row, item in enumerate(windows))
     return Layout((storey,), walls, doors, windows, rooms)
-
-
-def _is_furniture(label, box):
-    """Whether an object stands before walls and is none itself, judged by its size and label."""
-    deep, wide = np.sort(box.size[:2])
-    return MIN_DEPTH <= deep <= MAX_DEPTH and wide <= MAX_WIDTH and not (is_door(label) or is_window(label))
 
 
 def _above(box, storey):
