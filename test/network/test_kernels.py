@@ -31,6 +31,11 @@ def without_bias(x, weight, bias, table):
     return convolve_by_table(x, weight, 0, table)
 
 
+def in_fewer_bits(x, weight, bias, table):
+    """float32 operands with the 10 bits of TF32."""
+    return convolve_by_table(x.half().to(x), weight.half().to(x), bias, table)
+
+
 def not_numbers(x, weight, bias, table):
     return x.new_full((len(x), weight.shape[2]), torch.nan)
 
@@ -164,6 +169,11 @@ def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtyp
     with pytest.raises(kernels.KernelUnavailable, match="relative error"):
         use_triton(model, wrong)
     assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
+
+
+def test_a_float32_kernel_that_multiplies_in_fewer_bits_is_not_used(use_triton, tiny_model):
+    with pytest.raises(kernels.KernelUnavailable, match="relative error"):
+        use_triton(tiny_model(), in_fewer_bits)
 
 
 def test_the_log_gives_the_reason_for_the_plain_path(monkeypatch, caplog, tiny_model):
