@@ -12,7 +12,7 @@ OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 2
 # DDS sometimes loses the first message between new processes: only tests that time out waiting are repeated once.
-PYTEST = $(RUN) python -m pytest -q -n $(WORKERS) --dist worksteal --reruns 1 --only-rerun "waited [0-9.]+ s for"
+PYTEST = $(RUN) python -m pytest -q -rs -n $(WORKERS) --dist worksteal --reruns 1 --only-rerun "waited [0-9.]+ s for"
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
