@@ -37,7 +37,7 @@ ARGUMENTS = (
 OVERRIDES = ("vocabulary_file", "checkpoint", "device")
 RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "use_sim_time", "tf_prefix")
 # Topics that config/spaceformer.rviz shows, below /spaceformer, and its topic of the raw map.
-RVIZ_TOPICS = ("labeled_cloud", "markers", "relevancy")
+RVIZ_TOPICS = ("labeled_cloud", "markers", "layout_markers", "relevancy")
 RAW_MAP = "/spaceformer/input/points"
 
 

@@ -208,7 +208,9 @@ class Pipeline:
             scene, saved = self.store.complete, self.store.export(self.model)
         if saved is None:
             raise StorageError("NO_MAP_YET", "there is no scene to save yet")
-        return scene, write_scene(path, replace(saved, layout=self.graphs.saved(scene)))
+        scale = self.config.input.input_scale
+        saved = replace(saved, layout=self.graphs.saved(scene), input_scale=scale)
+        return scene, write_scene(path, saved)
 
     def load(self, path, map_id="", frame_id=""):
         """Make the scene of a file the current one, labelled with the current vocabulary. Returns the Scene.
@@ -216,14 +218,15 @@ class Pipeline:
         map_id: the expected map; empty: the setting map_id, if any;
         frame_id: the expected frame; empty: the setting load_frame, else the frame of the current scene, if any.
 
-        Raises StorageError with the codes of `read_scene` and `check_expected`; the current scene is then kept.
+        The scene has a remark for each setting of the input that was another one when it was saved. Raises StorageError
+        with the codes of `read_scene` and `check_expected`; the current scene is then kept.
         """
         saved = read_scene(path)
         with self.store.lock:
             frame_id = frame_id or self.config.storage.load_frame or (self.scene.frame_id if self.scene else "")
             check_expected(saved, path, self.model, map_id or self.config.scene.map_id, frame_id)
             layout = read_layout(saved.layout, path)
-            scene = self.store.restore(saved, self.space)
+            scene = self.store.restore(saved, self.space, _changed_settings(saved, self.config.input))
             self.graphs.restore(scene, layout)
             return scene
 
@@ -295,6 +298,27 @@ class Pipeline:
         """[N] float32 relevancy of each point of a snapshot's cloud for a text (see `point_relevancy`)."""
         query = ObjectQuery(text)
         return point_relevancy(scene, rank(scene, text, self.embed(query.texts)))
+
+    def mask_heat(self, object_id, scene):
+        """[N] float32 in [0, 1]: the probability that each point of a snapshot's cloud belongs to an object.
+
+        The network runs: call it on the thread that owns the device. Raises SpaceformerError without such an object.
+        """
+        item = scene.find_id(object_id)
+        if item is None:
+            raise SpaceformerError(f"no object with id {object_id} in map revision {scene.map_revision}")
+        return self.segmenter.mask_heat(scene.cloud, self.config, scene.instances.point_mask(item.row))
+
+
+def _changed_settings(saved, config):
+    """A sentence for each setting of an InputConfig that places the points of clouds otherwise than a SavedScene's."""
+    pairs = (("input_up", saved.cloud.up, config.input_up), ("input_scale", saved.input_scale, config.input_scale))
+    return tuple(
+        f"the loaded scene was made with {name} {before}, now it is {now}: the next cloud will not fit it; set {name} "
+        f"to {before}, or call ~/clear"
+        for name, before, now in pairs
+        if before != now
+    )
 
 
 def build_pipeline(config, on_progress=None):

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.halls import hall_pipeline, make_hall
 from helpers.paths import ROOT
 from PIL import Image
 
 from spaceformer_ros.batch import batch
-from spaceformer_ros.cli import main, segment
+from spaceformer_ros.cli import main, scene_of_file, segment
+from spaceformer_ros.cli.tables import label_text
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
@@ -235,6 +240,65 @@ def test_unknown_options_print_the_usage_of_the_command(capsys):
 def test_counts_below_their_limit_are_refused(arguments, capsys):
     assert ended(arguments) == 2
     assert f"{arguments[-1]} is below" in capsys.readouterr().err
+
+
+def test_heat_of_an_object_is_a_coloured_cloud(tmp_path, capsys, monkeypatch):
+    write_cloud(tmp_path / "hall.ply", make_hall())
+    monkeypatch.setattr(scene_of_file, "build_pipeline", lambda config, progress: hall_pipeline())
+    arguments = ["segment", str(tmp_path / "hall.ply"), "--out", str(tmp_path / "out"), "--no-pictures", "--heat"]
+    main([*arguments, "1"])
+    heat = read_records(tmp_path / "out" / "hall_heat_1.ply")
+    assert len(heat) == len(make_hall())
+    assert heat["heat"].min() < 0.1 < 0.9 < heat["heat"].max()
+    assert ended([*arguments, "999"]) == 1
+    assert "no object with id 999" in capsys.readouterr().err
+    assert ended(["segment", str(tmp_path), *arguments[2:], "1"]) == 1
+    assert "--heat is for one file" in capsys.readouterr().err
+
+
+def test_progress_of_a_map_in_tiles_is_shown_on_a_terminal(tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    write_cloud(tmp_path / "hall.ply", make_hall())
+    monkeypatch.setattr(scene_of_file, "build_pipeline", lambda config, progress: hall_pipeline())
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    monkeypatch.setattr(scene_of_file, "MIN_SECONDS", 0.0)
+    main(["segment", str(tmp_path / "hall.ply"), "--out", str(tmp_path / "out"), "--no-pictures"])
+    seen = re.findall(r"tile (\d+) of (\d+)", terminal.getvalue())
+    assert [int(number) for number, _ in dict.fromkeys(seen)] == list(range(1, int(seen[0][1]) + 1))
+    assert int(seen[0][1]) > 2
+
+
+def test_the_table_marks_objects_outside_the_current_map():
+    assert label_text(SimpleNamespace(label="sofa", in_map=True)) == "sofa"
+    assert label_text(SimpleNamespace(label="sofa", in_map=False)) == "sofa (not in the current map)"
+
+
+@pytest.mark.process
+def test_the_installed_script_segments_a_folder_with_two_jobs(tmp_path, settings, box_cloud):
+    """Jobs are processes that import the script again: it must start nothing then."""
+    (tmp_path / "maps").mkdir()
+    for number in range(2):
+        box = ((0, 0, 0.5), (1.0, 1.0, 1.0 + number), (200, 30, 30))
+        write_cloud(tmp_path / "maps" / f"{number}.ply", box_cloud([box]))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [
+        ROOT / "scripts" / "spaceformer",
+        "segment",
+        "maps",
+        "--jobs",
+        "2",
+        "--out",
+        "out",
+        "--no-pictures",
+        *settings,
+    ]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert "2 segmented, 0 unchanged, 0 failed of 2 maps" in run.stdout
+    assert {path.name for path in (tmp_path / "out").glob("?.json")} == {"0.json", "1.json"}
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_path, settings, cloud_file, capsys):

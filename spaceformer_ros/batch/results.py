@@ -9,6 +9,7 @@ from ..evaluation.answers import read_texts
 from ..scene.find import ObjectQuery
 from ..show.labeled_cloud import label_points
 from ..show.pictures import VIEWS, draw_scene
+from ..show.relevancy import color_points
 
 
 def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts=""):
@@ -32,6 +33,16 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="")
     if texts:
         answers = answer_texts(read_texts(pathlib.Path(texts)), pipeline, scene, shown)
         (folder / f"{stem}_answers.json").write_text(json.dumps(answers, indent=1))
+
+
+def write_heat(path, pipeline, scene, object_id):
+    """Write the cloud, coloured by the probability that each point belongs to an object, which is its field `heat`.
+
+    The network runs again. Raises SpaceformerError without such an object.
+    """
+    heat = pipeline.mask_heat(object_id, scene)
+    cloud, _ = color_points(scene.cloud, heat, top=1.0)
+    write_cloud(path, cloud, {"heat": heat})
 
 
 def answer_texts(texts, pipeline, scene, shown):

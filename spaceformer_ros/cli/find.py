@@ -5,7 +5,7 @@ import sys
 
 from .options import add_cloud, add_settings, config_of
 from .scene_of_file import scene_of_file
-from .tables import meters, print_table
+from .tables import label_text, meters, print_table
 
 
 def add_arguments(parser):
@@ -31,7 +31,7 @@ def run(options):
             print(f"{answer.text}: {answer.reason}")
         for match in answer.matches:
             box = outcome.scene.box_in_frame(match.object)
-            row = (answer.text, match.object.id, match.object.label, f"{match.score:.2f}")
+            row = (answer.text, match.object.id, label_text(match.object), f"{match.score:.2f}")
             room = answer.room(match)
             place = ", ".join([*answer.phrases(match)[:2], *([f"in {room.label} {room.number}"] if room else [])])
             rows.append((*row, meters(box.center), meters(box.size), place))

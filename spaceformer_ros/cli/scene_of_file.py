@@ -8,6 +8,8 @@ import sys
 from ..pipeline import Observer, build_pipeline
 from ..timing import Stopwatch
 
+MIN_SECONDS = 0.1  # between two updates of the progress
+
 
 def scene_of_file(path, config, up):
     """Segment a cloud file. Returns (Pipeline, Outcome). Raises SpaceformerError.
@@ -33,7 +35,7 @@ def progress_bar():
     """A context with an Observer that shows the pipeline's progress on the terminal."""
     from tqdm import tqdm
 
-    with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}") as bar:
+    with tqdm(disable=None, leave=False, bar_format="{desc}, {elapsed}", mininterval=MIN_SECONDS) as bar:
         yield _Progress(bar)
 
 

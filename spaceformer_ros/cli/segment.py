@@ -18,6 +18,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--texts", metavar="FILE", help="JSON file whose keys are texts: also write <stem>_answers.json for evaluate"
     )
+    parser.add_argument(
+        "--heat",
+        metavar="ID",
+        type=count(1),
+        help="of one file: also write <stem>_heat_ID.ply, coloured by how surely each point belongs to object ID",
+    )
     batch = parser.add_argument_group("batch")
     batch.add_argument("--jobs", type=count(1), default=1, help="files processed in parallel (default: %(default)s)")
     batch.add_argument(
@@ -34,6 +40,8 @@ def run(options):
     Writes <stem>.json (objects), <stem>_labeled.ply and pictures per file; finished files of a batch are skipped.
     """
     if len(options.cloud) > 1 or options.ray or pathlib.Path(options.cloud[0]).is_dir():
+        if options.heat:
+            raise SpaceformerError("--heat is for one file: ids differ between files")
         segment_batch(options)
     else:
         segment_file(options)
@@ -41,7 +49,7 @@ def run(options):
 
 def segment_file(options):
     """Write the results of one file and print its objects as a table."""
-    from ..batch.results import write_results
+    from ..batch.results import write_heat, write_results
 
     config, out = config_of(options), results_folder(options.out)
     (path,) = options.cloud
@@ -49,6 +57,8 @@ def segment_file(options):
     shown = outcome.scene.published(config.postprocess.score_threshold)
     stem = pathlib.Path(path).stem
     write_results(out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
+    if options.heat:
+        write_heat(out / f"{stem}_heat_{options.heat}.ply", pipeline, outcome.scene, options.heat)
     centers = [outcome.scene.box_in_frame(item).center for item in shown]
     rows = [(i.id, i.label, f"{i.score:.2f}", meters(center), meters(i.box.size)) for i, center in zip(shown, centers)]
     print_table(rows, ("id", "label", "score", "position [m]", "size [m]"))

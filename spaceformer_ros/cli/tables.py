@@ -14,6 +14,11 @@ def meters(values):
     return " ".join(f"{value:6.2f}" for value in values)
 
 
+def label_text(item):
+    """The label of a SceneObject, with a note if no point of the current map is near it."""
+    return item.label if item.in_map else f"{item.label} (not in the current map)"
+
+
 def figure_text(value):
     """A float with three decimals, an integer unchanged, "-" for NaN (undefined)."""
     if isinstance(value, int):

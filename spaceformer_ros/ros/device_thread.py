@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that owns the device: it loads the model, then processes the newest item; older items are dropped."""
 
+import collections
+import functools
 import logging
 import os
 import sys
@@ -37,6 +39,7 @@ class DeviceThread:
         self._on_error = on_error
         self._min_interval = min_interval
         self._condition = threading.Condition()
+        self._calls = collections.deque()  # (function, Future) that run between items
         self._item = None
         self._future = Future()  # of the item that is handled next
         self._urgent = False
@@ -63,6 +66,14 @@ class DeviceThread:
             self._condition.notify_all()
             return self._future
 
+    def call(self, function):
+        """Run a function on the thread before the next item. Returns a Future of its result."""
+        future = Future()
+        with self._condition:
+            self._calls.append((function, future))
+            self._condition.notify_all()
+        return future
+
     def resume(self):
         """Handle items from now on."""
         with self._condition:
@@ -76,14 +87,19 @@ class DeviceThread:
         """
         with self._condition:
             self._paused = True
-            refused, self._future = self._future, Future()
-        _settle(refused, error=reason)
+            refused = [self._future, *(future for _, future in self._calls)]
+            self._future = Future()
+            self._calls.clear()
+        for future in refused:
+            _settle(future, error=reason)
 
     def stop(self, timeout):
         """Ask the thread to end and wait for it. Returns whether it ended within `timeout` seconds."""
         with self._condition:
             self.stopping = True
             self._future.cancel()
+            for _, future in self._calls:
+                future.cancel()
             self._condition.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -97,15 +113,15 @@ class DeviceThread:
             self._report(error)
             return
         while (work := self._next()) is not None:
-            item, urgent, future = work
+            run, future, on_error = work
             try:
-                result = self._handle(item, urgent)
+                result = run()
             except Exception as error:  # report any failure; it must not end the thread
-                self._report(error)
+                on_error(error)
                 _settle(future, error=error)
             else:
                 _settle(future, result=result)
-            del item, future, work
+            del run, future, work
             trim_heap()
             self.busy_since = None
 
@@ -114,18 +130,28 @@ class DeviceThread:
             self._on_error(error)
 
     def _next(self):
-        """Wait for an item that may be handled; None when the thread is to end."""
+        """Wait for a call, or an item that may be handled: (function, Future, function for its error).
+
+        None when the thread is to end.
+        """
         with self._condition:
             while not self.stopping:
+                if self._calls and not self._paused:
+                    self.busy_since = time.monotonic()
+                    return (*self._calls.popleft(), _ignore)
                 wait = self._last_start + self._min_interval() - time.monotonic()
                 if self._item is not None and not self._paused and (self._urgent or wait <= 0):
-                    work = self._item, self._urgent, self._future
+                    work = functools.partial(self._handle, self._item, self._urgent), self._future, self._report
                     self._item, self._future, self._urgent = None, Future(), False
                     self._last_start = self.busy_since = time.monotonic()
                     return work
                 waiting = self._item is not None and not self._paused
                 self._condition.wait(wait if waiting else None)
             return None
+
+
+def _ignore(_error):
+    """The caller gets the error of a call by its Future."""
 
 
 def lower_priority():

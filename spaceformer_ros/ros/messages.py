@@ -97,7 +97,13 @@ def to_match(scene, answer, match, transform, approach=None):
     approach: an Approach in the scene's local coordinates, or None.
     """
     instance = to_instance(scene, match.object, transform)
-    message = interfaces.ObjectMatch(query=answer.text, instance=instance, score=match.score, distance=match.distance)
+    message = interfaces.ObjectMatch(
+        query=answer.text,
+        instance=instance,
+        score=match.score,
+        in_map=match.object.in_map,
+        distance=match.distance,
+    )
     message.relations = answer.phrases(match)
     if (room := answer.room(match)) is not None:
         message.room_id, message.room = room.number, room.label

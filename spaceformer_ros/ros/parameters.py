@@ -17,6 +17,7 @@ from .. import SpaceformerError
 from ..config import Config, all_settings, suggestion
 from ..disk.paths import default_data_folder
 from ..words.vocabulary_file import vocabulary_of
+from . import qos
 from .clocks import STEADY
 from .compat import parameter_overrides
 from .limits import FILE_SECONDS
@@ -89,7 +90,11 @@ def validate(node, changes, configured, file_limit):
     """
     ours = {info.name: info for _, info in all_settings()}
     values = {p.name: _value(p, ours[p.name]) for p in changes if p.name in ours}
-    fixed = [name for name in values if configured and not ours[name].metadata["dynamic"]]
+    fixed = [
+        name
+        for name, value in values.items()
+        if configured and not ours[name].metadata["dynamic"] and value != _value(node.get_parameter(name), ours[name])
+    ]
     if fixed:
         reason = f"{', '.join(fixed)} cannot change while the node is configured: deactivate and clean it up first"
         return SetParametersResult(successful=False, reason=reason)
@@ -128,10 +133,16 @@ class LiveParameters:
         node.add_on_set_parameters_callback(self._on_set)
 
     def read_all(self):
-        """The Config of all parameters. Raises SpaceformerError, also for a start value not replaced since."""
+        """The Config of all parameters; the vocabulary is read to check it.
+
+        Raises SpaceformerError, also for a start value that was refused and not replaced since.
+        """
         if self._refused:
             raise SpaceformerError("; ".join(self._refused.values()))
-        return read(self._node)
+        qos.check_overrides(parameter_overrides(self._node))
+        config = read(self._node)
+        self._file_limit.call(vocabulary_of, config.vocabulary)
+        return config
 
     def report_vocabulary(self, vocabulary):
         """Set the parameters to the Vocabulary in use, without applying them. Call from the executor's thread."""

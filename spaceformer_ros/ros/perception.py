@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn clouds into published scenes: the pipeline of one configured node on its device thread, and scene changes."""
 
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -66,6 +67,10 @@ class Perception:
         if self._decode_latest is None:
             return None
         return self.device_thread.submit(self._job(self._decode_latest), urgent=True)
+
+    def mask_heat(self, object_id, scene):
+        """Compute `Pipeline.mask_heat` on the device thread. Returns a Future."""
+        return self.device_thread.call(functools.partial(self.require_pipeline().mask_heat, object_id, scene))
 
     def segment_again(self):
         """Segment the newest cloud immediately with changed settings, unless it was cleared or clouds are disabled."""

@@ -12,8 +12,10 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from .. import SpaceformerError
 from .health import Publisher
 from .limits import MAX_PENDING
+from .text import printable
 
 RELIABLE, BEST_EFFORT = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
 TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
@@ -30,6 +32,12 @@ STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
 SERVICE = profile(RELIABLE, VOLATILE, depth=MAX_PENDING)
 
+MAX_DEPTH = 1000  # messages of an overridden queue
+OVERRIDABLE = {  # the policies that `overridable` allows to change, besides the depth
+    "history": ("keep_last", "keep_all"),
+    "reliability": ("reliable", "best_effort"),
+    "durability": ("transient_local", "volatile"),
+}
 INPUT = {
     "reliable": (RELIABLE, VOLATILE),
     "best_effort": (BEST_EFFORT, VOLATILE),
@@ -42,6 +50,26 @@ def overridable():
     `qos_overrides./spaceformer/instances.publisher.depth`; they are declared when the publisher is created."""
     kinds = QoSPolicyKind
     return QoSOverridingOptions((kinds.HISTORY, kinds.DEPTH, kinds.RELIABILITY, kinds.DURABILITY))
+
+
+def check_overrides(parameters):
+    """Refuse initial values of `qos_overrides` parameters that no publisher can use, before there is a publisher.
+
+    parameters: dict name -> rclpy Parameter. Raises SpaceformerError.
+    """
+    for name, parameter in sorted(parameters.items()):
+        if not name.startswith("qos_overrides."):
+            continue
+        policy, value = name.rsplit(".", 1)[-1], parameter.value
+        if policy == "depth":
+            usable, expected = type(value) is int and 1 <= value <= MAX_DEPTH, f"an integer from 1 to {MAX_DEPTH}"
+        else:
+            choices = OVERRIDABLE.get(policy)
+            if choices is None:
+                raise SpaceformerError(f"{printable(name)}: expected one of depth, {', '.join(OVERRIDABLE)} at its end")
+            usable, expected = value in choices, f"one of {', '.join(choices)}"
+        if not usable:
+            raise SpaceformerError(f"{printable(name)} is {printable(value)!r}, expected {expected}")
 
 
 def input_profile(mode, publishers, depth=1):

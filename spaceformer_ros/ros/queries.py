@@ -107,17 +107,28 @@ def _asked(request, config, position):
 
 
 async def show_relevancy(session, request, response):
-    """Publish the relevancy of each point for a text."""
+    """Publish the relevancy of each point for a text, or the probability of an object's mask."""
     scene = active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
-    relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene)
+    heat = await _mask_heat(session, request, scene) if request.mask_of else None
+    relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene, heat)
     response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
-    response.message = f"best relevancy of {len(relevancy)} points for {request.query!r}: {response.max_relevancy:.2f}"
+    what = f"the mask of object {request.mask_of}" if request.mask_of else repr(request.query)
+    response.message = f"best relevancy of {len(relevancy)} points for {what}: {response.max_relevancy:.2f}"
 
 
-def _show_relevancy(session, text, scene):
-    """Relevancy [N] and the header of the published cloud. Runs on a pool thread."""
-    relevancy = session.perception.require_pipeline().relevancy(text, scene)
+async def _mask_heat(session, request, scene):
+    """The probability [N] that each point belongs to the object of a ShowRelevancy request."""
+    if request.query:
+        raise SpaceformerError("query and mask_of are both given: leave one of them empty")
+    if scene.find_id(request.mask_of) is None:
+        raise Refusal("NOT_FOUND", f"no object with id {request.mask_of} in map revision {scene.map_revision}")
+    return await session.background.wrap(session.perception.mask_heat(request.mask_of, scene))
+
+
+def _show_relevancy(session, text, scene, heat):
+    """Relevancy [N] for a text, or `heat`, and the header of the published cloud. Runs on a pool thread."""
+    relevancy = session.perception.require_pipeline().relevancy(text, scene) if heat is None else heat
     return relevancy, session.outputs.publish_relevancy(scene, relevancy)
 
 

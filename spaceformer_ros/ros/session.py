@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from std_msgs.msg import Header
 
+from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
@@ -22,12 +23,14 @@ from .refusal import Refusal
 from .scans import Scans
 from .state import StateMachine
 from .storage import Storage
+from .time_limit import TimeLimit
 from .transforms import TransformListener
 from .trips import Trips
 
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
+CLOSE_SECONDS, MIN_SAVE_SECONDS = 8.0, 3.0  # of closing, including save_on_shutdown; launch kills a process after 10 s
 
 
 class Session:
@@ -100,6 +103,7 @@ class Session:
 
     def close(self):
         """Release everything. Returns whether all threads ended or are idle."""
+        deadline = time.monotonic() + CLOSE_SECONDS
         self.state.active = False
         self._node.destroy_timer(self._retry)
         self.input.destroy()
@@ -108,7 +112,7 @@ class Session:
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
         ended = self.trips.close() and ended
         ended = self.background.close() and ended
-        self.storage.save_on_shutdown(self.perception.pipeline)
+        ended = self._save(deadline) and ended
         if ended:
             self.perception.pipeline = None  # the executor may hold callbacks of this session for a while
         self.diagnostics.destroy()
@@ -116,6 +120,18 @@ class Session:
         self.graph_outputs.destroy()
         self.transforms.close()
         return ended
+
+    def _save(self, deadline):
+        """Save if save_on_shutdown is set. Returns whether it was done by `deadline`, monotonic seconds: a network disk
+        may hang, and the save then goes on while the node is closed."""
+        limit = TimeLimit(max(deadline - time.monotonic(), MIN_SAVE_SECONDS), "save_on_shutdown")
+        try:
+            limit.call(self.storage.save_on_shutdown, self.perception.pipeline)
+        except SpaceformerError as error:
+            self.counters.last_error = str(error)
+            self._logger.error(str(error))
+            return False
+        return True
 
     def require_active(self):
         """Raises Refusal unless the node is active."""

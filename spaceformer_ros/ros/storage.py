@@ -38,6 +38,9 @@ class Storage:
             scene = pipeline.load(path, map_id, frame_id)
         objects = f"{len(scene.objects)} objects of map {scene.map_id!r} in frame {scene.frame_id!r}"
         self._logger.info(f"loaded {objects} from {path}")
+        for remark in scene.remarks:
+            self._logger.warning(remark)
+        self._counters.remarks = scene.remarks
         return scene
 
     def load_on_start(self, pipeline):

@@ -22,7 +22,7 @@ class TimeLimit:
     def call(self, function, *arguments):
         """The result of function(*arguments), or its exception. Raises SpaceformerError if it takes too long."""
         if self._thread is not None and self._thread.is_alive():
-            raise SpaceformerError(f"{self._what}: an earlier read has not returned yet; check the disk of that file")
+            raise SpaceformerError(f"{self._what}: an earlier call has not returned yet; check the disk of that file")
         outcome = []
 
         def work():
@@ -35,7 +35,7 @@ class TimeLimit:
         self._thread.start()
         self._thread.join(self._seconds)
         if not outcome:
-            raise SpaceformerError(f"{self._what}: not read within {self._seconds:g} s; check the disk of that file")
+            raise SpaceformerError(f"{self._what}: not done within {self._seconds:.2g} s; check the disk of that file")
         result, error = outcome[0]
         if error is not None:
             raise error

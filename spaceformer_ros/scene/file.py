@@ -96,6 +96,7 @@ def _to_header(saved):
         "map_id": saved.map_id,
         "frame_id": saved.cloud.frame_id,
         "up": saved.cloud.up,
+        "input_scale": float(saved.input_scale),
         "stamp_ns": int(saved.cloud.stamp_ns),
         "map_revision": int(saved.map_revision),
         "next_id": int(saved.next_id),
@@ -172,4 +173,5 @@ def _from_parts(header, arrays):
         room_names=tuple((number, name) for number, name in header["room_names"]),
         history=tuple(Edit(*row) for row in header["edits"]),
         layout=header["layout"],
+        input_scale=header["input_scale"],
     )

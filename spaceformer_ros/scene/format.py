@@ -80,6 +80,7 @@ HEADER = {
     "map_id": HeaderField(str, "name of the map, empty if it has none"),
     "frame_id": HeaderField(str, "frame of the map"),
     "up": HeaderField(str, f"axis of the frame that is the local z axis: {', '.join(UPRIGHT)}"),
+    "input_scale": HeaderField(float, "metres per unit of the clouds that the map was made of", (1e-6, 1e6)),
     "stamp_ns": HeaderField(int, "stamp of the cloud", (-MAX_NS, MAX_NS)),
     "map_revision": HeaderField(int, "number of results, from 1", (1, MAX_COUNT)),
     "next_id": HeaderField(int, "all ids ever given are lower, also those of removed objects", (1, MAX_COUNT)),

@@ -46,6 +46,7 @@ class SavedScene:
     room_names: tuple of (room id, name that an operator gave)
     history: tuple of Edit, oldest first
     layout: dict of the layout and the ids that are left, {} without one
+    input_scale: the setting of that time; input_up is that of the cloud
     """
 
     cloud: Cloud
@@ -62,3 +63,4 @@ class SavedScene:
     room_names: tuple = ()
     history: tuple = ()
     layout: dict = field(default_factory=dict)
+    input_scale: float = 1.0

@@ -231,8 +231,10 @@ class SceneStore:
             next_id=self._next_id,
         )
 
-    def restore(self, saved, space):
+    def restore(self, saved, space, remarks=()):
         """Replace the scene by a SavedScene, labelled by `space`. Returns the Scene; on an error nothing changes.
+
+        remarks: those of the Scene
 
         Objects keep their ids; no id given before or after saving is given again. The revision is the saved one, or the
         next one of this store if that is higher: clients ignore lower revisions.
@@ -257,6 +259,7 @@ class SceneStore:
             saved.map_id,
             deleted=deleted,
             room_names=saved.room_names,
+            remarks=remarks,
         )
         self.history, self._undo = saved.history, []
         self._complete(self.scene)

@@ -18,6 +18,7 @@ from ..network.transfer import to_device, to_host
 from ..network.voxels import Level, VoxelGrid, pack
 from ..timing import Stopwatch
 from .backends import choose_device, choose_precision, make_backend
+from .heat import mask_probability
 from .map_grid import BLOCK, MapGrid
 from .mask_boxes import BoxCache, Surroundings
 from .measure import measure
@@ -88,6 +89,38 @@ class Segmenter:
         self.meter.failed(failed, config.tiling.max_memory_gb)
         with explained(ADVICE):
             yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (*remarks, remark))
+
+    @torch.inference_mode()
+    def mask_heat(self, cloud, config, inside):
+        """[N] float32 in [0, 1]: the probability that each point of a segmented Cloud belongs to an object.
+
+        The network runs again, on the whole map or on the tiles that contain the object; points of other tiles have 0.
+        The cached map is not used and not changed. inside: [N] bool, the object's points. Raises SpaceformerError.
+        """
+        max_voxels = self._max_voxels_per_run(config.tiling)
+        fresh = MapGrid(self.voxel_size, self.device, self.network.along_walls)
+        with explained(ADVICE):
+            grid, _, _ = fresh.update(cloud, max_voxels, config.input.level == "auto", config.input.enlarge == "auto")
+            positions, point_to_voxel = to_host(grid.positions, grid.point_to_voxel)
+            object_voxels = np.zeros(len(grid), dtype=bool)
+            object_voxels[point_to_voxel[inside]] = True
+            heat = np.zeros(len(grid), dtype=np.float32)
+            for rows in self._regions(grid, max_voxels, config.tiling.tile_margin):
+                if object_voxels[rows].any():
+                    whole = len(rows) == len(grid)
+                    part = grid if whole else take_rows(grid, rows, positions[rows, 2])
+                    prediction = self.backend.predict(part, self.orders)
+                    own = object_voxels[rows], config.postprocess.mask_threshold, self.network.fuse_iou
+                    heat[rows] = np.maximum(heat[rows], mask_probability(prediction, *own))
+        return heat[point_to_voxel]
+
+    def _regions(self, grid, max_voxels, margin):
+        """The rows of a grid that each run of the network gets: all, or those of each tile of a new plan."""
+        if len(grid) <= max_voxels:
+            return [np.arange(len(grid))]
+        columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
+        plan = plan_tiles(columns, max_voxels // 2, margin, ())
+        return TiledMap(columns, plan, self.network.text_channels).regions
 
     def _voxelise(self, cloud, max_voxels, config):
         """VoxelGrid of a Cloud, its VoxelMap and remarks; clears the tile cache if this is another map.

@@ -58,6 +58,9 @@ class ColorSegmenter:
         found = Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32))
         return Segmentation(measure(found, voxels))
 
+    def mask_heat(self, cloud, config, inside):
+        return np.where(inside, 0.9, 0.1).astype(np.float32)
+
     def cancel(self):
         self.cancelled = True
 

@@ -4,6 +4,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,34 @@ def test_relevancy_that_cannot_be_had_is_refused_with_a_code(start, client, inst
     node.trigger_deactivate()
     assert client.call(ShowRelevancy, "show_relevancy", query="sofa").code == codes.NOT_ACTIVE
     assert clouds == []
+
+
+def test_the_mask_of_an_object_is_shown_as_relevancy(start, client, instances, box_cloud):
+    clouds = client.listen("/spaceformer/relevancy", PointCloud2)
+    start()
+    see(client, instances, box_cloud(ROOM))
+    sofa = next(item for item in instances[-1].instances if item.label == "sofa")
+    reply = client.call(ShowRelevancy, "show_relevancy", mask_of=sofa.id)
+    assert (reply.code, reply.min_relevancy, reply.max_relevancy) == (ResultCode.OK, np.float32(0.1), np.float32(0.9))
+    assert f"the mask of object {sofa.id}: 0.90" in reply.message
+    points = structured_view(wait_until(lambda: clouds and clouds[-1], "the relevancy cloud"))
+    assert np.count_nonzero(points["relevancy"] == np.float32(0.9)) == sofa.num_points
+    reply = client.call(ShowRelevancy, "show_relevancy", mask_of=999)
+    assert (reply.code, reply.message) == (ResultCode.NOT_FOUND, "no object with id 999 in map revision 1")
+    reply = client.call(ShowRelevancy, "show_relevancy", query="sofa", mask_of=sofa.id)
+    assert (reply.code, "leave one of them empty" in reply.message) == (ResultCode.INVALID_REQUEST, True)
+
+
+def test_a_match_outside_the_current_map_says_so(start, client, instances, box_cloud):
+    node = start()
+    see(client, instances, box_cloud(ROOM))
+    (match,) = client.call(FindObjects, "find_objects", query="sofa").matches
+    assert match.in_map
+    scene = node.pipeline.scene
+    node.pipeline.store.scene = replace(scene, objects=tuple(replace(o, outside_maps=1) for o in scene.objects))
+    reply = client.call(FindObjects, "find_objects", query="sofa")
+    assert not reply.matches[0].in_map
+    assert "(not in the current map)" in reply.message
 
 
 # --- highlights -------------------------------------------------------------------------------------------------------

@@ -359,7 +359,7 @@ LEADS_TO = {
     r"_placement|_pose_in_frame|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
     r"embed_in_batches|TimeoutError": "TIMEOUT",
     r"_scene_path": "PATH_REFUSED",
-    r'Refusal\("NOT_FOUND"|edit_scene|load_scene': "NOT_FOUND",
+    r'Refusal\("NOT_FOUND"|edit_scene|_mask_heat|load_scene': "NOT_FOUND",
     r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,|_graph_text,": "INVALID_REQUEST",
 }
 

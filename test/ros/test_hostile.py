@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.fakes import ROOM, FakeEmbedder, make_pipeline
 from helpers.ros import wait_until
@@ -130,8 +131,8 @@ def test_a_disk_that_hangs_does_not_hang_the_node(start, client, monkeypatch):
         assert not result.successful
         return result.reason
 
-    assert "not read within 0.2 s" in refused()
-    assert "an earlier read has not returned yet" in refused()
+    assert "not done within 0.2 s" in refused()
+    assert "an earlier call has not returned yet" in refused()
     monkeypatch.undo()
     gate.set()
     wait_until(lambda: "there is no file" in refused(), "the next read")
@@ -256,6 +257,30 @@ def test_the_node_survives_an_exception_of_a_callback():
         module.rclpy.ok = ok
     assert executor.rounds == 3
     assert "RuntimeError: a callback failed" in Logger.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"vocabulary": ["sofa", "sofa"]}, "sofa"),
+        ({"vocabulary": [""], "background_labels": [""], "vocabulary_file": "nowhere.yaml"}, "there is no file"),
+        (
+            {"qos_overrides./spaceformer/markers.publisher.reliability": "maybe"},
+            "markers.publisher.reliability is 'maybe', expected one of reliable, best_effort",
+        ),
+        ({"qos_overrides./spaceformer/markers.publisher.depth": "many"}, "depth is 'many', expected an integer from 1"),
+        ({"qos_overrides./spaceformer/markers.publisher.lifespan": 1}, "expected one of depth, history, reliability"),
+    ],
+)
+def test_initial_values_that_cannot_be_used_refuse_configure_with_one_sentence(start, capfd, parameters, words):
+    node = start(active=False, **parameters)
+    capfd.readouterr()
+    assert node.trigger_configure().name == "FAILURE"
+    lines = [line for line in capfd.readouterr().err.splitlines() if "ERROR" in line]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "Error:" not in lines[0]
+    assert node.session is None
 
 
 def test_initial_values_of_wrong_types_and_out_of_range(start, states):

@@ -11,7 +11,8 @@ import pytest
 from helpers.fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
 from helpers.paths import ROOT
 from helpers.ros import Client, wait_until
-from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -19,6 +20,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.pointcloud2 import structured_view
+from spaceformer_ros.config import all_settings
 from spaceformer_ros.ros import interfaces, qos
 
 WHITE = (250, 250, 250)
@@ -100,7 +102,7 @@ def test_late_joiners_get_the_latest_results(start, client, spinner, instances, 
     boxes = {topic: late.listen(f"/spaceformer/{topic}", kind) for topic, kind in kinds.items()}
     wait_until(lambda: all(boxes.values()), "all latched topics")
     assert labels_of(boxes["instances"][-1]) == ["chair", "sofa", "table"]
-    assert len(boxes["markers"][-1].markers) == 9
+    wait_until(lambda: len(boxes["markers"][-1].markers) == 9, "the complete set of markers")
     assert boxes["vocabulary"][-1].labels == ["chair", "sofa", "table"]
     assert boxes["vocabulary"][-1].background_labels == ["wall"]
 
@@ -422,6 +424,29 @@ def test_parameters_describe_themselves(start, client):
     (descriptor,) = client.call(DescribeParameters, "describe_parameters", names=["nms_iou"]).descriptors
     assert "IoU" in descriptor.description
     assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (-1.0, 1.0)
+
+
+def test_every_verb_of_ros2_param(start, client):
+    """The services behind list, describe, get, set, dump and load."""
+    node = start()
+    names = client.call(ListParameters, "list_parameters").result.names
+    own = [info.name for _, info in all_settings()]
+    assert {*own, "use_sim_time"} <= set(names)
+    assert len(client.call(DescribeParameters, "describe_parameters", names=own).descriptors) == len(own)
+    dumped = client.call(GetParameters, "get_parameters", names=own).values
+    loaded = [ParameterMessage(name=name, value=value) for name, value in zip(own, dumped)]
+    results = client.call(SetParameters, "set_parameters", parameters=loaded).results
+    assert [result.reason for result in results if not result.successful] == []  # also of those that are fixed now
+    change = Parameter("data_dir", value="/elsewhere").to_parameter_msg()
+    (result,) = client.call(SetParameters, "set_parameters", parameters=[change]).results
+    assert "data_dir cannot change while the node is configured" in result.reason
+    unknown = ParameterMessage(name="nms_io", value=dumped[0])
+    (result,) = client.call(SetParameters, "set_parameters", parameters=[unknown]).results
+    assert not result.successful
+    assert result.reason
+    (value,) = client.call(GetParameters, "get_parameters", names=["nms_io"]).values or [None]
+    assert value is None or value.type == 0  # not set
+    assert node.settings.config == node._live_parameters.read_all()
 
 
 def test_a_score_threshold_takes_effect_immediately(start, client, instances, box_cloud):

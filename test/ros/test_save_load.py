@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saving and loading of scenes over DDS: services, startup, shutdown, and errors of disk and file."""
 
+import errno
 import json
+import os
+import threading
 
 import pytest
 from helpers.fakes import ROOM, full_disk, make_pipeline
@@ -12,7 +15,7 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
-from spaceformer_ros.ros import interfaces
+from spaceformer_ros.ros import interfaces, session
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.scene.format import KEY
 from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
@@ -265,6 +268,28 @@ def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_hangs_does_not_stop_a_shutdown(started, monkeypatch):
+    node, gate = started(save_on_shutdown=True), threading.Event()
+    owner = node.session
+    monkeypatch.setattr(session, "CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr(session, "MIN_SAVE_SECONDS", 0.2)
+    monkeypatch.setattr(owner.storage, "save_on_shutdown", lambda pipeline: gate.wait(60))
+    assert not node.close()  # the process then ends without waiting for the thread
+    assert owner.counters.last_error == "save_on_shutdown: not done within 0.2 s; check the disk of that file"
+    gate.set()
+
+
+def test_a_scene_of_another_setting_of_the_input_is_reported(started, start, client, tmp_path):
+    first = started()
+    save(client)
+    end(first, client)
+    second = start(data_dir=str(tmp_path), load_on_start=True, input_up="y", input_scale=0.001)
+    wait_until(lambda: second.pipeline, "the pipeline")
+    up, scale = second.session.counters.remarks
+    assert "was made with input_up z, now it is y: the next cloud will not fit it" in up
+    assert "was made with input_scale 1.0, now it is 0.001" in scale
+
+
 def test_a_first_start_without_a_file_is_not_an_error(start, client, states, tmp_path):
     node = start(data_dir=str(tmp_path), load_on_start=True)
     wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the running node")
@@ -273,8 +298,15 @@ def test_a_first_start_without_a_file_is_not_an_error(start, client, states, tmp
 
 @pytest.mark.parametrize("change", [damage, change_header(model=OTHER_MODEL)])
 def test_a_file_that_is_refused_at_the_start_is_reported_and_kept(
-    started, start, client, states, instances, box_cloud, tmp_path, change
+    started, start, client, states, instances, box_cloud, tmp_path, change, monkeypatch
 ):
+    """Also where there are no links, as on FAT and some network disks."""
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
     path = tmp_path / "scene.safetensors"
     first = started()
     save(client)
