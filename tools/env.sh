@@ -14,10 +14,14 @@ unset PYTHONDONTWRITEBYTECODE # without its compiled files torch takes three tim
 export PATH="$root/.venv/bin:$PATH"
 if [ -f "$root/.venv/setup.bash" ]; then
   . "$root/.venv/setup.bash"
-  built="$root/build/ws/install/spaceformer_ros" # not by colcon's own script, which fails in a path with blanks
-  export AMENT_PREFIX_PATH="$built:$AMENT_PREFIX_PATH" CMAKE_PREFIX_PATH="$built:$CMAKE_PREFIX_PATH"
-  export LD_LIBRARY_PATH="$built/lib:$LD_LIBRARY_PATH"
-  PYTHONPATH=$(echo "$built"/lib/python3.*/site-packages)
+  PYTHONPATH=""
+  for built in "$root"/build/ws/install/*/; do # not by colcon's own script, which fails in a path with blanks
+    built=${built%/}
+    [ -d "$built/share" ] || continue
+    export AMENT_PREFIX_PATH="$built:$AMENT_PREFIX_PATH" CMAKE_PREFIX_PATH="$built:$CMAKE_PREFIX_PATH"
+    export LD_LIBRARY_PATH="$built/lib:$LD_LIBRARY_PATH"
+    PYTHONPATH="$(echo "$built"/lib/python3.*/site-packages)${PYTHONPATH:+:$PYTHONPATH}"
+  done
 fi
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 if [ ! -w "${HOME:-/}" ]; then # caches and logs of ROS, matplotlib and others

@@ -26,6 +26,7 @@ class GraphOutputs:
         self._tracker = MarkerTracker()
         self._waiting = None  # (pipeline, scene, transform, header) that is to be published next
         self._revision = 0
+        self._destroyed = False
         deletions = [Marker(ns=name, action=Marker.DELETEALL) for name in LAYOUT_NAMESPACES]
         self._markers.publish(MarkerArray(markers=deletions))
 
@@ -58,7 +59,7 @@ class GraphOutputs:
         to_target = transform.after(scene.cloud.placement.inverse)
         records = layout_markers(graph, self._settings.config.output.marker_text_height)
         with self._lock:
-            if pipeline.scene is scene:
+            if pipeline.scene is scene and not self._destroyed:
                 self._revision += 1
                 self._graph.publish(to_scene_graph(graph, self._revision, to_target, header))
                 self._publish_markers(records, header, to_target)
@@ -78,6 +79,8 @@ class GraphOutputs:
             self._publish_markers([], header, transform)
 
     def destroy(self):
-        """Remove the publishers from the node."""
-        for publisher in (self._graph, self._markers):
-            self._node.destroy_publisher(publisher)
+        """Remove the publishers from the node. A graph that is still being made is not published."""
+        with self._lock:
+            self._destroyed = True
+            for publisher in (self._graph, self._markers):
+                self._node.destroy_publisher(publisher)

@@ -61,8 +61,8 @@ class Spinner:
 
     def close(self):
         self.running.remove(self)
-        self.executor.shutdown(timeout_sec=5)
-        self.thread.join(5)
+        self.executor.shutdown(timeout_sec=20)
+        self.thread.join(20)
         for node in self.nodes:
             node.destroy_node()
         rclpy.shutdown(context=self.context)
