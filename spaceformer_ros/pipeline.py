@@ -97,6 +97,7 @@ class Pipeline:
             lambda: self.config.postprocess.score_threshold,
             self._room_table,
         )
+        self._rooms = None  # (vocabulary_file, its table of rooms)
         self.space = None
         self.cosine_baseline = CosineBaseline.measure(embedder.embed(baseline_texts()))
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
@@ -252,7 +253,11 @@ class Pipeline:
         return [find_objects(scene, query, vectors) for query in queries]
 
     def _room_table(self):
-        return read_vocabulary_file(self.config.vocabulary.vocabulary_file)["rooms"]
+        """The names of rooms of the vocabulary file with their labels. A file is read once, not for every question."""
+        path, known = self.config.vocabulary.vocabulary_file, self._rooms
+        if known is None or known[0] != path:
+            known = self._rooms = path, read_vocabulary_file(path)["rooms"]
+        return known[1]
 
     def graph(self, scene):
         """The SceneGraph of a snapshot of the scene. Made when it is first asked for, which takes a while."""

@@ -3,11 +3,12 @@
 
 import numpy as np
 
+from .sampling import sample_by_value
+
 QUARTER_TURN = np.pi / 2
 STEPS = 90  # coarse angles per quarter turn
 FINE = np.radians(np.linspace(-1.5, 1.5, 13))  # around the best coarse angle
 BIN = 0.05  # metres; bins of the histograms whose peaks are walls
-MAX_SAMPLE = 30_000  # points
 
 
 def manhattan_yaw(xyz):
@@ -42,10 +43,8 @@ def rotate_z(xyz, angle):
 
 def _sample(xyz):
     """[n, 2] float64 sample of points by height and distance from the mean, independent of rotation and order."""
-    step = max(1, len(xyz) // MAX_SAMPLE)
     distance = np.hypot(*(xyz[:, :2] - xyz[:, :2].mean(axis=0, dtype=np.float64)).T)
-    height, distance = (np.round(column * 1000).astype(np.int64) for column in (xyz[:, 2] - xyz[:, 2].min(), distance))
-    chosen = (height * 7919 + distance * 104729) % 1_000_003 % step == 0
+    chosen = sample_by_value((xyz[:, 2] - xyz[:, 2].min(), distance), len(xyz))
     return (xyz[chosen] if chosen.any() else xyz[:1])[:, :2].astype(np.float64)
 
 

@@ -4,12 +4,12 @@
 import contextlib
 import threading
 
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import MarkerArray
 
 from ..show.layout_markers import LAYOUT_NAMESPACES, layout_markers
-from ..show.markers import MarkerTracker
-from . import interfaces, messages, qos
+from . import interfaces, qos
 from .graph_messages import to_scene_graph
+from .marker_output import MarkerOutput
 from .refusal import Refusal
 
 
@@ -21,18 +21,12 @@ class GraphOutputs:
         self._settings = settings
         self._background = background
         self._lock = threading.Lock()
-        self._graph = self._latched(interfaces.SceneGraph, "scene_graph")
-        self._markers = self._latched(MarkerArray, "layout_markers")
-        self._tracker = MarkerTracker()
+        self._graph = qos.latched_publisher(node, interfaces.SceneGraph, "scene_graph")
+        self._markers = qos.latched_publisher(node, MarkerArray, "layout_markers")
+        self._drawing = MarkerOutput(self._markers, LAYOUT_NAMESPACES)
         self._waiting = None  # (pipeline, scene, transform, header) that is to be published next
         self._revision = 0
         self._destroyed = False
-        deletions = [Marker(ns=name, action=Marker.DELETEALL) for name in LAYOUT_NAMESPACES]
-        self._markers.publish(MarkerArray(markers=deletions))
-
-    def _latched(self, kind, name):
-        latched = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)
-        return self._node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=qos.overridable())
 
     def submit(self, pipeline, scene, transform, header):
         """Publish the graph of a scene soon, in place of one that still waits. Partial scenes are left out.
@@ -62,13 +56,7 @@ class GraphOutputs:
             if pipeline.scene is scene and not self._destroyed:
                 self._revision += 1
                 self._graph.publish(to_scene_graph(graph, self._revision, to_target, header))
-                self._publish_markers(records, header, to_target)
-
-    def _publish_markers(self, records, header, transform):
-        place = (header.frame_id, transform.rotation.tobytes(), transform.translation.tobytes())
-        change = self._tracker.update(records, place)
-        if change is not None:
-            self._markers.publish(messages.to_marker_array(*change, header, transform))
+                self._drawing.publish(records, header, to_target)
 
     def clear(self, header, transform):
         """Publish an empty graph and delete its markers."""
@@ -76,7 +64,7 @@ class GraphOutputs:
             self._waiting = None
             self._revision += 1
             self._graph.publish(interfaces.SceneGraph(header=header, revision=self._revision))
-            self._publish_markers([], header, transform)
+            self._drawing.publish([], header, transform)
 
     def destroy(self):
         """Remove the publishers from the node. A graph that is still being made is not published."""

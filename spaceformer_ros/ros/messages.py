@@ -18,7 +18,6 @@ from .. import SpaceformerError
 from ..clouds.origin import MAX_LOCAL
 from ..clouds.pointcloud2 import cloud_columns, decode, encode
 from ..show.labeled_cloud import label_points
-from ..show.markers import NAMESPACES
 from ..show.relevancy import color_points
 from . import interfaces
 from .transforms import yaw_quaternion
@@ -185,9 +184,9 @@ def to_marker_array(records, deleted, header, transform):
     return MarkerArray(markers=markers)
 
 
-def delete_all_markers():
-    """Marker that removes leftovers of an earlier run from RViz; sent once, when the node is configured."""
-    return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in NAMESPACES])
+def delete_all_markers(namespaces):
+    """Markers that remove leftovers of an earlier run from RViz; sent once, when the node is configured."""
+    return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in namespaces])
 
 
 def to_marker(record, header, transform):

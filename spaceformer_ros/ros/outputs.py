@@ -15,8 +15,9 @@ from ..clouds.cloud import Cloud
 from ..config import OutputConfig
 from ..geometry.transform import IDENTITY, RigidTransform
 from ..scene.objects import Scene
-from ..show.markers import MarkerTracker, query_markers, scene_markers
+from ..show.markers import NAMESPACES, query_markers, scene_markers
 from . import interfaces, messages, qos, vision
+from .marker_output import MarkerOutput
 from .transforms import TransformError
 
 # Stages of an inference, then those of tiled maps. Except "total", they add up to it within a few milliseconds.
@@ -62,7 +63,7 @@ class Outputs:
         self._vision = vision.VisionOutputs(self._latched) if vision.AVAILABLE else None
         self._stages = {stage: self._debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = self._debug("pipeline_latency_ms")
-        self._tracker = MarkerTracker()
+        self._drawing = MarkerOutput(self._markers, NAMESPACES)
         self._placed = None  # the Placed of the last cloud
         self._drawn = None  # the Drawn of ~/markers
         self._highlights = ()
@@ -70,11 +71,9 @@ class Outputs:
         self._newest_vocabulary = 0  # revision of the vocabulary published last
         self._calls = itertools.count(1)
         self.on_published = lambda scene, transform, header: None  # called with every published scene
-        self._markers.publish(messages.delete_all_markers())
 
     def _latched(self, kind, name):
-        latched = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)  # a new object: rclpy writes overrides into it
-        return self._node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=qos.overridable())
+        return qos.latched_publisher(self._node, kind, name)
 
     def _debug(self, name):
         return self._node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)
@@ -142,13 +141,7 @@ class Outputs:
         drawn = self._drawn
         records = scene_markers(drawn.shown, drawn.config)
         records += query_markers(drawn.scene, self._highlights, drawn.config)
-        self._publish_markers(records, drawn.header, drawn.transform)
-
-    def _publish_markers(self, records, header, transform):
-        place = (header.frame_id, transform.rotation.tobytes(), transform.translation.tobytes())
-        change = self._tracker.update(records, place)
-        if change is not None:
-            self._markers.publish(messages.to_marker_array(*change, header, transform))
+        self._drawing.publish(records, drawn.header, drawn.transform)
 
     def publish_relevancy(self, scene, relevancy):
         """Publish the relevancy [N] float32 of each point of a scene for a text. Returns the header.
@@ -179,7 +172,7 @@ class Outputs:
                 self._vision.clear(header)
             for publisher in (self._cloud, self._relevancy):
                 publisher.publish(PointCloud2(header=header, height=1, is_dense=True))
-            self._publish_markers([], header, IDENTITY)
+            self._drawing.publish([], header, IDENTITY)
 
     def publish_vocabulary(self, space, text_model):
         """Publish the vocabulary of a LabelSpace unless a newer one is published."""

@@ -52,6 +52,12 @@ def overridable():
     return QoSOverridingOptions((kinds.HISTORY, kinds.DEPTH, kinds.RELIABILITY, kinds.DURABILITY))
 
 
+def latched_publisher(node, kind, name):
+    """A publisher of ~/name whose latest message is kept for late subscribers; users may override its QoS."""
+    latched = profile(RELIABLE, TRANSIENT_LOCAL)  # a new object: rclpy writes overrides into it
+    return node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=overridable())
+
+
 def check_overrides(parameters):
     """Refuse initial values of `qos_overrides` parameters that no publisher can use, before there is a publisher.
 

@@ -17,7 +17,7 @@ from ..geometry.transform import RigidTransform
 from ..instances import Instances
 from ..words.vocabulary import check_text
 from .columns import MAX_METRES
-from .objects import SceneObject, label_objects
+from .objects import SceneObject, divided, label_objects
 from .occupancy import FINE_CELL, ISOLATED, CloudOccupancy, Occupancy
 
 RENAME, DELETE, ADD, MOVE, PIN, UNPIN, NAME_ROOM, MERGE, SPLIT, UNDO = OPERATIONS = (
@@ -122,9 +122,8 @@ def _replaced(scene, changed, removed=()):
     """The Scene with changed objects, by id, and without some. Those flagged as deleted move there."""
     changed = {item.id: item for item in changed}
     kept = [changed.pop(item.id, item) for item in (*scene.objects, *scene.deleted) if item.id not in removed]
-    everything = label_objects([*kept, *changed.values()], scene.instances.features, scene.space)
-    objects = tuple(item for item in everything if not item.deleted)
-    return replace(scene, objects=objects, deleted=tuple(item for item in everything if item.deleted))
+    objects, deleted = divided(label_objects([*kept, *changed.values()], scene.instances.features, scene.space))
+    return replace(scene, objects=objects, deleted=deleted)
 
 
 def _with_feature(scene, item, feature):

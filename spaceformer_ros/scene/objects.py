@@ -131,6 +131,11 @@ class Scene:
         return owner[self.instances.voxels.point_to_voxel]
 
 
+def divided(objects):
+    """(objects, deleted ones), two tuples."""
+    return tuple(item for item in objects if not item.deleted), tuple(item for item in objects if item.deleted)
+
+
 def label_objects(objects, features, space):
     """The objects with the labels that a LabelSpace assigns to their features [K, C], by row, or an operator gave."""
     if not objects:

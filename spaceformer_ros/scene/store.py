@@ -13,7 +13,7 @@ from .absence import missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
 from .edits import UNDO, EditError, Undo, edited
 from .matching import UNMATCHED, associate
-from .objects import MAX_WEIGHT, Scene, SceneObject, label_objects, new_objects
+from .objects import MAX_WEIGHT, Scene, SceneObject, divided, label_objects, new_objects
 from .occupancy import CloudOccupancy
 from .reshape import reshaped
 from .saved_scene import Edit, SavedScene
@@ -300,12 +300,11 @@ def _unless_moved(item, old, known, transform):
     if old == UNMATCHED or not known[old].deleted:
         return old
     cells = known[old].occupancy.moved(transform).cells
-    return old if len(np.intersect1d(item.occupancy.cells, cells)) >= MIN_SAME_PLACE * len(item.occupancy.cells) else -1
-
-
-def divided(objects):
-    """(objects, deleted ones), two tuples."""
-    return tuple(item for item in objects if not item.deleted), tuple(item for item in objects if item.deleted)
+    return (
+        old
+        if len(np.intersect1d(item.occupancy.cells, cells)) >= MIN_SAME_PLACE * len(item.occupancy.cells)
+        else UNMATCHED
+    )
 
 
 def to_tracks(objects, features):

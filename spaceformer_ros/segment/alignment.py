@@ -12,10 +12,10 @@ import numpy as np
 
 from ..geometry.floor import base_height
 from ..geometry.heading import manhattan_yaw, rotate_z
+from ..geometry.sampling import MAX_SAMPLE
 from ..grids.keys import occupied_cells
 from .levelling import UP, rotation_to, upward_direction
 
-MAX_SAMPLE = 30_000  # points
 TABLE_TOP = (2.5, 2.5, 1.0)  # metres; a cloud that is not larger shows a table top rather than a part of a room
 POINTS_PER_CELL = 3  # of a cloud that is dense enough to be enlarged
 # Factor for table tops, whose things have too few voxels. Larger ones find more, but names depend on the size of things

@@ -7,6 +7,7 @@ MAX_TILT of the z axis are tried, first coarsely, and the best one is refined by
 
 import numpy as np
 
+from ..geometry.sampling import sample_by_value
 from ..geometry.vectors import unit_vectors
 from ..grids.keys import cell_keys
 
@@ -19,7 +20,7 @@ BELOW = np.linspace(0, 0.03, 5)  # shares of the cells that may lie below a floo
 CELL = 0.1  # metres; cells are counted rather than points, whose density varies with the distance from the sensor
 SLAB = 0.06  # metres; thickness of a floor with its noise
 STEPS = ((MAX_TILT, 2.5), (2.5, 0.5))  # range around the best direction so far and grid of each search, degrees
-MAX_POINTS, MAX_CELLS = 30_000, 800  # of the sample
+MAX_CELLS = 800  # of the sample
 ROUNDING = 1e-4  # of the result, so that the order of the points does not matter
 
 
@@ -55,9 +56,7 @@ def directions(tilts):
 
 def _sample(xyz):
     """[n, 3] float64 mean points of the occupied cells of a sample, about its centre, in any order of the points."""
-    step = max(1, len(xyz) // MAX_POINTS)
-    millimetres = (np.rint(axis * np.float32(1000)).astype(np.int64) for axis in xyz.T)
-    chosen = sum(axis * prime for axis, prime in zip(millimetres, (7919, 104729, 1299709))) % 1_000_003 % step == 0
+    chosen = sample_by_value(xyz.T, len(xyz))
     points = (xyz[chosen] if chosen.any() else xyz[:1]).astype(np.float64)
     _, cell = np.unique(cell_keys(points, CELL), return_inverse=True)
     means = np.column_stack([np.bincount(cell, axis) for axis in points.T]) / np.bincount(cell)[:, None]

@@ -100,7 +100,7 @@ class Segmenter:
         max_voxels = self._max_voxels_per_run(config.tiling)
         fresh = MapGrid(self.voxel_size, self.device, self.network.along_walls)
         with explained(ADVICE):
-            grid, _, _ = fresh.update(cloud, max_voxels, config.input.level == "auto", config.input.enlarge == "auto")
+            grid, _, _ = fresh.update(cloud, max_voxels, *_alignment_options(config.input))
             positions, point_to_voxel = to_host(grid.positions, grid.point_to_voxel)
             object_voxels = np.zeros(len(grid), dtype=bool)
             object_voxels[point_to_voxel[inside]] = True
@@ -118,7 +118,7 @@ class Segmenter:
         """The rows of a grid that each run of the network gets: all, or those of each tile of a new plan."""
         if len(grid) <= max_voxels:
             return [np.arange(len(grid))]
-        columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
+        columns = self._columns(grid)
         plan = plan_tiles(columns, max_voxels // 2, margin, ())
         return TiledMap(columns, plan, self.network.text_channels).regions
 
@@ -127,8 +127,7 @@ class Segmenter:
 
         config: InputConfig.
         """
-        options = config.level == "auto", config.enlarge == "auto"
-        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels, *options)
+        grid, alignment, same_map = self._map_grid.update(cloud, max_voxels, *_alignment_options(config))
         positions, point_to_voxel, counts = to_host(grid.positions, grid.point_to_voxel, grid.counts)
         if not same_map:
             self._tiles = TileCache()
@@ -160,10 +159,13 @@ class Segmenter:
     def _plan(self, grid, tile_voxels, config, stopwatch):
         """The TiledMap of a grid, of tiles that continue those of the last call."""
         with stopwatch.stage("plan"):
-            columns = Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
+            columns = self._columns(grid)
             plan = plan_tiles(columns, tile_voxels, config.tiling.tile_margin, self._tiles.plan)
             self._tiles.use_plan(plan, config.postprocess)
         return TiledMap(columns, plan, self.network.text_channels)
+
+    def _columns(self, grid):
+        return Columns.of(*to_host(*grid.level.piles()), self.voxel_size)
 
     def _recall(self, tiled, grid, change_threshold, stopwatch):
         """Reuse the masks of tiles that have not changed. Returns the numbers of the other tiles."""
@@ -246,6 +248,11 @@ class Segmenter:
     def _wait(self):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _alignment_options(config):
+    """Whether maps are levelled and table tops enlarged. config: InputConfig."""
+    return config.level == "auto", config.enlarge == "auto"
 
 
 def alignment_remarks(alignment):
