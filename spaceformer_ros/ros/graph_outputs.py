@@ -4,8 +4,6 @@
 import contextlib
 import threading
 
-from visualization_msgs.msg import MarkerArray
-
 from ..show.layout_markers import LAYOUT_NAMESPACES, layout_markers
 from . import interfaces, qos
 from .graph_messages import to_scene_graph
@@ -22,8 +20,7 @@ class GraphOutputs:
         self._background = background
         self._lock = threading.Lock()
         self._graph = qos.latched_publisher(node, interfaces.SceneGraph, "scene_graph")
-        self._markers = qos.latched_publisher(node, MarkerArray, "layout_markers")
-        self._drawing = MarkerOutput(self._markers, LAYOUT_NAMESPACES)
+        self._markers = MarkerOutput(node, "layout_markers", LAYOUT_NAMESPACES)
         self._waiting = None  # (pipeline, scene, transform, header) that is to be published next
         self._revision = 0
         self._destroyed = False
@@ -56,7 +53,7 @@ class GraphOutputs:
             if pipeline.scene is scene and not self._destroyed:
                 self._revision += 1
                 self._graph.publish(to_scene_graph(graph, self._revision, to_target, header))
-                self._drawing.publish(records, header, to_target)
+                self._markers.publish(records, header, to_target)
 
     def clear(self, header, transform):
         """Publish an empty graph and delete its markers."""
@@ -64,11 +61,11 @@ class GraphOutputs:
             self._waiting = None
             self._revision += 1
             self._graph.publish(interfaces.SceneGraph(header=header, revision=self._revision))
-            self._drawing.publish([], header, transform)
+            self._markers.publish([], header, transform)
 
     def destroy(self):
         """Remove the publishers from the node. A graph that is still being made is not published."""
         with self._lock:
             self._destroyed = True
-            for publisher in (self._graph, self._markers):
-                self._node.destroy_publisher(publisher)
+            self._markers.destroy()
+            self._node.destroy_publisher(self._graph)

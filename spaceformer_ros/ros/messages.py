@@ -201,6 +201,7 @@ def to_marker(record, header, transform):
         scale=Vector3(x=record.size[0], y=record.size[1], z=record.size[2]),
         color=ColorRGBA(r=float(r), g=float(g), b=float(b), a=float(a)),
         text=record.text,
+        frame_locked=True,  # displays move it with its frame, without another message
     )
     if record.points:
         marker.points = [to_point(point) for point in record.points]

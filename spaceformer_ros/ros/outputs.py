@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rclpy.time import Time
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Float64, Header
-from visualization_msgs.msg import MarkerArray
 
 from .. import SpaceformerError
 from ..clouds.cloud import Cloud
@@ -57,13 +56,12 @@ class Outputs:
         self._instances = self._latched(interfaces.InstanceArray, "instances")
         self._cloud = self._latched(PointCloud2, "labeled_cloud")
         self._relevancy = self._latched(PointCloud2, "relevancy")
-        self._markers = self._latched(MarkerArray, "markers")
         self._vocabulary = self._latched(interfaces.Vocabulary, "vocabulary")
         self._state = self._latched(interfaces.NodeState, "state")
         self._vision = vision.VisionOutputs(self._latched) if vision.AVAILABLE else None
         self._stages = {stage: self._debug(f"processing_time/{stage}_ms") for stage in DEBUG_STAGES}
         self._latency = self._debug("pipeline_latency_ms")
-        self._drawing = MarkerOutput(self._markers, NAMESPACES)
+        self._markers = MarkerOutput(node, "markers", NAMESPACES)
         self._placed = None  # the Placed of the last cloud
         self._drawn = None  # the Drawn of ~/markers
         self._highlights = ()
@@ -141,7 +139,7 @@ class Outputs:
         drawn = self._drawn
         records = scene_markers(drawn.shown, drawn.config)
         records += query_markers(drawn.scene, self._highlights, drawn.config)
-        self._drawing.publish(records, drawn.header, drawn.transform)
+        self._markers.publish(records, drawn.header, drawn.transform)
 
     def publish_relevancy(self, scene, relevancy):
         """Publish the relevancy [N] float32 of each point of a scene for a text. Returns the header.
@@ -172,7 +170,7 @@ class Outputs:
                 self._vision.clear(header)
             for publisher in (self._cloud, self._relevancy):
                 publisher.publish(PointCloud2(header=header, height=1, is_dense=True))
-            self._drawing.publish([], header, IDENTITY)
+            self._markers.publish([], header, IDENTITY)
 
     def publish_vocabulary(self, space, text_model):
         """Publish the vocabulary of a LabelSpace unless a newer one is published."""
@@ -196,7 +194,8 @@ class Outputs:
 
     def destroy(self):
         """Remove all publishers from the node."""
-        publishers = [self._instances, self._cloud, self._relevancy, self._markers, self._vocabulary, self._state]
+        self._markers.destroy()
+        publishers = [self._instances, self._cloud, self._relevancy, self._vocabulary, self._state]
         publishers += [self._latency, *self._stages.values(), *(self._vision.publishers if self._vision else ())]
         for publisher in publishers:
             self._node.destroy_publisher(publisher)

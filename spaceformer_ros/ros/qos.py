@@ -52,9 +52,9 @@ def overridable():
     return QoSOverridingOptions((kinds.HISTORY, kinds.DEPTH, kinds.RELIABILITY, kinds.DURABILITY))
 
 
-def latched_publisher(node, kind, name):
-    """A publisher of ~/name whose latest message is kept for late subscribers; users may override its QoS."""
-    latched = profile(RELIABLE, TRANSIENT_LOCAL)  # a new object: rclpy writes overrides into it
+def latched_publisher(node, kind, name, depth=1):
+    """A publisher of ~/name whose latest messages are kept for late subscribers; users may override its QoS."""
+    latched = profile(RELIABLE, TRANSIENT_LOCAL, depth)  # a new object: rclpy writes overrides into it
     return node.create_publisher(kind, f"~/{name}", latched, qos_overriding_options=overridable())
 
 

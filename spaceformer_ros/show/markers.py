@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Markers of a scene as plain records with stable ids: boxes, texts, centroids, and the answer to the last query.
 
-The topic is latched with depth 1, so a late subscriber receives the last message only. A changed set is therefore sent
-complete, not as a difference; an unchanged set is not sent. Removed objects are deleted individually, never with
-DELETEALL, which would make all markers flicker.
+A set is sent as the difference to the last one. Removed objects are deleted individually, never with DELETEALL, which
+would make all markers flicker.
 """
 
 from dataclasses import dataclass
@@ -136,22 +135,30 @@ def marker_text(item, config):
 
 
 class MarkerTracker:
-    """Compares with the set that was sent last: removed markers are deleted, an unchanged set is not sent again."""
+    """Compares with the set that was sent last: changed markers are sent again, removed ones are deleted."""
 
     def __init__(self):
         self._sent, self._place = {}, None
         self._deleted = {}  # (namespace, id) -> messages in which its deletion is still to be repeated
 
-    def update(self, records, place=None):
+    def update(self, records, place=None, complete=False):
         """(MarkerRecords to send, keys (namespace, id) to delete), or None if nothing changed.
 
-        place: a comparable value for the frame and pose in which records are drawn
+        place: a comparable value for the frame and pose in which records are drawn; another one changes all of them
+        complete: send all records if one has changed
         """
-        current = {(record.namespace, record.id): record for record in records}
-        if (current, place) == (self._sent, self._place):
+        current, before = {(record.namespace, record.id): record for record in records}, self._sent
+        same_place, self._place = place == self._place, place
+        if same_place and current == before:
             return None
-        for key in self._sent.keys() - current.keys():
+        for key in before.keys() - current.keys():
             self._deleted[key] = DELETIONS_KEPT
         self._deleted = {key: left - 1 for key, left in self._deleted.items() if left > 0 and key not in current}
-        self._sent, self._place = current, place
-        return list(current.values()), sorted(self._deleted)
+        self._sent = current
+        if complete or not same_place:
+            return self.sent()
+        return [record for key, record in current.items() if before.get(key) != record], sorted(self._deleted)
+
+    def sent(self):
+        """As `update`: the complete set that was sent last, and what is deleted with it."""
+        return list(self._sent.values()), sorted(self._deleted)

@@ -12,6 +12,7 @@ from typing import ClassVar
 import rclpy
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from visualization_msgs.msg import Marker
 
 from spaceformer_ros.ros import messages, qos
 
@@ -34,6 +35,19 @@ def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
             lock.unlink()
+
+
+def shown_markers(messages):
+    """Dict (namespace, id) -> Marker: what a display shows after MarkerArrays."""
+    shown = {}
+    for marker in (marker for message in list(messages) for marker in message.markers):
+        if marker.action == Marker.ADD:
+            shown[marker.ns, marker.id] = marker
+        elif marker.action == Marker.DELETE:
+            shown.pop((marker.ns, marker.id), None)
+        else:
+            shown = {key: kept for key, kept in shown.items() if key[0] != marker.ns}
+    return shown
 
 
 class Spinner:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.fakes import NAMES, ROOM, make_pipeline
 from helpers.paths import ROOT
-from helpers.ros import Client, wait_until
+from helpers.ros import Client, shown_markers, wait_until
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
@@ -29,19 +29,7 @@ FLOOR = ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)
 def drawn(client):
     """A function: the markers (namespace, id) -> message that a display shows by now."""
     received = client.listen("/spaceformer/markers", MarkerArray)
-
-    def now():
-        shown = {}
-        for marker in (marker for message in list(received) for marker in message.markers):
-            if marker.action == Marker.ADD:
-                shown[marker.ns, marker.id] = marker
-            elif marker.action == Marker.DELETE:
-                shown.pop((marker.ns, marker.id), None)
-            else:
-                shown.clear()
-        return shown
-
-    return now
+    return lambda: shown_markers(received)
 
 
 def see(client, instances, cloud):
@@ -229,9 +217,7 @@ def test_highlights_follow_their_objects_and_vanish_with_them(start, client, spi
         (namespace, ids[label]) for namespace in ("query_boxes", "query_labels") for label in ("chair", "sofa")
     }
     late = Client(spinner(), "late").listen("/spaceformer/markers", MarkerArray)
-    wait_until(lambda: late, "markers for a late joiner")
-    added = {(marker.ns, marker.id) for marker in late[-1].markers if marker.action == Marker.ADD}
-    assert added == set(drawn())
+    wait_until(lambda: shown_markers(late).keys() == drawn().keys(), "all markers for a late joiner")
     see(client, instances, box_cloud(ROOM, frame_id="odom", stamp_ns=3_000_000_000))  # another map: other objects
     wait_until(lambda: len(drawn()) == 9 and not highlighted(drawn()), "only the objects of the new map")
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from helpers.halls import NAMES, hall_pipeline, make_hall
-from helpers.ros import PATIENCE, wait_until
+from helpers.ros import PATIENCE, shown_markers, wait_until
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
@@ -64,7 +64,7 @@ def test_partial_results_come_before_the_complete_one_and_agree_with_it(halfway,
     so_far = boxes(instances[-1])
     assert 0 < len(so_far) < 12
     assert (states[-1].state, "tile" in states[-1].text) == (NodeState.RUNNING, True)
-    wait_until(lambda: markers and {m.id for m in markers[-1].markers} >= set(so_far), "markers")
+    wait_until(lambda: markers and {key[1] for key in shown_markers(markers)} >= set(so_far), "markers")
     halfway.opened.set()
     complete = wait_until(lambda: [array for array in instances if not array.partial], "the complete result")[0]
     assert so_far.items() <= boxes(complete).items()

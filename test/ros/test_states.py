@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from helpers.fakes import ROOM
-from helpers.ros import Client, wait_until
+from helpers.ros import Client, shown_markers, wait_until
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
@@ -72,7 +72,7 @@ def test_a_good_cloud_clears_an_error_even_if_unchanged(segmented, client, state
 
 def test_objects_hidden_by_a_setting_disappear_from_the_markers(segmented, client, instances):
     markers = client.listen("/spaceformer/markers", MarkerArray)
-    shown = wait_until(lambda: markers and {(marker.ns, marker.id) for marker in markers[-1].markers}, "markers")
+    shown = set(wait_until(lambda: shown_markers(markers), "markers"))
     set_parameters(client, score_threshold=1.0)
     wait_until(lambda: not instances[-1].instances, "the empty result")
     gone = wait_until(lambda: [one for one in markers[-1].markers if one.action == Marker.DELETE], "deletions")

@@ -51,7 +51,8 @@ def test_only_removed_markers_are_deleted():
     assert (len(added), deleted) == (6, [])
     assert tracker.update(scene_markers([thing(1), thing(2)], OutputConfig())) is None
     added, deleted = tracker.update(scene_markers([thing(2)], OutputConfig()))
-    assert keys(added) == {("boxes", 2), ("labels", 2), ("centroids", 2)}
+    assert added == []
+    assert keys(tracker.sent()[0]) == {("boxes", 2), ("labels", 2), ("centroids", 2)}
     assert set(deleted) == {("boxes", 1), ("labels", 1), ("centroids", 1)}
 
 
@@ -67,6 +68,17 @@ def test_deletions_are_repeated_unless_the_marker_returns():
     added, deleted = tracker.update(scene_markers([thing(2)], OutputConfig()))
     assert ("boxes", 2) in keys(added)
     assert deleted == []
+
+
+def test_only_changed_markers_are_sent_again_unless_all_are_asked_for():
+    tracker = MarkerTracker()
+    tracker.update(scene_markers([thing(1), thing(2)], OutputConfig()))
+    added, deleted = tracker.update(scene_markers([thing(1, "sofa"), thing(2)], OutputConfig()))
+    assert ({record.id for record in added}, deleted) == ({1}, [])
+    assert ("labels", 1) in keys(added)
+    added, _ = tracker.update(scene_markers([thing(1), thing(2)], OutputConfig()), complete=True)
+    assert len(added) == 6
+    assert tracker.update(scene_markers([thing(1), thing(2)], OutputConfig()), complete=True) is None
 
 
 def test_another_frame_sends_everything_again():
