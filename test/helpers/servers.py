@@ -21,13 +21,14 @@ def serving(handler):
 
 def allow_downloads(monkeypatch, address=None):
     """Let huggingface_hub ask the server that a test names, or by default the one at `address`."""
-    from huggingface_hub import constants
+    from huggingface_hub import constants, file_download
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     if address is not None:
         monkeypatch.setattr(constants, "ENDPOINT", address)
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        for module in (constants, file_download):  # before version 1 of the client it is used as imported
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
 
 
 def git_hash(content):
