@@ -31,15 +31,47 @@ from spaceformer_ros.segment.backends import convert
 
 # Operations that launch nothing: views, memory, and reading one number.
 FREE = frozenset(
-    "view _unsafe_view t transpose permute expand unsqueeze squeeze slice select split split_with_sizes unbind detach "
-    "alias as_strided reshape unflatten _reshape_alias view_as_real view_as_complex empty empty_like new_empty chunk "
-    "new_empty_strided empty_strided _local_scalar_dense lift_fresh diagonal unfold narrow is_same_size".split()
+    [
+        "view",
+        "_unsafe_view",
+        "t",
+        "transpose",
+        "permute",
+        "expand",
+        "unsqueeze",
+        "squeeze",
+        "slice",
+        "select",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "detach",
+        "alias",
+        "as_strided",
+        "reshape",
+        "unflatten",
+        "_reshape_alias",
+        "view_as_real",
+        "view_as_complex",
+        "empty",
+        "empty_like",
+        "new_empty",
+        "chunk",
+        "new_empty_strided",
+        "empty_strided",
+        "_local_scalar_dense",
+        "lift_fresh",
+        "diagonal",
+        "unfold",
+        "narrow",
+        "is_same_size",
+    ]
 )
 # Kernels that one operation launches on CUDA, where these are several: sorts by radix, scans and compactions of CUB.
 SEVERAL = {"_unique2": 12, "sort": 6, "argsort": 6, "bincount": 4, "nonzero": 4, "cumsum": 2, "topk": 4, "randperm": 4}
 SEVERAL["_native_multi_head_attention"] = 8
 # Operations that make the host wait for a GPU, because their result, or its size, is needed to go on.
-WAITING = frozenset("nonzero masked_select _unique2 unique_dim unique_consecutive bincount".split())
+WAITING = frozenset(["nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount"])
 READING = ("tolist", "item", "__int__", "__float__", "__bool__")  # methods that wait; no operations on a CPU
 
 
