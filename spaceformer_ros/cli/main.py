@@ -8,13 +8,14 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import assets, evaluate, export, find, mcp, prepare, render, rooms, segment, train, view
+from . import assets, evaluate, export, find, fuse, mcp, prepare, render, rooms, segment, train, view
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
 COMMANDS = (
     ("segment", segment, "find and label the objects in cloud files"),
     ("find", find, "locate objects in a cloud file by text"),
+    ("fuse", fuse, "make a coloured map from posed colour and depth pictures"),
     ("view", view, "show maps on a page in the browser"),
     ("mcp", mcp, "offer a map to language models as tools"),
     ("render", render, "draw what a camera would see of a map: ids, overlay, marks, relevancy"),

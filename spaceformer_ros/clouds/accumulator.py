@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import SpaceformerError
-from ..grids.keys import AXIS_LIMIT, pack, unpack
+from ..grids.keys import AXIS_LIMIT, axis_of, pack, unpack
 from .cloud import Cloud, inside_roi
+from .voxel_rows import VoxelRows
 
-SMALL_RUN = 1 << 17  # keys in the small run of the index; merging the runs costs about as much as four inserts
 MAX_DELAY = 1.0  # seconds; if a scan is older than the newest one by more than this, the clock was set back
 CHUNK = 1 << 16  # voxels that a snapshot processes at a time, so that they stay in the CPU cache
 SPARE = 8  # a full map drops 1/SPARE of its voxels, the oldest, in one step, because finding them is expensive
@@ -64,6 +64,7 @@ class VoxelMapAccumulator:
         self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), tuple(roi)
         # Not filled in advance: the operating system allocates memory for rows when they are first written.
         self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
+        self._missed = np.zeros(self.max_voxels, dtype=np.uint8)  # views through each voxel since its last point
         self.clear()
 
     def clear(self):
@@ -140,6 +141,42 @@ class VoxelMapAccumulator:
         cloud = Cloud(xyz, rgb, frame_id, stamp_ns, origin=tuple(origin.tolist()))
         return MapSnapshot(cloud, age, count)
 
+    def voxels_in(self, low, high):
+        """Rows [V] int32 of the voxels between two corners [3], metres in the fixed frame, and their centres [V, 3]
+        float64 metres. Rows are valid until the map changes."""
+        if self._origin is None:
+            return np.empty(0, dtype=np.int32), np.empty((0, 3))
+        limits = [np.floor(np.asarray(corner) / self.voxel_size) - self._origin for corner in (low, high)]
+        low, high = (np.clip(limit, -AXIS_LIMIT, AXIS_LIMIT - 1).astype(np.int64) for limit in limits)
+        found_keys, found_rows = [], []
+        for keys, rows in self._index.runs:
+            slab = slice(*np.searchsorted(keys, [pack(low[None])[0], pack(high[None])[0] + 1]))
+            keys, rows = keys[slab], rows[slab]
+            for axis in (1, 2):  # the slab is within the limits of x
+                index = axis_of(keys, axis)
+                inside = np.flatnonzero((index >= low[axis]) & (index <= high[axis]))
+                keys, rows = keys[inside], rows[inside]
+            found_keys.append(keys)
+            found_rows.append(rows)
+        centers = (unpack(np.concatenate(found_keys)) + (self._origin + 0.5)) * self.voxel_size
+        return np.concatenate(found_rows), centers
+
+    def mean_points(self, rows, centers):
+        """[V, 3] float64 metres: the mean points of voxels of `voxels_in`."""
+        voxels = self._voxels[rows]
+        return centers - 0.5 * self.voxel_size + voxels[:, X : X + 3] / voxels[:, COUNT, None]
+
+    def see_through(self, rows, limit):
+        """Count a view through voxels, and remove those with `limit` such views since their last point.
+
+        rows: [V] int32, of `voxels_in`; limit: 1 to 255. Returns how many voxels were removed.
+        """
+        self._missed[rows] += 1
+        gone = rows[self._missed[rows] >= limit]
+        if len(gone):
+            self._remove(gone)
+        return len(gone)
+
     def _advance(self, stamp):
         """Move the clock to a scan's stamp. Returns the scan's map time, see the class."""
         time = stamp + self._clock_shift
@@ -179,9 +216,11 @@ class VoxelMapAccumulator:
         voxels[:, SEEN] = np.maximum(voxels[:, SEEN], sums[known, SEEN])  # a late scan makes no voxel older
         self._make_room(len(new), touched)
         self._voxels[touched] = voxels
+        self._missed[touched] = 0
         if len(new):
             rows = self._free[self._len : self._len + len(new)].copy()
             self._voxels[rows] = sums[new]
+            self._missed[rows] = 0
             self._index.add(keys[new], rows)
             self._len += len(new)
 
@@ -197,59 +236,15 @@ class VoxelMapAccumulator:
         oldest = np.partition(seen, number - 1)[number - 1]
         drop = seen < oldest
         drop[np.flatnonzero(seen == oldest)[: number - np.count_nonzero(drop)]] = True
-        self._index.keep(~drop)
-        self._len -= number
-        self._free[self._len : self._len + number] = rows[drop]
+        self._remove(rows[drop])
 
-
-class VoxelRows:
-    """The row of each voxel key, in two sorted runs: new keys are added to the small one, which is merged into the
-    large one when it is full. A look-up takes O(U log M) for U keys among M, an add O(U + SMALL_RUN), a merge O(M)."""
-
-    def __init__(self):
-        empty = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-        self._large = self._small = self._empty = empty
-
-    def rows_of(self, keys):
-        """Row of each key, -1 where there is none. keys: [U] int64, ascending (neighbours are close in memory)."""
-        found = np.full(len(keys), -1, dtype=np.int32)
-        for run_keys, run_rows in (self._large, self._small):
-            if len(run_keys):
-                at = np.searchsorted(run_keys, keys)
-                np.minimum(at, len(run_keys) - 1, out=at)
-                hit = np.flatnonzero(run_keys[at] == keys)
-                found[hit] = run_rows[at[hit]]
-        return found
-
-    def add(self, keys, rows):
-        """Add the rows of new keys. keys: [U] int64, ascending, none of them known; rows: [U] int32."""
-        self._small = merge_runs(self._small, (keys, rows))
-        if len(self._small[0]) > SMALL_RUN:
-            self.merged()
-
-    def merged(self):
-        """All keys, ascending, and their rows: two arrays to read only."""
-        if len(self._small[0]):
-            self._large, self._small = merge_runs(self._large, self._small), self._empty
-        return self._large
-
-    def keep(self, mask):
-        """Drop the keys of `merged()` where the mask is False."""
-        keys, rows = self.merged()
-        self._large = keys[mask], rows[mask]
-
-
-def merge_runs(a, b):
-    """Merge two runs (keys, rows) that have no key in common into one."""
-    place = np.searchsorted(a[0], b[0]) + np.arange(len(b[0]))
-    from_a = np.ones(len(a[0]) + len(b[0]), dtype=bool)
-    from_a[place] = False
-    merged = []
-    for column_a, column_b in zip(a, b):
-        column = np.empty(len(from_a), dtype=column_a.dtype)
-        column[place], column[from_a] = column_b, column_a
-        merged.append(column)
-    return tuple(merged)
+    def _remove(self, rows):
+        """Free rows [R] int32 of voxels."""
+        gone = np.zeros(self.max_voxels, dtype=bool)
+        gone[rows] = True
+        self._index.remove(gone)
+        self._len -= len(rows)
+        self._free[self._len : self._len + len(rows)] = rows
 
 
 def pool(key, offset, rgb):

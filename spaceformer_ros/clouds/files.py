@@ -58,6 +58,11 @@ def write_cloud(path, cloud, extra=None):
     _by_suffix(WRITERS, path)(path, cloud, extra)
 
 
+def require_writer(path):
+    """Raise SpaceformerError if `write_cloud` does not know the suffix of a path."""
+    _by_suffix(WRITERS, pathlib.Path(path))
+
+
 def _by_suffix(table, path):
     suffix = path.suffix.lower()
     if suffix in BAGS or (path / "metadata.yaml").is_file():

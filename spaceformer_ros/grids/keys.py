@@ -33,6 +33,11 @@ def unpack(keys, dimensions=3):
     return (keys[:, None] >> bits & (_AXIS - 1)) - AXIS_LIMIT
 
 
+def axis_of(keys, axis, dimensions=3):
+    """[N] int64 index of the cells on one axis."""
+    return (keys >> AXIS_BITS * (dimensions - 1 - axis) & (_AXIS - 1)) - AXIS_LIMIT
+
+
 def cell_keys(xyz, size):
     """[N] int64 key of the cell that holds each point. xyz: [N, 3] metres; size: side of a cell, metres."""
     return pack(np.floor(np.asarray(xyz) / size).astype(np.int32))

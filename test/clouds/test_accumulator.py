@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.clouds import accumulator
+from spaceformer_ros.clouds import accumulator, voxel_rows
 from spaceformer_ros.clouds.accumulator import VoxelMapAccumulator
 
 
@@ -119,7 +119,7 @@ def test_any_scans_give_the_map_of_the_dict(scans, max_voxels, small_run):
     # Cells of 0.5 m and a bound near the number of cells: voxels are seen again, dropped and come back. Stamps run in
     # any order. The small run is short, so that keys are found in both runs of the index.
     fast, naive = make_map(0.5, max_voxels), NaiveMap(0.5, max_voxels)
-    with mock.patch.object(accumulator, "SMALL_RUN", small_run):
+    with mock.patch.object(voxel_rows, "SMALL_RUN", small_run):
         for rows, stamp in scans:
             cell, inside, red = ([row[i] for row in rows] for i in range(3))
             xyz = (np.reshape(cell, (-1, 3)) + np.reshape(inside, (-1, 3))) * 0.5

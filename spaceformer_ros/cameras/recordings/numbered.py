@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings with one file per frame for colour, depth and pose: 7-Scenes, ScanNet, and the plain layout.
+
+Poses are 4 x 4 matrices of the optical frame into the map. Depth is in millimetres.
+
+7-Scenes (microsoft.com/research/project/rgb-d-dataset-7-scenes): frame-000000.color.png, .depth.png and .pose.txt.
+ScanNet, as its reader exports: color/0.jpg, depth/0.png, pose/0.txt, intrinsic/intrinsic_color.txt and _depth.txt.
+Plain: color/NAME.png or .jpg, depth/NAME.png, poses/NAME.txt and intrinsics.txt, a 3 x 3 matrix of the depth camera.
+"""
+
+import re
+
+import numpy as np
+
+from ... import SpaceformerError
+from ...disk.text_files import read_text
+from ..depth import MILLIMETRE
+from ..images import read_color, read_depth
+from ..model import CameraModel
+from .recording import Frame, Recording, pose_of_matrix
+
+RATE = 30.0  # frames per second, for stamps
+PICTURES = (".png", ".jpg", ".jpeg")
+SEVEN_SCENES = "frame-*.pose.txt"
+# Colour and depth of 7-Scenes were not calibrated; these are the defaults that its authors name, and the Kinect's.
+SEVEN_SCENES_DEPTH = CameraModel(640, 480, 585.0, 585.0, 320.0, 240.0)
+SEVEN_SCENES_COLOR = CameraModel(640, 480, 525.0, 525.0, 320.0, 240.0)
+
+
+def is_seven_scenes(folder):
+    """Whether a folder has pose files of 7-Scenes."""
+    return next(folder.glob(SEVEN_SCENES), None) is not None
+
+
+def open_seven_scenes(folder):
+    """The Recording of a folder such as chess/seq-01. Raises SpaceformerError."""
+    names = sorted((path.name.removesuffix(".pose.txt") for path in folder.glob(SEVEN_SCENES)), key=natural)
+    rows = [tuple(folder / f"{name}.{kind}" for kind in ("color.png", "depth.png", "pose.txt")) for name in names]
+    frames, unposed = posed(rows)
+    return Recording("7-Scenes", frames, unposed, SEVEN_SCENES_DEPTH, SEVEN_SCENES_COLOR, MILLIMETRE)
+
+
+def is_scannet(folder):
+    """Whether a folder has the intrinsics of ScanNet's layout."""
+    return (folder / "intrinsic" / "intrinsic_depth.txt").is_file()
+
+
+def open_scannet(folder):
+    """The Recording of a folder of ScanNet's layout. Raises SpaceformerError."""
+    intrinsics = [read_matrix(folder / "intrinsic" / f"intrinsic_{kind}.txt") for kind in ("depth", "color")]
+    return _open_folders("ScanNet", folder, "pose", *intrinsics)
+
+
+def is_plain(folder):
+    """Whether a folder has the intrinsics of the plain layout."""
+    return (folder / "intrinsics.txt").is_file()
+
+
+def open_plain(folder):
+    """The Recording of a folder of the plain layout. Raises SpaceformerError."""
+    return _open_folders("plain", folder, "poses", read_matrix(folder / "intrinsics.txt"), None)
+
+
+def _open_folders(layout, folder, poses, depth_matrix, color_matrix):
+    """The Recording of folders color, depth and `poses`. color_matrix: None if aligned with depth."""
+    colors = {path.stem: path for path in (folder / "color").glob("*") if path.suffix.lower() in PICTURES}
+    names = sorted((path.stem for path in (folder / "depth").glob("*.png") if path.stem in colors), key=natural)
+    rows = [(colors[name], folder / "depth" / f"{name}.png", folder / poses / f"{name}.txt") for name in names]
+    if not rows:
+        raise SpaceformerError(f"{folder}: no picture in depth/ (.png) has one of the same name in color/")
+    frames, unposed = posed(rows)
+    height, width = read_depth(rows[0][1], MILLIMETRE).shape
+    camera = camera_of(depth_matrix, width, height)
+    color_height, color_width = read_color(rows[0][0]).shape[:2]
+    color_camera = None
+    if color_matrix is not None:
+        color_camera = camera_of(color_matrix, color_width, color_height)
+    elif (color_width, color_height) != (width, height):
+        color_camera = camera.scaled(color_width, color_height)
+    return Recording(layout, frames, unposed, camera, color_camera, MILLIMETRE)
+
+
+def posed(rows):
+    """Frames of (colour, depth, pose file) that have a valid pose, and how many have none."""
+    frames = []
+    for number, (color, depth, pose_file) in enumerate(rows):
+        pose = pose_of_matrix(read_matrix(pose_file)) if pose_file.is_file() else None
+        if pose is not None:
+            frames.append(Frame(number / RATE, color, depth, pose))
+    return frames, len(rows) - len(frames)
+
+
+def read_matrix(path):
+    """[rows, columns] float64 of a text file. Raises SpaceformerError."""
+    try:
+        return np.array(
+            [[float(word) for word in line.split()] for line in read_text(path).splitlines() if line.strip()]
+        )
+    except ValueError as error:
+        raise SpaceformerError(f"{path}: expected a matrix, one row per line: {error}") from error
+
+
+def camera_of(matrix, width, height):
+    """CameraModel of a 3 x 3 or 4 x 4 matrix of intrinsics."""
+    if matrix.ndim != 2 or min(matrix.shape) < 3:
+        raise SpaceformerError(f"intrinsics: a matrix of {list(matrix.shape)}, expected 3 x 3 or 4 x 4")
+    return CameraModel(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+
+
+def natural(name):
+    """Sorting key of names with numbers: "2" before "10"."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spaceformer fuse`: a coloured map from posed colour and depth pictures."""
+
+import numpy as np
+
+from .. import SpaceformerError
+from ..cameras.fusion import DepthFusion, DepthUse
+from .options import count
+
+LEVEL_PRIOR = 45.0  # degrees; z of the poses is taken as roughly up if the cameras were held upright within this
+
+
+def add_arguments(parser):
+    """Add the arguments of this command to an argparse parser."""
+    use = DepthUse()
+    parser.add_argument(
+        "folder", help="recording: TUM RGB-D, 7-Scenes, ScanNet, or color/, depth/, poses/, intrinsics.txt"
+    )
+    parser.add_argument("--out", default="map.ply", help="the map: .ply, .pcd or .npz (default: %(default)s)")
+    parser.add_argument("--voxel-size", type=float, default=0.02, help="metres (default: %(default)s)")
+    parser.add_argument(
+        "--max-voxels", type=count(1000), default=20_000_000, help="memory limit, 80 bytes each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--near", type=float, default=use.near, help="metres, depth below is unused (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--far", type=float, default=use.far, help="metres, depth above is unused (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--step", type=count(1), default=use.step, help="use every k-th row and column (default: %(default)s)"
+    )
+    parser.add_argument("--every", type=count(1), default=1, help="use every k-th frame (default: %(default)s)")
+    parser.add_argument(
+        "--carve-views",
+        type=count(0),
+        default=use.carve_views,
+        help="views through a voxel that remove it; 0: nothing is removed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-frame", action="store_true", help="keep the frame of the poses, instead of turning the floor level"
+    )
+
+
+def run(options):
+    """Fuse posed colour and depth pictures into a coloured map.
+
+    What has gone while the pictures were taken is removed: voxels that several later views see through. The map is
+    turned so that its floor is level, unless --keep-frame is given.
+    """
+    from tqdm import tqdm
+
+    from ..cameras.recordings.open import open_recording
+    from ..clouds.accumulator import VoxelMapAccumulator
+    from ..clouds.files import require_writer, write_cloud
+
+    require_writer(options.out)
+    use = depth_use(options)
+    recording = open_recording(options.folder)
+    fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
+    frames = recording.frames[:: options.every]
+    for frame in tqdm(frames, unit="frame", disable=None):
+        fusion.add(recording.load(frame), frame.pose, frame.stamp)
+    if not len(fusion.map):
+        raise SpaceformerError(
+            f"{options.folder}: no depth between {use.near:g} and {use.far:g} m: check --near and --far"
+        )
+    cloud, turned = fusion.map.snapshot("map").cloud, ""
+    if not options.keep_frame:
+        cloud, angle = levelled(cloud, [frame.pose for frame in frames])
+        turned = f", turned by {angle:.1f} degrees to a level floor"
+    write_cloud(options.out, cloud)
+    without = f" ({recording.unposed} have no pose)" if recording.unposed else ""
+    print(
+        f"{recording.layout}: {len(frames)} frames{without}, {len(cloud)} points, {fusion.removed} seen through and "
+        f"removed{turned}; {options.out}"
+    )
+
+
+def depth_use(options):
+    """The DepthUse of the options. Raises SpaceformerError."""
+    if not 0 <= options.near < options.far:
+        raise SpaceformerError(f"--near {options.near:g} --far {options.far:g}: expected 0 <= near < far")
+    if options.carve_views > 255:
+        raise SpaceformerError(f"--carve-views {options.carve_views}: expected at most 255")
+    return DepthUse(options.near, options.far, options.step, options.carve_views)
+
+
+def levelled(cloud, poses):
+    """The Cloud turned so that its floor is level, and the angle of the turn in degrees.
+
+    Cameras are mostly held upright, which gives the rough direction; the floor gives the exact one.
+    """
+    from dataclasses import replace
+
+    from ..geometry.vectors import unit_vectors
+    from ..segment.levelling import rotation_to, upward_direction
+
+    upright = unit_vectors(-np.mean([pose.rotation[:, 1] for pose in poses], axis=0)[None])[0]
+    rough = np.eye(3) if upright[2] > np.cos(np.radians(LEVEL_PRIOR)) else turn_upwards(upright)
+    up = upward_direction(cloud.xyz @ rough.T)
+    rotation = rotation_to(up) @ rough
+    angle = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
+    return replace(cloud, xyz=(cloud.xyz @ rotation.T).astype(np.float32)), float(angle)
+
+
+def turn_upwards(up):
+    """[3, 3] shortest rotation that turns the unit vector `up` to the z axis."""
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.align_vectors([[0.0, 0.0, 1.0]], [up])[0].as_matrix()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings in every layout, and the command that fuses them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.cameras.model import CameraModel
+from spaceformer_ros.cameras.recordings.open import open_recording
+from spaceformer_ros.cameras.render import optical_pose
+from spaceformer_ros.cli import main
+from spaceformer_ros.clouds.files import read_cloud
+from spaceformer_ros.geometry.transform import RigidTransform
+
+SIZE = CameraModel(64, 48, 52.0, 52.0, 31.5, 23.5)
+FLOOR = 1.2  # metres below the camera
+TILTED = RigidTransform(Rotation.from_euler("xyz", [100, 20, 30], degrees=True).as_matrix(), np.array([1.0, 2.0, 3.0]))
+POSES = [TILTED.after(optical_pose((0.0, 0.1 * number, FLOOR), 0.3 * number, -0.4)) for number in range(4)]
+
+
+def depth_image(camera, pose):
+    """[H, W] uint16 millimetres of a floor and a wall around the camera, in the level frame."""
+    level = TILTED.inverse.after(pose)
+    x, y = camera.rays
+    rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ level.rotation.T
+    with np.errstate(divide="ignore"):
+        floor = np.where(rays[..., 2] < 0, -level.translation[2] / rays[..., 2], np.inf)
+    wall = 3.0 / np.hypot(rays[..., 0], rays[..., 1])
+    return np.rint(1000 * np.minimum(floor, wall)).astype(np.uint16)
+
+
+def write_frame(color, depth, camera, pose, scale=1, color_size=None):
+    size = color_size or (camera.width, camera.height)
+    Image.fromarray(np.full((size[1], size[0], 3), 120, dtype=np.uint8)).save(color)
+    Image.fromarray(depth_image(camera, pose) * np.uint16(scale)).save(depth)
+
+
+def matrix(pose):
+    return np.vstack([np.column_stack([pose.rotation, pose.translation]), [0, 0, 0, 1]])
+
+
+def write_plain(folder, camera=SIZE):
+    for name in ("color", "depth", "poses"):
+        (folder / name).mkdir(parents=True)
+    np.savetxt(folder / "intrinsics.txt", [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
+    for number, pose in enumerate(POSES):
+        write_frame(folder / f"color/{number}.png", folder / f"depth/{number}.png", camera, pose)
+        np.savetxt(folder / f"poses/{number}.txt", matrix(pose))
+
+
+def write_scannet(folder):
+    for name in ("color", "depth", "pose", "intrinsic"):
+        (folder / name).mkdir(parents=True)
+    for kind, factor in (("depth", 1), ("color", 2)):
+        wide = SIZE.scaled(64 * factor, 48 * factor)
+        k = np.eye(4)
+        k[0, 0], k[1, 1], k[:2, 2] = wide.fx, wide.fy, (wide.cx, wide.cy)
+        np.savetxt(folder / f"intrinsic/intrinsic_{kind}.txt", k)
+    for number, pose in enumerate(POSES):
+        color, depth = folder / f"color/{number}.jpg", folder / f"depth/{number}.png"
+        write_frame(color, depth, SIZE, pose, color_size=(128, 96))
+        np.savetxt(folder / f"pose/{number}.txt", matrix(pose) if number else np.full((4, 4), -np.inf))
+
+
+def write_seven_scenes(folder):
+    from spaceformer_ros.cameras.recordings.numbered import SEVEN_SCENES_DEPTH
+
+    folder.mkdir()
+    for number, pose in enumerate(POSES):
+        name = folder / f"frame-{number:06d}"
+        write_frame(f"{name}.color.png", f"{name}.depth.png", SEVEN_SCENES_DEPTH, pose)
+        np.savetxt(f"{name}.pose.txt", matrix(pose))
+
+
+def write_tum(folder):
+    (folder / "rgb").mkdir(parents=True)
+    lists = {"rgb": ["# colour"], "depth": ["# depth"], "groundtruth": ["# tx ty tz qx qy qz qw"]}
+    for number, pose in enumerate(POSES):
+        stamp = 1305031102.16 + number / 30
+        color, depth = f"rgb/{stamp:.6f}.png", f"rgb/d{stamp:.6f}.png"
+        write_frame(folder / color, folder / depth, CameraModel(640, 480, 525.0, 525.0, 319.5, 239.5), pose, scale=5)
+        lists["rgb"].append(f"{stamp + 0.004:.6f} {color}")
+        lists["depth"].append(f"{stamp:.6f} {depth}")
+        numbers = [*pose.translation, *Rotation.from_matrix(pose.rotation).as_quat()]
+        lists["groundtruth"].append(f"{stamp - 0.003:.4f} " + " ".join(f"{number:.6f}" for number in numbers))
+    lists["rgb"].append("1305031200.0 rgb/alone.png")
+    lists["depth"].append("1305031200.5 rgb/alone.png")
+    for name, lines in lists.items():
+        (folder / f"{name}.txt").write_text("\n".join(lines))
+
+
+WRITERS = {"plain": write_plain, "ScanNet": write_scannet, "7-Scenes": write_seven_scenes, "TUM RGB-D": write_tum}
+
+
+@pytest.mark.parametrize("layout", WRITERS)
+def test_points_of_every_layout_are_on_the_floor_and_the_wall(tmp_path, layout):
+    from spaceformer_ros.cameras.depth import frame_points
+
+    WRITERS[layout](tmp_path / "a")
+    recording = open_recording(tmp_path / "a")
+    assert recording.layout == layout
+    assert len(recording.frames) == (3 if layout == "ScanNet" else 4)
+    assert recording.unposed == (1 if layout in ("ScanNet", "TUM RGB-D") else 0)
+    stamps = [frame.stamp for frame in recording.frames]
+    assert np.allclose(np.diff(stamps), 1 / 30, atol=1e-5)
+    for frame in recording.frames:
+        xyz, rgb = frame_points(recording.load(frame), 0.3, 5.0, 2)
+        level = TILTED.inverse.apply(frame.pose.apply(xyz))
+        assert len(xyz) > 300
+        center = TILTED.inverse.apply(frame.pose.translation)
+        wall = np.abs(np.hypot(*(level - center).T[:2]) - 3.0)
+        assert np.minimum(np.abs(level[:, 2]), wall).max() < 0.005
+        assert (rgb == 120).all()
+
+
+def test_fuse_writes_a_level_map(tmp_path, capsys):
+    camera = SIZE.scaled(160, 120)
+    write_plain(tmp_path / "a", camera)
+    out = tmp_path / "map.ply"
+    main(["fuse", str(tmp_path / "a"), "--out", str(out), "--voxel-size", "0.05", "--step", "1"])
+    assert "4 frames" in capsys.readouterr().out
+    xyz = read_cloud(out).cloud.xyz
+    heights = xyz[:, 2]
+    floor = np.abs(heights - np.quantile(heights, 0.2)) < 0.04
+    assert floor.mean() > 0.3
+    assert (heights < heights[floor].min() - 0.05).mean() < 0.01
+    main(["fuse", str(tmp_path / "a"), "--out", str(out), "--voxel-size", "0.05", "--keep-frame"])
+    level = TILTED.inverse.apply(read_cloud(out).cloud.xyz)
+    assert (np.abs(level[:, 2]) < 0.05).mean() > 0.3
+
+
+def test_folders_that_are_no_recording_say_what_was_expected(tmp_path):
+    with pytest.raises(SpaceformerError, match=r"groundtruth.txt.*intrinsics.txt"):
+        open_recording(tmp_path)
+    with pytest.raises(SpaceformerError, match="is not a folder"):
+        open_recording(tmp_path / "none")
+    write_plain(tmp_path / "a")
+    (tmp_path / "a" / "intrinsics.txt").write_text("1 2\n3 x")
+    with pytest.raises(SpaceformerError, match=r"intrinsics.txt: expected a matrix"):
+        open_recording(tmp_path / "a")
+    write_plain(tmp_path / "b")
+    for path in (tmp_path / "b" / "poses").iterdir():
+        path.unlink()
+    with pytest.raises(SpaceformerError, match=r"no frame .* valid pose \(4 have none\)"):
+        open_recording(tmp_path / "b")
