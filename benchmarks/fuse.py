@@ -80,7 +80,7 @@ def main():
             (
                 "trail",
                 f"{counts['trail']} of {counts['walked']}",
-                share(counts["trail"], counts["trail_without"]),
+                share(counts["trail"], counts["walked"]),
             ),
         ],
         ("voxels", "", "share"),
