@@ -363,11 +363,11 @@ class Config:
 
     def with_values(self, values):
         """A copy with settings replaced by name, e.g. {"nms_iou": 0.5}. Raises SpaceformerError for a bad value."""
-        config = self
+        groups = {}
         for name, value in values.items():
             group, info = find_setting(name)
-            current = getattr(config, group)
-            config = replace(config, **{group: replace(current, **{name: check_value(info, value)})})
+            groups.setdefault(group, {})[name] = check_value(info, value)
+        config = replace(self, **{group: replace(getattr(self, group), **own) for group, own in groups.items()})
         check_together(config)
         return config
 

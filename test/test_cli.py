@@ -276,31 +276,6 @@ def test_the_table_marks_objects_outside_the_current_map():
     assert label_text(SimpleNamespace(label="sofa", in_map=False)) == "sofa (not in the current map)"
 
 
-@pytest.mark.process
-def test_the_installed_script_segments_a_folder_with_two_jobs(tmp_path, settings, box_cloud):
-    """Jobs are processes that import the script again: it must start nothing then."""
-    (tmp_path / "maps").mkdir()
-    for number in range(2):
-        box = ((0, 0, 0.5), (1.0, 1.0, 1.0 + number), (200, 30, 30))
-        write_cloud(tmp_path / "maps" / f"{number}.ply", box_cloud([box]))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    command = [
-        ROOT / "scripts" / "spaceformer",
-        "segment",
-        "maps",
-        "--jobs",
-        "2",
-        "--out",
-        "out",
-        "--no-pictures",
-        *settings,
-    ]
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-    assert run.returncode == 0, run.stderr
-    assert "2 segmented, 0 unchanged, 0 failed of 2 maps" in run.stdout
-    assert {path.name for path in (tmp_path / "out").glob("?.json")} == {"0.json", "1.json"}
-
-
 def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_path, settings, cloud_file, capsys):
     (tmp_path / "file").write_text("")
     missing = "checkpoint=nowhere.ckpt"  # whose error would come first if the network were loaded

@@ -90,6 +90,8 @@ def validate(node, changes, configured, file_limit):
     """
     ours = {info.name: info for _, info in all_settings()}
     values = {p.name: _value(p, ours[p.name]) for p in changes if p.name in ours}
+    if not values:  # for example the sixty qos_overrides, which are declared one by one
+        return SetParametersResult(successful=True)
     fixed = [
         name
         for name, value in values.items()
@@ -177,7 +179,7 @@ class LiveParameters:
         if result.successful:
             for parameter in changes:
                 self._refused.pop(parameter.name, None)
-        if result.successful and self._timer is None:
+        if result.successful and self._timer is None and self._node.session is not None:
             self._timer = self._node.create_timer(0.0, self._read, clock=STEADY)
         return result
 

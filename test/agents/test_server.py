@@ -43,9 +43,9 @@ def test_every_tool_answers_over_stdio_about_a_real_room(tmp_path, text_cache):
             best = (await client.call_tool("list_objects", {})).structured_content["objects"][0]
             asked = {"find_objects": {"text": best["label"]}, "describe_object": {"object_id": best["id"]}}
             results = {name: await client.call_tool(name, asked.get(name, {})) for name in READ}
-            picture = await client.call_tool("look_at", {})
+            picture, scene = await client.call_tool("look_at", {}), await client.read_resource(SCENE)
             done = await client.call_tool("set_vocabulary", {"labels": ["a seat"]})
-            return results, picture, done, await client.read_resource(SCENE)
+            return results, picture, done, scene
 
     results, picture, done, scene = asyncio.run(converse())
     for name, result in results.items():

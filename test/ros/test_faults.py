@@ -264,7 +264,7 @@ def test_repeated_configuration_leaks_no_resources(start, client, instances, box
     client.publish(box_cloud(ROOM, points=1000))
     before = None
     gc.freeze()  # what other tests left need not be looked at in every life
-    for life in range(45):
+    for life in range(30):
         heard = len(instances)  # before `activate`, as the result may come before it returns
         go(node.trigger_configure)
         go(node.trigger_activate)
@@ -272,7 +272,7 @@ def test_repeated_configuration_leaks_no_resources(start, client, instances, box
             wait_until(lambda before=heard: len(instances) > before, "instances")
         go(node.trigger_deactivate)
         go(node.trigger_cleanup)
-        if life == 14:
+        if life == 10:
             before = holdings()
     gc.unfreeze()
     tasks, files, memory = (after - first for after, first in zip(holdings(), before))
