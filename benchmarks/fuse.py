@@ -26,11 +26,12 @@ from tqdm import tqdm
 from benchmarks.walks import make_walk
 from spaceformer_ros.cameras.carving import depth_noise
 from spaceformer_ros.cameras.depth import DepthFrame, beside_edges
-from spaceformer_ros.cameras.fusion import DepthFusion, DepthUse
+from spaceformer_ros.cameras.fusion import DepthFusion
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import MapPoints
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.clouds.accumulator import VoxelMapAccumulator
+from spaceformer_ros.config import CameraConfig
 from spaceformer_ros.geometry.transform import RigidTransform
 from spaceformer_ros.grids.keys import cell_keys, isin_sorted, occupied_cells
 
@@ -100,7 +101,7 @@ def run_room(seed, views):
     room = walk.surfaces.cloud
     gone = points_of_gone(walk.surfaces)
     halves = [(walk.points, room.rgb), (MapPoints(room.xyz[~gone], walk.points.spacing), room.rgb[~gone])]
-    carved, plain = make_fusion(DepthUse().carve_views), make_fusion(0)
+    carved, plain = make_fusion(CameraConfig().carve_views), make_fusion(0)
     person, seconds, ghosts, trail = person_points(rng), np.zeros(2), None, Places()
     for number, pose in enumerate(walk.poses(views, rng)):
         second = number >= views // 2
@@ -164,7 +165,9 @@ def places_where(mask, depth, pose, rng):
 
 def make_fusion(carve_views):
     """An empty DepthFusion."""
-    return DepthFusion(VoxelMapAccumulator(voxel_size=VOXEL, max_voxels=5_000_000), DepthUse(carve_views=carve_views))
+    return DepthFusion(
+        VoxelMapAccumulator(voxel_size=VOXEL, max_voxels=5_000_000), CameraConfig(carve_views=carve_views)
+    )
 
 
 def points_of_gone(room):
@@ -185,7 +188,7 @@ def visible_through(xyz, depth, pose):
     moved = pose.inverse.apply(xyz)
     pixels, inside = CAMERA.project(moved)
     column, row = np.rint(np.where(inside[:, None], pixels, 0)).astype(int).T
-    return inside & (moved[:, 2] < DepthUse().far) & (depth[row, column] > moved[:, 2] + CONTACT)
+    return inside & (moved[:, 2] < CameraConfig().depth_far) & (depth[row, column] > moved[:, 2] + CONTACT)
 
 
 def measured(depth, rng):

@@ -23,6 +23,11 @@ ARGUMENTS = (
     ("vocabulary_file", "", "yaml or text file with the labels; empty: as in params_file", None),
     ("checkpoint", "", 'weights: "demo", "released" or a path; empty: as in params_file', None),
     ("device", "", 'torch device, such as "cpu" or "cuda:0"; empty: as in params_file', None),
+    ("input_mode", "", "map, accumulate or rgbd; empty: as in params_file", None),
+    ("fixed_frame", "", "frame of the map with accumulate and rgbd, e.g. odom; empty: as in params_file", None),
+    ("cameras", "", "namespaces of depth cameras, comma-separated; empty: as in params_file", None),
+    ("color_topic", "", "colour images in each camera's namespace; empty: as in params_file", None),
+    ("depth_topic", "", "depth images in each camera's namespace; empty: as in params_file", None),
     ("autostart", "true", "configure and activate at start; false: wait for a lifecycle manager", BOOLEANS),
     ("use_sim_time", "false", "use the time from /clock", BOOLEANS),
     ("tf_prefix", "", "namespace of /tf and /tf_static, e.g. robot1; empty: the global topics", None),
@@ -34,7 +39,7 @@ ARGUMENTS = (
     ("log_level", "info", "log level of the node", ("debug", "info", "warn", "error")),
 )
 # Parameters that an argument overrides when it is not empty.
-OVERRIDES = ("vocabulary_file", "checkpoint", "device")
+OVERRIDES = ("vocabulary_file", "checkpoint", "device", "input_mode", "fixed_frame", "color_topic", "depth_topic")
 RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "use_sim_time", "tf_prefix")
 # Topics that config/spaceformer.rviz shows, below /spaceformer, and its topic of the raw map.
 RVIZ_TOPICS = ("labeled_cloud", "markers", "layout_markers", "relevancy")
@@ -104,6 +109,8 @@ def start_node(context):
     if not os.path.isfile(params_file):
         raise FileNotFoundError(f"params_file {params_file} does not exist; copy {os.path.join(CONFIG, 'params.yaml')}")
     overrides = {name: value(name) for name in OVERRIDES if value(name)}
+    if value("cameras"):
+        overrides["cameras"] = [name.strip() for name in value("cameras").split(",") if name.strip()]
     overrides["use_sim_time"] = is_true("use_sim_time")
     overrides["autostart"] = is_true("autostart")
     return [

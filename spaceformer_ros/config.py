@@ -69,10 +69,11 @@ class InputConfig:
     )
     input_mode: str = fixed(
         "map",
-        "map: each cloud is the whole map so far; accumulate: clouds are scans, accumulated in fixed_frame through TF",
-        choices=("map", "accumulate"),
+        "map: each cloud is the whole map so far; accumulate: clouds are scans, accumulated in fixed_frame through TF; "
+        "rgbd: colour and depth images of `cameras`, accumulated likewise",
+        choices=("map", "accumulate", "rgbd"),
     )
-    fixed_frame: str = fixed("map", "frame in which scans are accumulated, such as map or odom")
+    fixed_frame: str = fixed("map", "frame in which scans and images are accumulated, such as map or odom")
     input_up: str = fixed(
         "z",
         "axis of the cloud's frame (accumulate: of fixed_frame) that points up, -y for a camera's optical frame; "
@@ -137,6 +138,36 @@ class InputConfig:
         "each tile of a large map, where changes of fewer than 8 voxels are ignored; 0: skip only unchanged clouds",
         low=0.0,
         high=1.0,
+    )
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Depth cameras, with `input_mode: rgbd`."""
+
+    cameras: tuple = fixed(("/camera/camera",), "namespaces of the depth cameras, one for each")
+    color_topic: str = fixed(
+        "color/image_raw",
+        "colour image in each camera's namespace; its camera_info is beside it; .../compressed: as CompressedImage",
+    )
+    depth_topic: str = fixed(
+        "aligned_depth_to_color/image_raw",
+        "depth image in each camera's namespace (16UC1 in millimetres, 32FC1 in metres), aligned with colour or not; "
+        "its camera_info is beside it; .../compressedDepth: as CompressedImage",
+    )
+    camera_rate: float = setting(
+        15.0, "images per second that are used of each camera; more are skipped", unit="Hz", low=0.01, high=1000.0
+    )
+    depth_near: float = setting(0.3, "depth below is not used", unit="m", low=0.0, high=100.0)
+    depth_far: float = setting(
+        4.0, "depth above is not used: noise grows with its square", unit="m", low=0.1, high=1000.0
+    )
+    depth_step: int = setting(2, "every k-th row and column of depth images is used", low=1, high=64)
+    carve_views: int = setting(
+        3,
+        "a voxel is removed when so many views have seen through it since its last point; 0: nothing is removed",
+        low=0,
+        high=255,
     )
 
 
@@ -352,6 +383,7 @@ class Config:
 
     model: ModelConfig = ModelConfig()
     input: InputConfig = InputConfig()
+    camera: CameraConfig = CameraConfig()
     tiling: TilingConfig = TilingConfig()
     postprocess: PostprocessConfig = PostprocessConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()

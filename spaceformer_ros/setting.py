@@ -60,6 +60,10 @@ def check_together(config):
         raise SpaceformerError(f"roi: {len(roi)} numbers, expected 6: min x, y, z, max x, y, z")
     if any(roi) and not all(low < high for low, high in zip(roi[:3], roi[3:])):
         raise SpaceformerError(f"roi: the minimum {roi[:3]} must be below the maximum {roi[3:]} on every axis")
+    if not config.camera.depth_near < config.camera.depth_far:
+        raise SpaceformerError(
+            f"depth_near {config.camera.depth_near:g} m must be below depth_far {config.camera.depth_far:g} m"
+        )
     check_marker_text(config.output.marker_text)
 
 

@@ -29,31 +29,33 @@ class Carver:
     """Removes voxels that several views see through. Errors of one frame, and of consecutive frames from one place,
     which repeat, count once."""
 
-    def __init__(self, voxel_map, views, far, step):
-        """voxel_map: VoxelMapAccumulator; views: through a voxel since its last point that remove it; far: metres,
-        voxels beyond are kept; step: use every step-th row and column of the images."""
-        self._map, self._views, self._far, self._step = voxel_map, views, far, step
+    def __init__(self, voxel_map):
+        """voxel_map: VoxelMapAccumulator."""
+        self._map = voxel_map
         self._last = {}  # camera -> (pose, stamp) of its last view
 
-    def carve(self, depth, camera, pose, stamp, name=""):
+    def carve(self, frame, pose, stamp, settings, name=""):
         """Use one depth image. Returns how many voxels were removed.
 
-        depth: [H, W] float32 metres, 0 where nothing was measured
-        camera: its CameraModel
+        frame: DepthFrame
         pose: RigidTransform of the optical frame into the map
         stamp: seconds
+        settings: CameraConfig; voxels farther than depth_far are kept
         name: of the camera, if there are several
         """
         last = self._last.get(name)
         if last is not None and not is_new_view(pose, stamp, *last):
             return 0
         self._last[name] = pose, stamp
-        rows, centers = self._map.voxels_in(*view_bounds(camera, pose, min(self._far, float(depth.max(initial=0)))))
-        measured = minimum_filter(depth[:: self._step, :: self._step], WINDOW)
-        view = camera, pose, measured, self._step, SLACK * self._map.voxel_size
+        step, camera = settings.depth_step, frame.camera
+        far = min(settings.depth_far, float(frame.depth.max(initial=0)))
+        rows, centers = self._map.voxels_in(*view_bounds(camera, pose, far))
+        measured = minimum_filter(frame.depth[::step, ::step], WINDOW)
+        view = camera, pose, measured, step, SLACK * self._map.voxel_size
         through = seen_through(centers, *view)  # their mean points are looked up for these few only
         rows, centers = rows[through], centers[through]
-        return self._map.see_through(rows[seen_through(self._map.mean_points(rows, centers), *view)], self._views)
+        through = seen_through(self._map.mean_points(rows, centers), *view)
+        return self._map.see_through(rows[through], settings.carve_views)
 
 
 def seen_through(xyz, camera, pose, measured, step, slack):

@@ -4,7 +4,8 @@
 import numpy as np
 
 from .. import SpaceformerError
-from ..cameras.fusion import DepthFusion, DepthUse
+from ..cameras.fusion import DepthFusion
+from ..config import CameraConfig, Config
 from .options import count
 
 LEVEL_PRIOR = 45.0  # degrees; z of the poses is taken as roughly up if the cameras were held upright within this
@@ -12,7 +13,7 @@ LEVEL_PRIOR = 45.0  # degrees; z of the poses is taken as roughly up if the came
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    use = DepthUse()
+    use = CameraConfig()
     parser.add_argument(
         "folder", help="recording: TUM RGB-D, 7-Scenes, ScanNet, or color/, depth/, poses/, intrinsics.txt"
     )
@@ -22,13 +23,13 @@ def add_arguments(parser):
         "--max-voxels", type=count(1000), default=20_000_000, help="memory limit, 80 bytes each (default: %(default)s)"
     )
     parser.add_argument(
-        "--near", type=float, default=use.near, help="metres, depth below is unused (default: %(default)s)"
+        "--near", type=float, default=use.depth_near, help="metres, depth below is unused (default: %(default)s)"
     )
     parser.add_argument(
-        "--far", type=float, default=use.far, help="metres, depth above is unused (default: %(default)s)"
+        "--far", type=float, default=use.depth_far, help="metres, depth above is unused (default: %(default)s)"
     )
     parser.add_argument(
-        "--step", type=count(1), default=use.step, help="use every k-th row and column (default: %(default)s)"
+        "--step", type=count(1), default=use.depth_step, help="use every k-th row and column (default: %(default)s)"
     )
     parser.add_argument("--every", type=count(1), default=1, help="use every k-th frame (default: %(default)s)")
     parser.add_argument(
@@ -55,7 +56,7 @@ def run(options):
     from ..clouds.files import require_writer, write_cloud
 
     require_writer(options.out)
-    use = depth_use(options)
+    use = camera_config(options)
     recording = open_recording(options.folder)
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
@@ -63,7 +64,7 @@ def run(options):
         fusion.add(recording.load(frame), frame.pose, frame.stamp)
     if not len(fusion.map):
         raise SpaceformerError(
-            f"{options.folder}: no depth between {use.near:g} and {use.far:g} m: check --near and --far"
+            f"{options.folder}: no depth between {use.depth_near:g} and {use.depth_far:g} m: check --near and --far"
         )
     cloud, turned = fusion.map.snapshot("map").cloud, ""
     if not options.keep_frame:
@@ -77,13 +78,10 @@ def run(options):
     )
 
 
-def depth_use(options):
-    """The DepthUse of the options. Raises SpaceformerError."""
-    if not 0 <= options.near < options.far:
-        raise SpaceformerError(f"--near {options.near:g} --far {options.far:g}: expected 0 <= near < far")
-    if options.carve_views > 255:
-        raise SpaceformerError(f"--carve-views {options.carve_views}: expected at most 255")
-    return DepthUse(options.near, options.far, options.step, options.carve_views)
+def camera_config(options):
+    """The CameraConfig of the options. Raises SpaceformerError."""
+    values = {"depth_near": options.near, "depth_far": options.far, "depth_step": options.step}
+    return Config().with_values({**values, "carve_views": options.carve_views}).camera
 
 
 def levelled(cloud, poses):

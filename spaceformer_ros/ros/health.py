@@ -42,6 +42,8 @@ class Counters:
     unplaced_in_a_row: int = 0
     unplaced_reason: str = ""
     map_voxels: int = 0
+    images_skipped: int = 0
+    voxels_removed: int = 0
     tiles: int = 0
     tiles_computed: int = 0
     inferences: int = 0
@@ -161,6 +163,8 @@ def rows(state_name, facts, counters, publishers, now):
         "scans_dropped": counters.scans_dropped,
         "scans_unplaced": counters.scans_unplaced,
         "map_voxels": counters.map_voxels,
+        "images_skipped": counters.images_skipped,
+        "voxels_removed": counters.voxels_removed,
         "voxels": counters.voxels,
         "tiles": counters.tiles,
         "tiles_computed": counters.tiles_computed,

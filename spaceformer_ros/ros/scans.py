@@ -1,128 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""input_mode "accumulate": accumulate single scans into a map in a fixed frame.
+"""input_mode "accumulate": accumulate single scans into a map in a fixed frame."""
 
-The scan thread decodes, transforms and inserts every scan in order; the device thread takes a snapshot of the map when
-it is ready to process one. If scans arrive faster than they can be inserted, the oldest in the short queue are dropped
-and counted.
-"""
-
-import threading
-from collections import deque
-from dataclasses import replace
-
-import numpy as np
 from rclpy.time import Time
 
-from .. import SpaceformerError
-from ..clouds.accumulator import VoxelMapAccumulator
-from ..clouds.origin import local_origin
-from ..clouds.point_records import DecodedCloud
+from .growing_map import GrowingMap
 from .messages import decode_bytes, to_time
-from .transforms import TransformError
-
-MAX_QUEUE = 10  # waiting scans: one second at 10 Hz
 
 
-class Scans:
-    """Collects scans for one configured node. `add` and `clear` may be called by any thread."""
+class Scans(GrowingMap):
+    """A map of scans, each the bytes of a PointCloud2."""
 
-    def __init__(self, settings, transforms, counters, logger, on_map, on_unplaced, on_error):
-        """Start the scan thread.
-
-        settings: Settings; the size of the map and of its voxels are read once.
-        transforms: TransformListener.
-        counters: Counters.
-        logger: of the node.
-        on_map: function called on the scan thread when the map has grown.
-        on_unplaced: function called on the scan thread with the reason why a scan cannot be placed in the map.
-        on_error: function called on the scan thread with the exception of a bad scan.
-        """
-        self._settings = settings
-        self._transforms = transforms
-        self._counters = counters
-        self._logger = logger
-        self._on_map = on_map
-        self._on_unplaced = on_unplaced
-        self._on_error = on_error
-        config = settings.config.input
-        self._map = VoxelMapAccumulator(
-            voxel_size=config.accumulate_voxel_size,
-            max_voxels=config.accumulate_max_voxels,
-            roi=config.roi,
-        )
-        self._stamp_ns = 0
-        self._colored = True  # whether all scans of the map have colours
-        self._map_lock = threading.Lock()
-        self._condition = threading.Condition()
-        self._queue = deque()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="spaceformer_scans", daemon=True)
-        self._thread.start()
-
-    def add(self, raw):
-        """Queue a scan, the bytes of a PointCloud2."""
-        with self._condition:
-            if len(self._queue) == MAX_QUEUE:
-                self._queue.popleft()
-                self._counters.scans_dropped += 1
-            self._queue.append(raw)
-            self._condition.notify()
-
-    def snapshot(self):
-        """The map as a DecodedCloud in the fixed frame, one point per voxel. Raises SpaceformerError if it is empty."""
-        config = self._settings.config.input
-        with self._map_lock:
-            if not len(self._map):
-                raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
-            origin = local_origin(self._map.origin, self._map.origin)
-            cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
-        cloud = replace(cloud, colored=self._colored).upright(config.input_up)
-        return DecodedCloud(cloud, np.ones(len(cloud), dtype=bool))
-
-    def clear(self):
-        """Drop the map and the waiting scans."""
-        with self._condition:
-            self._queue.clear()
-        with self._map_lock:
-            self._map.clear()
-            self._colored = True
-        self._counters.map_voxels = 0
-
-    def close(self):
-        """End the thread."""
-        with self._condition:
-            self._closed = True
-            self._condition.notify()
-        self._thread.join(1.0)
-
-    def _run(self):
-        while (raw := self._next()) is not None:
-            try:
-                self._insert(raw)
-            except TransformError as error:  # usual for the first scans: TF has not arrived yet
-                self._counters.add_unplaced_scan(str(error))
-                self._on_unplaced(str(error))
-                self._logger.warning(f"a scan was dropped: {error}", throttle_duration_sec=5.0)
-            except Exception as error:  # one bad scan must not end the map
-                self._on_error(error)
-            else:
-                self._on_map()
-
-    def _next(self):
-        with self._condition:
-            while not self._queue and not self._closed:
-                self._condition.wait()
-            return None if self._closed else self._queue.popleft()
-
-    def _insert(self, raw):
+    def _insert(self, scan):
         config = self._settings.config
-        cloud = decode_bytes(raw, config.input).cloud
+        cloud = decode_bytes(scan, config.input).cloud
         fixed, stamp = config.input.fixed_frame, Time.from_msg(to_time(cloud.stamp_ns))
         transform = self._transforms.lookup(fixed, cloud.frame_id, stamp, config.output.tf_timeout)
-        with self._map_lock:
-            self._map.roi = config.input.roi
+        with self._changing(cloud.stamp_ns, cloud.colored):
             self._map.insert(transform.after(cloud.placement).apply(cloud.xyz), cloud.rgb, cloud.stamp_ns * 1e-9)
-            self._stamp_ns = cloud.stamp_ns
-            self._colored &= cloud.colored
-            self._counters.map_voxels = len(self._map)
-        self._counters.add_placed_scan()

@@ -13,7 +13,9 @@ from . import health
 from .background import Background
 from .clocks import STEADY
 from .diagnostics import Diagnostics
+from .frames import Frames
 from .graph_outputs import GraphOutputs
+from .image_input import ImageInput
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
 from .messages import decode_bytes
@@ -44,7 +46,6 @@ class Session:
         live_parameters: LiveParameters.
         """
         logger = node.get_logger()
-        streaming = settings.config.input.input_mode == "accumulate"
         self._logger = logger
         self._node = node
         self.settings = settings
@@ -64,22 +65,28 @@ class Session:
         self.perception = Perception(
             node, settings, self.outputs, self.state, self.storage, self.counters, live_parameters.on_loaded
         )
-        self.scans = None
-        if streaming:
-            self.scans = Scans(
-                settings,
-                self.transforms,
-                self.counters,
-                logger,
-                on_map=self._on_map,
-                on_unplaced=self._on_unplaced_scan,
-                on_error=self.perception.report_error,
-            )
-        self.input = CloudInput(node, settings, self.counters, self._on_cloud, streaming)
+        self.scans = self._make_growing_map()
+        self.input = self._make_input()
         self.diagnostics = Diagnostics(node, self._read_status)
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
         self.state.set(NodeState.LOADING, "loading the model")
+
+    def _make_growing_map(self):
+        """The GrowingMap of the input mode; None if clouds are whole maps."""
+        kinds = {"accumulate": Scans, "rgbd": Frames}
+        kind = kinds.get(self.settings.config.input.input_mode)
+        if kind is None:
+            return None
+        report = self._on_map, self._on_unplaced_scan, self.perception.report_error
+        return kind(self.settings, self.transforms, self.counters, self._logger, *report)
+
+    def _make_input(self):
+        """The subscriptions of the input mode."""
+        if self.settings.config.input.input_mode == "rgbd":
+            return ImageInput(self._node, self.settings, self.counters, self._on_cloud)
+        streaming = self.scans is not None
+        return CloudInput(self._node, self.settings, self.counters, self._on_cloud, streaming)
 
     def start(self):
         """Load the model on the device thread."""
@@ -161,7 +168,7 @@ class Session:
             self.graph_outputs.submit(self.perception.pipeline, scene, transform, header)
 
     def _on_cloud(self, raw):
-        """Keep the newest cloud's bytes, or queue the scan; other threads do the rest."""
+        """Keep the newest cloud's bytes, or queue the scan or images; other threads do the rest."""
         if not self.state.enabled:
             return
         if self.scans is not None:

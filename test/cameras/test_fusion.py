@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from spaceformer_ros.cameras.depth import DepthFrame
-from spaceformer_ros.cameras.fusion import DepthFusion, DepthUse
+from spaceformer_ros.cameras.fusion import DepthFusion
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import optical_pose
 from spaceformer_ros.clouds.accumulator import VoxelMapAccumulator
+from spaceformer_ros.config import CameraConfig
 
 CAMERA = CameraModel(160, 120, 131.0, 131.0, 79.5, 59.5)
 WALL = 3.0  # metres along x
@@ -17,7 +18,7 @@ BOX = (1.5, 0.25, (0.8, 1.2))  # x of the front of a box, half its width in y, l
 
 @pytest.fixture
 def fusion():
-    return DepthFusion(VoxelMapAccumulator(voxel_size=0.02, max_voxels=10**6), DepthUse(step=1))
+    return DepthFusion(VoxelMapAccumulator(voxel_size=0.02, max_voxels=10**6), CameraConfig(depth_step=1))
 
 
 def pose_of(number):
@@ -105,7 +106,9 @@ def test_noise_removes_nothing_of_what_is_there(fusion, rng):
 
 
 def test_nothing_is_removed_without_carving():
-    fusion = DepthFusion(VoxelMapAccumulator(voxel_size=0.02, max_voxels=10**6), DepthUse(step=1, carve_views=0))
+    fusion = DepthFusion(
+        VoxelMapAccumulator(voxel_size=0.02, max_voxels=10**6), CameraConfig(depth_step=1, carve_views=0)
+    )
     add(fusion, image(0), 0)
     for number in range(4):
         add(fusion, image(number, box=False), number)

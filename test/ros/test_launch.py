@@ -73,14 +73,36 @@ def test_every_argument_is_described(stand_ins, path):
             assert action.fields["default_value"] in action.fields["choices"]
 
 
+def expanded(path, **changes):
+    """All actions of a launch file, those of its functions included."""
+    (actions,) = load(path).generate_launch_description().values
+    declared = [action for action in actions if action.kind == "DeclareLaunchArgument"]
+    context = {action.values[0]: action.fields["default_value"] for action in declared} | changes
+    functions = [action.fields["function"] for action in actions if action.kind == "OpaqueFunction"]
+    return [*actions, *(action for function in functions for action in function(context))]
+
+
 @pytest.mark.parametrize("path", [f for f in FILES if f.name != "spaceformer.launch.py"], ids=lambda path: path.name)
 def test_thin_files_include_the_main_one_with_arguments_that_it_has(stand_ins, path):
-    (actions,) = load(path).generate_launch_description().values
-    (include,) = [action for action in actions if action.kind == "IncludeLaunchDescription"]
+    (include,) = [action for action in expanded(path) if action.kind == "IncludeLaunchDescription"]
     source = pathlib.Path(include.values[0].values[0])
     assert source == ROOT / "launch" / "spaceformer.launch.py"
     known = {row[0] for row in load(source).ARGUMENTS}
     assert {name for name, _ in include.fields["launch_arguments"]} <= known
+
+
+def test_cameras_of_a_driver_have_its_topics(stand_ins):
+    path = ROOT / "launch" / "cameras.launch.py"
+
+    def passed(**changes):
+        (include,) = [a for a in expanded(path, **changes) if a.kind == "IncludeLaunchDescription"]
+        return dict(include.fields["launch_arguments"])
+
+    assert passed()["depth_topic"] == "aligned_depth_to_color/image_raw"
+    assert passed(driver="zed")["cameras"] == "/zed/zed_node"
+    assert passed(cameras="/front,/rear", color_topic="rgb")["cameras"] == "/front,/rear"
+    two = start_node(input_mode="rgbd", cameras="/front, /rear")["parameters"][1]
+    assert (two["input_mode"], two["cameras"]) == ("rgbd", ["/front", "/rear"])
 
 
 def start_node(**changes):
