@@ -197,7 +197,7 @@ def test_python_snippet_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_launch_arguments_of_the_documents_exist():
-    text = (ROOT / "launch" / "spaceformer.launch.py").read_text()
+    text = "".join(path.read_text() for path in ROOT.glob("launch/*.launch.py"))
     programs = {*companion.PARAMETERS, *mcp_server.PARAMETERS, *viewer.PARAMETERS}
     settings = programs | {info.name for _, info in all_settings()}
     for path in DOCUMENTS:

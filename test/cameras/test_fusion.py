@@ -4,12 +4,13 @@
 import numpy as np
 import pytest
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cameras.depth import DepthFrame
 from spaceformer_ros.cameras.fusion import DepthFusion
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import optical_pose
 from spaceformer_ros.clouds.accumulator import VoxelMapAccumulator
-from spaceformer_ros.config import CameraConfig
+from spaceformer_ros.config import CameraConfig, Config
 
 CAMERA = CameraModel(160, 120, 131.0, 131.0, 79.5, 59.5)
 WALL = 3.0  # metres along x
@@ -126,3 +127,12 @@ def test_removed_voxels_make_room_and_can_come_back(fusion):
         sizes.append(len(fusion.map))
         assert len(fusion.map.snapshot().cloud) == len(fusion.map)
     assert sizes[0] == sizes[2]
+
+
+def test_the_range_of_depth_is_a_setting():
+    far = CameraConfig(depth_step=1, depth_near=1.0, depth_far=2.0)
+    fusion = DepthFusion(VoxelMapAccumulator(voxel_size=0.02, max_voxels=10**6), far)
+    add(fusion, image(0), 0)
+    assert len(fusion.map) == in_front(fusion) > 400
+    with pytest.raises(SpaceformerError, match="depth_near 3 m must be below depth_far 2 m"):
+        Config().with_values({"depth_near": 3.0, "depth_far": 2.0})
