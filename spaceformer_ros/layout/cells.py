@@ -2,9 +2,11 @@
 """A map as occupied cells, and one storey of it as a plan: where there is floor, and how much stands on each place."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from ..grids.groups import ranges
 from ..grids.keys import cell_keys, unpack
 
 CELL = 0.05  # metres, edge of a cell
@@ -35,7 +37,7 @@ def occupied(xyz, turn):
 class PlanView:
     """One storey seen from above, in the frame turned along the walls. Indices of cells start at `low`.
 
-    cells: [M, 3] int64 cells above the floor, x and y from `low`, z from the floor; low: [2] int64;
+    cells: [M, 3] int64 cells above the floor, sorted, x and y from `low`, z from the floor; low: [2] int64;
     floor: [X, Y] bool, where the floor was seen; seen: [X, Y] bool, where anything was seen;
     fill: [X, Y] int32, number of occupied cells of BODY; top: metres from the floor to the ceiling.
     """
@@ -81,3 +83,35 @@ class PlanView:
         """[..., 2] int64 cells of this plan that contain positions [..., 2], clipped to the plan."""
         places = np.floor(np.asarray(xy) / CELL).astype(np.int64) - self.low
         return np.clip(places, 0, np.array(self.seen.shape) - 1)
+
+    @cached_property
+    def levels(self):
+        """Number of cells from the floor to above the highest one."""
+        return int(self.cells[:, 2].max(initial=0)) + 2
+
+    @cached_property
+    def _columns(self):
+        """[M] int64, ascending: the place of each cell as one number."""
+        return np.ravel_multi_index(self.cells[:, :2].T, self.seen.shape)
+
+    def above(self, places):
+        """The cells above places [P, 2] of this plan: (row of the place of each [n], cells above the floor [n])."""
+        place = np.ravel_multi_index(places.T, self.seen.shape)
+        first, last = (np.searchsorted(self._columns, place, side) for side in ("left", "right"))
+        found = ranges(first, last - first)
+        return np.repeat(np.arange(len(places)), last - first), self.cells[found, 2]
+
+    def strip(self, axes, along, across):
+        """Places of a rectangle: ([P, 2] int64, metres along it [P]).
+
+        axes: [2, 2] unit vectors along and across it; along, across: (from, to) metres
+        """
+        steps = (np.arange(low - CELL, high + CELL, CELL / 2) for low, high in (along, across))
+        t, r = (grid.ravel() for grid in np.meshgrid(*steps))
+        places = np.floor((t[:, None] * axes[0] + r[:, None] * axes[1]) / CELL).astype(np.int64) - self.low
+        shape = np.array(self.seen.shape)
+        places = places[((places >= 0) & (places < shape)).all(axis=1)]
+        places = np.column_stack(np.unravel_index(np.unique(np.ravel_multi_index(places.T, shape)), shape))
+        t, r = (self.metres(places) @ axis for axis in axes)
+        inside = (t >= along[0]) & (t <= along[1]) & (r >= across[0]) & (r <= across[1])
+        return places[inside], t[inside]

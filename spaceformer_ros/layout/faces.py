@@ -68,7 +68,6 @@ class Face:
 def find_faces(plan):
     """List of Face of a PlanView, longest first."""
     upright = Upright.of(plan)
-    xyz = np.column_stack([plan.metres(plan.cells[:, :2]), plan.cells[:, 2]])
     free = np.ones(len(upright.xy), dtype=bool)
     faces = []
     for direction in (*MAIN, *upright.slanted_directions()):
@@ -76,7 +75,7 @@ def find_faces(plan):
             free = free & (upright.coherence >= SLANTED_COHERENCE)
         found, free = _faces_along(upright, direction, free)
         found = [face for face in _joined(found) if direction in MAIN or face.length >= MIN_SLANTED]
-        faces += [_with_image(face, xyz) for face in found]
+        faces += [_with_image(face, plan) for face in found]
     faces = [face for face in faces if _is_tall(face)]
     faces = _without_furniture(faces)
     faces = [face for face in faces if _is_connected(face, faces)]
@@ -142,14 +141,14 @@ def _joined(pieces):
     return joined
 
 
-def _with_image(face, xyz):
-    """The Face with the image of its cells. xyz: [M, 3]: x and y in metres, z in cells above the floor."""
-    along, left = face.axes
-    t, r = xyz[:, :2] @ along, xyz[:, :2] @ left
-    near = (np.abs(r - face.offset) <= HALF) & (t >= face.low) & (t <= face.high)
-    image = np.zeros((max(round(face.length / CELL), 1), int(xyz[:, 2].max(initial=0)) + 2), dtype=bool)
-    rows = np.clip(((t[near] - face.low) / CELL).astype(np.int64), 0, len(image) - 1)
-    image[rows, xyz[near, 2].astype(np.int64)] = True
+def _with_image(face, plan):
+    """The Face with the image of its cells in a PlanView."""
+    across = (face.offset - HALF, face.offset + HALF)
+    places, t = plan.strip(face.axes, (face.low, face.high), across)
+    row, z = plan.above(places)
+    image = np.zeros((max(round(face.length / CELL), 1), plan.levels), dtype=bool)
+    column = np.clip(((t - face.low) / CELL).astype(np.int64), 0, len(image) - 1)
+    image[column[row], z] = True
     return replace(face, image=image)
 
 

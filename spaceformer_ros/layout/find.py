@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layout of a map: from a cloud and its labelled objects to storeys, walls, doors, windows and rooms."""
 
+from dataclasses import replace
+
 import shapely
 
 from ..geometry.heading import manhattan_yaw
 from ..geometry.transform import RigidTransform
 from .cells import PlanView, occupied
 from .faces import find_faces
+from .labelled import add_labelled, labelled_openings
 from .levels import find_levels
-from .openings import find_openings
-from .rooms import find_rooms
+from .openings import find_gaps, find_holes, is_known, is_passage
+from .rooms import find_rooms, furniture_rows
 from .structure import Door, Layout, Room, Storey, Wall, Window
 from .walls import find_walls
 
@@ -17,47 +20,72 @@ from .walls import find_walls
 def find_layout(cloud, objects=()):
     """The Layout of a Cloud, in its coordinates; empty where nothing is found.
 
-    objects: with `label` and `box` (OrientedBox) in the same coordinates. Doors and windows among them are set into
-    their walls; without objects only openings that nothing fills are found.
+    objects: with `label`, `score` and `box` (OrientedBox) in the same coordinates. Doors and windows among them are set
+    into their walls; without objects only openings that nothing fills are found.
     """
     if not len(cloud):
         return Layout()
     yaw = manhattan_yaw(cloud.xyz)
     turn = RigidTransform.about_z(-yaw)
     cells = occupied(cloud.xyz, -yaw)
-    boxes = [(item.label, item.box.moved(turn)) for item in objects]
+    labelled = labelled_openings(cloud, objects, turn)
     parts = [Layout()]
     for number, (floor_z, ceiling_z) in enumerate(find_levels(cells), 1):
-        parts.append(_storey(cells, boxes, Storey(number, floor_z, ceiling_z), parts[-1]))
+        parts.append(_storey(cells, labelled, Storey(number, floor_z, ceiling_z), parts[-1]))
     everything = Layout(*(tuple(x for part in parts for x in getattr(part, kind)) for kind in Layout.__match_args__))
     return everything.moved(turn.inverse)
 
 
-def _storey(cells, boxes, storey, before):
+def _storey(cells, labelled, storey, before):
     """Layout of one storey in the turned frame; ids continue after those of the storey `before`."""
     plan = PlanView.of(cells, storey.floor_z, storey.ceiling_z)
     if plan is None:
         return Layout((storey,))
-    height = storey.ceiling_z - storey.floor_z
-    boxes = [(label, _above(box, storey)) for label, box in boxes]
-    boxes = [(label, box) for label, box in boxes if -0.3 < box.center[2] < height + 0.3]
-    found = find_walls(find_faces(plan))
-    doors, windows = find_openings(plan, found, boxes)
+    found, outlines = _walls_and_rooms(plan)
     first = {kind: max((item.id for item in getattr(before, kind)), default=0) + 1 for kind in Layout.__match_args__}
     walls = tuple(_wall(first["walls"] + row, wall, storey) for row, wall in enumerate(found))
     rooms = tuple(
         _room(first["rooms"] + row, outline, [walls[k].id for k in near], storey)
-        for row, (outline, near) in enumerate(find_rooms(plan, found))
+        for row, (outline, near) in enumerate(outlines)
     )
     layout = Layout((storey,), walls, (), (), rooms)
+    height = storey.ceiling_z - storey.floor_z
+    labelled = [item.above(storey.floor_z) for item in labelled]
+    labelled = [item for item in labelled if -0.3 < item.box.center[2] < height + 0.3]
+    doors, windows = _openings(plan, found, labelled, layout)
     doors = tuple(_door(first["doors"] + row, door, found, layout) for row, door in enumerate(doors))
     windows = tuple(_window(first["windows"] + row, item, found, layout) for row, item in enumerate(windows))
-    return Layout((storey,), walls, doors, windows, rooms)
+    return replace(layout, doors=doors, windows=windows)
 
 
-def _above(box, storey):
-    """A box with its height above the floor of a storey."""
-    return box.moved(RigidTransform.about_z(0.0, (0.0, 0.0, -storey.floor_z)))
+def _walls_and_rooms(plan):
+    """The FoundWalls of a PlanView without fronts of furniture, and its rooms as `find_rooms` returns them."""
+    walls = find_walls(find_faces(plan))
+    rooms = find_rooms(plan, walls)
+    fronts = furniture_rows(walls, rooms)
+    if not fronts:
+        return walls, rooms
+    walls = [wall for row, wall in enumerate(walls) if row not in fronts]
+    return walls, find_rooms(plan, walls)
+
+
+def _openings(plan, found, labelled, layout):
+    """Lists of the doors and the windows of a storey as Openings. layout: Layout with its walls and rooms."""
+    gaps = [gap for gap in find_gaps(found) if _is_doorway(plan, gap, found, layout)]
+    doors, windows = add_labelled(gaps, found, labelled)
+    holes = find_holes(plan, found)
+    return doors, windows + [hole for hole in holes if not is_known(hole, [*windows, *doors])]
+
+
+def _is_doorway(plan, gap, found, layout):
+    """Whether a gap leads from one room to another or outdoors: where one room is on both sides, a partition ends.
+
+    Between two rooms the wall's two faces are enough, as the floor may be hidden.
+    """
+    wall, center, _, _ = _placed(gap, found, layout)
+    left, right = layout.rooms_beside(wall, center)
+    between = left != right and left and right and wall.thickness
+    return bool(between) or (not left == right != 0 and is_passage(plan, found[gap.wall], gap))
 
 
 def _wall(number, wall, storey):

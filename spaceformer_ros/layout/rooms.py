@@ -6,6 +6,7 @@ import shapely
 
 from .cells import CELL
 from .room_areas import segment_rooms
+from .structure import BESIDE
 
 COLUMN = 2  # cells along the side of a column of `segment_rooms`
 MIN_AREA = 1.0  # square metres of a room
@@ -13,6 +14,7 @@ MIN_FLOOR_SHARE = 0.15  # of a room's area where floor was seen; the space behin
 NEAR_WALL = 0.35  # metres from a room within which a wall bounds it
 WHOLE = 0.5  # share of a piece between walls that must be seen for all of it to belong to the room
 MIN_PIECE = 0.3  # square metres of a piece that is seen in part
+MAX_INSIDE = 0.6  # share of a wall that may have the same room on both sides
 STRAIGHT = 0.12  # metres by which the outline of a part without walls is smoothed
 
 
@@ -35,6 +37,24 @@ def find_rooms(plan, walls):
             near = tuple(row for row in rows if _distance(polygon, walls[row]) < NEAR_WALL)
             found.append((polygon, near))
     return _apart(found)
+
+
+def furniture_rows(walls, rooms):
+    """Set of the rows of walls that stand inside one room and of which one face was seen: fronts of furniture.
+
+    rooms: as `find_rooms` returns them
+    """
+    polygons = np.array([shapely.Polygon(outline) for outline, _ in rooms])
+    rows = set()
+    for row, wall in enumerate(walls):
+        along = np.arange(wall.low + CELL, wall.high, 2 * COLUMN * CELL)
+        if wall.thickness or not len(along) or not len(polygons):
+            continue
+        sides = [wall.point(along) + out * wall.axes[1] for out in (-BESIDE, BESIDE)]
+        inside = [shapely.contains_xy(polygons[:, None], *side.T) for side in sides]
+        if (inside[0] & inside[1]).any(axis=0).mean() > MAX_INSIDE:
+            rows.add(row)
+    return rows
 
 
 def _labels(plan, walls):

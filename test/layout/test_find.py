@@ -76,7 +76,7 @@ def test_a_room_seen_in_part_has_no_wall_where_nothing_was_seen():
 
 
 def box(label, center, size):
-    return SimpleNamespace(label=label, box=OrientedBox(np.array(center), np.array(size), 0.0))
+    return SimpleNamespace(label=label, score=0.9, box=OrientedBox(np.array(center), np.array(size), 0.0))
 
 
 def test_instances_become_doors_and_windows():
