@@ -26,6 +26,10 @@ ALONE = 2.5  # metres; a shorter face must meet another one at one end ...
 SHORT = 1.2  # metres; ... and a shorter one at both
 CORNER = 0.4  # metres between the end of a face and the face that it meets
 MIN_NEIGHBOUR = 0.8  # metres, length of a face that can be met
+MIN_OUTER = 0.6  # metres, length of a face that ends the map ...
+OUTER_REACH, OUTER_HIGH = 1.6, 0.5  # ... and reaches this height in metres along this share of it
+BEHIND = (0.13, 1.0)  # metres from such a face between which nothing was seen on one side, and the room on the other
+MAX_BEHIND, MIN_BEFORE = 0.15, 0.6  # largest share of it with something behind it, smallest with something before it
 BOTH_SEEN = 0.35  # share of two surfaces seen at the same places and heights: seen from two sides, as walls are
 
 
@@ -76,10 +80,10 @@ def find_faces(plan):
         found, free = _faces_along(upright, direction, free)
         found = [face for face in _joined(found) if direction in MAIN or face.length >= MIN_SLANTED]
         faces += [_with_image(face, plan) for face in found]
-    faces = [face for face in faces if _is_tall(face)]
-    faces = _without_furniture(faces)
-    faces = [face for face in faces if _is_connected(face, faces)]
-    return sorted(faces, key=lambda face: -face.length)
+    faces = sorted((face for face in faces if _is_tall(face)), key=lambda face: -face.length)
+    outer = {id(face) for face in faces if _is_outer(face, plan)}
+    faces = _without_furniture(faces, outer)
+    return [face for face in faces if id(face) in outer or _is_connected(face, faces)]
 
 
 def _faces_along(upright, direction, free):
@@ -159,11 +163,29 @@ def _is_tall(face):
     return face.length >= MIN_FACE and reach.sum() >= REACH_SHARE * max(seen.sum(), 1)
 
 
-def _without_furniture(faces):
-    """The faces without fronts of furniture, which stand before a longer face and hide it."""
+def _is_outer(face, plan):
+    """Whether a face ends the map: the floor before it was seen, and nothing behind it."""
+    if face.length < MIN_OUTER or face.image[:, round(OUTER_REACH / CELL) :].any(axis=1).mean() < OUTER_HIGH:
+        return False
+    seen = []
+    for side in (-1, 1):
+        near, far = sorted(face.offset + side * bound for bound in BEHIND)
+        places, t = plan.strip(face.axes, (face.low, face.high), (near, far))
+        columns = np.zeros(len(face.image), dtype=bool)
+        seen_here = plan.seen[tuple(places.T)]
+        columns[np.minimum(((t[seen_here] - face.low) / CELL).astype(np.int64), len(columns) - 1)] = True
+        seen.append(columns.mean())
+    return min(seen) <= MAX_BEHIND and max(seen) >= MIN_BEFORE
+
+
+def _without_furniture(faces, outer):
+    """The faces without fronts of furniture, which stand before a longer face and hide it.
+
+    faces: longest first; outer: set of the ids of those that are no furniture
+    """
     kept = []
-    for face in sorted(faces, key=lambda face: -face.length):
-        if not any(_is_before(face, wall) for wall in kept):
+    for face in faces:
+        if id(face) in outer or not any(_is_before(face, wall) for wall in kept):
             kept.append(face)
     return kept
 

@@ -62,7 +62,7 @@ def _walls_and_rooms(plan):
     """The FoundWalls of a PlanView without fronts of furniture, and its rooms as `find_rooms` returns them."""
     walls = find_walls(find_faces(plan))
     rooms = find_rooms(plan, walls)
-    fronts = furniture_rows(walls, rooms)
+    fronts = furniture_rows(plan, walls, rooms)
     if not fronts:
         return walls, rooms
     walls = [wall for row, wall in enumerate(walls) if row not in fronts]

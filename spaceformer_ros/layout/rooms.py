@@ -39,10 +39,10 @@ def find_rooms(plan, walls):
     return _apart(found)
 
 
-def furniture_rows(walls, rooms):
+def furniture_rows(plan, walls, rooms):
     """Set of the rows of walls that stand inside one room and of which one face was seen: fronts of furniture.
 
-    rooms: as `find_rooms` returns them
+    plan: PlanView; rooms: as `find_rooms` returns them
     """
     polygons = np.array([shapely.Polygon(outline) for outline, _ in rooms])
     rows = set()
@@ -51,7 +51,8 @@ def furniture_rows(walls, rooms):
         if wall.thickness or not len(along) or not len(polygons):
             continue
         sides = [wall.point(along) + out * wall.axes[1] for out in (-BESIDE, BESIDE)]
-        inside = [shapely.contains_xy(polygons[:, None], *side.T) for side in sides]
+        seen = [plan.seen[tuple(plan.places(side).T)] for side in sides]
+        inside = [shapely.contains_xy(polygons[:, None], *side.T) & here for side, here in zip(sides, seen)]
         if (inside[0] & inside[1]).any(axis=0).mean() > MAX_INSIDE:
             rows.add(row)
     return rows

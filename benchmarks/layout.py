@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How often are walls, doors, windows and rooms right? Measured on generated buildings, whose layout is known.
+
+Usage: tools/env.sh python -m benchmarks.layout [-n 30] [--first-seed 500700] [--errors] [--everything]
+       tools/env.sh python -m benchmarks.layout --points 20000000
+
+Buildings of one to four furnished rooms are scanned on a tour with the noise and the drift of a depth camera and turned by
+any angle. F1 as SpatialLM scores it (spaceformer_ros/evaluation/layouts.py), mean over the buildings, with the objects of
+the demo weights, with the true ones and without any. A tour may miss a room: what the cloud does not show of the true
+layout does not count (`visible`), unless --everything is given. --errors lists what is missing and what is wrong.
+
+With --points: seconds, memory and parts found of a large building, on one core.
+"""
+
+import argparse
+import dataclasses
+import resource
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import shapely
+from tqdm import tqdm
+
+from spaceformer_ros.cli.tables import figure_text, print_table
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.config import Config
+from spaceformer_ros.evaluation.boxes import BOX_THRESHOLDS
+from spaceformer_ros.evaluation.layouts import THIN, mean_scores, rectangles, score_layout, thin_iou
+from spaceformer_ros.layout.find import find_layout
+from spaceformer_ros.layout.structure import KINDS
+from spaceformer_ros.synthetic import RoomConfig, make_room
+
+COLUMN = 0.1  # metres along a wall
+BAND = (0.3, 2.0)  # metres above the floor in which a wall is looked at
+MIN_SEEN = 4  # cells of COLUMN of a column of a wall that is visible: 0.4 m of it
+MIN_SHARE = 0.3  # of a wall's columns, or of a room's floor, that must be visible
+BESIDE = 0.5  # metres beside a door or window where its wall must be visible
+NEAR = 0.1  # metres from the faces of a wall of points that show it
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-n", type=int, default=30, help="buildings (default: %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=500_700)
+    parser.add_argument("--everything", action="store_true", help="count what the cloud does not show as missing")
+    parser.add_argument("--errors", action="store_true", help="list what is missing and wrong, with the demo weights")
+    parser.add_argument("--points", type=int, help="measure the speed on a building with this many points instead")
+    options = parser.parse_args()
+    if options.points:
+        return measure(options.points)
+    find_objects = network_objects()
+    scores = {}
+    for seed in tqdm(range(options.first_seed, options.first_seed + options.n), unit="building", disable=None):
+        room = make_building(seed)
+        truth = room.layout if options.everything else visible(room.layout, room.cloud)
+        for name, objects in (("demo weights", find_objects(room)), ("true", true_objects(room)), ("none", ())):
+            found = find_layout(room.cloud, objects)
+            scores.setdefault(name, []).append(score_layout(found, truth))
+            if options.errors and name == "demo weights":
+                print("\n".join(f"{seed}: {line}" for line in errors(found, truth)))
+    header = ("objects", "figure", *THIN, "room")
+    print_table([row for name, found in scores.items() for row in rows_of(name, found)], header)
+
+
+def make_building(seed):
+    """The Room of a seed: one to four rooms, a whole tour, turned by any angle."""
+    return make_room(seed, RoomConfig(rooms=1 + seed % 4, tours=(1, 0, 0), turned=1.0))
+
+
+def network_objects():
+    """A function: the objects that the demo weights find in a Room with the default vocabulary."""
+    from spaceformer_ros.pipeline import build_pipeline
+
+    pipeline = build_pipeline(Config())
+
+    def find_objects(room):
+        pipeline.clear()
+        return pipeline.process(room.cloud).scene.published(pipeline.config.postprocess.score_threshold)
+
+    return find_objects
+
+
+def true_objects(room):
+    """The objects of a Room as `find_layout` takes them."""
+    return [SimpleNamespace(label=item.kind, score=1.0, box=item.box) for item in room.objects]
+
+
+def rows_of(name, scores):
+    """Rows of the table of figures: one for each threshold."""
+    mean = mean_scores(scores)
+    for threshold in BOX_THRESHOLDS:
+        figure = f"F1@{threshold:.2f}"
+        yield (name, figure, *(figure_text(mean.get(part, {}).get(figure, float("nan"))) for part in (*THIN, "room")))
+
+
+def errors(found, truth):
+    """Sentences about the walls, doors and windows that are missing or wrong."""
+    for name in THIN:
+        a, b = getattr(found, f"{name}s"), getattr(truth, f"{name}s")
+        iou = np.pad(thin_iou(rectangles(found, name), rectangles(truth, name)), ((0, 1), (0, 1)))
+        for title, items, best in (("wrong", a, iou.max(axis=1)), ("missing", b, iou.max(axis=0))):
+            for item, value in zip(items, best):
+                if value < BOX_THRESHOLDS[0]:
+                    yield f"{title}: {item}"
+
+
+# --- what a cloud shows -----------------------------------------------------------------------------------------------
+
+
+def visible(layout, cloud):
+    """The part of a Layout that a Cloud shows."""
+    seen = {wall.id: _seen_columns(wall, cloud.xyz) for wall in layout.walls}
+    kept = {key for key, columns in seen.items() if columns.mean() >= MIN_SHARE}
+    walls = {wall.id: wall for wall in layout.walls if wall.id in kept}
+    openings = [
+        tuple(item for item in items if item.wall in walls and _is_seen(item, walls[item.wall], seen[item.wall]))
+        for items in (layout.doors, layout.windows)
+    ]
+    rooms = tuple(room for room in layout.rooms if _floor_share(room, layout, cloud.xyz) >= MIN_SHARE)
+    return dataclasses.replace(layout, walls=tuple(walls.values()), doors=openings[0], windows=openings[1], rooms=rooms)
+
+
+def _seen_columns(wall, xyz):
+    """[T] bool: which columns of a wall the points [N, 3] show."""
+    t, left = wall.local(xyz[:, :2])
+    z = xyz[:, 2] - wall.z
+    near = (np.abs(left) < wall.thickness / 2 + NEAR) & (t >= 0) & (t < wall.length) & (z >= BAND[0]) & (z < BAND[1])
+    image = np.zeros((int(wall.length / COLUMN) + 1, round((BAND[1] - BAND[0]) / COLUMN)), dtype=bool)
+    image[(t[near] / COLUMN).astype(int), ((z[near] - BAND[0]) / COLUMN).astype(int)] = True
+    return image.sum(axis=1) >= MIN_SEEN
+
+
+def _is_seen(opening, wall, columns):
+    """Whether a wall was seen beside an opening."""
+    t, _ = wall.local(opening.center[:2])
+    low, high = (max(int((t + side * (opening.width / 2 + BESIDE)) / COLUMN), 0) for side in (-1, 1))
+    return columns[low : high + 1].mean() >= MIN_SHARE
+
+
+def _floor_share(room, layout, xyz):
+    """Share of the floor of a room that was seen."""
+    low, high = np.min(room.outline, axis=0), np.max(room.outline, axis=0)
+    x, y = (np.arange(a, b, COLUMN) + COLUMN / 2 for a, b in zip(low, high))
+    inside = shapely.contains_xy(room.polygon, *np.meshgrid(x, y, indexing="ij"))
+    floor = np.abs(xyz[:, 2] - layout.item("storeys", room.storey).floor_z) < NEAR
+    places = ((xyz[floor, :2] - low) / COLUMN).astype(int)
+    places = places[((places >= 0) & (places < inside.shape)).all(axis=1) & (xyz[floor, :2] >= low).all(axis=1)]
+    seen = np.zeros(inside.shape, dtype=bool)
+    seen[tuple(places.T)] = True
+    return (seen & inside).sum() / max(inside.sum(), 1)
+
+
+# --- speed ------------------------------------------------------------------------------------------------------------
+
+
+def measure(points):
+    """Print seconds and memory of `find_layout` for a building of many rooms."""
+    from .building import make_building as make_rooms
+
+    clouds, _ = make_rooms(30, points)
+    xyz = np.concatenate([cloud.xyz for cloud in clouds])
+    cloud = Cloud(xyz, np.concatenate([cloud.rgb for cloud in clouds]), "map")
+    del clouds
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    layout = find_layout(cloud)
+    seconds = time.process_time() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = [("points", len(xyz)), ("seconds of one core", f"{seconds:.1f}")]
+    rows += [("peak memory [GB]", f"{memory / 2**20:.1f}"), ("before [GB]", f"{before / 2**20:.1f}")]
+    rows += [(kind, len(getattr(layout, kind))) for kind in KINDS]
+    print_table([(name, str(value)) for name, value in rows], ("building", ""))
+
+
+if __name__ == "__main__":
+    main()
