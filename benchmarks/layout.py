@@ -5,10 +5,10 @@
 Usage: tools/env.sh python -m benchmarks.layout [-n 30] [--first-seed 500700] [--errors] [--everything]
        tools/env.sh python -m benchmarks.layout --points 20000000
 
-Buildings of one to four furnished rooms are scanned on a tour with the noise and the drift of a depth camera and turned by
-any angle. F1 as SpatialLM scores it (spaceformer_ros/evaluation/layouts.py), mean over the buildings, with the objects of
-the demo weights, with the true ones and without any. A tour may miss a room: what the cloud does not show of the true
-layout does not count (`visible`), unless --everything is given. --errors lists what is missing and what is wrong.
+Buildings of one to four furnished rooms are scanned on a tour with the noise and the drift of a depth camera and turned
+by any angle. F1 as SpatialLM scores it (spaceformer_ros/evaluation/layouts.py), mean over the buildings, with the
+objects of the demo weights, with the true ones and without any. A tour may miss a room: what the cloud does not show of
+the true layout does not count (`visible`), unless --everything is given. --errors lists what is missing and wrong.
 
 With --points: seconds, memory and parts found of a large building, on one core.
 """

@@ -3,10 +3,11 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, config_of
+from .options import add_cloud, add_settings
 
 HELP = (
-    "format: scene graph (json, geojson, text), Nav2 (nav2_route, keepout), 3D (gltf, usd, rrd), spatiallm, openlex3d"
+    "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
+    "3D (gltf, usd, rrd), spatiallm, openlex3d"
 )
 
 
@@ -24,18 +25,10 @@ def add_arguments(parser):
 def run(options):
     """Write a map for other programs: clouds are segmented first, saved scenes are used as they are."""
     from ..export.formats import SUFFIXES, export_scene
-    from ..pipeline import build_pipeline
-    from ..scene.data_dir import SUFFIX
-    from .scene_of_file import scene_of_file
+    from .scene_of_file import scene_or_saved
 
-    source = pathlib.Path(options.cloud)
-    if source.suffix == SUFFIX:
-        pipeline = build_pipeline(config_of(options))
-        scene = pipeline.load(source.absolute())
-    else:
-        pipeline, outcome = scene_of_file(options.cloud, config_of(options), options.up)
-        scene = outcome.scene
-    out = pathlib.Path(options.out or f"{source.stem}{SUFFIXES[options.to] or '_openlex3d'}")
+    pipeline, scene, name = scene_or_saved(options)
+    out = pathlib.Path(options.out or f"{name}{SUFFIXES[options.to] or '_openlex3d'}")
     labels = tuple(label.strip() for label in options.labels.split(",") if label.strip())
     graph = pipeline.graph(scene)
     export_scene(options.to, out, graph, scene, labels)

@@ -8,7 +8,7 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import assets, evaluate, export, find, fuse, mcp, prepare, render, rooms, segment, train, view
+from . import assets, evaluate, export, find, fuse, layout, mcp, prepare, render, rooms, segment, train, view
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
@@ -20,6 +20,7 @@ COMMANDS = (
     ("mcp", mcp, "offer a map to language models as tools"),
     ("render", render, "draw what a camera would see of a map: ids, overlay, marks, relevancy"),
     ("export", export, "write a map for planners, simulators and viewers"),
+    ("layout", layout, "find rooms, walls, doors and windows; draw a floor plan"),
     ("evaluate", evaluate, "score predictions against ground truth"),
     ("prepare", prepare, "download the released weights, after consent, and their text model"),
     ("rooms", rooms, "write generated rooms with known contents"),

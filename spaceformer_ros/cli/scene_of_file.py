@@ -3,10 +3,12 @@
 
 import contextlib
 import logging
+import pathlib
 import sys
 
 from ..pipeline import Observer, build_pipeline
 from ..timing import Stopwatch
+from .options import config_of
 
 MIN_SECONDS = 0.1  # between two updates of the progress
 
@@ -28,6 +30,21 @@ def scene_of_file(path, config, up):
         print(f"spaceformer: {path}: {remark}", file=sys.stderr)
     print_frame(path, up)
     return pipeline, outcome
+
+
+def scene_or_saved(options):
+    """(Pipeline, Scene, name of the map) of a cloud, which is segmented, or of a saved scene. Raises SpaceformerError.
+
+    options: parsed arguments of `add_cloud` and `add_settings`
+    """
+    from ..scene.data_dir import SUFFIX
+
+    source = pathlib.Path(options.cloud)
+    if source.suffix != SUFFIX:
+        pipeline, outcome = scene_of_file(options.cloud, config_of(options), options.up)
+        return pipeline, outcome.scene, source.stem
+    pipeline = build_pipeline(config_of(options))
+    return pipeline, pipeline.load(source.absolute()), source.stem
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from .. import SpaceformerError
 from ..disk.atomic import replace_file
 from ..graph.formats import FORMATS as TEXTS
 from ..graph.formats import to_text
+from .floor_plan import write_plan
 from .models import write_gltf, write_usd
 from .openlex3d import write_openlex3d
 from .planning import json_text, keepout_shapes, route_graph
@@ -24,8 +25,11 @@ SUFFIXES = {
     "usd": ".usdc",
     "rrd": ".rrd",
     "openlex3d": "",
+    "png": ".png",
+    "svg": ".svg",
 }
 FILES = {"gltf": write_gltf, "usd": write_usd, "rrd": write_rrd, "openlex3d": write_openlex3d}
+PLANS = ("png", "svg")
 
 
 def export_scene(form, path, graph, scene, labels=()):
@@ -39,6 +43,8 @@ def export_scene(form, path, graph, scene, labels=()):
     try:
         if form in FILES:
             FILES[form](path, graph, scene)
+        elif form in PLANS:
+            write_plan(path, graph, form)
         else:
             replace_file(path, [_text(form, graph, labels).encode()])
     except OSError as error:

@@ -41,16 +41,16 @@ def solids_of(graph):
     for node in graph.nodes:
         if node.kind == ROOM:
             floor = np.array([(x, y, node.center[2]) for x, y in node.outline])
-            made.append(Solid(node, floor, triangulate(node.outline), (*_color(node.id), FLOOR_ALPHA)))
+            made.append(Solid(node, floor, triangulate(node.outline), (*color_of(node.id), FLOOR_ALPHA)))
         elif node.kind in (*COLORS, OBJECT):
-            color = COLORS.get(node.kind) or (*_color(node.label), BOX_ALPHA)
+            color = COLORS.get(node.kind) or (*color_of(node.label), BOX_ALPHA)
             size = np.maximum(node.size, MIN_SIDE)
             corners = OrientedBox(np.array(node.center), size, node.yaw).corners
             made.append(Solid(node, corners, BOX_TRIANGLES, color))
     return made
 
 
-def _color(text):
+def color_of(text):
     """A saturated colour, r, g, b in 0..255, that depends on the text alone."""
     hue = int.from_bytes(hashlib.sha256(text.encode()).digest()[:2], "big") / 65536
     return tuple(round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.65, 0.95))
