@@ -276,6 +276,14 @@ class SceneConfig:
     min_match_score: float = setting(
         0.1, "minimum score of matches of find_objects if the request leaves min_score at 0", low=0.0, high=1.0
     )
+    min_match_confidence: float = setting(
+        0.35,
+        "minimum calibrated confidence of matches of find_objects if the request leaves min_confidence at 0: where no "
+        "object reaches it, the answer is that nothing in the map matches; no effect with a checkpoint without "
+        "calibration",
+        low=0.0,
+        high=1.0,
+    )
     approach_standoff: float = setting(
         0.6,
         "distance from the side of the object to the robot's centre at an approach pose",
@@ -339,7 +347,11 @@ class OutputConfig:
         high=10**8,
     )
     scene_graph: bool = setting(True, "publish scene_graph and layout_markers after every complete result")
-    marker_text: str = setting("{label} {score:.2f}", "text above each box; keys: label, score, id, size")
+    marker_text: str = setting(
+        "{label} {confidence}",
+        "text above each box; keys: label, confidence (the score in brackets where the checkpoint has no calibration), "
+        "score, id, size",
+    )
     marker_text_height: float = setting(0.18, "height of a capital letter", unit="m", low=0.01, high=10.0)
     marker_boxes: str = setting("lines", "shape of the boxes", choices=("lines", "cubes"))
     marker_alpha: float = setting(0.9, "opacity of boxes", low=0.05, high=1.0)

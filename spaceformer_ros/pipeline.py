@@ -79,17 +79,19 @@ class Pipeline:
     may be called from other threads meanwhile: they use the text model and immutable snapshots only.
     """
 
-    def __init__(self, segmenter, embedder, similarity, config=None):
+    def __init__(self, segmenter, embedder, similarity, config=None, calibration=None):
         """Connect the parts; `build_pipeline` loads them.
 
         segmenter: Segmenter
         embedder: PromptEmbedder
         similarity: Similarity
         config: Config, or Settings that change at run time
+        calibration: Calibration of the checkpoint, None if it has none
         """
         self.segmenter = segmenter
         self.embedder = embedder
         self.similarity = similarity
+        self.calibration = calibration
         self._settings = Settings.of(config)
         self.store = SceneStore()
         self.graphs = GraphSource(
@@ -176,7 +178,9 @@ class Pipeline:
         embeddings = self.embedder.embed(vocabulary.texts)
         with self.store.lock:
             revision = self.space.revision + 1 if self.space else 1
-            self.space = LabelSpace(vocabulary, embeddings, self.similarity, revision, self.cosine_baseline)
+            self.space = LabelSpace(
+                vocabulary, embeddings, self.similarity, revision, self.cosine_baseline, self.calibration
+            )
             self.store.relabel(self.space)
             return self.space
 
@@ -345,7 +349,8 @@ def build_pipeline(config, on_progress=None):
     segmenter = Segmenter(checkpoint, config.model)
     on_progress(f"embedding the vocabulary with text model {config.model.text_model or checkpoint.text_model}")
     embedder = build_embedder(config, checkpoint.text_model)
-    pipeline = Pipeline(segmenter, embedder, similarity, settings)
+    calibration = checkpoint.calibration_for(similarity)
+    pipeline = Pipeline(segmenter, embedder, similarity, settings, calibration)
     if config.model.warm_up:
         on_progress("warming up the network")
         segmenter.warm_up()

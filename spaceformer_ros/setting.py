@@ -10,7 +10,13 @@ from . import SpaceformerError
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 KIND_NAMES = {str: "strings", float: "numbers"}  # for the items of lists
 EXAMPLES = {str: 'such as ["sofa", "chair"]', float: "such as [0.0, 0.0, 0.0, 5.0, 5.0, 3.0]"}
-MARKER_KEYS = {"label": "chair", "score": 0.5, "id": 1, "size": "1.0 x 1.0 x 1.0 m"}  # key -> example value
+MARKER_KEYS = {
+    "label": "chair",
+    "confidence": "0.50",
+    "score": 0.5,
+    "id": 1,
+    "size": "1.0 x 1.0 x 1.0 m",
+}  # key -> example value
 MAX_MARKER_TEXT = 200  # characters
 
 

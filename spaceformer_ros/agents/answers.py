@@ -8,6 +8,7 @@ from pydantic import Field
 
 Id = Annotated[int, Field(description="id of the object, stable over time")]
 Score = Annotated[float, Field(description="0 to 1, comparable within one answer only")]
+Confidence = Annotated[float | None, Field(description="0 to 1: probability that it is right; null: not calibrated")]
 Place = Annotated[list[float], Field(description="x, y, z in metres, in the frame of the map, z up")]
 Size = Annotated[list[float], Field(description="length, width, height of the box in metres")]
 RoomId = Annotated[int | None, Field(description="id of the room; null: not known")]
@@ -33,6 +34,7 @@ class Match:
     id: Id
     label: str
     score: Score
+    confidence: Confidence
     position: Place
     size: Size
     room: RoomId
@@ -56,6 +58,7 @@ class ObjectLine:
     id: Id
     label: str
     score: Annotated[float, Field(description="0 to 1: how certain object and label are")]
+    confidence: Confidence
     position: Place
     room: RoomId
 

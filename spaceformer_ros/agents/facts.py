@@ -37,6 +37,11 @@ def object_facts(snapshot, places, item):
     )
 
 
+def known(value):
+    """A float with two decimals, None for NaN."""
+    return None if math.isnan(value) else round(float(value), 2)
+
+
 def match_of(snapshot, places, finding):
     """The Match of a Finding."""
     box, approach, placement = snapshot.in_frame(finding.object), finding.approach, snapshot.cloud.placement
@@ -45,10 +50,11 @@ def match_of(snapshot, places, finding):
         id=finding.object.id,
         label=finding.object.label,
         score=round(float(finding.score), 3),
+        confidence=known(finding.confidence),
         position=metres(box.center),
         size=metres(box.size),
         room=places.room_of(finding.object.id),
-        distance=None if math.isnan(finding.distance) else round(float(finding.distance), 2),
+        distance=known(finding.distance),
         approach=pose,
     )
 
@@ -56,7 +62,7 @@ def match_of(snapshot, places, finding):
 def line_of(snapshot, places, item):
     """The ObjectLine of a MapObject."""
     place = metres(snapshot.in_frame(item).center)
-    return ObjectLine(item.id, item.label, round(item.score, 2), place, places.room_of(item.id))
+    return ObjectLine(item.id, item.label, round(item.score, 2), known(item.confidence), place, places.room_of(item.id))
 
 
 def room_line(node, objects):

@@ -2,6 +2,7 @@
 """Result files of `spaceformer segment` for one map: objects as JSON, labelled cloud, pictures, answers to texts."""
 
 import json
+import math
 import pathlib
 
 from ..clouds.files import write_cloud
@@ -57,11 +58,12 @@ def answer_texts(texts, pipeline, scene, shown):
 
 def object_facts(scene, item):
     """A SceneObject of a Scene as plain values for JSON: metres, radians, the cloud's frame."""
-    box = scene.box_in_frame(item)
+    box, confidence = scene.box_in_frame(item), scene.confidence(item)
     return {
         "id": item.id,
         "label": item.label,
         "score": round(item.score, 4),
+        "confidence": None if math.isnan(confidence) else round(confidence, 4),
         "label_score": round(item.label_score, 4),
         "objectness": round(item.objectness, 4),
         "mask_score": round(item.mask_score, 4),

@@ -5,7 +5,7 @@ import sys
 
 from .options import add_cloud, add_settings, config_of
 from .scene_of_file import scene_of_file
-from .tables import label_text, meters, print_table
+from .tables import figure_text, label_text, meters, print_table
 
 
 def add_arguments(parser):
@@ -20,8 +20,12 @@ def run(options):
     from ..graph.answer import asked_for
 
     config = config_of(options)
-    limits = {"max_results": config.scene.max_results, "min_score": config.scene.min_match_score}
-    asked = asked_for(options.text, **limits)
+    asked = asked_for(
+        options.text,
+        max_results=config.scene.max_results,
+        min_score=config.scene.min_match_score,
+        min_confidence=config.scene.min_match_confidence,
+    )
     pipeline, outcome = scene_of_file(options.cloud, config, options.up)
     rows = []
     for answer in pipeline.ask(asked, outcome.scene):
@@ -31,8 +35,8 @@ def run(options):
             print(f"{answer.text}: {answer.reason}")
         for match in answer.matches:
             box = outcome.scene.box_in_frame(match.object)
-            row = (answer.text, match.object.id, label_text(match.object), f"{match.score:.2f}")
+            row = (answer.text, match.object.id, label_text(match.object), figure_text(match.confidence, 2))
             room = answer.room(match)
             place = ", ".join([*answer.phrases(match)[:2], *([f"in {room.label} {room.number}"] if room else [])])
             rows.append((*row, meters(box.center), meters(box.size), place))
-    print_table(rows, ("query", "id", "label", "match", "position [m]", "size [m]", "place"))
+    print_table(rows, ("query", "id", "label", "confidence", "position [m]", "size [m]", "place"))

@@ -7,7 +7,7 @@ import pathlib
 from .. import SpaceformerError
 from .options import add_cloud, add_settings, config_of, count, results_folder
 from .scene_of_file import print_frame, scene_of_file
-from .tables import meters, print_table
+from .tables import figure_text, meters, print_table
 
 
 def add_arguments(parser):
@@ -60,8 +60,12 @@ def segment_file(options):
     if options.heat:
         write_heat(out / f"{stem}_heat_{options.heat}.ply", pipeline, outcome.scene, options.heat)
     centers = [outcome.scene.box_in_frame(item).center for item in shown]
-    rows = [(i.id, i.label, f"{i.score:.2f}", meters(center), meters(i.box.size)) for i, center in zip(shown, centers)]
-    print_table(rows, ("id", "label", "score", "position [m]", "size [m]"))
+    rows = [
+        (item.id, item.label, f"{item.score:.2f}", confidence, meters(center), meters(item.box.size))
+        for item, center in zip(shown, centers)
+        for confidence in [figure_text(outcome.scene.confidence(item), 2)]
+    ]
+    print_table(rows, ("id", "label", "score", "confidence", "position [m]", "size [m]"))
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in outcome.seconds.items())
     print(f"{len(shown)} objects; seconds: {seconds}; results in {out}/")
 

@@ -19,8 +19,8 @@ def label_text(item):
     return item.label if item.in_map else f"{item.label} (not in the current map)"
 
 
-def figure_text(value):
-    """A float with three decimals, an integer unchanged, "-" for NaN (undefined)."""
+def figure_text(value, decimals=3):
+    """A float with so many decimals, an integer unchanged, "-" for NaN (undefined)."""
     if isinstance(value, int):
         return str(value)
-    return "-" if value != value else f"{value:.3f}"
+    return "-" if value != value else f"{value:.{decimals}f}"

@@ -5,12 +5,12 @@ A sample is one scene of a dataset: the predictions and the ground truth on the 
 
 sample     SamplePrediction, GroundTruth, and the points that their instances share
 precision  ScanNet's average precision and recall;  boxes: F1 of upright boxes;  semantic: IoU of point classes
-retrieval  rank of the first right answer to a text
+calibration  what scores mean: curves and their error;  retrieval  rank of the first right answer to a text
 report     all figures of a list of samples as rows, JSON and CSV
 classes, files, scannet, answers, pairs   readers;  run: the evaluation of files
 """
 
-from .precision import AP_THRESHOLDS, average_precision, integrate, recall
+from .precision import AP_THRESHOLDS, average_precision, integrate, precision, recall
 from .report import EvaluationReport, SampleResult, evaluate_sample, make_report
 from .retrieval import RIGHT_IOU, first_right_rank, success
 from .run import evaluate_files
@@ -33,6 +33,7 @@ __all__ = [
     "integrate",
     "make_report",
     "overlap",
+    "precision",
     "recall",
     "success",
 ]

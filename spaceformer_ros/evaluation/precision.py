@@ -102,10 +102,27 @@ def recall(samples, threshold, min_region=MIN_REGION_POINTS):
 
     samples: list of OverlapTable. NaN without ground truth.
     """
-    found = total = 0
-    for sample in (sample.of_class(None, min_region) for sample in samples):
-        total += len(sample.truth_sizes)
-        if sample.iou.size:
-            over = sample.iou > threshold
-            found += int(over[linear_sum_assignment(-over.astype(float))].sum())
-    return found / total if total else float("nan")
+    chosen = [sample.of_class(None, min_region) for sample in samples]
+    total = sum(len(sample.truth_sizes) for sample in chosen)
+    return sum(_pairs(sample, threshold) for sample in chosen) / total if total else float("nan")
+
+
+def precision(samples, threshold, min_region=MIN_REGION_POINTS):
+    """Share of predictions that are matched one-to-one with an instance of any class at an IoU above the threshold.
+
+    Predictions whose points are mostly ignored, and which match nothing, do not count, as in `average_precision`.
+    samples: list of OverlapTable. NaN without predictions.
+    """
+    chosen = [sample.of_class(None, min_region) for sample in samples]
+    total = sum(int(_counts(sample, threshold).sum()) for sample in chosen)
+    return sum(_pairs(sample, threshold) for sample in chosen) / total if total else float("nan")
+
+
+def _pairs(sample, threshold):
+    over = sample.iou > threshold
+    return int(over[linear_sum_assignment(-over.astype(float))].sum()) if over.size else 0
+
+
+def _counts(sample, threshold):
+    """[K] bool: predictions that are right or wrong."""
+    return (sample.iou > threshold).any(axis=1) | (sample.ignored / np.maximum(sample.sizes, 1) <= threshold)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import retrieval
 from .boxes import BOX_THRESHOLDS, class_f1, sample_f1
-from .precision import AP_THRESHOLDS, average_precision, recall
+from .precision import AP_THRESHOLDS, average_precision, precision, recall
 from .sample import MIN_REGION_POINTS, OverlapTable, overlap
 from .semantic import PointCounts, harmonic_mean
 
@@ -122,9 +122,10 @@ def _mean_row(table):
 
 
 def _agnostic(results, min_region):
-    """Average precision with all classes as one, and recall."""
+    """Average precision with all classes as one, recall and precision."""
     samples, nine = [result.overlaps for result in results], len(AP_THRESHOLDS)
     ap = average_precision(samples, [], (*AP_THRESHOLDS, 0.25), min_region, class_agnostic=True)[0]
     rows = {"class-agnostic AP": ap[:nine].mean(), "class-agnostic AP50": ap[0], "class-agnostic AP25": ap[nine]}
     rows.update({f"recall{round(100 * t)}": recall(samples, t, min_region) for t in (0.5, 0.25)})
+    rows.update({f"precision{round(100 * t)}": precision(samples, t, min_region) for t in (0.5, 0.25)})
     return {name: float(value) for name, value in rows.items()}

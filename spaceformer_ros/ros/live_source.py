@@ -92,7 +92,7 @@ class LiveSource(Source):
     def relevancy(self, text):
         """As `~/show_relevancy`, without publishing: all points of an object have the relevancy of the object."""
         snapshot = self.snapshot()
-        reply = self._find(snapshot, query=text, max_results=ALL, min_score=-1.0)
+        reply = self._find(snapshot, query=text, max_results=ALL, min_score=-1.0, min_confidence=-1.0)
         score = {match.instance.id: match.score for match in reply.matches}
         ids, index = np.unique(snapshot.owner, return_inverse=True)
         return snapshot, np.array([score.get(int(i), 0.0) for i in ids], dtype=np.float32)[index]
@@ -238,6 +238,7 @@ def to_map_object(instance, to_local):
         id=instance.id,
         label=instance.label,
         score=instance.score,
+        confidence=instance.confidence,
         candidates=tuple(zip(instance.candidate_labels, instance.candidate_scores)),
         box=box.moved(to_local),
         num_points=instance.num_points,
@@ -255,7 +256,7 @@ def to_finding(match, snapshot):
         placed = to_local.after(pose_transform(match.approach, "the approach", "the map"))
         approach = Approach(placed.translation, placed.yaw)
     item = snapshot.by_id.get(match.instance.id) or to_map_object(match.instance, to_local)
-    return Finding(item, match.score, match.distance, approach)
+    return Finding(item, match.score, match.distance, approach, match.confidence)
 
 
 def to_ns(stamp):

@@ -74,6 +74,7 @@ def to_instance(scene, item, transform, with_embedding=False):
         label_source=item.label_source,
         pinned=bool(item.pinned),
         score=item.score,
+        confidence=scene.confidence(item),
         label_score=item.label_score,
         objectness=item.objectness,
         mask_score=item.mask_score,
@@ -100,6 +101,7 @@ def to_match(scene, answer, match, transform, approach=None):
         query=answer.text,
         instance=instance,
         score=match.score,
+        confidence=match.confidence,
         in_map=match.object.in_map,
         distance=match.distance,
     )

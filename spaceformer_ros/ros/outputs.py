@@ -137,7 +137,7 @@ class Outputs:
 
     def _draw(self):
         drawn = self._drawn
-        records = scene_markers(drawn.shown, drawn.config)
+        records = scene_markers(drawn.shown, drawn.config, drawn.scene.confidence)
         records += query_markers(drawn.scene, self._highlights, drawn.config)
         self._markers.publish(records, drawn.header, drawn.transform)
 

@@ -84,8 +84,9 @@ def _approaches(scene, found, config, position):
 
 def _asked(request, config, position):
     """The list of Asked of a FindObjects request. config: SceneConfig; position: [3] metres of the robot, or None."""
-    for name in ("region_radius", "near_distance", "min_score"):
-        if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name != "min_score"):
+    limits = ("min_score", "min_confidence")  # negative: no limit
+    for name in ("region_radius", "near_distance", *limits):
+        if not np.isfinite(getattr(request, name)) or (getattr(request, name) < 0 and name not in limits):
             raise SpaceformerError(f"{name} is {getattr(request, name)}, expected a finite number >= 0")
     center, region = request.region_center, None
     if request.region_radius > 0:
@@ -98,6 +99,7 @@ def _asked(request, config, position):
         relation_text=request.relation_query.strip(),
         max_results=request.max_results or config.max_results,
         min_score=request.min_score or config.min_match_score,
+        min_confidence=request.min_confidence or config.min_match_confidence,
         position=position,
         sort_by_distance=request.sort_by_distance,
         region=region,

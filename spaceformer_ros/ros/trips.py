@@ -146,7 +146,12 @@ def candidates(session, scene, goal):
             raise Refusal("NOT_FOUND", text)
         return [item]
     config = session.settings.config.scene
-    query = ObjectQuery(goal.text, max_results=config.max_results, min_score=config.min_match_score)
+    query = ObjectQuery(
+        goal.text,
+        max_results=config.max_results,
+        min_score=config.min_match_score,
+        min_confidence=config.min_match_confidence,
+    )
     answer = session.perception.require_pipeline().find(query, scene)
     if not answer.matches:
         raise Refusal("NOT_FOUND", summary([answer]))

@@ -19,6 +19,7 @@ class ObjectQuery:
     text: what to look for
     max_results: at least 1
     min_score: matches below it are left out
+    min_confidence: likewise; no limit where the checkpoint has no calibration
     position: [3] of the robot, or None
     sort_by_distance: nearest first instead of best first; needs position
     region: ([3] centre, radius) or None
@@ -30,6 +31,7 @@ class ObjectQuery:
     text: str
     max_results: int = 5
     min_score: float = 0.1
+    min_confidence: float = 0.0
     position: np.ndarray | None = None
     sort_by_distance: bool = False
     region: tuple | None = None
@@ -54,11 +56,13 @@ class Match:
     object: SceneObject
     score: objectness x mask score x match of the text, in [0, 1], comparable within one answer only
     distance: metres from the robot to the centre of the box, NaN if unknown
+    confidence: probability in [0, 1] that it is what was asked for, NaN if the checkpoint has no calibration
     """
 
     object: object
     score: float
-    distance: float
+    distance: float = float("nan")
+    confidence: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,9 @@ def filtered(scene, query, vectors):
     """(all Matches of an ObjectQuery in order, the reason if there are none). vectors: as in `find_objects`."""
     query = _in_local_coordinates(query, scene.cloud.placement.inverse)
     candidates = rank(scene, query.text, vectors)
-    matches, reason = candidates, ""
+    matches, reason = [match for match in candidates if is_confident(match, query)], ""
+    if candidates and not matches:
+        reason = _not_in_map(query, candidates[0])
     for keep, words in _filters(scene, query, vectors):
         left = [match for match in matches if keep(match)]
         if matches and not left:
@@ -100,6 +106,19 @@ def filtered(scene, query, vectors):
     if not candidates:
         reason = "the scene has no objects"
     return matches, reason
+
+
+def is_confident(match, query):
+    """Whether a Match reaches the confidence that an ObjectQuery asks for, or the checkpoint has no calibration."""
+    return not match.confidence < query.min_confidence  # NaN is not below
+
+
+def _not_in_map(query, best):
+    """Sentence that nothing matches a query. best: the Match that comes closest."""
+    return (
+        f"nothing in this map matches {query.text!r}: the best candidate, {_named(best.object)}, has confidence "
+        f"{best.confidence:.2f}, less than {query.min_confidence:.2f}"
+    )
 
 
 def _in_local_coordinates(query, transform):
@@ -140,13 +159,24 @@ def rank(scene, text, vectors):
     if not objects:
         return []
     rows = [item.row for item in objects]
-    score = np.array([item.objectness * item.mask_score for item in objects])
-    if noun:
-        given = np.array([item.operator_label.lower() == noun.lower() for item in objects])
-        score = score * np.where(given, 1.0, scene.space.match(scene.instances.features[rows], noun, vectors[noun]))
+    score, confidence = _noun_scores(scene, objects, noun, vectors)
     if colors:
         score = score * scene.color_shares[rows][:, colors].sum(axis=1)
-    return [Match(objects[i], float(score[i]), float("nan")) for i in np.argsort(-score, kind="stable")]
+        if noun:  # what is not a chair is not a blue chair
+            confidence = np.minimum(confidence, scene.space.color_confidence(score))
+    order = np.argsort(-score, kind="stable")
+    return [Match(objects[i], float(score[i]), confidence=float(confidence[i])) for i in order]
+
+
+def _noun_scores(scene, objects, noun, vectors):
+    """Score and confidence [K] of objects for a text without colours, which may be empty."""
+    score = np.array([item.objectness * item.mask_score for item in objects])
+    if not noun:
+        return score, np.full(len(objects), np.nan)
+    features = scene.instances.features[[item.row for item in objects]]
+    given = np.array([item.operator_label.lower() == noun.lower() for item in objects])
+    score = score * np.where(given, 1.0, scene.space.match(features, noun, vectors[noun]))
+    return score, np.where(given, 1.0, scene.space.match_confidence(noun, score))
 
 
 def _filters(scene, query, vectors):
@@ -161,7 +191,11 @@ def _filters(scene, query, vectors):
             )
         )
     if query.near_text:
-        anchors = [m.object for m in rank(scene, query.near_text, vectors) if m.score >= query.min_score]
+        anchors = [
+            match.object
+            for match in rank(scene, query.near_text, vectors)
+            if match.score >= query.min_score and is_confident(match, query)
+        ]
         words = f"is within {query.near_distance:g} m of a {query.near_text} ({len(anchors)} found)"
         rows.append((lambda match: _is_near(match.object, anchors, query.near_distance), words))
     return rows
@@ -176,7 +210,7 @@ def _is_near(item, anchors, distance):
 def _with_distance(match, position):
     if position is None:
         return match
-    return Match(match.object, match.score, float(np.linalg.norm(match.object.box.center - position)))
+    return replace(match, distance=float(np.linalg.norm(match.object.box.center - position)))
 
 
 def explain(text, matches, words):

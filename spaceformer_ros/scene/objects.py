@@ -108,6 +108,11 @@ class Scene:
         shown = [item for item in self.objects if not item.background and item.score >= score_threshold]
         return sorted(shown, key=lambda item: -item.objectness * item.mask_score)
 
+    def confidence(self, item):
+        """Probability in [0, 1] that an object is one and has its label; 1 if an operator gave the label, NaN if the
+        checkpoint has no calibration."""
+        return 1.0 if item.operator_label else self.space.object_confidence(item.score)
+
     def find_id(self, object_id):
         """The object with this id, or None."""
         return next((item for item in self.objects if item.id == object_id), None)

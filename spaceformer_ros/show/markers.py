@@ -47,13 +47,20 @@ class MarkerRecord:
     points: tuple | None = None
 
 
-def scene_markers(objects, config):
-    """MarkerRecords of the shown objects. config: OutputConfig."""
+def uncalibrated(item):
+    """The confidence of an object where the checkpoint has no calibration."""
+    return float("nan")
+
+
+def scene_markers(objects, config, confidence=uncalibrated):
+    """MarkerRecords of the shown objects. config: OutputConfig; confidence: function of an object, as of a Scene."""
     records = []
     for item in objects:
         color = (*stable_color(item.label), config.marker_alpha)
         records.append(_box(item, color, config.marker_boxes))
-        records.append(_text(LABELS, item, marker_text(item, config), (1.0, 1.0, 1.0, 1.0), config, TEXT_GAP))
+        records.append(
+            _text(LABELS, item, marker_text(item, config, confidence(item)), (1.0, 1.0, 1.0, 1.0), config, TEXT_GAP)
+        )
         centroid = tuple(float(v) for v in item.centroid)
         records.append(MarkerRecord(CENTROIDS, item.id, "sphere", centroid, 0.0, (CENTROID_SIZE,) * 3, color))
     return records
@@ -128,10 +135,11 @@ def _text(namespace, item, text, color, config, gap):
     return MarkerRecord(namespace, item.id, "text", place, 0.0, (0.0, 0.0, height), color, text)
 
 
-def marker_text(item, config):
-    """The text over an object, by the setting marker_text."""
+def marker_text(item, config, confidence):
+    """The text over an object, by the setting marker_text. confidence: NaN if the checkpoint has no calibration."""
+    certain = f"(score {item.score:.2f})" if np.isnan(confidence) else f"{confidence:.2f}"
     size = " x ".join(f"{v:.1f}" for v in item.box.size) + " m"
-    return config.marker_text.format(label=item.label, score=item.score, id=item.id, size=size)
+    return config.marker_text.format(label=item.label, score=item.score, confidence=certain, id=item.id, size=size)
 
 
 class MarkerTracker:

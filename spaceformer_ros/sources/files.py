@@ -106,15 +106,17 @@ class FileSource(Source):
             [question.text],
             max_results=question.max_results,
             min_score=config.min_match_score,
+            min_confidence=config.min_match_confidence,
             near_text=question.near_text,
             near_distance=question.near_distance,
         )
         (answer,) = self._pipeline.ask(asked, scene)
         found = tuple(
             Finding(
-                snapshot.by_id.get(match.object.id) or map_object(match.object),
+                snapshot.by_id.get(match.object.id) or map_object(scene, match.object),
                 match.score,
                 approach=_approach(scene, match.object.box, config),
+                confidence=match.confidence,
             )
             for match in answer.matches
         )
@@ -152,7 +154,7 @@ def snapshot_of(scene, score_threshold, layout):
     return Snapshot(
         cloud=scene.cloud,
         owner=np.array(ids, dtype=np.int64)[owner],
-        objects=tuple(map(map_object, shown)),
+        objects=tuple(map_object(scene, item) for item in shown),
         labels=tuple(scene.space.vocabulary.entries()[0]),
         map_id=scene.map_id,
         map_revision=scene.map_revision,
@@ -162,8 +164,8 @@ def snapshot_of(scene, score_threshold, layout):
     )
 
 
-def map_object(item):
-    """The MapObject of a SceneObject."""
+def map_object(scene, item):
+    """The MapObject of a SceneObject of a Scene."""
     return MapObject(
         id=item.id,
         label=item.label,
@@ -174,6 +176,7 @@ def map_object(item):
         num_observations=item.num_observations,
         first_seen_ns=item.first_seen_ns,
         last_seen_ns=item.last_seen_ns,
+        confidence=scene.confidence(item),
     )
 
 

@@ -17,6 +17,7 @@ class MapObject:
     """One published object. Positions in the local coordinates of the snapshot's cloud, metres; scores in [0, 1].
 
     candidates: tuple of (label, score), best first, the label itself first
+    confidence: probability in [0, 1] that it is an object with this label, NaN if the checkpoint has no calibration
     first_seen_ns, last_seen_ns: stamps of the clouds in which it was found, nanoseconds
     """
 
@@ -29,6 +30,7 @@ class MapObject:
     num_observations: int
     first_seen_ns: int
     last_seen_ns: int
+    confidence: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,14 @@ class Finding:
     score: in [0, 1], comparable within one answer
     distance: metres from the robot to the centre of the box, NaN where no robot is known
     approach: Approach in the snapshot's local coordinates, or None
+    confidence: probability in [0, 1] that it is what was asked for, NaN if the checkpoint has no calibration
     """
 
     object: MapObject
     score: float
     distance: float = float("nan")
     approach: Approach | None = None
+    confidence: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluate a pipeline on generated rooms, for training and benchmarks."""
 
+from collections import Counter
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..config import Config
@@ -8,16 +11,19 @@ from ..evaluation import (
     MIN_REGION_POINTS,
     GroundTruth,
     SamplePrediction,
+    SampleResult,
     evaluate_sample,
     first_right_rank,
     make_report,
     overlap,
     success,
 )
+from ..evaluation.calibration import Claims
 from ..pipeline import Pipeline
 from ..scene.find import ObjectQuery
 from ..synthetic import KIND_NAMES, OBJECT_KINDS, QUESTION_KINDS, STRUCTURE, questions
 from ..timing import Stopwatch
+from .claims import CLAIM_KINDS, NAMES, OBJECTS, PUBLISHED, SYNONYMS, answer_claims, object_claims
 
 
 def all_kinds_config(**values):
@@ -32,30 +38,83 @@ def pipeline_of(segmenter, embedder, similarity):
     return Pipeline(segmenter, embedder, similarity, all_kinds_config())
 
 
+@dataclass
+class RoomFigures:
+    """What a pipeline makes of one generated room.
+
+    sample: SampleResult; seconds: of its inference
+    ranks: dict of QUESTION_KINDS to ranks of the first right answers
+    claims: dict of CLAIM_KINDS to rows of Claims; published: Counter of what its published objects are
+    """
+
+    sample: SampleResult
+    seconds: float
+    ranks: dict
+    claims: dict
+    published: Counter
+
+
+def evaluate_room(pipeline, room):
+    """The RoomFigures of a Room."""
+    stopwatch = Stopwatch()
+    pipeline.clear()  # the next room is another map
+    scene = pipeline.process(room.cloud, stopwatch).scene
+    threshold = pipeline.config.postprocess.score_threshold
+    truth, found = truth_of(room), prediction_of(scene, min_box_score=threshold)
+    everything = overlap(prediction_of(scene, background=True), truth)
+    place, asked = {item.id: k for k, item in enumerate(scene.objects)}, questions(room, MIN_REGION_POINTS)
+    shown = [place[item.id] for item in scene.published(threshold)]
+    claims, published = object_claims(scene, shown, everything)
+    return RoomFigures(
+        evaluate_sample(str(room.seed), found, truth, len(OBJECT_KINDS)),
+        sum(stopwatch.seconds.values()),
+        {
+            kind: [first_right_rank(everything.iou, ranking(pipeline, scene, text), wanted) for text, wanted in texts]
+            for kind, texts in asked.items()
+        },
+        {OBJECTS: claims, **answer_claims(pipeline, scene, room, asked, everything.iou)},
+        published,
+    )
+
+
 def validate(pipeline, rooms):
     """List of (figure, value) for a pipeline on an iterable of Rooms.
 
-    ScanNet AP over names and class-agnostic, recall, box F1, point mIoU, and the share of questions whose first
-    answer (or one of the first five) overlaps a right object. The rooms must not be training rooms.
+    ScanNet AP over names and class-agnostic, recall, precision, box F1, point mIoU; the share of questions whose first
+    answer (or one of the first five) overlaps a right object; and what published objects and confidences are worth.
+    The rooms must not be training rooms.
     """
-    results, ranks, seconds = [], {kind: [] for kind in QUESTION_KINDS}, []
-    for room in rooms:
-        stopwatch = Stopwatch()
-        pipeline.clear()  # the next room is another map
-        scene = pipeline.process(room.cloud, stopwatch).scene
-        seconds.append(sum(stopwatch.seconds.values()))
-        truth = truth_of(room)
-        found = prediction_of(scene, min_box_score=pipeline.config.postprocess.score_threshold)
-        results.append(evaluate_sample(str(room.seed), found, truth, len(OBJECT_KINDS)))
-        iou = overlap(prediction_of(scene, background=True), truth).iou
-        for kind, asked in questions(room, MIN_REGION_POINTS).items():
-            ranks[kind] += [first_right_rank(iou, ranking(pipeline, scene, text), wanted) for text, wanted in asked]
-    report = make_report(results, OBJECT_KINDS)
+    figures = [evaluate_room(pipeline, room) for room in rooms]
+    report = make_report([room.sample for room in figures], OBJECT_KINDS)
     rows = [*report.summary.items(), *((f"AP50 {name}", row["AP50"]) for name, row in report.classes.items())]
+    ranks = {kind: [rank for room in figures for rank in room.ranks[kind]] for kind in QUESTION_KINDS}
     rows += [(f"first answer right, by {kind}", success(found, 1)) for kind, found in ranks.items() if found]
     rows += [(f"one of five answers right, by {kind}", success(found, 5)) for kind, found in ranks.items() if found]
     rows += [(f"questions, by {kind}", len(found)) for kind, found in ranks.items()]
-    return [*rows, ("seconds per room, median", float(np.median(seconds)))]
+    rows += _published_rows(figures) + _confidence_rows(figures, pipeline.config.scene.min_match_confidence)
+    return [*rows, ("seconds per room, median", float(np.median([room.seconds for room in figures])))]
+
+
+def _published_rows(figures):
+    """What the published objects are: rows (figure, share)."""
+    counts = sum((room.published for room in figures), Counter())
+    total = max(counts.total(), 1)
+    right = np.mean([row[2] for room in figures for row in room.claims[OBJECTS]] or [np.nan])
+    return [
+        ("published objects per room", counts.total() / max(len(figures), 1)),
+        *((f"published objects: {what}", counts[what] / total) for what in PUBLISHED),
+        ("published objects: with the right name", float(right)),
+    ]
+
+
+def _confidence_rows(figures, threshold):
+    """What confidences are worth: rows (figure, value). threshold: the setting min_match_confidence."""
+    claims = {kind: Claims.of([row for room in figures for row in room.claims[kind]]) for kind in CLAIM_KINDS}
+    rows = [(f"calibration error, {kind}", found.expected_error()) for kind, found in claims.items()]
+    for kind in (NAMES, SYNONYMS):
+        rows.append((f"absent things that get a match, {kind}", claims[kind].matched_absent(threshold)))
+        rows.append((f"right first answers refused, {kind}", claims[kind].lost_right(threshold)))
+    return rows
 
 
 def prediction_of(scene, background=False, min_box_score=0.0):

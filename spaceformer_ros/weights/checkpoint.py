@@ -21,6 +21,7 @@ from ..disk.atomic import replacing
 from ..disk.paths import prepare_command
 from ..disk.reading import open_regular_file
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
+from ..words.calibration import Calibration
 from ..words.similarity import Similarity
 from ..words.text_model import MINILM, TextModelId
 
@@ -65,6 +66,7 @@ class Checkpoint:
     sha256: of header and weights
     name: "demo", "released" or the name of the file
     notes: free-form facts such as the training command
+    calibration: what its scores mean, None if that was not measured
     """
 
     model: SpaCeFormer
@@ -73,6 +75,7 @@ class Checkpoint:
     sha256: str
     name: str
     notes: dict = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     def similarity_for(self, name):
         """The Similarity for the setting `similarity`: "checkpoint" or "cosine". Raises SpaceformerError."""
@@ -85,6 +88,10 @@ class Checkpoint:
                 "similarity to checkpoint"
             )
         return Similarity(normalize=True, scale=math.exp(logarithm))
+
+    def calibration_for(self, similarity):
+        """The Calibration for a Similarity: it holds for the checkpoint's own only, for another one None."""
+        return self.calibration if similarity == self.similarity else None
 
 
 def load_checkpoint(name, released_file=None):
@@ -116,7 +123,10 @@ def checkpoint_file(name, released_file=None):
 
 
 def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch.float16):
-    """Write a model with its configuration to a .safetensors file, floats stored as `dtype`; returns the SHA-256."""
+    """Write a model with its configuration to a .safetensors file, floats stored as `dtype`; returns the SHA-256.
+
+    A new checkpoint has no calibration: `add_calibration` adds it when it has been measured.
+    """
     state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in model.state_dict().items()}
     state = {key: value.contiguous().cpu() for key, value in state.items()}
     header = {
@@ -126,6 +136,18 @@ def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch
         "similarity": asdict(similarity),
         "notes": notes or {},
     }
+    return _write(path, header, state)
+
+
+def add_calibration(path, calibration):
+    """Store a Calibration in a file of `save_checkpoint`, in place of an earlier one; returns the new SHA-256."""
+    load_file(path)  # raises for damaged files
+    header, state = _read(path)
+    header.pop("sha256")
+    return _write(path, {**header, "calibration": calibration.to_dict()}, state)
+
+
+def _write(path, header, state):
     header["sha256"] = hash_checkpoint(header, state)
     with replacing(path) as partial:
         save_file(state, partial, metadata={"spaceformer": json.dumps(header)})
@@ -151,6 +173,7 @@ def load_file(path, name=None):
         text_model, similarity = TextModelId(**header["text_model"]), Similarity(**header["similarity"])
         _check_texts_and_scale(text_model, similarity)
         notes = dict(header["notes"])
+        calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SpaceformerError(
             f"{path} has a header with wrong contents ({type(error).__name__}: {str(error)[:200]})"
@@ -162,6 +185,7 @@ def load_file(path, name=None):
         sha256=digest,
         name=name or pathlib.Path(path).name,
         notes=notes,
+        calibration=calibration,
     )
 
 

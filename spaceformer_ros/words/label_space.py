@@ -36,13 +36,14 @@ class Labels:
 class LabelSpace:
     """A vocabulary with its embeddings: classifies instances and scores them for free text."""
 
-    def __init__(self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE):
+    def __init__(self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE, calibration=None):
         """A vocabulary for one checkpoint and text model.
 
         embeddings: [T, C] float32 unit vectors of `vocabulary.texts`
         similarity: Similarity of the checkpoint
         revision: counts vocabulary changes
         baseline: CosineBaseline of the text model; by default free texts are not interpreted as labels
+        calibration: Calibration of the checkpoint, None if it has none
         Raises SpaceformerError if the number of embeddings is wrong.
         """
         if len(embeddings) != len(vocabulary.texts):
@@ -52,6 +53,7 @@ class LabelSpace:
         self.similarity = similarity
         self.revision = revision
         self.baseline = baseline
+        self.calibration = calibration
         self._starts = np.cumsum([0, *(len(entry) for entry in vocabulary.phrases)])[:-1]
 
     def label_logits(self, features):
@@ -93,6 +95,21 @@ class LabelSpace:
         deviation = (cosine.max() - self.baseline.mean) / self.baseline.std
         trust = np.clip((deviation - UNRELATED) / (SYNONYM - UNRELATED), 0, 1)
         return softmax(SHARPNESS * cosine / self.baseline.std) * np.float32(trust)
+
+    def object_confidence(self, score):
+        """Calibrated probability that an object with this score is one and has its label; NaN without calibration."""
+        return float("nan") if self.calibration is None else float(self.calibration.objects(score))
+
+    def match_confidence(self, text, scores):
+        """[K] float64: calibrated probability that matches with these scores are what the text asks for; else NaN."""
+        if self.calibration is None:
+            return np.full(len(scores), np.nan)
+        curve = self.calibration.texts if self.find_label(text) is None else self.calibration.labels
+        return curve(scores)
+
+    def color_confidence(self, scores):
+        """[K] float64: calibrated probability of matches with these scores for a text with a colour; else NaN."""
+        return np.full(len(scores), np.nan) if self.calibration is None else self.calibration.colors(scores)
 
     def find_label(self, text):
         """Index of the label that has `text` among its phrases (case does not matter), or None."""

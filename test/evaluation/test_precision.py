@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Average precision and recall by ScanNet's rules."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from spaceformer_ros.evaluation import (
     integrate,
     make_report,
     overlap,
+    precision,
     recall,
 )
 
@@ -154,3 +157,12 @@ def test_below_one_half_the_best_prediction_chooses_first():
         prediction = found(*(ranges[i] for i in order), scores=[scores[i] for i in order])
         for instances in ([(50, 200), (200, 400)], [(200, 400), (50, 200)]):
             assert ap(prediction, truth(*instances), threshold=0.25) == 1.0
+
+
+def test_precision_counts_predictions_that_match_one_to_one():
+    there = truth((0, 200), (300, 500), ignored=(600, 800))
+    right, again, wrong, unknown = (0, 200), (0, 180), (850, 1000), (600, 800)
+    table = overlap(found(right, again, wrong, unknown, scores=[0.9, 0.8, 0.7, 0.6]), there)
+    assert precision([table], 0.5) == 1 / 3  # one of two on the same instance; the last is on ignored points
+    assert recall([table], 0.5) == 1 / 2
+    assert math.isnan(precision([overlap(found(), there)], 0.5))

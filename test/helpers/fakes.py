@@ -10,6 +10,7 @@ import numpy as np
 from spaceformer_ros.instances import Masks, Segmentation, VoxelMap
 from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.segment.measure import measure
+from spaceformer_ros.words.calibration import Calibration, Curve
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
@@ -82,9 +83,14 @@ ROOM = [
 NAMES = {RED: "chair", GREEN: "sofa", BLUE: "table", GRAY: "wall"}
 
 
-def make_pipeline(config, names=None):
-    """A Pipeline on fakes. config: Config."""
-    return Pipeline(ColorSegmenter(names or NAMES), FakeEmbedder(), Similarity(normalize=True, scale=20.0), config)
+CERTAIN = Curve((0.5, 0.9), (0.0, 0.9))
+CALIBRATION = Calibration(CERTAIN, CERTAIN, CERTAIN, CERTAIN, "nothing: for tests")
+
+
+def make_pipeline(config, names=None, calibration=None):
+    """A Pipeline on fakes. config: Config; calibration: as of the checkpoint."""
+    similarity = Similarity(normalize=True, scale=20.0)
+    return Pipeline(ColorSegmenter(names or NAMES), FakeEmbedder(), similarity, config, calibration)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.fakes import NAMES, ROOM, make_pipeline
+from helpers.fakes import CALIBRATION, NAMES, ROOM, make_pipeline
 from helpers.paths import ROOT
 from helpers.ros import Client, shown_markers, wait_until
 from sensor_msgs.msg import PointCloud2
@@ -20,6 +20,7 @@ from spaceformer_ros.ros import interfaces
 from spaceformer_ros.scene.find import MAX_TEXTS
 
 FindObjects, ShowRelevancy = interfaces.FindObjects, interfaces.ShowRelevancy
+SetVocabulary = interfaces.SetVocabulary
 ResultCode = interfaces.ResultCode
 WHITE = (250, 250, 250)
 FLOOR = ((0.0, 0.0, 0.0), (5.0, 5.0, 0.01), WHITE)
@@ -62,6 +63,23 @@ def test_several_texts_are_answered_one_by_one(start, client, instances, box_clo
     nothing = client.call(FindObjects, "find_objects", queries=["fire extinguisher", "lamp"], min_score=0.5)
     assert (nothing.code, nothing.matches) == (ResultCode.NOT_FOUND, [])
     assert all(f"no object that matches {text!r}" in nothing.message for text in ("fire extinguisher", "lamp"))
+
+
+def test_nothing_in_the_map_matches(start, client, instances, box_cloud):
+    node = start()
+    node.pipeline.calibration = CALIBRATION
+    array = see(client, instances, box_cloud(ROOM))
+    assert all(np.isnan(item.confidence) for item in array.instances)
+    assert client.call(SetVocabulary, "set_vocabulary", labels=["chair", "sofa", "table"]).code == ResultCode.OK
+    array = wait_until(lambda: not np.isnan(instances[-1].instances[0].confidence) and instances[-1], "confidences")
+    assert all(item.confidence == pytest.approx(CALIBRATION.objects(item.score), abs=1e-5) for item in array.instances)
+    reply = client.call(FindObjects, "find_objects", query="fire extinguisher", min_score=-1.0)
+    assert (reply.code, reply.matches) == (ResultCode.NOT_FOUND, [])
+    assert "nothing in this map matches 'fire extinguisher': the best candidate, " in reply.message
+    reply = client.call(FindObjects, "find_objects", query="fire extinguisher", min_score=-1.0, min_confidence=-1.0)
+    assert {match.confidence for match in reply.matches} == {0.0}
+    reply = client.call(FindObjects, "find_objects", query="sofa", min_confidence=0.8)
+    assert [match.confidence > 0.8 for match in reply.matches] == [True]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
+import re
+
 import pytest
-from helpers.fakes import FakeEmbedder
+from helpers.fakes import CALIBRATION, ROOM, FakeEmbedder, make_pipeline
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.config import Config
+from spaceformer_ros.scene.edits import EditRequest
 from spaceformer_ros.scene.find import MAX_TEXTS, queries_for, summary
 
 
@@ -52,3 +57,73 @@ def test_a_summary_names_the_best_of_each_text_and_what_is_missing(pipeline):
     assert parts[2].startswith("no object that matches 'lamp' scores 0.50 or more")
     assert parts[-1] == f"first for 'table': table {ids['table']}"
     assert ask("lamp", "fire extinguisher").count("no object that matches") == 2
+
+
+# --- confidence -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calibrated(box_cloud):
+    """As `pipeline`, with a calibration."""
+    config = Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
+    made = make_pipeline(config, calibration=CALIBRATION)
+    made.process(box_cloud(ROOM))
+    return made
+
+
+def ask(pipeline, text, **conditions):
+    (query,) = queries_for([text], min_score=0.0, **conditions)
+    return pipeline.find(query, pipeline.scene)
+
+
+def test_answers_and_objects_have_the_confidence_of_the_curves(calibrated):
+    best, *others = ask(calibrated, "sofa").matches
+    assert best.confidence == pytest.approx(CALIBRATION.labels(best.score))
+    assert best.confidence > 0.8
+    assert all(match.confidence == 0 for match in others)
+    (sofa,) = [item for item in calibrated.scene.objects if item.label == "sofa"]
+    assert calibrated.scene.confidence(sofa) == pytest.approx(CALIBRATION.objects(sofa.score))
+
+
+def test_nothing_in_the_map_is_an_answer(calibrated):
+    answer = ask(calibrated, "fire extinguisher", min_confidence=0.35)
+    assert not answer.matches
+    words = (
+        r"nothing in this map matches 'fire extinguisher': the best candidate, \w+ \d+, has confidence 0\.00, less than"
+    )
+    assert re.match(words + r" 0\.35$", answer.reason)
+    assert labels(ask(calibrated, "sofa", min_confidence=0.35)) == ["sofa"]
+    assert len(ask(calibrated, "fire extinguisher").matches) == 3
+
+
+def test_a_neighbour_that_is_not_in_the_map_is_near_nothing(calibrated):
+    near = {"near_text": "fire extinguisher", "near_distance": 10.0}
+    assert ask(calibrated, "sofa", **near).matches
+    assert "(0 found)" in ask(calibrated, "sofa", min_confidence=0.35, **near).reason
+
+
+def test_a_label_of_an_operator_is_certain(calibrated):
+    chair = next(item.id for item in calibrated.scene.objects if item.label == "chair")
+    calibrated.edit(EditRequest("rename", (chair,), "throne"))
+    (match,) = ask(calibrated, "throne", min_confidence=0.95).matches
+    assert (match.object.id, match.confidence) == (chair, 1.0)
+    assert calibrated.scene.confidence(match.object) == 1.0
+
+
+def test_a_color_that_an_object_does_not_have_takes_its_confidence(calibrated):
+    green, red = ask(calibrated, "green sofa").matches[0], ask(calibrated, "red sofa").matches[0]
+    assert green.confidence > 0.8
+    assert red.confidence < 0.1
+
+
+def test_the_setting_is_used_where_a_request_does_not_name_a_confidence():
+    assert Config().scene.min_match_confidence == 0.35
+    with pytest.raises(SpaceformerError, match="min_match_confidence"):
+        Config().with_values({"min_match_confidence": 1.5})
+
+
+def test_without_calibration_there_is_no_confidence_and_no_limit(pipeline):
+    matches = ask(pipeline, "fire extinguisher", min_confidence=0.99).matches
+    assert len(matches) == 3
+    assert all(math.isnan(match.confidence) for match in matches)
+    assert math.isnan(pipeline.scene.confidence(pipeline.scene.objects[0]))

@@ -17,6 +17,13 @@ def thing(object_id, label="chair", center=(1.0, 2.0, 0.5)):
     return SimpleNamespace(id=object_id, label=label, score=0.5, box=box, centroid=np.array(center))
 
 
+def test_texts_show_the_confidence_or_the_score_that_is_not_calibrated():
+    (_, text, _) = scene_markers([thing(1)], OutputConfig(), lambda item: 0.876)
+    assert text.text.endswith(" 0.88")
+    (_, text, _) = scene_markers([thing(1)], OutputConfig())
+    assert text.text.endswith(" (score 0.50)")
+
+
 def test_every_object_has_a_box_a_text_and_a_centroid_with_its_id():
     records = scene_markers([thing(7)], OutputConfig())
     assert [(record.namespace, record.id) for record in records] == [("boxes", 7), ("labels", 7), ("centroids", 7)]
@@ -24,7 +31,7 @@ def test_every_object_has_a_box_a_text_and_a_centroid_with_its_id():
     assert len(box.points) == 24
     assert np.allclose(np.ptp(np.array(box.points), axis=0), (1.0, 0.5, 0.8))
     assert box.yaw == 0.3
-    assert text.text == "chair 0.50"
+    assert text.text == "chair (score 0.50)"
     assert text.position[2] > 0.9
     assert centroid.position == (1.0, 2.0, 0.5)
 

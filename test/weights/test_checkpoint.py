@@ -2,6 +2,7 @@
 import json
 import math
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.weights.checkpoint import (
     Checkpoint,
+    add_calibration,
     build_model,
     hash_checkpoint,
     load_checkpoint,
@@ -22,6 +24,7 @@ from spaceformer_ros.weights.checkpoint import (
     load_released,
     save_checkpoint,
 )
+from spaceformer_ros.words.calibration import Calibration, Curve
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.text_model import TextModelId
 
@@ -43,6 +46,28 @@ def test_a_checkpoint_survives_a_round_trip(saved, tiny_model):
     expected = tiny_model().state_dict()
     assert all(torch.equal(value, expected[key]) for key, value in checkpoint.model.state_dict().items())
     assert not checkpoint.model.training
+
+
+def test_a_calibration_is_added_to_a_file_and_holds_for_its_own_similarity(saved):
+    before, curve = load_file(saved), Curve((0.1, 0.8), (0.05, 0.9))
+    calibration = Calibration(curve, curve, curve, curve, "two rooms")
+    for _ in range(2):  # the second replaces the first
+        digest = add_calibration(saved, calibration)
+    after = load_file(saved)
+    assert (before.calibration, after.calibration, after.sha256) == (None, calibration, digest)
+    assert digest != before.sha256
+    assert after.calibration_for(SIMILARITY) == calibration
+    assert after.calibration_for(Similarity(True, 3.0)) is None
+    assert all(torch.equal(a, b) for a, b in zip(before.model.parameters(), after.model.parameters(), strict=True))
+
+
+def test_a_calibration_that_is_no_curve_is_refused(saved):
+    curve = Curve((0.1, 0.8), (0.05, 0.9))
+    falling = {"scores": [0.1, 0.8], "shares": [0.9, 0.1]}
+    bad = SimpleNamespace(to_dict=lambda: {**Calibration(curve, curve, curve, curve, "").to_dict(), "labels": falling})
+    add_calibration(saved, bad)
+    with pytest.raises(SpaceformerError, match=r"wrong contents .*not ascending"):
+        load_file(saved)
 
 
 def test_half_precision_files_load_as_float32(tmp_path, tiny_model):

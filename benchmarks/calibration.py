@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What do the scores of a checkpoint mean? Fits its calibration on some generated rooms and measures it on others.
+
+Usage: tools/env.sh python -m benchmarks.calibration [--checkpoint demo] [-n 60] [--test 40] [--write FILE]
+
+Fits on N rooms (seeds from 450,000), every second one with furniture models that training may use, where
+`spaceformer assets` has read them. Prints the curves, then for other rooms (seeds from 500,000), generated ones and
+ones with held-out models: the expected calibration error of objects and first answers and, by threshold of confidence,
+the share of questions for absent things that get a match and the share of right first answers that are lost. With
+--write the calibration is stored in a checkpoint file.
+"""
+
+import argparse
+from dataclasses import replace
+
+from tqdm import tqdm
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.cli.tables import figure_text, print_table
+from spaceformer_ros.config import Config
+from spaceformer_ros.disk.paths import cache_folder
+from spaceformer_ros.evaluation.calibration import Claims
+from spaceformer_ros.pipeline import build_pipeline
+from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig, make_room
+from spaceformer_ros.synthetic.assets import default_folder, only_models_config, unseen_shapes_config
+from spaceformer_ros.training.claims import ANSWERS, CLAIM_KINDS
+from spaceformer_ros.training.validate import all_kinds_config, evaluate_room
+from spaceformer_ros.weights.checkpoint import add_calibration
+from spaceformer_ros.words.calibration import CURVES, Calibration
+
+THRESHOLDS = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="demo")
+    parser.add_argument("-n", type=int, default=60, help="rooms for the fit (default: %(default)s)")
+    parser.add_argument("--test", type=int, default=40, help="rooms of each kind for the test (default: %(default)s)")
+    parser.add_argument("--write", metavar="FILE", help="checkpoint file in which the calibration is stored")
+    options = parser.parse_args()
+    pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
+    configs = room_configs()
+    claims = collect(pipeline, configs["fit"], 450_000, options.n)
+    models = "every second one with furniture models" if len(configs["fit"]) > 1 else "without furniture models"
+    fitted_on = f"{options.n} generated rooms (seeds from 450000, {models}), {len(OBJECT_KINDS)} kinds as vocabulary"
+    curves = {name: claims[kind].fit_curve() for name, kind in zip(CURVES, CLAIM_KINDS)}
+    calibration = Calibration(**curves, fitted_on=fitted_on)
+    for name, curve in curves.items():
+        print_table([(f"{s:.3f}", f"{v:.3f}") for s, v in zip(curve.scores, curve.shares)], (f"{name}: score", "right"))
+    tests = {title: collect(pipeline, [config], 500_000, options.test) for title, config in configs["test"].items()}
+    if len(tests) > 1:
+        tests["both"] = {kind: Claims.joined([found[kind] for found in tests.values()]) for kind in CLAIM_KINDS}
+    for title, found in tests.items():
+        report(title, found, calibration)
+    if options.write:
+        print(f"{options.write}: SHA-256 {add_calibration(options.write, calibration)}")
+
+
+def room_configs():
+    """RoomConfigs: "fit" is a list, used in turn; "test" a dict of title to RoomConfig."""
+    folder = default_folder(cache_folder(Config().model))
+    try:
+        fit, unseen = [RoomConfig(), only_models_config(folder, "train")], unseen_shapes_config(folder)
+    except SpaceformerError as error:
+        print(f"generated shapes only: {error}")
+        return {"fit": [RoomConfig()], "test": {"generated rooms": RoomConfig()}}
+    return {"fit": fit, "test": {"generated rooms": RoomConfig(), "unseen shapes": unseen}}
+
+
+def collect(pipeline, configs, first_seed, count):
+    """Dict of CLAIM_KINDS to the Claims about rooms of RoomConfigs, used in turn."""
+    rows = {kind: [] for kind in CLAIM_KINDS}
+    for i in tqdm(range(count), unit="room", disable=None):
+        room = make_room(first_seed + i, configs[i % len(configs)])
+        for kind, found in evaluate_room(pipeline, room).claims.items():
+            rows[kind] += found
+    return {kind: Claims.of(found) for kind, found in rows.items()}
+
+
+def report(title, claims, calibration):
+    """Print what a Calibration is worth on the Claims of other rooms."""
+    curves = {kind: getattr(calibration, name) for name, kind in zip(CURVES, CLAIM_KINDS)}
+    judged = {kind: replace(claims[kind], confidence=curve(claims[kind].score)) for kind, curve in curves.items()}
+    raw = {kind: replace(found, confidence=found.score) for kind, found in claims.items()}
+    rows = [
+        (kind, len(found.score), figure_text(raw[kind].expected_error()), figure_text(found.expected_error()))
+        for kind, found in judged.items()
+    ]
+    print_table(rows, (title, "claims", "error of the score", "error of the confidence"))
+    header, rows = ["confidence"], []
+    for kind in ANSWERS.values():
+        header += [f"{kind}: absent matched", "right lost"]
+    for threshold in THRESHOLDS:
+        measures = [f for kind in ANSWERS.values() for f in (judged[kind].matched_absent, judged[kind].lost_right)]
+        rows.append((f"{threshold:g}", *(figure_text(measure(threshold)) for measure in measures)))
+    print_table(rows, header)
+
+
+if __name__ == "__main__":
+    main()
