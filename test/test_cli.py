@@ -125,6 +125,26 @@ def test_render_draws_a_view_of_a_map(tmp_path, settings, cloud_file, capsys):
     assert "the layer relevancy needs --text" in capsys.readouterr().err
 
 
+def test_layout_writes_a_text_that_is_scored_against_itself(tmp_path, settings, box_cloud, capsys):
+    room, out = [(0, 0, 0.05), (4.0, 3.0, 0.1), (90, 90, 90)], tmp_path / "out"
+    sides = [((0, y, 1.25), (4.0, 0.02, 2.5), (200, 200, 200)) for y in (-1.5, 1.5)]
+    sides += [((x, 0, 1.25), (0.02, 3.0, 2.5), (200, 200, 200)) for x in (-2.0, 2.0)]
+    write_cloud(tmp_path / "home.ply", box_cloud([room, *sides], points=20_000))
+    main(["layout", str(tmp_path / "home.ply"), "--what", "layout", "--out", str(out), *settings])
+    assert "1 room, 4 walls, 0 doors, 0 windows, 0 objects" in capsys.readouterr().out
+    assert {path.name for path in out.iterdir()} == {"home.txt", "home.json", "home.png", "home.svg"}
+    assert "Bbox" not in (out / "home.txt").read_text()
+    main(["evaluate", str(out / "home.txt"), str(out / "home.txt"), "--out", str(tmp_path / "report")])
+    content = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    assert content["classes"] == {"wall": {"F1@0.25": 1.0, "F1@0.50": 1.0}}
+
+
+def test_labels_do_not_select_parts_of_a_layout(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["layout", "map.ply", "--what", "layout", "--labels", "bed"])
+    assert "--labels selects objects" in capsys.readouterr().err
+
+
 def test_rooms_are_written_as_ply_and_json(tmp_path):
     main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer evaluate`: metrics of predictions against ground truth, both in files."""
 
+import sys
+
 from .options import count, results_folder
 from .tables import figure_text, print_table
 
 FILES = "a .ply, .pcd, .npz or ScanNet .txt file, or a folder of them, matched by scene name"
+LAYOUTS = "layouts in SpatialLM's text are compared with each other by their walls, doors, windows and boxes"
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     parser.add_argument("predictions", help=FILES)
-    parser.add_argument("ground_truth", help=f"the same points with the truth: {FILES}")
+    parser.add_argument("ground_truth", help=f"the same points with the truth: {FILES}; {LAYOUTS}")
     parser.add_argument(
         "--labels", metavar="FILE", help="classes: yaml, scannet, or scannet200_constants.py (default: all names)"
     )
@@ -26,19 +29,8 @@ def run(options):
 
     Prints the figures as tables; writes evaluation.json and evaluation.csv.
     """
-    from tqdm import tqdm
-
-    from ..evaluation import evaluate_files
-
     folder = results_folder(options.out)
-    report = evaluate_files(
-        options.predictions,
-        options.ground_truth,
-        labels=options.labels,
-        class_agnostic=options.class_agnostic,
-        min_region=options.min_points,
-        progress=lambda scenes: tqdm(scenes, unit="scene", disable=None),
-    )
+    report = _report(options)
     report.write_json(folder / "evaluation.json")
     report.write_csv(folder / "evaluation.csv")
     for title, table in (("class", report.classes), ("group", report.groups)):
@@ -48,3 +40,25 @@ def run(options):
             print()
     print_table([(name, figure_text(value)) for name, value in report.summary.items()], ("figure", "value"))
     print(f"results in {folder}/")
+
+
+def _report(options):
+    """The EvaluationReport of the files of the options."""
+    from tqdm import tqdm
+
+    from ..evaluation import evaluate_files
+    from ..evaluation.layout_files import are_layouts, evaluate_layouts
+
+    if are_layouts(options.predictions) and are_layouts(options.ground_truth):
+        report, remarks = evaluate_layouts(options.predictions, options.ground_truth)
+        for remark in remarks:
+            print(f"spaceformer: {remark}", file=sys.stderr)
+        return report
+    return evaluate_files(
+        options.predictions,
+        options.ground_truth,
+        labels=options.labels,
+        class_agnostic=options.class_agnostic,
+        min_region=options.min_points,
+        progress=lambda scenes: tqdm(scenes, unit="scene", disable=None),
+    )

@@ -18,6 +18,7 @@ MIN_THICKNESS = 0.1  # metres of a wall as it is drawn, so that those seen from 
 WALL_COLOR, DOOR_COLOR, WINDOW_COLOR, OBJECT_COLOR = "#3a3a3a", "#9a6a2f", "#3f7fbf", "#6b6b6b"
 PALE = 0.72  # share of white in the colour of a room
 MIN_NAMED = 0.35  # metres, shorter side of an object whose name is written
+MAX_LEAF = 1.3  # metres; wider openings are drawn without a leaf
 SWING = math.pi / 2  # radians, angle of an open door's leaf
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0)  # metres, lengths of the scale bar
 
@@ -27,7 +28,8 @@ def write_plan(path, graph, form):
 
     The picture is turned so that most walls are horizontal or vertical; an arrow shows the x axis of the map.
     """
-    from matplotlib.figure import Figure  # here: most exports need no pictures
+    import matplotlib  # here: most exports need no pictures
+    from matplotlib.figure import Figure
 
     storeys = graph.of_kind(STOREY) or [None]
     turn = _turn(graph)
@@ -41,7 +43,8 @@ def write_plan(path, graph, form):
         if len(storeys) > 1:
             axes.set_title(f"storey {storey.number}")
     metadata = {"Title": f"floor plan {graph.map_id}".strip(), **({"Date": None} if form == "svg" else {})}
-    figure.savefig(path, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):  # texts of SVG remain texts
+        figure.savefig(path, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
 
 
 def _turn(graph):
@@ -104,7 +107,8 @@ class _Plan:
         color = tuple(PALE + (1 - PALE) * value / 255 for value in color_of(node.id))
         self._axes.fill(*(_corners(node) @ self._turn).T, facecolor=color, edgecolor="none", zorder=1)
         x, y = np.array(node.center[:2]) @ self._turn
-        style = {"ha": "center", "va": "center", "zorder": 6}
+        paper = {"facecolor": color, "edgecolor": "none", "alpha": 0.7, "pad": 0.8}
+        style = {"ha": "center", "va": "center", "zorder": 6, "bbox": paper}
         name = node.label if node.label != ROOM else f"room {node.number}"
         self._axes.text(x, y + 0.14, name, fontsize=12, fontweight="bold", color="#222222", **style)
         self._axes.text(x, y - 0.24, f"{node.area:.1f} m²", fontsize=9, color="#444444", **style)
@@ -132,13 +136,13 @@ class _Plan:
         self._axes.fill(*corners.T, facecolor=color, edgecolor=edge, linewidth=0.8, zorder=order)
 
     def _door(self, graph, node):
-        """A gap in the wall with the leaf: across it if closed, swung open with its arc if open, neither if unknown."""
+        """A gap in the wall with the leaf: across it if closed, swung open with its arc if open."""
         self._bar(node, "white", self._thickness(graph, node) * 1.05, 4)
         hinge, latch = ends_of(node) @ self._turn
         style = {"color": DOOR_COLOR, "zorder": 5}
         if node.state == "closed":
             self._axes.plot(*np.array([hinge, latch]).T, linewidth=2.0, **style)
-        elif node.state == "open":
+        elif node.state == "open" and node.size[0] <= MAX_LEAF:
             angle = np.linspace(0, SWING, 20)[:, None]
             leaf, side = latch - hinge, np.array([-(latch - hinge)[1], (latch - hinge)[0]])
             arc = hinge + np.cos(angle) * leaf + np.sin(angle) * side

@@ -3,6 +3,7 @@
 
 import json
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -201,3 +202,21 @@ def test_rerun_recordings_are_read_by_rerun(export):
     assert row.column("stamp")[0].value == export.scene.find_id(sofa.number).first_seen_ns
     assert len(batches["/map/points"][1].column("Points3D:positions")[0].as_py()) == len(export.scene.cloud)
     assert {"/map/walls", "/map/doors", "/map/rooms/room_2"} <= set(batches)
+
+
+def test_svg_floor_plan_has_the_names_and_areas_of_the_rooms(export):
+    root = ElementTree.parse(export("svg")).getroot()
+    texts = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
+    rooms = export.graph.of_kind("room")
+    assert len(rooms) == 2
+    assert texts >= {f"{room.area:.1f} m²" for room in rooms} | {node_of(export.graph, "sofa").label}
+
+
+def test_png_floor_plan_shows_walls_dark_and_both_rooms_in_colours(export):
+    from PIL import Image
+
+    picture = np.asarray(Image.open(export("png")).convert("RGB")).astype(int)
+    assert (picture.max(axis=2) < 80).sum() > 1000  # walls
+    colours, counts = np.unique(picture.reshape(-1, 3), axis=0, return_counts=True)
+    large = colours[counts > 0.08 * counts.sum()]
+    assert len(large) == 3  # paper and two rooms
