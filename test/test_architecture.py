@@ -2,6 +2,7 @@
 """The rules of CONTRIBUTING.md about folders, read from the code itself."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -62,6 +63,12 @@ SPDX = "# SPDX-License-Identifier: Apache-2.0"  # REP-2004 asks for a licence in
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@functools.cache
+def parsed(path):
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def folder_of(parts):
     """The key in RULES of a path below the package; "" for the package itself."""
     return "" if parts == ("__init__.py",) else parts[0].removesuffix(".py")
@@ -69,7 +76,7 @@ def folder_of(parts):
 
 def imports(path):
     """Rows (folder of ours or "", top package of others or "", whether at module level) of every import of a file."""
-    parts, tree = path.relative_to(PACKAGE).parts, ast.parse(path.read_text())
+    parts, tree = path.relative_to(PACKAGE).parts, parsed(path)
     top = set(map(id, tree.body))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -151,7 +158,7 @@ def test_nothing_changes_the_search_path_of_modules():
 
 def absolute_imports(path):
     """Full names of the modules that a file imports, and of what it imports from them."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -160,7 +167,7 @@ def absolute_imports(path):
 
 def test_functions_are_short():
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name} is too long to see at once"
 

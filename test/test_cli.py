@@ -87,6 +87,7 @@ def test_a_batch_prints_the_frame_of_its_results(tmp_path, settings, cloud_file,
     assert "positions are in the frame of each file turned so that its axis x is z" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
     main(["find", cloud_file, "fire extinguisher", "--set", "min_match_score=0.0", *settings])
     assert "fire extinguisher" in capsys.readouterr().out
@@ -145,6 +146,7 @@ def test_labels_do_not_select_parts_of_a_layout(tmp_path, capsys):
     assert "--labels selects objects" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_rooms_are_written_as_ply_and_json(tmp_path):
     main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -174,6 +176,7 @@ def test_a_segmented_room_is_evaluated(tmp_path, settings, capsys):
     assert (tmp_path / "report" / "evaluation.csv").read_text().startswith("scope,figure,value\nall,AP,")
 
 
+@pytest.mark.slow
 def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
     main(["rooms", "--out", str(tmp_path), "--seed", "5"])
     main(["evaluate", str(tmp_path / "room_5.ply"), str(tmp_path / "room_5.ply"), "--out", str(tmp_path / "report")])
@@ -262,6 +265,7 @@ def test_counts_below_their_limit_are_refused(arguments, capsys):
     assert f"{arguments[-1]} is below" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_heat_of_an_object_is_a_coloured_cloud(tmp_path, capsys, monkeypatch):
     write_cloud(tmp_path / "hall.ply", make_hall())
     monkeypatch.setattr(scene_of_file, "build_pipeline", lambda config, progress: hall_pipeline())
@@ -303,6 +307,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_pa
     assert f"--out {tmp_path}/file/out cannot be written to: Not a directory" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["--help-all"], ["evaluate", "room_5.ply", "room_5.ply"]])
 def test_a_closed_pipe_prints_no_traceback(tmp_path, command):
     main(["rooms", "--out", str(tmp_path), "--seed", "5"])

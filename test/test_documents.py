@@ -185,6 +185,7 @@ def test_troubleshooting_explains_every_diagnostics_key_and_no_other():
     assert explained == {key for key, _ in health.rows("IDLE", facts, counters, [], 0.0)}
 
 
+@pytest.mark.slow
 def test_python_snippet_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     snippet = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
     assert len([line for line in snippet.splitlines() if line]) <= 6

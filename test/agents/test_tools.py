@@ -201,6 +201,7 @@ def test_the_scene_is_a_resource(server, pipeline):
     assert scene["frame_id"] == "map"
 
 
+@pytest.mark.slow
 def test_a_hundred_questions_at_once(server):
     async def run():
         async with mcp.Client(server) as client:

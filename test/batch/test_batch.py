@@ -115,6 +115,7 @@ def test_finished_maps_are_skipped_until_they_change(tmp_path, maps, values, box
     assert {name for name in first if first[name] != again[name]} == {"a.json", "a_labeled.ply"}
 
 
+@pytest.mark.slow
 def test_another_vocabulary_does_all_maps_again(tmp_path, maps, values):
     words = tmp_path / "words.yaml"
     values = {**values, "vocabulary_file": str(words)}

@@ -9,6 +9,7 @@ from helpers.paths import ROOT
 PROGRAMS = [path for path in sorted(ROOT.glob("benchmarks/**/*.py")) if "__main__" in path.read_text()]
 
 
+@pytest.mark.slow
 def test_every_program_explains_its_arguments(monkeypatch, capsys):
     pytest.importorskip("rclpy", reason="rclpy is not importable: run the tests with `make test`")
     for path in PROGRAMS:

@@ -308,6 +308,7 @@ def test_e57(tmp_path):
     assert cloud.rgb.tolist() == RGB + RGB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.las", "a.laz", "a.e57", "a.obj", "a.glb", "a.gltf", "a.stl", "a.off"])
 def test_files_of_libraries_that_are_damaged_get_one_line(tmp_path, name):
     for content in (b"", b"glTF\x02\x00\x00\x00" + bytes([255] * 40), b"LASF" + bytes(500), b"OFF\n1 1 0\n"):

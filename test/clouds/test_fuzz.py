@@ -117,6 +117,7 @@ def test_any_layout_gives_the_same_points(data):
 # --- checkpoints ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_refused_whatever_byte_is_changed(tmp_path, tiny_model):
     path = tmp_path / "tiny.safetensors"
     for note in ("x", "xx"):  # at most one of the two needs no padding

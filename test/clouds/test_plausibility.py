@@ -30,10 +30,12 @@ def thinned(cloud, cell):
     return cloud[np.unique(np.floor(cloud.xyz / cell).astype(np.int64), axis=0, return_index=True)[1]]
 
 
+@pytest.mark.slow
 def test_plausible_maps_have_no_remarks(rooms):
     assert [plausibility_remarks(cloud, VOXEL) for cloud in rooms] == [()] * len(rooms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -55,6 +57,7 @@ def test_implausible_clouds_are_reported_with_advice(rooms, change, text):
         assert re.search(text, str(remarks[0]))
 
 
+@pytest.mark.slow
 def test_what_is_proposed_makes_the_map_plausible(rooms):
     for up in UPRIGHT:
         cloud = moved(rooms[0], rooms[0].xyz @ UPRIGHT[up])  # as a map whose axis `up` points up

@@ -150,6 +150,7 @@ def test_separate_colors_of_several_values_are_refused(xyz, rgb):
         decode(cloud)
 
 
+@pytest.mark.slow
 def test_very_many_fields_are_refused_immediately(xyz, rgb):
     cloud = message(plain(xyz, rgb))
     more = {"offset": 0, "datatype": 2, "count": 1}

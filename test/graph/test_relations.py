@@ -105,6 +105,7 @@ def test_no_objects_and_no_surroundings():
     assert [(relation.subject, relation.kind, relation.target) for relation in lonely] == [(0, ON, 1)]
 
 
+@pytest.mark.slow
 def test_relations_of_generated_rooms_are_found():
     right = {True: 0, None: 0}
     for seed in (0, 1, 2):

@@ -120,6 +120,7 @@ def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled
         assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 32, usage  # bytes per thread of registers that did not fit
 
 
+@pytest.mark.slow
 def test_maps_of_other_sizes_need_no_other_kernel(compiled):
     first, *others = (compiled(90, rows, 32, 32, torch.float16) for rows in (1000, 1001, 1024, 2))
     assert all(other is first for other in others)

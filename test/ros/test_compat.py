@@ -27,6 +27,7 @@ for module in pkgutil.iter_modules(spaceformer_ros.ros.__path__):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distro", SURFACES)
 def test_every_module_of_the_node_imports(distro):
     hidden, renamed = SURFACES[distro]

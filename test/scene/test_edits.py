@@ -65,6 +65,7 @@ def test_a_new_name_stays_and_can_be_asked_for(seen):
     assert pipeline.find(ObjectQuery("chair", min_score=0.5), pipeline.scene).matches[0].object.id == chair
 
 
+@pytest.mark.slow
 def test_a_deleted_object_stays_deleted_until_its_place_has_changed(seen):
     pipeline, see = seen
     sofa = id_of(pipeline.scene, "sofa")
@@ -145,6 +146,7 @@ def test_moved_objects_stay_where_the_operator_put_them(seen):
     assert list(labels(see()).values()).count("table") == 1
 
 
+@pytest.mark.slow
 def test_merged_objects_stay_one_and_split_ones_two(seen):
     pipeline, see = seen
     left, right = ((3.0, 0.0, 0.4), (1.0, 0.9, 0.8), GREEN), ((4.0, 0.0, 0.4), (1.0, 0.9, 0.8), RED)

@@ -80,6 +80,7 @@ def test_objects_keep_their_ids_when_a_growing_map_gets_another_origin(far_cloud
         np.testing.assert_allclose(a["center"], b["center"], rtol=0, atol=0.06)  # one voxel of the stand-in
 
 
+@pytest.mark.slow
 def test_a_map_too_far_from_the_last_one_starts_another_scene(far_cloud):
     pipeline = make_pipeline(CONFIG)
     first = {item.id for item in pipeline.process(far_cloud(SHIFTED)).scene.objects}

@@ -134,6 +134,7 @@ def refused(path, code, words=None):
 # --- round trips ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -150,6 +151,7 @@ def test_any_scene_comes_back_bit_by_bit(tmp_path_factory, **arguments):
     assert plain(read_scene(path)) == plain(saved)
 
 
+@pytest.mark.slow
 def test_a_restored_scene_is_the_one_that_was_saved(pipeline, path, box_cloud):
     process(pipeline, box_cloud(ROOM[:2]))
     process(pipeline, box_cloud(ROOM, stamp_ns=2_000_000_000))
@@ -219,6 +221,7 @@ def test_other_programs_can_open_the_file(path):
 # --- damage -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_change_of_any_byte_is_detected(path):
     write_scene(path, make_saved())
     whole, draw = path.read_bytes(), random.Random(0)
@@ -239,6 +242,7 @@ def test_missing_and_added_bytes_are_detected(path):
         refused(path, "FILE_CORRUPT")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_forged_files_are_refused_or_read_without_other_errors(tmp_path_factory, data):

@@ -131,6 +131,7 @@ def test_objects_far_from_the_map_are_marked_and_then_removed(box_cloud):
     assert "current map" not in summary([find(pipeline, "sofa")])
 
 
+@pytest.mark.slow
 def test_objects_outside_the_cloud_are_kept(pipeline, box_cloud):
     first = by_label(process(pipeline, box_cloud(ROOM)))
     for number in range(2, 9):
@@ -148,6 +149,7 @@ def test_objects_outside_the_cloud_are_kept(pipeline, box_cloud):
     assert (again.id, again.found, again.num_observations, again.num_points) == (sofa.id, True, 2, 4000)
 
 
+@pytest.mark.slow
 def test_a_removed_object_is_dropped_after_three_clear_views(pipeline, box_cloud):
     first = by_label(process(pipeline, box_cloud([*ROOM, FLOOR], points=8000)))
     for views in (1, 2, 3):
@@ -194,6 +196,7 @@ def test_a_replaced_object_is_dropped_immediately(pipeline, box_cloud):
     assert whole.objects[0].id in {item.id for item in halves.objects}
 
 
+@pytest.mark.slow
 def test_labels_are_made_from_the_mean_of_all_views(pipeline, box_cloud):
     cloud = box_cloud(ROOM[:1])
     for name in ("chair", "chair", "table"):

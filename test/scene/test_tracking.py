@@ -148,6 +148,7 @@ def test_the_order_of_instances_does_not_matter(before, after, draw):
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(things, st.floats(-20, 20), st.floats(-20, 20), st.floats(-0.5, 0.5), st.floats(-0.3, 0.3))
 def test_a_shift_of_the_whole_map_keeps_all_ids(there, x, y, z, yaw):

@@ -44,6 +44,7 @@ def test_coinciding_points_have_an_alignment():
     assert np.isfinite(manhattan_yaw(np.zeros((1, 3), dtype=np.float32)))
 
 
+@pytest.mark.slow
 def test_rotation_by_zero_does_not_copy(room):
     assert rotate_z(room, 0) is room
     assert np.allclose(rotate_z(rotate_z(room, 1.0), -1.0), room, atol=1e-5)

@@ -39,6 +39,7 @@ def test_a_rotation_turns_the_direction_to_the_z_axis():
         assert np.isclose(np.linalg.det(rotation), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [3, 12, 33])
 def test_the_direction_of_a_tilted_floor_is_found_in_any_order_of_the_points(room, degrees, rng):
     cloud, up = pitched(room, degrees)
@@ -71,6 +72,7 @@ def test_without_a_clear_floor_z_stays_up(name, rng):
     assert tuple(upward_direction(xyz.astype(np.float32))) == UP
 
 
+@pytest.mark.slow
 def test_a_levelled_map_stays_at_its_points_and_the_result_says_the_angle(room):
     cloud, _ = pitched(room[::5], 20)
     result = segmenter(along_walls=True).segment(cloud, Config())

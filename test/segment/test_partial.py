@@ -152,6 +152,7 @@ def test_a_clear_ends_a_running_inference_at_the_next_tile():
     assert min(ids(scene)) > max(ids(recorder.partial[-1]))
 
 
+@pytest.mark.slow
 def test_a_reset_starts_ids_and_revisions_again():
     made = hall_pipeline()
     first = made.process(make_hall()).scene

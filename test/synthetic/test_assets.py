@@ -262,6 +262,7 @@ def test_a_shape_of_points_is_scaled_mirrored_and_recoloured(cache, rng):
     assert len(shape.volumes()) > 50  # cells of a hollow box
 
 
+@pytest.mark.slow
 def test_a_room_has_models_as_objects_with_exact_labels(cache):
     config = RoomConfig(theme="corridor", width=(3, 4), depth=(3, 4), asset_folder=str(cache), asset_share=1.0)
     room = make_room(0, config)
@@ -276,6 +277,7 @@ def test_a_room_has_models_as_objects_with_exact_labels(cache):
     assert not any("  " in caption or caption.startswith(" ") for caption in unknown[0].captions())
 
 
+@pytest.mark.slow
 def test_rooms_of_unseen_shapes_have_held_out_models_only(cache):
     room = make_room(5, unseen_shapes_config(cache))
     assert {item.kind for item in room.objects} <= {"sofa"}

@@ -84,6 +84,7 @@ def test_themes_name_known_kinds_only():
         assert {*theme.along, *theme.corners, *theme.hung, *theme.loose} <= set(OBJECT_KINDS)
 
 
+@pytest.mark.slow
 def test_held_out_names_are_in_no_caption():
     held_out = {name for kind in KINDS.values() for name in kind.held_out}
     phrases = {f" {c} " for seed in SEEDS for o in clean(seed).objects for c in o.captions()}

@@ -138,6 +138,7 @@ def test_an_unknown_theme_is_refused():
         make_room(0, RoomConfig(theme="ballroom"))
 
 
+@pytest.mark.slow
 def test_an_empty_room_is_a_room():
     room = make_room(0, RoomConfig(density=0, tours=(1, 0, 0)))
     assert len(room.cloud) > 1000

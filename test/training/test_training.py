@@ -200,6 +200,7 @@ def test_rare_kinds_count_more():
     torch.testing.assert_close(plain.weights(), torch.ones(len(KIND_NAMES)))
 
 
+@pytest.mark.slow
 def test_rooms_are_aligned_with_their_walls(room, rng):
     samples = [augment(room, rng, Augmentation(any_heading_share=0.0)) for _ in range(9)]
     degrees = np.degrees([manhattan_yaw(sample.xyz.numpy()) for sample in samples])

@@ -144,6 +144,7 @@ def test_rooms_are_separated_by_half_seen_walls(rng):
     assert all(len(tile.region) == len(tile.core) for tile in tiles)  # margins end at walls
 
 
+@pytest.mark.slow
 def test_where_a_map_has_its_zero_does_not_matter(rng):
     house = np.concatenate([room(0.0, rng), room(3.0, rng)])
     one, other = columns_of(house), columns_of(house + np.float32([20 * VOXEL, -30 * VOXEL, -40 * VOXEL]))
@@ -151,6 +152,7 @@ def test_where_a_map_has_its_zero_does_not_matter(rng):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
+@pytest.mark.slow
 def test_a_cupboard_at_a_wall_and_noise_behind_it_belong_to_their_room(rng):
     front = box((2.35, 1.5, 0.95), (0.1, 1.6, 1.9), 40_000, rng)  # 0.6 m before the wall to the next room
     top = floor(0.6, 1.6, x=2.4, y=0.7, z=1.85)
@@ -205,6 +207,7 @@ def test_unseen_floor_is_part_of_a_room(rng):
     assert rest[0] == left != rest[1]
 
 
+@pytest.mark.slow
 def test_a_courtyard_does_not_join_rooms(rng):
     ground = floor(8, 8)
     house = ground[np.abs(ground - 4).max(axis=1, where=[True, True, False], initial=0) > 1.5]
@@ -228,6 +231,7 @@ def test_a_wall_belongs_to_the_room_that_it_touches(rng):
     assert set(at_wall) == {left}
 
 
+@pytest.mark.slow
 def test_a_stray_point_kilometres_away_costs_no_more_than_the_rooms(rng):
     house = [room(0.0, rng), room(3.0, rng)]
     assert len(set(columns_of(np.concatenate(house)).room)) == 2
@@ -433,6 +437,7 @@ def test_unchanged_tiles_do_not_run_again(hall):
     assert report.computed == report.tiles
 
 
+@pytest.mark.slow
 def test_only_tiles_that_changed_run_again_and_the_result_is_that_of_a_full_run(hall, rng):
     cut = segmenter()
     cut.segment(hall, config())
