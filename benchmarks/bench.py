@@ -31,7 +31,7 @@ from benchmarks.maps import grid_of, maps, to_message
 from benchmarks.measure import Clock, TensorMemory, matrix_rate, part_seconds, start_of_peak
 from benchmarks.tables import Case, machine, report
 from spaceformer_ros.clouds.pointcloud2 import decode
-from spaceformer_ros.config import Config, ModelConfig
+from spaceformer_ros.config import Config, ModelConfig, PostprocessConfig
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import Level
 from spaceformer_ros.pipeline import Pipeline
@@ -215,7 +215,7 @@ def make_messages(scene, config, stopwatch):
     except ImportError:
         return
     with stopwatch.stage("messages"):
-        shown = scene.published(0.0)
+        shown = scene.published(PostprocessConfig(score_threshold=0.0))
         transform, header = scene.cloud.placement, messages.to_header(scene)
         messages.to_instance_array(scene, shown, transform, header)
         messages.to_labeled_cloud(scene, shown, config.output, transform, header)

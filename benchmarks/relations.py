@@ -48,15 +48,15 @@ def main():
 def network_masks(checkpoint):
     """A function: the masks of a checkpoint in a Room, point rows or None for each of its objects."""
     from spaceformer_ros.pipeline import build_pipeline
-    from spaceformer_ros.training.validate import all_kinds_config, prediction_of
+    from spaceformer_ros.training.validate import all_kinds_config
 
     pipeline = build_pipeline(all_kinds_config(checkpoint=checkpoint))
 
     def masks_of(room):
         pipeline.clear()
-        threshold = pipeline.config.postprocess.score_threshold
-        found = prediction_of(pipeline.process(room.cloud).scene)
-        masks = [mask for mask, score in zip(found.masks, found.scores) if score >= threshold]
+        scene = pipeline.process(room.cloud).scene
+        shown = scene.published(pipeline.config.postprocess)
+        masks = [np.flatnonzero(scene.instances.point_mask(item.row)) for item in shown]
         return [_partner(points, masks) for points in object_points(room)]
 
     return masks_of

@@ -224,6 +224,12 @@ class PostprocessConfig:
     score_threshold: float = setting(
         0.05, "objects with a lower score (objectness x mask score x label score) are not published", low=0.0, high=1.0
     )
+    confidence_threshold: float = setting(
+        0.2,
+        "objects with a lower calibrated confidence are not published; no effect with a checkpoint without calibration",
+        low=0.0,
+        high=1.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Pipeline:
         self.store = SceneStore()
         self.graphs = GraphSource(
             self._find_layout,
-            lambda: self.config.postprocess.score_threshold,
+            lambda: self.config.postprocess,
             self._room_table,
         )
         self._rooms = None  # (vocabulary_file, its table of rooms)
@@ -270,7 +270,7 @@ class Pipeline:
     def _find_layout(self, scene):
         """The Layout of a scene; empty if it cannot be found, so that the objects remain."""
         try:
-            return find_layout(scene.cloud, scene.published(self.config.postprocess.score_threshold))
+            return find_layout(scene.cloud, scene.published(self.config.postprocess))
         except (SpaceformerError, ValueError, ArithmeticError, LookupError, ShapelyError) as error:
             logger.error("the layout was not found (%s: %s)", type(error).__name__, error)
             return Layout()

@@ -46,7 +46,7 @@ def point_masks(pipeline, cloud):
     """[K, N] bool: the points of every published instance."""
     pipeline.clear()
     scene = pipeline.process(cloud, Stopwatch()).scene
-    shown = scene.published(pipeline.config.postprocess.score_threshold)
+    shown = scene.published(pipeline.config.postprocess)
     return np.array([scene.instances.point_mask(item.row) for item in shown]).reshape(-1, len(cloud))
 
 

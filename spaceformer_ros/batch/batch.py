@@ -146,7 +146,7 @@ class MapSegmenter:
         pipeline = self._pipeline
         pipeline.reset()  # every file is a separate map
         scene = pipeline.process(cloud).scene
-        shown = scene.published(config.postprocess.score_threshold)
+        shown = scene.published(config.postprocess)
         with published_together(self.task.out, stem, digests) as folder:
             write_results(folder, stem, pipeline, scene, shown, self.task.pictures, self.task.texts)
         return FileReport(path, SEGMENTED, objects=len(shown))

@@ -25,6 +25,7 @@ COMMON = (
     "vocabulary",
     "vocabulary_file",
     "score_threshold",
+    "confidence_threshold",
     "min_match_confidence",
     "allow_gray",
     "roi",

@@ -54,7 +54,7 @@ def segment_file(options):
     config, out = config_of(options), results_folder(options.out)
     (path,) = options.cloud
     pipeline, outcome = scene_of_file(path, config, options.up)
-    shown = outcome.scene.published(config.postprocess.score_threshold)
+    shown = outcome.scene.published(config.postprocess)
     stem = pathlib.Path(path).stem
     write_results(out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
     if options.heat:

@@ -16,14 +16,14 @@ from .surfaces import Body, exclusive
 AT_WALL = 0.4  # metres in plan from the middle of a thing to the wall that it is attached to, beyond half its depth
 
 
-def build_graph(scene, layout, score_threshold, room_table):
+def build_graph(scene, layout, limits, room_table):
     """The SceneGraph of a Scene in the scene's frame.
 
     layout: Layout in the local coordinates of the scene's cloud, empty if unknown
-    score_threshold: objects with a lower score are left out
+    limits: PostprocessConfig, by which objects are published
     room_table: dict room name -> labels of objects, of the vocabulary file
     """
-    objects = list(scene.published(score_threshold))
+    objects = list(scene.published(limits))
     rooms = [layout.room_at(item.box.center) for item in objects]
     moved = layout.moved(scene.cloud.placement)
     made = [_building(scene), *_structure(moved)]

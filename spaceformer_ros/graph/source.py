@@ -12,13 +12,13 @@ from .stable_ids import NumberedLayout, numbered
 class GraphSource:
     """Graphs of the scenes of one map after another. May be used from any thread."""
 
-    def __init__(self, find_layout, score_threshold, room_table):
+    def __init__(self, find_layout, limits, room_table):
         """find_layout: function(scene) that returns a Layout in the scene's local coordinates.
 
-        score_threshold, room_table: functions without arguments, see `build_graph`.
+        limits, room_table: functions without arguments, see `build_graph`.
         """
         self._find_layout = find_layout
-        self._score_threshold = score_threshold
+        self._limits = limits
         self._room_table = room_table
         self._lock = threading.Lock()
         self._layout_lock = threading.Lock()
@@ -28,7 +28,7 @@ class GraphSource:
 
     def graph(self, scene):
         """The SceneGraph of a Scene."""
-        key = (scene, self._score_threshold())
+        key = (scene, self._limits())
         with self._lock:
             if self._graph[0] is None or self._graph[0][0] is not scene or self._graph[0][1] != key[1]:
                 layout = self.layout(scene)
@@ -38,7 +38,7 @@ class GraphSource:
     def ready(self, scene):
         """The SceneGraph of a Scene if it is made already, else None."""
         key, graph = self._graph
-        return graph if key is not None and key[0] is scene and key[1] == self._score_threshold() else None
+        return graph if key is not None and key[0] is scene and key[1] == self._limits() else None
 
     def layout(self, scene):
         """The Layout of a Scene, its ids continued from the last map in the same coordinates."""

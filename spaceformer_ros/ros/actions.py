@@ -91,6 +91,6 @@ class Actions:
             raise Refusal("INTERNAL_ERROR", str(error)) from error
         finally:
             session.perception.watchers.discard(watch)
-        shown = len(scene.published(session.settings.config.postprocess.score_threshold))
+        shown = len(scene.published(session.settings.config.postprocess))
         message = f"{shown} instances, map revision {pipeline.scene.map_revision}"
         return interfaces.Segment.Result(message=message, map_revision=scene.map_revision, num_instances=shown)

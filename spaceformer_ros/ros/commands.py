@@ -52,7 +52,7 @@ async def segment_now(session, request, response):
     except SpaceformerError as error:
         raise Refusal("INTERNAL_ERROR", str(error)) from error
     response.map_revision = scene.map_revision
-    response.num_instances = len(scene.published(session.settings.config.postprocess.score_threshold))
+    response.num_instances = len(scene.published(session.settings.config.postprocess))
     response.message = f"{response.num_instances} instances, map revision {scene.map_revision}"
 
 

@@ -83,7 +83,7 @@ class Outputs:
         """
         config = self._settings.config
         order = (scene.map_revision, scene.space.revision, next(self._calls))
-        shown = scene.published(config.postprocess.score_threshold)
+        shown = scene.published(config.postprocess)
         transform, header = self._place(scene, config.output)
         array = messages.to_instance_array(scene, shown, transform, header)
         cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, header)

@@ -113,7 +113,7 @@ def validate(node, changes, configured, file_limit):
 def _decisive(config):
     """The settings of a Config that decide about the instances of a cloud and may change at run time."""
     points = config.input.roi, config.input.max_points, config.input.max_voxels, config.input.allow_gray
-    return points, replace(config.postprocess, score_threshold=0.0)
+    return points, replace(config.postprocess, score_threshold=0.0, confidence_threshold=0.0)
 
 
 class LiveParameters:

@@ -140,7 +140,7 @@ async def get_instances(session, request, response):
     for name in ("ids", "labels"):
         if len(getattr(request, name)) > MAX_SELECTED:
             raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
-    objects = _select(scene, request, session.settings.config.postprocess.score_threshold)
+    objects = _select(scene, request, session.settings.config.postprocess)
     transform = await _placement(session, request.target_frame, scene)
     header = messages.to_header(scene, request.target_frame)
     response.result = messages.to_instance_array(scene, objects, transform, header, request.with_embeddings)
@@ -151,10 +151,10 @@ async def get_instances(session, request, response):
     response.message = f"{len(objects)} of {len(scene.objects)} objects"
 
 
-def _select(scene, request, score_threshold):
+def _select(scene, request, limits):
     """The objects that a GetInstances request asks for: the published ones if it names neither ids nor labels."""
     if not request.ids and not request.labels:
-        return scene.published(score_threshold)
+        return scene.published(limits)
     ids, labels = set(request.ids), set(request.labels)
     return [item for item in scene.objects if (not labels or item.label in labels) and (not ids or item.id in ids)]
 

@@ -103,10 +103,17 @@ class Scene:
         """The OrientedBox of a SceneObject in the scene's frame, whose z axis must be up."""
         return item.box.moved(self.cloud.placement)
 
-    def published(self, score_threshold):
-        """Objects that are not background and reach the threshold, sorted by objectness x mask score, highest first."""
-        shown = [item for item in self.objects if not item.background and item.score >= score_threshold]
+    def published(self, limits):
+        """Objects that are not background and reach the thresholds, sorted by objectness x mask score, highest first.
+
+        limits: PostprocessConfig, for its score_threshold and confidence_threshold
+        """
+        shown = [item for item in self.objects if not item.background and self._reaches(item, limits)]
         return sorted(shown, key=lambda item: -item.objectness * item.mask_score)
+
+    def _reaches(self, item, limits):
+        """Whether an object is certain enough to be published; NaN is not below a threshold."""
+        return item.score >= limits.score_threshold and not self.confidence(item) < limits.confidence_threshold
 
     def confidence(self, item):
         """Probability in [0, 1] that an object is one and has its label; 1 if an operator gave the label, NaN if the

@@ -94,7 +94,7 @@ class FileSource(Source):
             raise NoMapYet(self._status)
         if known is None or known[0] is not scene:
             layout = self._pipeline.graphs.layout(scene)
-            known = scene, snapshot_of(scene, self._pipeline.config.postprocess.score_threshold, layout)
+            known = scene, snapshot_of(scene, self._pipeline.config.postprocess, layout)
             self._snapshot = known
         return known
 
@@ -146,9 +146,9 @@ class FileSource(Source):
         return f"{len(space.vocabulary.labels)} labels in use"
 
 
-def snapshot_of(scene, score_threshold, layout):
-    """The Snapshot of a Scene with the objects that reach the threshold, and its Layout."""
-    shown = scene.published(score_threshold)
+def snapshot_of(scene, limits, layout):
+    """The Snapshot of a Scene with the objects that are published, and its Layout. limits: PostprocessConfig."""
+    shown = scene.published(limits)
     owner = scene.point_owner(shown)
     ids = [*(item.id for item in shown), 0]  # the last one for points without an object, whose owner is -1
     return Snapshot(

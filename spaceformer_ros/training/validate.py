@@ -59,21 +59,19 @@ def evaluate_room(pipeline, room):
     stopwatch = Stopwatch()
     pipeline.clear()  # the next room is another map
     scene = pipeline.process(room.cloud, stopwatch).scene
-    threshold = pipeline.config.postprocess.score_threshold
-    truth, found = truth_of(room), prediction_of(scene, min_box_score=threshold)
+    published, truth = scene.published(pipeline.config.postprocess), truth_of(room)
     everything = overlap(prediction_of(scene, background=True), truth)
     place, asked = {item.id: k for k, item in enumerate(scene.objects)}, questions(room, MIN_REGION_POINTS)
-    shown = [place[item.id] for item in scene.published(threshold)]
-    claims, published = object_claims(scene, shown, everything)
+    claims, counts = object_claims(scene, [place[item.id] for item in published], everything)
     return RoomFigures(
-        evaluate_sample(str(room.seed), found, truth, len(OBJECT_KINDS)),
+        evaluate_sample(str(room.seed), prediction_of(scene, published=published), truth, len(OBJECT_KINDS)),
         sum(stopwatch.seconds.values()),
         {
             kind: [first_right_rank(everything.iou, ranking(pipeline, scene, text), wanted) for text, wanted in texts]
             for kind, texts in asked.items()
         },
         {OBJECTS: claims, **answer_claims(pipeline, scene, room, asked, everything.iou)},
-        published,
+        counts,
     )
 
 
@@ -117,16 +115,17 @@ def _confidence_rows(figures, threshold):
     return rows
 
 
-def prediction_of(scene, background=False, min_box_score=0.0):
+def prediction_of(scene, background=False, published=None):
     """The objects of a scene as SamplePrediction on points.
 
     background: with objects of background labels;
-    min_box_score: objects with a lower score have no box, as F1 counts the boxes that are published.
+    published: the only objects that have a box, as F1 counts the boxes that are published; None: all of them.
     """
     kept = [item for item in scene.objects if background or not item.background]
     masks = tuple(np.flatnonzero(scene.instances.point_mask(item.row)) for item in kept)
     labels = np.array([item.label_index for item in kept], dtype=np.int64)
-    boxes = tuple(item.box if item.score >= min_box_score else None for item in kept)
+    shown = {item.id for item in (scene.objects if published is None else published)}
+    boxes = tuple(item.box if item.id in shown else None for item in kept)
     return SamplePrediction(masks, np.array([item.score for item in kept]), labels, boxes)
 
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.fakes import CALIBRATION, ROOM, FakeEmbedder, make_pipeline
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.config import Config
+from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.scene.edits import EditRequest
 from spaceformer_ros.scene.find import MAX_TEXTS, queries_for, summary
 
@@ -83,6 +83,14 @@ def test_answers_and_objects_have_the_confidence_of_the_curves(calibrated):
     assert all(match.confidence == 0 for match in others)
     (sofa,) = [item for item in calibrated.scene.objects if item.label == "sofa"]
     assert calibrated.scene.confidence(sofa) == pytest.approx(CALIBRATION.objects(sofa.score))
+
+
+def test_objects_below_the_confidence_threshold_are_not_published(calibrated, pipeline):
+    lowest = min(map(calibrated.scene.confidence, calibrated.scene.published(PostprocessConfig())))
+    assert lowest > PostprocessConfig().confidence_threshold
+    above = PostprocessConfig(confidence_threshold=lowest + 0.001)
+    assert len(calibrated.scene.published(above)) < len(calibrated.scene.published(PostprocessConfig()))
+    assert len(pipeline.scene.published(PostprocessConfig(confidence_threshold=1.0))) == 3  # not calibrated
 
 
 def test_nothing_in_the_map_is_an_answer(calibrated):

@@ -8,7 +8,7 @@ from helpers.fakes import GRAY, NAMES, RED, ROOM, make_pipeline, text_vector
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.change import ChangeDetector
 from spaceformer_ros.clouds.cloud import Cloud, select_points
-from spaceformer_ros.config import Config
+from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.scene.find import ObjectQuery, summary
 from spaceformer_ros.timing import Stopwatch
 from spaceformer_ros.words.vocabulary import Vocabulary
@@ -34,14 +34,14 @@ def test_objects_are_named_measured_and_background_is_not_published(pipeline, bo
     scene = process(pipeline, box_cloud(ROOM))
     objects = by_label(scene)
     assert set(objects) == {"chair", "sofa", "table", "wall"}
-    assert {item.label for item in scene.published(0.05)} == {"chair", "sofa", "table"}
+    assert {item.label for item in scene.published(PostprocessConfig())} == {"chair", "sofa", "table"}
     assert objects["wall"].background
     assert np.allclose(objects["sofa"].box.center, (3.0, 0.0, 0.4), atol=0.05)
     assert np.allclose(objects["sofa"].box.size, (2.0, 0.9, 0.8), atol=0.1)
     assert objects["sofa"].num_points == 4000
     assert (scene.map_revision, scene.space.revision, scene.frame_id) == (1, 1, "map")
     assert objects["chair"].first_seen_ns == 1_000_000_000
-    assert scene.published(0.99) == []
+    assert scene.published(PostprocessConfig(score_threshold=0.99)) == []
 
 
 def test_a_cloud_that_arrived_while_the_model_was_loaded_is_segmented(pipeline, box_cloud):
@@ -143,7 +143,7 @@ def test_objects_outside_the_cloud_are_kept(pipeline, box_cloud):
     assert (sofa.found, sofa.last_seen_ns, sofa.num_points) == (False, 1_000_000_000, 0)
     assert np.array_equal(sofa.box.center, first["sofa"].box.center)
     assert [match.object.id for match in find(pipeline, "couch").matches] == [sofa.id]
-    assert (scene.point_owner(scene.published(0.0)) >= 0).all()
+    assert (scene.point_owner(scene.published(PostprocessConfig(score_threshold=0.0))) >= 0).all()
     process(pipeline, box_cloud(ROOM))
     again = by_label(pipeline.scene)["sofa"]
     assert (again.id, again.found, again.num_observations, again.num_points) == (sofa.id, True, 2, 4000)
@@ -278,7 +278,7 @@ def test_an_empty_query_is_refused(pipeline, box_cloud):
 
 def test_points_are_owned_by_the_best_shown_object(pipeline, box_cloud):
     scene = process(pipeline, box_cloud(ROOM))
-    shown = scene.published(0.05)
+    shown = scene.published(PostprocessConfig())
     owner = scene.point_owner(shown)
     for index, item in enumerate(shown):
         color = next(color for color, name in NAMES.items() if name == item.label)

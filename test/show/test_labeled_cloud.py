@@ -2,12 +2,13 @@
 import numpy as np
 from helpers.fakes import NAMES
 
+from spaceformer_ros.config import PostprocessConfig
 from spaceformer_ros.show.labeled_cloud import label_points
 
 
 def test_every_point_has_the_label_and_id_of_its_object(pipeline):
     scene = pipeline.scene
-    shown = scene.published(0.05)
+    shown = scene.published(PostprocessConfig())
     cloud, columns = label_points(scene, shown, "instance")
     assert len(np.unique(cloud.rgb, axis=0)) > len(shown)
     for item in shown:
@@ -21,8 +22,8 @@ def test_every_point_has_the_label_and_id_of_its_object(pipeline):
 def test_background_has_its_label_on_demand_and_no_instance(pipeline):
     scene = pipeline.scene
     wall = (scene.cloud.rgb == _color_of("wall")).all(axis=1)
-    _, before = label_points(scene, scene.published(0.05), "original")
-    _, columns = label_points(scene, scene.published(0.05), "original", label_background=True)
+    _, before = label_points(scene, scene.published(PostprocessConfig()), "original")
+    _, columns = label_points(scene, scene.published(PostprocessConfig()), "original", label_background=True)
     assert set(columns["label"][wall].tolist()) == {scene.space.vocabulary.names.index("wall") + 1}
     assert (columns["score"][wall] > 0).all()
     assert (columns["instance_id"][wall] == 0).all()
