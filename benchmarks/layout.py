@@ -77,7 +77,7 @@ def network_objects():
 
     def find_objects(room):
         pipeline.clear()
-        return pipeline.process(room.cloud).scene.published(pipeline.config.postprocess.score_threshold)
+        return pipeline.process(room.cloud).scene.published(pipeline.config.postprocess)
 
     return find_objects
 
