@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks.maps import maps, tensors_of
 from benchmarks.measure import TensorMemory
 from benchmarks.tables import markdown
-from spaceformer_ros.network import attention, backbone, decoder, layers, seeds, voxels
+from spaceformer_ros.network import attention, backbone, decoder, groups, layers, seeds, voxels
 from spaceformer_ros.network.layers import SparseConv3d
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import VoxelGrid
@@ -72,7 +72,12 @@ SEVERAL = {"_unique2": 12, "sort": 6, "argsort": 6, "bincount": 4, "nonzero": 4,
 SEVERAL["_native_multi_head_attention"] = 8
 # Operations that make the host wait for a GPU, because their result, or its size, is needed to go on.
 WAITING = frozenset(["nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount"])
-READING = ("tolist", "item", "__int__", "__float__", "__bool__")  # methods that wait; no operations on a CPU
+# Functions that wait and are no operations on a CPU: reading a tensor, copies to the host, copies of lists.
+WAITS_OF_HOST = (
+    *((torch.Tensor, name) for name in ("tolist", "item", "__int__", "__float__", "__bool__")),
+    *((module, "to_host") for module in (voxels, groups)),
+    (torch, "tensor"),
+)
 
 
 class Launches(TorchDispatchMode):
@@ -88,22 +93,22 @@ class Launches(TorchDispatchMode):
 
     def __enter__(self):
         self._patches = contextlib.ExitStack()
-        for name in READING:
-            self._patches.enter_context(mock.patch.object(torch.Tensor, name, self._waiting(name)))
+        for owner, name in WAITS_OF_HOST:
+            self._patches.enter_context(mock.patch.object(owner, name, self._waiting(owner, name)))
         return super().__enter__()
 
     def __exit__(self, *error):
         self._patches.close()
         return super().__exit__(*error)
 
-    def _waiting(self, name):
-        method = getattr(torch.Tensor, name)
+    def _waiting(self, owner, name):
+        original = getattr(owner, name)
 
-        def read(tensor):
+        def wait(*args, **kwargs):
             self.waits[name] += 1
-            return method(tensor)
+            return original(*args, **kwargs)
 
-        return read
+        return wait
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result, name = function(*args, **(kwargs or {})), function.overloadpacket.__name__
@@ -155,8 +160,9 @@ def bytes_moved(name, inputs, outputs):
 # (owner, attribute, part): what runs inside these functions counts for the part.
 PARTS = (
     (voxels.Level, "neighbour_table", "neighbour tables"),
-    (voxels.Level, "coarser", "levels"),
+    (voxels.Level, "prepare", "levels"),
     (voxels.Level, "local_coords", "levels"),
+    (backbone, "prepare_groups", "groups"),
     (attention.GroupedAttention, "groups", "groups"),
     (attention, "rotary_table", "rotary tables"),
     (attention.GroupedAttention, "forward", "attention: projections"),
@@ -225,7 +231,7 @@ def stand_ins(launches):
     yield mock.patch.object(attention, "varlen_attention", hidden(flash))
     yield mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", dense)
     yield mock.patch.object(SparseConv3d, "kernel", staticmethod(hidden(convolve)))
-    for sizes in (layers.PIECE_VALUES, attention.GROUP_ROWS):
+    for sizes in (layers.PIECE_VALUES, groups.GROUP_ROWS):
         yield mock.patch.dict(sizes, clear=True)
 
 

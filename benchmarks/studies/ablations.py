@@ -21,7 +21,7 @@ from benchmarks import bench
 from benchmarks.maps import grid_of, maps
 from benchmarks.measure import Clock, start_of_peak
 from benchmarks.tables import machine, markdown
-from spaceformer_ros.network import attention, decoder, layers, voxels
+from spaceformer_ros.network import attention, decoder, groups, layers, neighbours
 from spaceformer_ros.network.voxels import Level
 from spaceformer_ros.segment.memory import peak_bytes
 
@@ -73,8 +73,8 @@ def choices(cloud, grid):
     yield "attention as large products", mock.patch.object(attention, "MIN_BY_ROWS", sys.maxsize), {}
     yield "convolution in pieces", mock.patch.dict(layers.CONVOLUTION_SUMS, everything), {}
     yield "rows in pieces", mock.patch.dict(layers.PIECE_VALUES, everything), {}
-    yield "groups in pieces", mock.patch.dict(attention.GROUP_ROWS, everything), {}
-    yield "few lengths of products", mock.patch.object(voxels, "padded_length", lambda length: length), {}
+    yield "groups in pieces", mock.patch.dict(groups.GROUP_ROWS, everything), {}
+    yield "few lengths of products", mock.patch.object(neighbours, "padded_length", lambda length: length), {}
     yield "tables shared by blocks", mock.patch.object(Level, "cached", uncached), {}
 
     def unfolded(first, second, dtype):

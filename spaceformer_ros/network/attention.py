@@ -1,142 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attention within groups of voxels: patches along a space-filling curve, or cubic windows.
-
-A block order names the curve or the window offset of one block. Groups depend only on the level and the order: they
-are computed once per forward pass and shared by all blocks (`Level.cached`).
-"""
-
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import groupby
+"""Attention within groups of voxels (`groups.py`)."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .. import SpaceformerError
+from .groups import RANDOM_ORDER, curve_groups, group_name, space_groups
 from .layers import by_rows, piece_rows, rotary_table, rotate
 
-CURVE_ORDERS = ("morton_xyz", "morton_xzy", "morton_yxz", "morton_yzx", "morton_zxy", "morton_zyx")
-SPACE_ORDERS = ("zero", "xy", "xz", "yz", "xyz")
-RANDOM_ORDER = "random"  # patches of a random permutation; not among the default orders
-MORTON_BITS = 20
-# Queries, keys and values are computed for about this many voxels at a time, by device type, to bound memory.
-GROUP_ROWS = {"cpu": 4096}
-GROUP_ROWS_DEFAULT = 1 << 17
-MAX_GROUPS = 65_535  # in one call: the limit of the y dimension of a CUDA grid
 MIN_BY_ROWS = 256  # voxels: for shorter groups PyTorch's kernel is faster than the loop of `attention_by_rows`
 BY_ROWS_LOGITS = 1 << 21  # logits held at a time by `attention_by_rows`: 4 MB in bfloat16, which fits a CPU's cache
-
-
-@dataclass(frozen=True)
-class Groups:
-    """A partition of a level's voxels.
-
-    order: [M] int64 rows of the voxels, group by group; runs: ((length, count), ...): `count` groups of `length` voxels
-    follow each other.
-    """
-
-    order: torch.Tensor
-    runs: tuple
-
-    @cached_property
-    def pieces(self):
-        """The same groups in order, as a list of Groups of about GROUP_ROWS voxels, at most MAX_GROUPS groups each."""
-        limit = GROUP_ROWS.get(self.order.device.type, GROUP_ROWS_DEFAULT)
-        parts, size = [[]], 0
-        for length in (length for length, count in self.runs for _ in range(count)):
-            if parts[-1] and (size + length > limit or len(parts[-1]) == MAX_GROUPS):
-                parts.append([])
-                size = 0
-            parts[-1].append(length)
-            size += length
-        orders = self.order.split([sum(lengths) for lengths in parts])
-        return [Groups(order, _runs(lengths)) for order, lengths in zip(orders, parts)]
-
-    @cached_property
-    def cumulative(self):
-        """[G + 1] int32 on the device: the first row of each group, then M."""
-        lengths = torch.tensor([0, *(length for length, count in self.runs for _ in range(count))], dtype=torch.int32)
-        return lengths.cumsum(0, dtype=torch.int32).to(self.order.device)
-
-    @cached_property
-    def buckets(self):
-        """Groups of similar length, padded to one length L.
-
-        Returns a list of (index [G, L] into `order`, padding [G, L] bool). This leaves few shapes instead of one per
-        group length: on a CPU every new shape of a matrix product is compiled first.
-        """
-        lengths = torch.tensor([length for length, count in self.runs for _ in range(count)])
-        starts = lengths.cumsum(0) - lengths
-        padded = ((2 ** ((lengths.double().log2() * 3).ceil() / 3) / 16).ceil() * 16).long()  # steps of at most 26 %
-        rows = []
-        for size in padded.unique().tolist():
-            group = torch.nonzero(padded == size)
-            column = torch.arange(size)[None]
-            index = starts[group] + torch.minimum(column, lengths[group] - 1)
-            rows.append((index.to(self.order.device), (column >= lengths[group]).to(self.order.device)))
-        return rows
-
-
-def morton_code(coords, axes):
-    """Interleave the bits of the columns named by `axes`, the first in the least significant bit.
-
-    coords: [M, 3] int64 in [0, 2**20); axes: e.g. "xyz". Returns [M] int64.
-    """
-    code = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
-    for shift, axis in enumerate(axes):
-        code |= _spread_bits(coords[:, "xyz".index(axis)]) << shift
-    return code
-
-
-def _spread_bits(v):
-    """Insert two zero bits between the low 21 bits of v (by magic numbers, as in every Morton code)."""
-    for shift, mask in (
-        (32, 0x1F00000000FFFF),
-        (16, 0x1F0000FF0000FF),
-        (8, 0x100F00F00F00F00F),
-        (4, 0x10C30C30C30C30C3),
-        (2, 0x1249249249249249),
-    ):
-        v = (v | (v << shift)) & mask
-    return v
-
-
-def curve_groups(level, order, patch_size, generator=None):
-    """Consecutive patches of `patch_size` voxels along a curve, cloud by cloud; a cloud's last patch may be shorter.
-
-    order: one of CURVE_ORDERS, or RANDOM_ORDER; generator: CPU torch.Generator for RANDOM_ORDER.
-    """
-    if order == RANDOM_ORDER:
-        code = torch.randperm(len(level), generator=generator).to(level.key.device)
-    else:
-        code = morton_code(level.local_coords, order.removeprefix("morton_"))
-    parts, lengths, start = [], [], 0
-    for size in level.cloud_sizes:
-        parts.append(start + torch.argsort(code[start : start + size]))
-        full, rest = divmod(size, patch_size)
-        lengths += [patch_size] * full + [rest] * (rest > 0)
-        start += size
-    return Groups(torch.cat(parts), _runs(lengths))
-
-
-def space_groups(level, order, window_size):
-    """Cubic windows of `window_size` voxels from the cloud's minimum; axes in `order` are shifted by half a window."""
-    half = round(0.5 * window_size)
-    offset = torch.tensor([half if axis in order and order != "zero" else 0 for axis in "xyz"])
-    window = torch.div(level.local_coords + offset.to(level.key.device), window_size, rounding_mode="floor")
-    code = level.cloud_index << 54 | window[:, 0] << 36 | window[:, 1] << 18 | window[:, 2]
-    _, group, sizes = torch.unique(code, return_inverse=True, return_counts=True)
-    # groups by ascending size, so that groups of one size are adjacent and run as one batch
-    rank = torch.empty_like(sizes)
-    by_size = torch.argsort(sizes, stable=True)
-    rank[by_size] = torch.arange(len(sizes), device=sizes.device)
-    return Groups(torch.argsort(rank[group], stable=True), _runs(sizes[by_size].tolist()))
-
-
-def _runs(lengths):
-    return tuple((length, len(list(members))) for length, members in groupby(lengths))
 
 
 def grouped_attention(q, k, v, groups, out=None):
@@ -234,11 +108,10 @@ class GroupedAttention(nn.Module):
 
     def groups(self, level, order, generator):
         """Groups of this block's kind for a block order, cached by the level."""
-        if self.kind == "space":
-            return level.cached(("space", order, self.size), lambda: space_groups(level, order, self.size))
         if order == RANDOM_ORDER:  # a new permutation for every block
-            return curve_groups(level, order, self.size, generator)
-        return level.cached(("curve", order, self.size), lambda: curve_groups(level, order, self.size))
+            return curve_groups(level, [order], self.size, generator)[0]
+        make = space_groups if self.kind == "space" else curve_groups
+        return level.cached(group_name(self.kind, order, self.size), lambda: make(level, [order], self.size)[0])
 
     def forward(self, x, level, order, core_dtype=None, generator=None):
         """x + attention of x, in place where gradients are off. x: [M, C].
@@ -291,12 +164,3 @@ class GroupedAttention(nn.Module):
 def round_to(x, dtype):
     """x with its values rounded to `dtype`, still in its own type; unchanged for None."""
     return x if dtype is None else x.to(dtype).to(x.dtype)
-
-
-def check_order(order, kind):
-    """Raise SpaceformerError unless `order` names a block order of this kind."""
-    valid = SPACE_ORDERS if kind == "space" else (*CURVE_ORDERS, RANDOM_ORDER)
-    if order not in valid:
-        raise SpaceformerError(
-            f"block order {order!r} is not valid for a {kind} block: choose one of {', '.join(valid)}"
-        )

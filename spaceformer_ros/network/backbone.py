@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 from .attention import GroupedAttention
+from .groups import prepare_groups
 from .layers import LayerNorm, SparseConv3d, SwiGLU, by_rows, max_pool
 from .voxels import Level
 
@@ -136,7 +137,8 @@ class UNet(nn.Module):
 
         orders: one block order per block, encoder first, finest level first, then the decoder from coarse to fine.
         """
-        orders, level = iter(orders), Level(level.key)  # a new Level: its cached tables are freed with this call
+        level = self.prepare(level, orders)
+        orders = iter(orders)
         x, skips = self.conv(features, level), []
         for stage, blocks in enumerate((*self.encs, *self.decs)):
             if stage >= len(self.encs):
@@ -148,6 +150,24 @@ class UNet(nn.Module):
             for block in blocks:  # no other name refers to x, so that a block's input is freed
                 x = block(x, level, next(orders), core_dtype, generator)
         return x
+
+    def prepare(self, finest, orders):
+        """A copy of the finest Level, whose tables are freed with it, with all coarser levels and groups of a pass.
+
+        The host waits twice for a GPU: for the sizes of the levels, and for those of the windows.
+        """
+        copy = Level(finest.key)
+        copy.prepare(len(self.encs) - 1)
+        finest.facts = copy.facts
+        levels = [copy]
+        for _ in self.encs[1:]:
+            levels.append(levels[-1].coarser)
+        levels += levels[-2::-1]  # of the decoder
+        blocks = [(level, block) for level, stage in zip(levels, (*self.encs, *self.decs)) for block in stage]
+        prepare_groups(
+            (level, block.attention.kind, order, block.attention.size) for (level, block), order in zip(blocks, orders)
+        )
+        return copy
 
 
 class Backbone(nn.Module):

@@ -5,7 +5,8 @@ import torch
 
 from .. import SpaceformerError
 from .layers import SparseConv3d, plain_convolution
-from .voxels import Level, pack
+from .packing import pack
+from .voxels import Level
 
 # Of the largest output. Rounding stays well below it; a kernel that omits an offset or the bias exceeds it, and in
 # float32 one that multiplies in fewer bits (TF32).

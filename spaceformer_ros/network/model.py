@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 import torch
 
 from .. import SpaceformerError
-from .attention import CURVE_ORDERS, RANDOM_ORDER, SPACE_ORDERS, check_order
 from .backbone import Backbone
 from .decoder import QueryDecoder
+from .groups import CURVE_ORDERS, RANDOM_ORDER, SPACE_ORDERS, check_order
 
 
 @dataclass(frozen=True)

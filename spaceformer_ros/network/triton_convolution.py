@@ -12,7 +12,7 @@ ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, pipeline s
 
 
 def convolve(x, weight, bias, table):
-    """out[q] = bias + sum_k x[table[k, q]] @ weight[k] over the entries that are not -1, without gradients.
+    """out[q] = bias + sum_k x[table[k, q]] @ weight[k] over the entries below M, without gradients.
 
     x: [M, C_in] and weight: [K, C_in, C_out], both float32, float16 or bfloat16; bias: [C_out]; table: [K, M] int32.
     Returns [M, C_out] in the type of x. Sums are float32, in an order that depends on the widths only, so that equal
@@ -61,13 +61,13 @@ def kernel(
     sums = tl.zeros((row_block, column_block), tl.float32)
     neighbours = table + row
     for k in range(num_offsets):
-        source = tl.load(neighbours, mask=row < num_rows, other=-1)
+        source = tl.load(neighbours, mask=row < num_rows, other=num_rows)
         neighbours += table_stride
-        if tl.max(source, axis=0) >= 0:  # at least one of these rows has a neighbour at this offset
+        if tl.min(source, axis=0) < num_rows:  # at least one of these rows has a neighbour at this offset
             start = source.to(tl.int64)[:, None] * in_channels  # exceeds 32 bits on large maps
             for c in range(0, in_channels, channel_block):
                 channel = c + tl.arange(0, channel_block)
-                there = (source >= 0)[:, None] & (channel < in_channels)[None, :]
+                there = (source < num_rows)[:, None] & (channel < in_channels)[None, :]
                 gathered = tl.load(x + start + channel[None, :], mask=there, other=0.0)
                 place = (k * in_channels + channel)[:, None] * out_channels + column[None, :]
                 inside = (channel < in_channels)[:, None] & (column < out_channels)[None, :]

@@ -1,127 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Voxels of a cloud and their coarser levels: packed keys, parents, neighbours.
+"""Voxels of a cloud and their coarser levels: packed keys, parents, and the tables computed from them.
 
-Coordinates are integers (a voxel's index along each axis), counted from the world origin; level l has voxels of
-`voxel_size * 2**l` metres. Several clouds can share one grid: each voxel has the index of its cloud.
+Level l has voxels of `voxel_size * 2**l` metres. Several clouds can share one grid: each voxel has the index of its
+cloud.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from .. import SpaceformerError
-
-AXIS_BITS = 18  # of each axis in a packed key, as in the published implementation
-AXIS_LIMIT = 1 << (AXIS_BITS - 1)
-MAX_INDEX = AXIS_LIMIT - 8  # of voxels (+-2.6 km at 2 cm): the offsets of a kernel stay within AXIS_LIMIT
-MAX_CLOUDS = 512
-
-
-def voxel_coords(xyz, voxel_size):
-    """Voxel index of each point, floor(xyz * (1 / voxel_size)) in float32.
-
-    The published model only ever ran on CUDA, where PyTorch divides by a scalar by multiplying with its float32
-    reciprocal. A true division puts 12 % of exact multiples of 2 cm into another voxel, so all devices multiply.
-
-    xyz: [N, 3] float32 metres. Returns [N, 3] int64. Raises SpaceformerError beyond MAX_INDEX voxels.
-    """
-    rate = float(np.float32(1.0) / np.float32(voxel_size))
-    coords = torch.floor(xyz.float() * rate)
-    if coords.numel() and not bool((coords.abs() < MAX_INDEX).all()):
-        reach = MAX_INDEX * voxel_size
-        raise SpaceformerError(
-            f"the cloud reaches {xyz.abs().max().item():.6g} m from its origin; at voxel_size {voxel_size} m the "
-            f"limit is {reach:.6g} m: crop the cloud or remove far outliers"
-        )
-    return coords.long()
-
-
-def pack(coords, cloud_index):
-    """[M] int64 keys, ascending in (cloud, x, y, z). coords: [M, 3] int64; cloud_index: [M] int64 < MAX_CLOUDS."""
-    shifted = coords + AXIS_LIMIT
-    key = cloud_index << (3 * AXIS_BITS)
-    return key | (shifted[:, 0] << (2 * AXIS_BITS)) | (shifted[:, 1] << AXIS_BITS) | shifted[:, 2]
-
-
-def unpack(key):
-    """Inverse of `pack`: coords [M, 3] int64 and cloud_index [M] int64."""
-    mask = (1 << AXIS_BITS) - 1
-    axes = [((key >> (shift * AXIS_BITS)) & mask) - AXIS_LIMIT for shift in (2, 1, 0)]
-    return torch.stack(axes, dim=1), key >> (3 * AXIS_BITS)
+from .neighbours import find_neighbour_pairs, find_neighbour_table
+from .packing import AXIS_BITS, AXIS_LIMIT, AXIS_MASK, MAX_CLOUDS, coarser_keys, pack, unpack, voxel_coords
+from .transfer import to_host
 
 
 @dataclass(frozen=True)
-class NeighbourPairs:
-    """Active (input row, output row) pairs of a submanifold convolution, one entry per kernel offset.
+class LevelFacts:
+    """What the host knows of a Level of B clouds.
 
-    Offset k = (i * size + j) * size + l stands for (dx, dy, dz) = (i - r, j - r, l - r): z fastest, centred.
+    cloud_sizes: voxels of each cloud, list of int;
+    extent: number of voxels along the longest axis of the largest cloud;
+    low: [B, 3] int64, minimum of the coordinates of each cloud, on the level's device.
     """
 
-    inputs: list  # K tensors [P_k] int64, rows of the voxel at q + offset_k
-    outputs: list  # K tensors [P_k] int64, rows of the voxel q
-
-    @property
-    def total(self):
-        """Number of pairs over all offsets."""
-        return sum(len(rows) for rows in self.inputs)
-
-    def pieces(self, size, padded):
-        """The pairs split into NeighbourPieces of `size` consecutive output rows. Needs ascending outputs.
-
-        padded: whether pieces are padded to a few lengths (see `NeighbourPiece.padded`).
-        """
-        count = len(self.inputs[len(self.inputs) // 2])  # at the centre offset every voxel is its own neighbour
-        starts = range(0, count, size)
-        bounds = torch.tensor([*starts, count], device=self.outputs[0].device)
-        cuts = torch.stack([torch.searchsorted(rows, bounds) for rows in self.outputs]).tolist()
-        pieces = []
-        for i, start in enumerate(starts):
-            spans = [slice(cut[i], cut[i + 1]) for cut in cuts]
-            piece = NeighbourPiece(
-                rows=slice(start, min(start + size, count)),
-                inputs=[rows[span] for rows, span in zip(self.inputs, spans)],
-                outputs=[rows[span] - start for rows, span in zip(self.outputs, spans)],
-            )
-            pieces.append(piece.padded() if padded else piece)
-        return pieces
-
-
-@dataclass(frozen=True)
-class NeighbourPiece:
-    """The NeighbourPairs with outputs in the slice `rows` of a level; outputs are relative to its start."""
-
-    rows: slice
-    inputs: list  # K tensors [P_k] int64: int32 is half as large, but makes narrow convolutions twice as slow on a CPU
-    outputs: list  # K tensors [P_k] int64
-
-    def __len__(self):
-        return self.rows.stop - self.rows.start
-
-    def padded(self):
-        """The pairs of each offset padded to one of a few lengths by pairs (input 0, the output after the last).
-
-        On a CPU every new shape of a matrix product is compiled first, which takes longer than a small product.
-        """
-        inputs = [pad_rows(rows, 0) for rows in self.inputs]
-        outputs = [pad_rows(rows, len(self)) for rows in self.outputs]
-        return NeighbourPiece(self.rows, inputs, outputs)
-
-
-def pad_rows(rows, value):
-    """rows [P], extended with `value` to `padded_length`."""
-    return F.pad(rows, (0, padded_length(len(rows)) - len(rows)), value=value)
-
-
-def padded_length(length, steps=4):
-    """The next of the lengths 64 * 2**(i / steps), rounded up to multiples of 16; 0 stays 0."""
-    if length == 0:
-        return 0
-    exact = 64 * 2 ** (math.ceil(steps * math.log2(max(length, 64) / 64)) / steps)
-    return max(16 * math.ceil(exact / 16), length)
+    cloud_sizes: list
+    extent: int
+    low: torch.Tensor
 
 
 class Level:
@@ -131,9 +38,11 @@ class Level:
     rotary angles (see `cached`).
     """
 
-    def __init__(self, key):
+    def __init__(self, key, shared=None):
         self.key = key  # [M] int64, ascending and unique
         self._tables = {}  # name -> (variant, table), see `cached`
+        self.shared = {} if shared is None else shared  # tables of all levels of a map, by name
+        self._facts = self._coarser = self._parent = None  # see `prepare`
 
     def __len__(self):
         return len(self.key)
@@ -158,13 +67,18 @@ class Level:
         new = torch.nonzero(torch.diff(pile))[:, 0] + 1
         start = F.pad(new, (1, 1))
         start[-1] = len(pile)
-        height = (self.key & ((1 << AXIS_BITS) - 1)) - AXIS_LIMIT
+        height = (self.key & AXIS_MASK) - AXIS_LIMIT
         return start, unpack(self.key[start[:-1]])[0][:, :2], height
 
-    @cached_property
+    @property
     def cloud_sizes(self):
         """Number of voxels of each cloud, list of int."""
-        return torch.bincount(self.cloud_index).tolist()
+        return self.facts.cloud_sizes
+
+    @property
+    def extent(self):
+        """Number of voxels along the longest axis of the largest cloud."""
+        return self.facts.extent
 
     @cached_property
     def local_coords(self):
@@ -173,29 +87,47 @@ class Level:
         The published code takes the minimum over the whole batch. For one cloud per call, its only tested use, the two
         agree; the minimum per cloud makes a cloud's result independent of the rest of the batch.
         """
-        parts = self.coords.split(self.cloud_sizes)
-        return torch.cat([part - part.amin(dim=0) for part in parts])
+        low = self.facts.low
+        return self.coords - (low if len(low) == 1 else low.index_select(0, self.cloud_index))
 
-    @cached_property
-    def extent(self):
-        """Number of voxels along the longest axis of the largest cloud."""
-        return int(self.local_coords.max()) + 1
+    @property
+    def facts(self):
+        """LevelFacts of this level."""
+        if self._facts is None:
+            self.prepare(0)
+        return self._facts
 
-    @cached_property
+    @facts.setter
+    def facts(self, facts):
+        self._facts = facts
+
+    @property
     def coarser(self):
         """The next level (voxels twice as large); `parent` maps the rows of this level onto its rows."""
-        return self._coarser_and_parent[0]
+        if self._coarser is None:
+            self.prepare(1)
+        return self._coarser
 
-    @cached_property
+    @property
     def parent(self):
         """[M] int64, row of each voxel's parent in `coarser`."""
-        return self._coarser_and_parent[1]
+        self.coarser  # noqa: B018 - computes both
+        return self._parent
 
-    @cached_property
-    def _coarser_and_parent(self):
-        halved = torch.div(self.coords, 2, rounding_mode="floor")
-        key, parent = torch.unique(pack(halved, self.cloud_index), return_inverse=True)
-        return Level(key), parent
+    def prepare(self, steps):
+        """Compute the next `steps` coarser levels and the facts of all; the host waits once for a GPU."""
+        key, parent, sizes = find_parents(self.key, steps)
+        low, high = cloud_bounds(self.coords, self.cloud_index)
+        sizes, host_low, host_high = to_host(sizes, low, high)
+        clouds = int((sizes[0] > 0).nonzero()[0].max()) + 1
+        level = self
+        for step in range(steps + 1):
+            extent = int(((host_high[:clouds] >> step) - (host_low[:clouds] >> step)).max()) + 1
+            level._facts = LevelFacts(sizes[step, :clouds].tolist(), extent, low[:clouds] >> step)
+            if step < steps:
+                level._parent = parent[step, : len(level)]
+                level._coarser = Level(key[step, : sizes[step + 1].sum()], self.shared)
+                level = level._coarser
 
     def cached(self, name, make, variant=None):
         """The table `name`, computed by `make()` on first use.
@@ -226,50 +158,34 @@ class Level:
         return self.cached("neighbours", lambda: find_neighbour_table(self.key, kernel_size), kernel_size)
 
 
-def find_neighbour_pairs(key, kernel_size):
-    """NeighbourPairs for sorted packed keys [M]."""
-    last, rows = kernel_size**3 - 1, torch.arange(len(key), device=key.device)
-    inputs, outputs = {last // 2: rows}, {last // 2: rows}
-    for k, candidate, hit in _search(key, kernel_size):
-        here = torch.nonzero(hit)[:, 0]
-        inputs[k] = outputs[last - k] = candidate[here]
-        outputs[k] = inputs[last - k] = here
-    return NeighbourPairs([inputs[k] for k in range(last + 1)], [outputs[k] for k in range(last + 1)])
+def find_parents(key, steps):
+    """The next `steps` coarser levels of a level of M voxels. The host does not wait for a GPU here.
 
+    key: [M] int64, sorted. Returns
 
-def find_neighbour_table(key, kernel_size):
-    """The pairs for sorted packed keys [M] as a table [K, M] int32: row of the voxel at q + offset_k, -1 for none.
-
-    The host does not wait for a GPU here: no tensor's size depends on what is found.
+    keys [steps, M] int64: of every coarser level, finest first, followed by the largest int64
+    parents [steps, M] int64: row in the next level of every voxel of this level and of all but the coarsest one
+    sizes [steps + 1, MAX_CLOUDS] int64: voxels of each cloud, this level first
     """
-    last, count = kernel_size**3 - 1, len(key)
-    rows = torch.arange(count, dtype=torch.int32, device=key.device)
-    # the last column collects what is dropped
-    table = torch.full((last + 1, count + 1), -1, dtype=torch.int32, device=key.device)
-    table[last // 2, :count] = rows
-    for k, candidate, hit in _search(key, kernel_size):
-        table[k, :count] = torch.where(hit, candidate, -1)
-        table[last - k].scatter_(0, torch.where(hit, candidate, count), rows)
-    return table[:, :count]
+    above = coarser_keys(key, steps)  # [steps, M], of the voxels of the finest level
+    order = torch.sort(above, dim=1)
+    new = (order.values[:, 1:] != order.values[:, :-1]).cumsum(dim=1)
+    row = torch.empty_like(above).scatter_(1, order.indices, F.pad(new, (1, 0)))
+    # voxels of one parent write the same value
+    keys = torch.full_like(above, torch.iinfo(torch.int64).max).scatter_(1, row, above)
+    finer = torch.cat([torch.arange(len(key), device=key.device)[None], row])[:-1] if steps else row
+    parents = torch.empty_like(above).scatter_(1, finer, row)
+    last = ((torch.arange(MAX_CLOUDS, device=key.device) + 1) << (3 * AXIS_BITS)) - 1  # beyond any key of a cloud
+    ends = torch.searchsorted(torch.cat([key[None], keys]), last.expand(steps + 1, -1).contiguous())
+    return keys, parents, torch.diff(ends, prepend=torch.zeros_like(ends[:, :1]))
 
 
-def _search(key, kernel_size):
-    """Yields (k, candidate [M] int64, hit [M] bool) for the offsets before the centre.
-
-    Where `hit`, `candidate` is the row of the voxel at q + offset_k. Offset K-1-k mirrors offset k, so the other half
-    follows from these. Neighbours along z have consecutive keys: one search per (dx, dy) column finds the first
-    candidate, and counting up from it finds the rest.
-    """
-    radius, centre = kernel_size // 2, kernel_size**3 // 2
-    padded = torch.cat([key, key.new_full((1,), torch.iinfo(torch.int64).max)])
-    for k in range(0, centre, kernel_size):
-        dx, dy = k // kernel_size**2 - radius, k // kernel_size % kernel_size - radius
-        lowest = key + (dx << (2 * AXIS_BITS)) + (dy << AXIS_BITS) - radius
-        candidate = torch.searchsorted(key, lowest)
-        for dz in range(min(kernel_size, centre - k)):
-            hit = padded[candidate] == lowest + dz
-            yield k + dz, candidate, hit
-            candidate = candidate + hit
+def cloud_bounds(coords, cloud_index):
+    """Lowest and highest coordinates of every cloud, two [MAX_CLOUDS, 3] int64. coords: [M, 3] int64."""
+    both = torch.cat([coords, -coords], dim=1)
+    low = torch.full((MAX_CLOUDS, 6), AXIS_LIMIT, device=coords.device)
+    low.scatter_reduce_(0, cloud_index[:, None].expand_as(both), both, reduce="amin")
+    return low[:, :3], -low[:, 3:]
 
 
 @dataclass(frozen=True)

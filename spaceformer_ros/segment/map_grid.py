@@ -9,8 +9,9 @@ import torch
 
 from ..clouds.cloud import Cloud
 from ..grids.keys import isin_sorted
+from ..network.packing import pack, voxel_coords
 from ..network.transfer import to_device
-from ..network.voxels import Level, VoxelGrid, pack, voxel_coords
+from ..network.voxels import Level, VoxelGrid
 from .alignment import Alignment
 
 CPU = torch.device("cpu")

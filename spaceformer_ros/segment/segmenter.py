@@ -14,8 +14,9 @@ from ..config import Config
 from ..geometry.floor import base_height
 from ..instances import PartialSegmentation, Segmentation, SegmentationReport, VoxelMap
 from ..network.model import fixed_orders
+from ..network.packing import pack
 from ..network.transfer import to_device, to_host
-from ..network.voxels import Level, VoxelGrid, pack
+from ..network.voxels import Level, VoxelGrid
 from ..timing import Stopwatch
 from .backends import choose_device, choose_precision, make_backend
 from .heat import mask_probability

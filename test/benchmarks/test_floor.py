@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmarks import floor, naive
 from benchmarks.measure import TensorMemory
-from spaceformer_ros.network import attention, backbone, layers, voxels
+from spaceformer_ros.network import backbone, groups, layers, neighbours
 from spaceformer_ros.network.model import StageConfig
 from spaceformer_ros.network.voxels import Level
 
@@ -19,7 +19,7 @@ def sdpa_flops(query, key, value, *rest, out_shape=None, **options):
 
 @pytest.mark.parametrize("seeded", [False, True])
 def test_counted_multiply_adds_are_those_that_run(monkeypatch, tiny_model, seeded):
-    monkeypatch.setattr(voxels, "padded_length", lambda length: length)  # padding is not needed work
+    monkeypatch.setattr(neighbours, "padded_length", lambda length: length)  # padding is not needed work
     model, grid = tiny_model(seeded_queries=seeded), made_grid()
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping={kernel: sdpa_flops}) as counter:
@@ -104,7 +104,7 @@ def test_memory_beyond_the_features_is_small(monkeypatch, tiny_model, widths, li
     """limit: bytes per voxel, little more than tables and pieces take; one more tensor of full width is above it."""
     monkeypatch.setitem(layers.PIECE_VALUES, "cpu", 1 << 12)
     monkeypatch.setitem(layers.CONVOLUTION_SUMS, "cpu", 1 << 16)
-    monkeypatch.setitem(attention.GROUP_ROWS, "cpu", 64)
+    monkeypatch.setitem(groups.GROUP_ROWS, "cpu", 64)
     model, grid = tiny_model(stem_kernel_size=3, **widths), made_grid(points=4000)
     with torch.no_grad(), TensorMemory() as memory:
         model(grid)

@@ -15,7 +15,8 @@ from triton.runtime import interpreter
 from helpers.networks import level_of, made_grid, random_level, tiny_config
 from spaceformer_ros.network import kernels, layers, triton_convolution
 from spaceformer_ros.network.model import SpaCeFormer
-from spaceformer_ros.network.voxels import Level, pack
+from spaceformer_ros.network.packing import pack
+from spaceformer_ros.network.voxels import Level
 
 WIDTHS = ((16, 16, 3), (33, 70, 3), (3, 32, 5))  # channels in and out, kernel size
 EPSILON = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}  # of the largest result; both sides round

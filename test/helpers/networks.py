@@ -6,7 +6,8 @@ import torch
 
 from spaceformer_ros.config import ModelConfig
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageConfig
-from spaceformer_ros.network.voxels import Level, VoxelGrid, pack
+from spaceformer_ros.network.packing import pack
+from spaceformer_ros.network.voxels import Level, VoxelGrid
 from spaceformer_ros.segment.segmenter import Segmenter
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint
 from spaceformer_ros.words.similarity import Similarity

@@ -55,6 +55,6 @@ def golden_value(key, shape):
 
 
 def convolve_by_table(x, weight, bias, table):
-    """What the kernel computes, from the same table: row -1 is a row of zeros."""
+    """What the kernel computes, from the same table: row M is a row of zeros."""
     x = F.pad(x, (0, 0, 0, 1))
     return sum(x[rows.long()] @ matrix for rows, matrix in zip(table, weight)) + bias

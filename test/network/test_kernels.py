@@ -24,7 +24,7 @@ INSTALL = "Triton is not installed, which CUDA builds of torch bring: pip instal
 
 
 def without_an_offset(x, weight, bias, table):
-    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], -1), table[1:]]))
+    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], len(x)), table[1:]]))
 
 
 def without_bias(x, weight, bias, table):

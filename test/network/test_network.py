@@ -6,16 +6,10 @@ from helpers.networks import level_of, made_grid, random_level, tiny_config
 from helpers.reference import morton, plain_attention
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.network import attention, decoder, layers
-from spaceformer_ros.network.attention import (
-    CURVE_ORDERS,
-    Groups,
-    curve_groups,
-    grouped_attention,
-    morton_code,
-    space_groups,
-)
+from spaceformer_ros.network import attention, decoder, groups, layers
+from spaceformer_ros.network.attention import grouped_attention
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
+from spaceformer_ros.network.groups import CURVE_ORDERS, Groups, curve_groups, morton_codes, space_groups
 from spaceformer_ros.network.layers import rotary_table, rotate
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders, network_input
 from spaceformer_ros.network.seeds import QuerySeeds, farthest_points
@@ -37,45 +31,46 @@ from spaceformer_ros.network.voxels import VoxelGrid
 )
 def test_morton_codes_of_the_axes(order, codes):
     axes = order.removeprefix("morton_")
-    assert tuple(morton_code(torch.eye(3, dtype=torch.int64), axes).tolist()) == codes
+    assert tuple(morton_codes(torch.eye(3, dtype=torch.int64), [axes])[0].tolist()) == codes
 
 
 def test_morton_codes_equal_bitwise_interleaving_up_to_20_bits():
     coords = torch.randint(0, 1 << 20, (100, 3), generator=torch.Generator().manual_seed(0))
-    assert morton_code(coords, "xyz").tolist() == [morton(*row) for row in coords.tolist()]
+    assert morton_codes(coords, ["xyz"])[0].tolist() == [morton(*row) for row in coords.tolist()]
 
 
 @pytest.mark.parametrize("count", [5, 64, 150])
 def test_curve_patches_follow_the_curve_and_the_last_one_is_shorter(count):
     level = level_of(torch.cartesian_prod(torch.arange(-5, 5), torch.arange(-3, 4), torch.arange(3))[:count])
-    groups = curve_groups(level, "morton_yxz", 64)
-    code = morton_code(level.local_coords, "yxz")[groups.order]
+    (patches,) = curve_groups(level, ["morton_yxz"], 64)
+    code = morton_codes(level.local_coords, ["yxz"])[0][patches.order]
     assert bool((code[1:] > code[:-1]).all())
-    assert sum(length * number for length, number in groups.runs) == count
-    assert groups.runs[-1][0] == (count % 64 or 64)
+    assert sum(length * number for length, number in patches.runs) == count
+    assert patches.runs[-1][0] == (count % 64 or 64)
 
 
 def test_patches_never_cross_scenes():
     coords = torch.arange(100)[:, None].repeat(1, 3)
     level = level_of(torch.cat([coords, coords]), torch.arange(2).repeat_interleave(100))
-    groups = curve_groups(level, "morton_xyz", 64)
-    assert groups.runs == ((64, 1), (36, 1), (64, 1), (36, 1))
-    assert level.cloud_index[groups.order].tolist() == [0] * 100 + [1] * 100
+    (patches,) = curve_groups(level, ["morton_xyz"], 64)
+    assert patches.runs == ((64, 1), (36, 1), (64, 1), (36, 1))
+    assert level.cloud_index[patches.order].tolist() == [0] * 100 + [1] * 100
 
 
 @pytest.mark.parametrize("order", ["zero", "xy", "xyz"])
 def test_windows_are_anchored_at_the_scenes_minimum(order):
     level = random_level(extent=20, count=300, low=-13)
-    groups = space_groups(level, order, 8)
+    windows = space_groups(level, ["xz", order], 8)[1]
     offset = torch.tensor([4 if axis in order and order != "zero" else 0 for axis in "xyz"])
     low = level.coords.amin(dim=0)
     expected = {}
     for row, coord in enumerate(level.coords):
         expected.setdefault(tuple(((coord - low + offset) // 8).tolist()), []).append(row)
     start, found = 0, []
-    for length, number in groups.runs:
+    assert list(windows.runs) == sorted(windows.runs, reverse=True)  # the largest first
+    for length, number in windows.runs:
         for _ in range(number):
-            found.append(tuple(sorted(groups.order[start : start + length].tolist())))
+            found.append(tuple(sorted(windows.order[start : start + length].tolist())))
             start += length
     assert sorted(found) == sorted(tuple(rows) for rows in expected.values())
 
@@ -137,11 +132,11 @@ def test_the_flash_kernel_gets_the_group_boundaries(monkeypatch):
 
 
 def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
-    monkeypatch.setitem(attention.GROUP_ROWS, "cpu", 10)
+    monkeypatch.setitem(groups.GROUP_ROWS, "cpu", 10)
     groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
     assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
     assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
-    monkeypatch.setattr(attention, "MAX_GROUPS", 2)
+    monkeypatch.setattr(groups, "MAX_GROUPS", 2)
     groups = Groups(torch.randperm(9), ((1, 5), (4, 1)))
     assert [piece.runs for piece in groups.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
 
@@ -150,7 +145,7 @@ def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
     model = tiny_model()
     expected = model.backbone_features(made_grid(points=3000))
     monkeypatch.setitem(layers.PIECE_VALUES, "cpu", 1600)
-    monkeypatch.setitem(attention.GROUP_ROWS, "cpu", 100)
+    monkeypatch.setitem(groups.GROUP_ROWS, "cpu", 100)
     torch.testing.assert_close(model.backbone_features(made_grid(points=3000)), expected, atol=1e-5, rtol=1e-5)
 
 

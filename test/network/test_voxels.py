@@ -8,7 +8,9 @@ from helpers.reference import dense_convolution
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network import layers
 from spaceformer_ros.network.layers import SparseConv3d, max_pool
-from spaceformer_ros.network.voxels import VoxelGrid, find_neighbour_pairs, pack, unpack, voxel_coords
+from spaceformer_ros.network.neighbours import find_neighbour_pairs
+from spaceformer_ros.network.packing import pack, unpack, voxel_coords
+from spaceformer_ros.network.voxels import VoxelGrid
 
 
 def test_voxels_multiply_by_the_float32_reciprocal_as_cuda_does():
@@ -79,7 +81,7 @@ def test_the_table_of_neighbours_holds_the_pairs(size):
     coords = torch.cartesian_prod(*[torch.arange(-2, 2)] * 3)[::2]
     for level in (random_level(), level_of([[0, 0, 0]]), level_of(coords.repeat(2, 1), [0] * 32 + [1] * 32)):
         pairs, table = find_neighbour_pairs(level.key, size), level.neighbour_table(size)
-        expected = torch.full((size**3, len(level)), -1, dtype=torch.int32)
+        expected = torch.full((size**3, len(level)), len(level), dtype=torch.int32)
         for row, inputs, outputs in zip(expected, pairs.inputs, pairs.outputs):
             row[outputs] = inputs.int()
         assert torch.equal(table, expected)

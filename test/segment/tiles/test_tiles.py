@@ -16,7 +16,8 @@ from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.instances import Masks, VoxelMap
-from spaceformer_ros.network.voxels import Level, pack
+from spaceformer_ros.network.packing import pack
+from spaceformer_ros.network.voxels import Level
 from spaceformer_ros.segment.alignment import Alignment
 from spaceformer_ros.segment.map_grid import make_grid, update_grid
 from spaceformer_ros.segment.mask_boxes import Surroundings
