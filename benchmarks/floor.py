@@ -31,7 +31,9 @@ def count_multiply_adds(model, level, orders=None):
     for down, fine in zip(unet.down_convs, levels):
         counts["linear"] += len(fine) * down[0].weight.numel()
     for up, blocks, fine in zip(unet.up_convs, unet.decs, levels[-2::-1]):
-        counts["linear"] += len(fine.coarser) * up[0].weight.numel() + len(fine) * up[2].weight.numel()
+        from_coarse, from_skip = up[0].out_features, up[2].in_features - up[0].out_features
+        counts["linear"] += len(fine.coarser) * (up[0].weight.numel() + from_coarse * up[2].out_features)
+        counts["linear"] += len(fine) * from_skip * up[2].out_features
         counts.update(count_blocks(blocks, fine, orders))
     counts["query decoder"] = count_query_decoder(model, len(level))
     return counts
@@ -62,7 +64,7 @@ def count_query_decoder(model, voxels):
     own = 4 * Q * C * C + 2 * Q * Q * C + 2 * Q * C * hidden
     heads = M * Q * C + Q * C * (2 * C + 2 + model.config.text_channels)
     total = folding + projections + iterations * (cross + own) + (iterations + 1) * heads
-    total += 2 * Q * C * C  # positions of learned queries
+    total += 2 * len(model.learned_pos.weight) * C * C  # positions of learned queries
     if model.seeds is not None:
         total += M * features * (1 + 3) + Q * features * C + (iterations + 1) * (Q * C * 5 + M * Q * 5)
     return total

@@ -10,7 +10,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from spaceformer_ros.network.attention import morton_code
+from spaceformer_ros.network.groups import morton_codes
 from spaceformer_ros.network.layers import rotary_table
 from spaceformer_ros.network.model import fixed_orders, network_input
 from spaceformer_ros.network.voxels import VoxelGrid
@@ -84,7 +84,7 @@ def attend(layer, x, coords, order):
 def group_rows(layer, coords, order):
     """Rows of each window, or of each patch along a curve."""
     if layer.kind == "curve":
-        return list(morton_code(coords, order.removeprefix("morton_")).argsort().split(layer.size))
+        return list(morton_codes(coords, [order.removeprefix("morton_")])[0].argsort().split(layer.size))
     shift = [round(layer.size / 2) if order != "zero" and axis in order else 0 for axis in "xyz"]
     window = (coords + torch.tensor(shift, device=coords.device)) // layer.size
     _, group = torch.unique(window, dim=0, return_inverse=True)
@@ -93,7 +93,8 @@ def group_rows(layer, coords, order):
 
 def rotate(x, positions, base):
     """Rotary encoding of [N, H, D], pair by pair."""
-    cos, sin = rotary_table(positions, x.shape[-1], base)
+    table = rotary_table(positions, x.shape[-1], base)
+    cos, sin = table.real, table.imag
     out = x.clone()
     for pair in range(cos.shape[1]):
         a, b = x[..., 2 * pair].float(), x[..., 2 * pair + 1].float()

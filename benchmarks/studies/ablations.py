@@ -77,10 +77,11 @@ def choices(cloud, grid):
     yield "few lengths of products", mock.patch.object(neighbours, "padded_length", lambda length: length), {}
     yield "tables shared by blocks", mock.patch.object(Level, "cached", uncached), {}
 
-    def unfolded(first, second, dtype):
+    def unfolded(self, name, first, second, dtype):
         return lambda x: second(first(x))
 
-    yield "folded projection", mock.patch.object(decoder, "fold", unfolded), {}
+    yield "folded projection", mock.patch.object(decoder.QueryDecoder, "folded", unfolded), {}
+    yield "narrow convolutions as one product", mock.patch.object(layers, "NARROW", 0), {}
     yield "keys in chunks", contextlib.nullcontext(), {"chunk_size": 1 << 40}
     yield "voxels as keys", contextlib.nullcontext(), {"points": points}
 

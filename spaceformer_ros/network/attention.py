@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .groups import RANDOM_ORDER, curve_groups, group_name, space_groups
-from .layers import by_rows, piece_rows, rotary_table, rotate
+from .layers import by_rows, constant, piece_rows, rotary_table, rotate
 
 MIN_BY_ROWS = 256  # voxels: for shorter groups PyTorch's kernel is faster than the loop of `attention_by_rows`
 BY_ROWS_LOGITS = 1 << 21  # logits held at a time by `attention_by_rows`: 4 MB in bfloat16, which fits a CPU's cache
@@ -93,8 +93,8 @@ class BatchedLinear(nn.Module):
 
     def forward(self, x):
         """x: [M, C] -> [M, 3, C]."""
-        weight = self.weight.transpose(0, 1).flatten(1)  # [C_in, 3 * C_out]
-        return F.linear(x, weight.t(), self.bias).unflatten(1, (3, -1))
+        matrix = constant(self, "matrix", lambda: self.weight.transpose(1, 2).flatten(0, 1))  # [3 * C_out, C_in]
+        return F.linear(x, matrix, self.bias).unflatten(1, (3, -1))
 
 
 class GroupedAttention(nn.Module):
@@ -120,17 +120,21 @@ class GroupedAttention(nn.Module):
         published model does with float16 (flash attention); None for no rounding.
         """
         groups = self.groups(level, order, generator)
-        head_dim = x.shape[1] // self.heads
-        table = level.cached(
-            ("rotary", head_dim, self.rope_base),
-            lambda: rotary_table(torch.arange(1, level.extent + 1, device=x.device)[:, None], head_dim, self.rope_base),
-        )
+        table = self.rotary(level, x.shape[1] // self.heads)
         if torch.is_grad_enabled():
             parts = [self.project_back(self.attend(x, level, table, piece, core_dtype)) for piece in groups.pieces]
             return torch.empty_like(x).index_copy(0, groups.order, torch.cat(parts)) + x
         for piece in groups.pieces:  # pieces share no voxels, so x can be updated in place
             self.add_back(x, piece.order, self.attend(x, level, table, piece, core_dtype))
         return x
+
+    def rotary(self, level, head_dim):
+        """`rotary_table` of the coordinates 1, 2, ... of a level; it serves all levels of at most this extent."""
+        name = "rotary", head_dim, self.rope_base
+        if name not in level.shared or len(level.shared[name]) < level.extent:
+            coords = torch.arange(1, level.extent + 1, device=level.key.device)[:, None]
+            level.shared[name] = rotary_table(coords, head_dim, self.rope_base)
+        return level.shared[name]
 
     def attend(self, x, level, table, groups, core_dtype):
         """Attention of the voxels in `groups.order`, in that order, [M, H, D].
@@ -143,10 +147,11 @@ class GroupedAttention(nn.Module):
 
         def project(rows):
             coords = level.local_coords.index_select(0, rows).flatten()
-            angles = [part.index_select(0, coords).view(len(rows), -1) for part in table]
+            angles = table.index_select(0, coords).view(len(rows), -1)
             qkv = self.qkv(x.index_select(0, rows)).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
-            q, k = rotate(qkv[:, :2], angles).unbind(1)
-            return torch.stack([round_to(t, core_dtype) for t in (q, k, qkv[:, 2])], dim=1)
+            rotated = rotate(qkv[:, :2], angles)
+            qkv = torch.cat([rotated, qkv[:, 2:]], dim=1) if torch.is_grad_enabled() else qkv
+            return round_to(qkv, core_dtype)
 
         q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
         return round_to(grouped_attention(q, k, v, groups, out=q), core_dtype)

@@ -7,7 +7,7 @@ from torch import nn
 
 from .attention import GroupedAttention
 from .groups import prepare_groups
-from .layers import LayerNorm, SparseConv3d, SwiGLU, by_rows, max_pool
+from .layers import LayerNorm, SparseConv3d, SwiGLU, add_to, by_rows, max_pool
 from .voxels import Level
 
 
@@ -37,12 +37,12 @@ class Block(nn.Module):
     def mix(self, convolved, x):
         """The steps after the convolution. convolved, x: [M, C] -> [M, C]."""
         _, linear, norm = self.conv
-        return self.norm1(norm(linear(convolved)) + x)
+        return self.norm1(add_to(norm(linear(convolved)), x))
 
     def finish(self, x):
         """The steps after the attention. x: [M, C] -> [M, C]."""
         x = self.norm2(x)
-        return self.mlp(x) + x
+        return add_to(self.mlp(x), x)
 
 
 class Down(nn.ModuleList):
@@ -72,13 +72,13 @@ class Up(nn.ModuleList):
 
     def forward(self, x, skip, level):
         reduce, _, merge, norm, activation = self
-        x = reduce(x)
-        # merge(cat([skip, up])) without the concatenated copy: the weight is split instead
-        left, right = merge.weight.split([skip.shape[1], x.shape[1]], dim=1)
+        # merge(cat([skip, up])) without the concatenated copy: the weight is split, and the product with the coarse
+        # features is computed once per parent
+        left, right = merge.weight.split([skip.shape[1], reduce.out_features], dim=1)
+        coarse = nn.functional.linear(reduce(x), right, merge.bias)
 
         def join(skip, parent):
-            up = nn.functional.linear(x.index_select(0, parent), right, merge.bias)
-            return activation(norm(nn.functional.linear(skip, left) + up))
+            return activation(norm(add_to(nn.functional.linear(skip, left), coarse.index_select(0, parent))))
 
         return join(skip, level.parent) if self.training else by_rows(join, skip, level.parent)  # statistics need all
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .attention import has_flash_kernel
-from .layers import by_rows, compute_dtype, piece_rows, rotary_table, rotate
+from .layers import by_rows, compute_dtype, constant, piece_rows, rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
 
 
@@ -54,15 +54,21 @@ class CrossAttention(nn.Module):
         self.multihead_attn = nn.MultiheadAttention(channels, heads)
         self.norm = nn.LayerNorm(channels)
 
-    def project(self, which, x):
-        """Input projection 0 (query), 1 (key) or 2 (value): [N, C] -> [H, N, D]."""
-        attention = self.multihead_attn
-        weight, bias = attention.in_proj_weight.chunk(3)[which], attention.in_proj_bias.chunk(3)[which]
+    def project_query(self, x):
+        """Queries of the attention, [H, Q, D]. x: [Q, C]."""
+        attention, channels = self.multihead_attn, x.shape[1]
+        weight, bias = attention.in_proj_weight[:channels], attention.in_proj_bias[:channels]
         return F.linear(x, weight, bias).unflatten(1, (attention.num_heads, -1)).transpose(0, 1)
+
+    def project_keys(self, x):
+        """Keys and values of the attention in one product, [N, 2, H, D]. x: [N, C]."""
+        attention, channels = self.multihead_attn, x.shape[1]
+        weight, bias = attention.in_proj_weight[channels:], attention.in_proj_bias[channels:]
+        return F.linear(x, weight, bias).unflatten(1, (2, attention.num_heads, -1))
 
     def forward(self, query, keys, blocked, chunk_size):
         """query: [Q, C] -> [Q, C]; blocked: [M, Q] bool by voxel, True where attention is masked out."""
-        attended = masked_attention(self.project(0, query), keys, blocked, chunk_size)
+        attended = masked_attention(self.project_query(query), keys, blocked, chunk_size)
         return self.norm(query + self.multihead_attn.out_proj(attended.transpose(0, 1).flatten(1)))
 
 
@@ -146,7 +152,7 @@ class QueryDecoder(nn.Module):
         num_queries: Q, None for that of the configuration;
         chunk_size: keys per chunk of the softmax.
         """
-        mask_features = folded_linear(features, final, self.decoder_proj)  # [M, C_d]
+        mask_features = self.folded("masks", final, self.decoder_proj, features.dtype)(features)  # [M, C_d]
         keys = self.make_keys(features, final, *(points or (positions, None)))
         query, theta, seeds = self.initial_queries(features, positions, num_queries or self.num_queries)
         del features  # large, and no longer needed
@@ -166,12 +172,20 @@ class QueryDecoder(nn.Module):
         of the rotary encoding), and beyond the number of learned queries they repeat (index modulo).
         """
         index = torch.arange(count, device=positions.device) % len(self.learned_content.weight)
-        query = self.learned_content(index) + self.query_proj(self.learned_pos(index))
+        learned = constant(
+            self, "queries", lambda: self.learned_content.weight + self.query_proj(self.learned_pos.weight)
+        )
+        query = learned.index_select(0, index)
         if self.seeds is None:
             return query, self.rotary(torch.ones(1, 3, device=positions.device)), None
         seeds = self.seeds.pick(features, positions, count)
         query = query[: len(seeds.row)] + self.seeds.content(features[seeds.row])
         return query, self.rotary(positions[seeds.row] - positions.amin(dim=0) + 1), seeds
+
+    def folded(self, name, first, second, dtype):
+        """`fold`, computed once after `freeze`."""
+        weight, bias = constant(self, name, lambda: fold(first, second, dtype))
+        return functools.partial(F.linear, weight=weight, bias=bias)
 
     def rotary(self, positions):
         """Number of heads and `rotary_table` of positions [N, 3] metres, for `rotate_rows`."""
@@ -180,13 +194,12 @@ class QueryDecoder(nn.Module):
 
     def make_keys(self, features, final, positions, row=None):
         """Keys of the cross attention, rotated by their position relative to the cloud's minimum, plus 1."""
-        memory = fold(final, self.linear, features.dtype)
+        memory = self.folded("memory", final, self.linear, features.dtype)
         origin = positions.amin(dim=0) - 1
 
         def project(rows, positions):
             rows = memory(rows if row is None else features.index_select(0, rows))
-            rows = rotate_rows(rows, self.rotary(positions - origin))
-            return torch.stack([self.cross_attention.project(which, rows).transpose(0, 1) for which in (1, 2)], dim=1)
+            return self.cross_attention.project_keys(rotate_rows(rows, self.rotary(positions - origin)))
 
         rows = features if row is None else row
         projected = by_rows(project, rows, positions, rows=piece_rows(features))  # [N, 2, H, D]
@@ -204,41 +217,45 @@ class QueryDecoder(nn.Module):
 
     def mask_logits(self, query, mask_features, seeds=None):
         """[M, Q], stored column by column, as they are read later. query: [Q, C] normalised; mask_features: [M, C]."""
-        mask_query = self.mask_head(query)
-
-        def masks(features, votes):
-            logits = mask_query @ features.t()
-            return (logits if seeds is None else logits + self.seeds.place_logits(query, seeds.centre, votes)).t()
-
+        mask_query, place = self.mask_head(query), None
+        if seeds is not None:
+            place = self.seeds.place_factors(query, seeds.centre)
+        if torch.is_grad_enabled():
+            logits = mask_query @ mask_features.t()
+            return (logits if place is None else logits + place @ seeds.factors.t()).t()
         dtype = compute_dtype(query) if seeds is None else torch.float32
-        out = torch.empty(len(query), len(mask_features), dtype=dtype, device=query.device).t()
-        votes = mask_features if seeds is None else seeds.votes
-        return by_rows(masks, mask_features, votes, out=out, rows=piece_rows(out))
-
-
-def folded_linear(x, first, second):
-    """second(first(x)) for two nn.Linear, without computing first(x)."""
-    return fold(first, second, x.dtype)(x)
+        out = torch.empty(len(query), len(mask_features), dtype=dtype, device=query.device)
+        step = piece_rows(out.t())
+        for start in range(0, len(mask_features), step):
+            part = slice(start, start + step)
+            if place is None:
+                torch.mm(mask_query, mask_features[part].t(), out=out[:, part])
+            else:
+                learned = (mask_query @ mask_features[part].t()).float()
+                torch.addmm(learned, place, seeds.factors[part].t(), out=out[:, part])
+        return out.t()
 
 
 def fold(first, second, dtype):
-    """second(first(x)) for two nn.Linear as one linear function of x, whose weight is computed in float32."""
+    """second(first(x)) for two nn.Linear as one linear function: its weight and bias, computed in float32."""
     with torch.autocast(first.weight.device.type, enabled=False):
         weight = second.weight.float() @ first.weight.float()
         bias = second.weight.float() @ first.bias.float() + second.bias.float()
-    return functools.partial(F.linear, weight=weight.to(dtype), bias=bias.to(dtype))
+    return weight.to(dtype), bias.to(dtype)
 
 
 def rotate_rows(x, heads_and_table):
-    """Rotary encoding of flat rows. x: [N, C] -> [N, C]."""
+    """Rotary encoding of flat rows, in place where gradients are off. x: [N, C] -> [N, C]."""
     heads, table = heads_and_table
     return rotate(x.unflatten(1, (heads, -1)), table).flatten(1)
 
 
 def blocked_voxels(mask_logits):
     """[M, Q] bool, True where attention is masked out: outside the query's mask, unless its mask is empty."""
-    blocked = mask_logits < 0
-    return blocked.logical_and_(~blocked.all(dim=0))
+    by_query = mask_logits.t()  # as they are stored
+    peak = by_query.amax(dim=1, keepdim=True)
+    limit = torch.zeros_like(peak).masked_fill_(peak < 0, -torch.inf)  # nothing is below minus infinity
+    return (by_query < limit).t()
 
 
 def masked_attention(query, keys, blocked, chunk_size):

@@ -13,6 +13,7 @@ PIECE_VALUES = {"cpu": 1 << 19}  # of rows, see `by_rows`: 1 MB in bfloat16
 PIECE_VALUES_DEFAULT = 1 << 26
 CONVOLUTION_SUMS = {"cpu": 1 << 21}  # float32 sums of a convolution: 8 MB
 CONVOLUTION_SUMS_DEFAULT = 1 << 27
+NARROW = 96  # input channels up to which `gathered_convolution` is faster on a CPU (docs/performance.md)
 
 
 def piece_rows(x):
@@ -29,16 +30,38 @@ def by_rows(function, *tensors, out=None, rows=None):
     tensors: [M, ...] each; out: a tensor that the result may overwrite, such as one of `tensors`; rows: block size,
     None for `piece_rows` of the first tensor.
     """
-    if torch.is_grad_enabled():
+    rows = rows or piece_rows(tensors[0])
+    if torch.is_grad_enabled() or len(tensors[0]) <= rows:
         return function(*tensors)
     start = 0
-    for part in zip(*(tensor.split(rows or piece_rows(tensors[0])) for tensor in tensors)):
+    for part in zip(*(tensor.split(rows) for tensor in tensors)):
         result = function(*part)
         if out is None:
             out = result.new_empty(len(tensors[0]), *result.shape[1:])
         out[start : start + len(result)] = result
         start += len(result)
     return out
+
+
+def add_to(total, addend):
+    """total + addend, in place where gradients are off."""
+    return total + addend if torch.is_grad_enabled() else total.add_(addend)
+
+
+def constant(module, name, make):
+    """The tensors that `make()` computes from the weights of a module: kept between calls after `freeze`."""
+    kept = module.__dict__.get("constants")
+    if kept is None or torch.is_grad_enabled():
+        return make()
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
+
+
+def freeze(model):
+    """Declare the weights of a model final, with their type and device; call it again after a change."""
+    for module in model.modules():
+        module.constants = {}
 
 
 class SparseConvFunction(torch.autograd.Function):
@@ -84,6 +107,23 @@ def plain_convolution(x, weight, bias, level, kernel_size):
     return SparseConvFunction.apply(x, weight, bias, level.neighbour_pieces(kernel_size, rows))
 
 
+def gathered_convolution(x, weight, bias, rows):
+    """As `plain_convolution`, without gradients: the neighbours of a voxel side by side, times one matrix.
+
+    On a CPU this is faster for few channels (NARROW); sums are float32 inside the product. rows: [M, K] int32 of
+    `Level.neighbour_rows`.
+    """
+    count, (offsets, in_channels, out_channels) = len(x), weight.shape
+    padded = F.pad(x, (0, 0, 0, 1))  # row M: no neighbour
+    matrix, out = weight.flatten(0, 1), x.new_empty(count, out_channels)
+    step = max(256, min(2048, 4 * PIECE_VALUES.get(x.device.type, PIECE_VALUES_DEFAULT) // len(matrix)))
+    for start in range(0, count, step):
+        part = rows[start : start + step]
+        gathered = padded.index_select(0, part.flatten()).view(len(part), offsets * in_channels)
+        torch.addmm(bias.to(x.dtype), gathered, matrix, out=out[start : start + step])
+    return out
+
+
 class SparseConv3d(nn.Module):
     """Submanifold sparse convolution of stride 1: outputs exist at the input voxels only.
 
@@ -105,6 +145,8 @@ class SparseConv3d(nn.Module):
         """x: [M, C_in] -> [M, C_out] in the type of the weights (or of the enclosing autocast)."""
         dtype = compute_dtype(x)
         operands = x.to(dtype), self.weight.to(dtype), self.bias
+        if self.kernel is None and x.device.type == "cpu" and x.shape[1] <= NARROW and not torch.is_grad_enabled():
+            return gathered_convolution(*operands, level.neighbour_rows(self.kernel_size))
         if self.kernel is None or torch.is_grad_enabled():
             return plain_convolution(*operands, level, self.kernel_size)
         return self.kernel(*operands, level.neighbour_table(self.kernel_size))
@@ -145,15 +187,17 @@ class SwiGLU(nn.Module):
         self.w3 = nn.Linear(channels, hidden, bias=False)
 
     def forward(self, x):
-        return self.w2(F.silu(self.w1(x)) * self.w3(x))
+        if torch.is_grad_enabled():
+            return self.w2(F.silu(self.w1(x)) * self.w3(x))
+        return self.w2(F.silu(self.w1(x), inplace=True).mul_(self.w3(x)))
 
 
 def rotary_table(positions, head_dim, base):
-    """Cosines and sines of the 3D rotary encoding.
+    """The 3D rotary encoding: rotations of pairs of channels, as complex numbers of length 1.
 
     positions: [M, 3] float, shifted so that the minimum is 1 on each axis (voxels in the backbone, metres in the query
-    decoder). Returns two [M, rope_dim / 2] float32 tensors; rope_dim = head_dim // 6 * 6: the first third of the pairs
-    rotates with x, then y, then z; frequencies base**-(2t / (rope_dim / 3)).
+    decoder). Returns [M, rope_dim / 2] complex64; rope_dim = head_dim // 6 * 6: the first third of the pairs rotates
+    with x, then y, then z; frequencies base**-(2t / (rope_dim / 3)).
     """
     rope_dim = head_dim // 6 * 6
     exponents = torch.arange(0, rope_dim // 3, 2, dtype=torch.float32, device=positions.device) / (rope_dim // 3)
@@ -161,19 +205,19 @@ def rotary_table(positions, head_dim, base):
         base, -exponents
     )  # base stays a number: as a tensor it would be copied to the GPU, and the host would wait
     angles = (positions.float()[:, :, None] * theta).flatten(1)
-    return angles.cos(), angles.sin()
+    return torch.complex(angles.cos(), angles.sin())
 
 
 def rotate(x, table):
     """Rotate the interleaved pairs (2r, 2r + 1) of each head by the table's angles; other channels are unchanged.
 
-    x: [M, ..., D]; table: of `rotary_table`. Computed in float32 as complex products, returned in the type of x.
+    In place where gradients are off. x: [M, ..., D]; table: of `rotary_table`. Computed in float32 as complex products.
     """
-    rotation = torch.complex(*table)
-    rotation = rotation.view(len(rotation), *[1] * (x.dim() - 2), -1)
+    rotation = table.view(len(table), *[1] * (x.dim() - 2), -1)
     rope_dim = 2 * rotation.shape[-1]
     pairs = torch.view_as_complex(x[..., :rope_dim].float().unflatten(-1, (-1, 2)))
-    out = torch.empty_like(x)
-    out[..., :rope_dim] = torch.view_as_real(pairs * rotation).flatten(-2)
-    out[..., rope_dim:] = x[..., rope_dim:]
-    return out
+    rotated = torch.view_as_real(pairs * rotation).flatten(-2)
+    if torch.is_grad_enabled():
+        return torch.cat([rotated.to(x.dtype), x[..., rope_dim:]], dim=-1)
+    x[..., :rope_dim] = rotated
+    return x

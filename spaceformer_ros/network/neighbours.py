@@ -4,10 +4,12 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from .packing import AXIS_BITS
+from .transfer import to_device
 
 # Voxels whose neighbours are searched at a time, by device type: on a CPU the searched keys must fit the cache.
 SEARCH_ROWS = {"cpu": 1 << 12}
@@ -118,9 +120,9 @@ def find_neighbour_table(key, kernel_size):
 
 def _column_offsets(kernel_size, device):
     """[C, 1] int64: what to add to a key for the lowest cell of every column (dx, dy) up to the central one."""
-    radius, column = kernel_size // 2, torch.arange(kernel_size**2 // 2 + 1, device=device)
+    radius, column = kernel_size // 2, np.arange(kernel_size**2 // 2 + 1)
     dx, dy = column // kernel_size - radius, column % kernel_size - radius
-    return ((dx << (2 * AXIS_BITS)) + (dy << AXIS_BITS) - radius)[:, None]
+    return to_device((dx << (2 * AXIS_BITS)) + (dy << AXIS_BITS) - radius, device)[:, None]
 
 
 def _search(padded, lowest, kernel_size):

@@ -7,6 +7,7 @@ arXiv 2210.03105). The demo configuration uses them; the released one does not.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,11 @@ class Seeds:
     row: torch.Tensor
     centre: torch.Tensor
     votes: torch.Tensor
+
+    @cached_property
+    def factors(self):
+        """`vote_factors` of all voxels, [M, 5] float32."""
+        return vote_factors(self.votes)
 
 
 class QuerySeeds(nn.Module):
@@ -60,17 +66,21 @@ class QuerySeeds(nn.Module):
             row = candidates[farthest_points(votes[candidates], count)]
         return Seeds(row, votes[row], votes)
 
-    def place_logits(self, query, centre, votes):
-        """Addend of the mask logits, [Q, M] float32: bias - sharpness * |vote - centre|^2, learned per query.
+    def place_factors(self, query, centre):
+        """Factors [Q, 5] float32 of an addend of the mask logits, learned per query: with `vote_factors` [M, 5],
+        factors @ votes.t() is bias - sharpness * |vote - centre|^2.
 
-        query: [Q, C]; centre: [Q, 3] and votes: [M, 3] metres, of Seeds.
+        query: [Q, C]; centre: [Q, 3] metres, of Seeds.
         """
         offset, sharpness, bias = self.place(query).float().split([3, 1, 1], dim=1)
         centre, sharpness = centre + offset, F.softplus(sharpness)
         with torch.autocast(query.device.type, enabled=False):
-            # the square expanded, as one matrix product
-            left = torch.cat([2 * sharpness * centre, -sharpness, bias - sharpness * square_norm(centre)], dim=1)
-            return left @ torch.cat([votes, square_norm(votes), torch.ones_like(votes[:, :1])], dim=1).t()
+            return torch.cat([2 * sharpness * centre, -sharpness, bias - sharpness * square_norm(centre)], dim=1)
+
+
+def vote_factors(votes):
+    """[M, 5] float32: x, y, z, the square of their length, and 1, see `QuerySeeds.place_factors`. votes: [M, 3]."""
+    return torch.cat([votes, square_norm(votes), torch.ones_like(votes[:, :1])], dim=1)
 
 
 def square_norm(x):
@@ -83,12 +93,18 @@ def farthest_points(points, count):
 
     points: [K, 3] float, K >= 1; indices repeat after all points were taken.
     """
-    chosen = torch.empty(count, dtype=torch.int64, device=points.device)
-    pick = (points - points.mean(dim=0)).square().sum(dim=1).argmax()
+    chosen, columns = torch.empty(count, dtype=torch.int64, device=points.device), points.t().contiguous()
+    pick = _squared(columns - columns.mean(dim=1, keepdim=True)).argmax()
     distance = torch.full((len(points),), torch.inf, device=points.device)
     for i in range(count):
         chosen[i] = pick
-        nearest = points.index_select(0, pick[None])  # points[pick] would wait for the GPU
-        distance = torch.minimum(distance, (points - nearest).square().sum(dim=1))
+        nearest = columns.index_select(1, pick[None])  # columns[:, pick] would wait for the GPU
+        distance = torch.minimum(distance, _squared(columns - nearest))
         pick = distance.argmax()
     return chosen
+
+
+def _squared(columns):
+    """Squared length of each column, [K]. columns: [3, K]; overwritten."""
+    x, y, z = columns.mul_(columns)
+    return x.add_(y).add_(z)

@@ -153,6 +153,14 @@ class Level:
             "neighbours", lambda: self.neighbour_pairs(kernel_size).pieces(size, padded), (kernel_size, size)
         )
 
+    def neighbour_rows(self, kernel_size):
+        """[M, K] int32: `neighbour_table`, voxel by voxel."""
+        return self.cached(
+            "neighbours",
+            lambda: find_neighbour_table(self.key, kernel_size).t().contiguous(),
+            (kernel_size, "rows"),
+        )
+
     def neighbour_table(self, kernel_size):
         """[K, M] int32, see `find_neighbour_table`."""
         return self.cached("neighbours", lambda: find_neighbour_table(self.key, kernel_size), kernel_size)

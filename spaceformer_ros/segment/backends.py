@@ -10,6 +10,7 @@ import torch
 from .. import Cancelled, SpaceformerError
 from ..network.backbone import Block
 from ..network.kernels import KernelUnavailable, use_triton
+from ..network.layers import freeze
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ class TorchBackend:
 
     def __init__(self, model, device, dtype):
         self.model = convert(model, dtype).to(device)
+        freeze(self.model)
         choose_convolution(self.model, device)
         self._cancelled = threading.Event()
         for module in self.model.modules():

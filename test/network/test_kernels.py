@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +12,9 @@ import torch
 from helpers.networks import made_grid
 from helpers.paths import run_helper
 from helpers.reference import convolve_by_table
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from spaceformer_ros.network import attention, kernels
+from benchmarks.launches import Launches
+from spaceformer_ros.network import attention, kernels, layers
 from spaceformer_ros.network.layers import SparseConv3d
 from spaceformer_ros.network.model import StageConfig
 from spaceformer_ros.segment.backends import choose_convolution
@@ -197,26 +196,6 @@ def test_a_driver_that_fails_leaves_the_plain_path(tiny_model):
 # --- where the host waits for a GPU -----------------------------------------------------------------------------------
 
 
-class Waits(TorchDispatchMode):
-    """Counts operations that make the host wait for a GPU, because their result, or its size, is needed to go on."""
-
-    NAMES = ("nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount")
-    METHODS = ("tolist", "item", "__int__", "__float__", "__bool__")  # on a CPU these are no operations
-
-    def __init__(self):
-        super().__init__()
-        self.counts = Counter()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.overloadpacket.__name__
-        masks = name in ("index", "index_put", "index_put_") and any(
-            index is not None and index.dtype == torch.bool for index in args[1]
-        )
-        if name in self.NAMES or masks:
-            self.counts[name] += 1
-        return function(*args, **(kwargs or {}))
-
-
 @pytest.fixture
 def count_waits(monkeypatch, use_triton, tiny_model):
     """A function: Counter of the waits of a network of so many blocks per stage, on the code path of a GPU."""
@@ -228,32 +207,23 @@ def count_waits(monkeypatch, use_triton, tiny_model):
     monkeypatch.setattr(attention, "has_flash_kernel", lambda q: True)
     monkeypatch.setattr(attention, "varlen_attention", varlen)
 
-    def counted(waits, name):
-        method = getattr(torch.Tensor, name)
-        return lambda tensor: waits.counts.update([name]) or method(tensor)
-
     def count(depth, kernel=convolve_by_table):
         space, curve = StageConfig(8, 1, "space", 8, depth), StageConfig(12, 2, "curve", 64, depth)
         model, grid = tiny_model(encoder=(space, curve), decoder=(space,)), made_grid()
         if kernel is not None:
             use_triton(model, kernel)
         orders = ["xy" if kind == "space" else "morton_xyz" for kind in model.config.block_kinds]
-        with torch.inference_mode(), monkeypatch.context() as patch, Waits() as waits:
-            for name in Waits.METHODS:
-                patch.setattr(torch.Tensor, name, counted(waits, name))
+        with torch.inference_mode(), Launches() as counted:
             model(grid, orders)
-        return waits.counts
+        return counted.waits
 
     return count
 
 
 def test_the_host_waits_for_sizes_of_levels_and_groups_and_blocks_add_nothing(count_waits):
-    once = count_waits(1)
-    assert once == count_waits(3)
-    scenes = Counter(bincount=3, tolist=3)  # their sizes on both levels, on the finest for the query decoder too
-    extents, parents, windows = Counter(__int__=2), Counter(_unique2=1), Counter(_unique2=1, tolist=1)
-    assert once == scenes + extents + parents + windows
+    assert count_waits(1) == count_waits(3) == {"to_host": 2}
 
 
-def test_the_plain_path_waits_for_every_offset(count_waits):
+def test_the_plain_path_waits_for_every_offset(monkeypatch, count_waits):
+    monkeypatch.setattr(layers, "NARROW", 0)  # of CPUs
     assert count_waits(1, kernel=None)["nonzero"] == 2 * 13 + 62  # two levels, and the stem's kernel of 5

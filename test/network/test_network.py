@@ -8,7 +8,7 @@ from helpers.reference import morton, plain_attention
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network import attention, decoder, groups, layers
 from spaceformer_ros.network.attention import grouped_attention
-from spaceformer_ros.network.decoder import Keys, blocked_voxels, folded_linear, masked_attention
+from spaceformer_ros.network.decoder import Keys, blocked_voxels, fold, masked_attention
 from spaceformer_ros.network.groups import CURVE_ORDERS, Groups, curve_groups, morton_codes, space_groups
 from spaceformer_ros.network.layers import rotary_table, rotate
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders, network_input
@@ -133,12 +133,12 @@ def test_the_flash_kernel_gets_the_group_boundaries(monkeypatch):
 
 def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
     monkeypatch.setitem(groups.GROUP_ROWS, "cpu", 10)
-    groups = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
-    assert [piece.runs for piece in groups.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
-    assert torch.equal(torch.cat([piece.order for piece in groups.pieces]), groups.order)
+    made = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
+    assert [piece.runs for piece in made.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
+    assert torch.equal(torch.cat([piece.order for piece in made.pieces]), made.order)
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)
-    groups = Groups(torch.randperm(9), ((1, 5), (4, 1)))
-    assert [piece.runs for piece in groups.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
+    made = Groups(torch.randperm(9), ((1, 5), (4, 1)))
+    assert [piece.runs for piece in made.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
 
 
 def test_the_size_of_pieces_does_not_change_the_result(monkeypatch, tiny_model):
@@ -184,7 +184,7 @@ def test_rotary_encoding_depends_on_relative_positions_only():
 
 
 def test_rotary_encoding_rotates_each_axis_and_keeps_other_channels():
-    cos, _ = rotary_table(torch.tensor([[1.0, 2.0, 3.0]]), 16, 2000.0)
+    cos = rotary_table(torch.tensor([[1.0, 2.0, 3.0]]), 16, 2000.0).real
     frequencies = torch.tensor([1.0, 2000.0**-0.5])
     torch.testing.assert_close(cos[0], torch.cat([(axis * frequencies).cos() for axis in (1.0, 2.0, 3.0)]))
     x = torch.randn(1, 2, 16)
@@ -254,7 +254,7 @@ def test_a_query_with_an_empty_mask_attends_to_all_voxels():
 def test_folding_two_layers_changes_nothing():
     torch.manual_seed(0)
     first, second, x = torch.nn.Linear(6, 20), torch.nn.Linear(20, 4), torch.randn(9, 6)
-    torch.testing.assert_close(folded_linear(x, first, second), second(first(x)))
+    torch.testing.assert_close(F.linear(x, *fold(first, second, torch.float32)), second(first(x)))
 
 
 def test_more_queries_than_learned_repeat_them(tiny_model):
@@ -384,7 +384,7 @@ def test_farthest_points_of_a_line_are_its_ends_then_its_middle():
 def test_a_seeded_query_falls_off_with_the_square_of_the_distance_to_its_centre(tiny_model):
     model, grid = tiny_model(seeded_queries=True), made_grid()
     seeds = model.seeds.pick(model.backbone_features(grid), grid.positions, 4)
-    logits = model.seeds.place_logits(torch.randn(4, 24), seeds.centre, seeds.votes).t()
+    logits = seeds.factors @ model.seeds.place_factors(torch.randn(4, 24), seeds.centre).t()
     squares = (seeds.votes[:, None] - seeds.centre[None]).square().sum(dim=2)
     sharpness = torch.nn.functional.softplus(torch.tensor(4.0))
     torch.testing.assert_close(logits, 1.0 - sharpness * squares, atol=1e-3, rtol=1e-3)

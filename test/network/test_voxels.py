@@ -107,6 +107,21 @@ def test_sparse_convolution_equals_dense_conv3d(monkeypatch, size, sums):
     torch.testing.assert_close(convolution(x, level), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("pieces", [1 << 19, 1])
+def test_a_narrow_convolution_as_one_product_equals_the_plain_path(monkeypatch, pieces):
+    monkeypatch.setitem(layers.PIECE_VALUES, "cpu", pieces)
+    torch.manual_seed(0)
+    for level in (random_level(extent=14, count=700), level_of([[0, 0, 0]])):
+        convolution, x = SparseConv3d(5, 6, 3), torch.randn(len(level), 5)
+        convolution.bias.data.normal_()
+        with torch.no_grad():
+            expected = layers.plain_convolution(x, convolution.weight, convolution.bias, level, 3)
+            monkeypatch.setattr(layers, "plain_convolution", None)  # not used below
+            torch.testing.assert_close(convolution(x, level), expected, atol=1e-5, rtol=1e-5)
+            monkeypatch.undo()
+        monkeypatch.setitem(layers.PIECE_VALUES, "cpu", pieces)
+
+
 @pytest.mark.parametrize("sums", [1 << 21, 4 * 25])
 def test_sparse_convolution_gradients_equal_dense_ones(monkeypatch, sums):
     monkeypatch.setitem(layers.CONVOLUTION_SUMS, "cpu", sums)

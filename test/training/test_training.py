@@ -183,7 +183,8 @@ def test_new_inputs_have_zero_weight_initially(two_steps, room, rng):
     model = Trainer(config, OFFSETS, FakeEmbedder(), CPU).model.eval()
     grid, *_ = voxelise([augment(room, rng)], MODEL.voxel_size, CPU)
     with torch.inference_mode():
-        assert torch.equal(model.backbone_features(grid), checkpoint.model.backbone_features(grid))
+        expected = checkpoint.model.backbone_features(grid)  # sums of other lengths
+        torch.testing.assert_close(model.backbone_features(grid), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_rare_kinds_count_more():
