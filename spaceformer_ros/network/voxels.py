@@ -184,7 +184,7 @@ def find_parents(key, steps):
     finer = torch.cat([torch.arange(len(key), device=key.device)[None], row])[:-1] if steps else row
     parents = torch.empty_like(above).scatter_(1, finer, row)
     last = ((torch.arange(MAX_CLOUDS, device=key.device) + 1) << (3 * AXIS_BITS)) - 1  # beyond any key of a cloud
-    ends = torch.searchsorted(torch.cat([key[None], keys]), last.expand(steps + 1, -1).contiguous())
+    ends = torch.searchsorted(torch.cat([key[None], keys]), last.repeat(steps + 1, 1))
     return keys, parents, torch.diff(ends, prepend=torch.zeros_like(ends[:, :1]))
 
 

@@ -77,6 +77,10 @@ class OnGpu(torch.Tensor):
             self.host.copy_(getattr(other, "host", other))
         return self
 
+    def contiguous(self):
+        with _disable_current_modes():
+            return self if self.host.is_contiguous() else OnGpu(self.host.contiguous())
+
     def item(self):
         return self.host.item()
 
