@@ -10,24 +10,23 @@ import numpy as np
 from .. import SpaceformerError
 
 PACKED = ("rgb", "rgba", "color", "colors", "colour", "colours")  # one field with all channels, best first
-TRIPLES = (
-    ("r", "g", "b"),
-    ("red", "green", "blue"),
-    ("diffuse_red", "diffuse_green", "diffuse_blue"),  # MeshLab
-    ("scalar_red", "scalar_green", "scalar_blue"),  # CloudCompare
-    ("scalar_r", "scalar_g", "scalar_b"),
-)
+CHANNELS = (("r", "g", "b"), ("red", "green", "blue"), ("rf", "gf", "bf"))  # rf: CloudCompare, as floats
+PREFIXES = ("", "diffuse_", "scalar_", "color_", "colour_", "color", "vertex_")  # MeshLab, CloudCompare, E57 and others
+TRIPLES = tuple(tuple(prefix + name for name in names) for prefix in PREFIXES for names in CHANNELS)  # best first
 SPLATS = ("f_dc_0", "f_dc_1", "f_dc_2")  # Gaussian splats: spherical harmonics of degree 0
 SH_C0 = 0.28209479177387814  # 1 / (2 sqrt(pi)), the constant of degree 0
-BYTES_24 = 1 << 24
+BITS_32 = 1 << 32
+BIT_DEPTHS = (8, 10, 12, 16)  # of integer channels; sensors write 10 and 12 bits into 16
 MAX_OVERSHOOT = 2.0  # colours with a lower maximum are in 0..1: read as 0..255, the whole cloud would be black
+MAX_STRAYS = 0.001  # share of values above a range that do not make the whole cloud be read in a larger one
+MIN_SIGNED = 0.01  # share of values below -0.1 from which on floats are read as -1..1, as networks are trained with
 
 
 def read_colors(points):
     """Colours of structured records [N]: (rgb [N, 3] uint8, remarks), or (None, ()) if no field contains colour.
 
     Encodings, in order of preference: one field of packed 32 bits 0x__RRGGBB (as bits of any type, or as a number) or
-    of 3 or 4 channels; three fields of integers (8 or 16 bit) or floats (0..1, 0..255 or 0..65535); Gaussian splats.
+    of 3 or 4 channels; three fields of integers (8 to 16 bit) or floats (-1..1, 0..1, 0..255 or more); Gaussian splats.
     Names are case-insensitive unless two fields differ in case only. Raises SpaceformerError for unknown encodings.
     """
     names = _lower_case_names(points.dtype.names)
@@ -86,16 +85,20 @@ def _unpack(name, column):
 
 
 def _packed_floats(column):
-    """Packed colours in floats: their bits, as in PCL, or the numbers themselves if all are integers."""
+    """Packed colours in floats: their bits, as in PCL, or the numbers themselves if all finite ones are integers."""
     with np.errstate(over="ignore", invalid="ignore"):
-        whole = (column >= 0) & (column < BYTES_24) & (column == np.floor(column))
-        if whole.all() and (column >= 1).any():  # read as bits, such numbers would have an alpha of 63 to 75
-            return column.astype(np.uint32)
+        finite = np.isfinite(column)
+        whole = (column >= 0) & (column < BITS_32) & (column == np.floor(column))
+        if (whole | ~finite).all() and (whole & (column >= 1)).any():  # as bits, they would have an alpha of 63 to 79
+            return np.where(finite, column, 0).astype(np.int64)
         return column.astype(np.float32).view(np.uint32)
 
 
 def _scale_channels(name, channels):
-    """Three channels [N, 3] of one type as (uint8 [N, 3], remarks). name: of the fields, for messages."""
+    """Three channels [N, 3] of one type as (uint8 [N, 3], remarks). name: of the fields, for messages.
+
+    The range is the smallest that holds all values but a few stray ones.
+    """
     _check_numbers(name, channels, 2)
     kind, size = channels.dtype.kind, channels.dtype.itemsize
     if kind == "b":
@@ -104,23 +107,39 @@ def _scale_channels(name, channels):
         return channels.view(np.uint8), ()  # some writers declare bytes as signed
     if kind == "f":
         channels = np.nan_to_num(channels, posinf=0.0, neginf=0.0)
-    top = float(channels.max(initial=0))
-    if kind == "f" and top < MAX_OVERSHOOT:
-        return _to_bytes(channels, 255.0), _unit_remarks(name, channels, top)
-    if top < 256:
-        remark = (f"{name}: 16-bit colours up to {top:.0f} were read as 8 bit",) if channels.dtype == np.uint16 else ()
-        return _to_bytes(channels, 1.0), remark
-    if top < 65536:
-        return _to_bytes(np.floor(channels / 256), 1.0), (f"{name}: colours up to {top:.0f} were read as 16 bit",)
-    raise SpaceformerError(f"{name}: colours up to {top:.6g}; expected 0 to 1, 0 to 255 or 0 to 65535")
+        if _is_below(channels, MAX_OVERSHOOT):
+            return _read_unit(name, channels)
+    for bits in BIT_DEPTHS:
+        if _is_below(channels, 1 << bits):
+            scaled = channels if bits == 8 else np.floor(channels / (1 << bits - 8))
+            return _to_bytes(scaled, 1.0), _bit_remarks(name, channels, bits)
+    raise SpaceformerError(f"{name}: colours up to {channels.max():.6g}; expected 0 to 1, 0 to 255 or 0 to 65535")
 
 
-def _unit_remarks(name, channels, top):
+def _is_below(channels, limit):
+    """Whether all values but a few stray ones are below a limit."""
+    return np.count_nonzero(channels >= limit) <= MAX_STRAYS * channels.size
+
+
+def _read_unit(name, channels):
+    """Floats [N, 3] of 0..1 or -1..1 as (uint8 [N, 3], remarks)."""
+    if np.count_nonzero(channels < -0.1) > MIN_SIGNED * channels.size:
+        low = channels.min()
+        return _to_bytes((channels + 1) / 2, 255.0), (f"{name}: colours from {low:.3g} on were read as -1 to 1",)
+    top, remarks = channels.max(initial=0), ()
     if top > 1:
-        return (f"{name}: colours up to {top:.2f} were read as 0 to 1, larger ones as 1",)
-    if top == 1 and (channels == np.rint(channels)).all():
-        return (f"{name}: colours that are all 0 or 1 were read as 0 to 1, not as 0 to 255",)
-    return ()
+        remarks = (f"{name}: colours up to {top:.3g} were read as 0 to 1, larger ones as 1",)
+    elif top == 1 and (channels == np.rint(channels)).all():
+        remarks = (f"{name}: colours that are all 0 or 1 were read as 0 to 1, not as 0 to 255",)
+    return _to_bytes(channels, 255.0), remarks
+
+
+def _bit_remarks(name, channels, bits):
+    top, is_wide = channels.max(), channels.dtype == np.uint16
+    if bits == 8 and top < 256:
+        return (f"{name}: 16-bit colours up to {top:.0f} were read as 8 bit",) if is_wide else ()
+    larger = ", larger ones as white" if top >= 1 << bits else ""
+    return (f"{name}: colours up to {top:.6g} were read as {bits} bit{larger}",)
 
 
 def _to_bytes(channels, scale):

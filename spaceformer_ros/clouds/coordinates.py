@@ -16,17 +16,19 @@ MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (
 def read_coordinates(points):
     """[N, 3] float32 or float64 metres of structured records [N]: fields x, y, z (or X, Y, Z), or xyz with 3 values.
 
-    Raises SpaceformerError if there are none, if they are not floats, or if they share bytes.
+    Signed integers become float64. Raises SpaceformerError if there are none, if they have other types, or if they
+    share bytes.
     """
     fields = points.dtype.fields or {}
-    for names in ("xyz", "XYZ"):
+    mixed = [name if name in fields else name.upper() for name in "xyz"]  # some writers capitalise some of them
+    for names in ("xyz", "XYZ", mixed):
         if all(name in fields for name in names):
             if len({fields[name][1] for name in names}) < 3:
                 raise SpaceformerError(
                     f"fields {', '.join(names)} have the same offset in a point: give each a separate offset"
                 )
             return np.column_stack([_floats(name, points[name], 1) for name in names])
-        if names in fields and points[names].ndim == 2 and points[names].shape[1] == 3:
+        if names is not mixed and names in fields and points[names].ndim == 2 and points[names].shape[1] == 3:
             return _floats(names, points[names], 2)
     missing = ", ".join(axis for axis in "xyz" if axis not in fields)
     raise SpaceformerError(f"the cloud has no field {missing} (fields: {list_names(fields)})")
@@ -41,8 +43,10 @@ def list_names(names):
 
 
 def _floats(name, column, ndim):
-    if column.ndim != ndim or column.dtype.kind != "f":
-        raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected one float32 or float64 per point")
+    if column.ndim != ndim or column.dtype.kind not in "fi":
+        raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected one float or signed integer per point")
+    if column.dtype.kind != "f":
+        return column.astype(np.float64)
     if column.dtype.itemsize not in (4, 8) or not column.dtype.isnative:
         return column.astype(np.float64 if column.dtype.itemsize == 8 else np.float32)
     return column
@@ -76,12 +80,13 @@ def usable_points(xyz):
     """
     with np.errstate(invalid="ignore"):
         usable, remarks = (np.abs(xyz) <= np.finfo(np.float32).max).all(axis=1), []  # NaN and infinity are not
+    huge = np.isfinite(xyz).all(axis=1) & ~usable if xyz.dtype == np.float64 else np.zeros(len(xyz), dtype=bool)
     empty = usable & (xyz == 0).all(axis=1)
     count = np.count_nonzero(empty)
     if count > max(MIN_EMPTY, MIN_EMPTY_SHARE * len(xyz)) and count < np.count_nonzero(usable):
         usable &= ~empty
         remarks.append(f"left out {count} points at exactly (0, 0, 0), which sensors write for missing measurements")
-    far = _far_outliers(xyz, usable)
+    far = _far_outliers(xyz, usable) | huge
     count = np.count_nonzero(far)
     if count:
         usable &= ~far

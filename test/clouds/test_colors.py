@@ -9,7 +9,8 @@ from spaceformer_ros.clouds.colors import SH_C0, read_colors
 
 TRIPLES = (
     *("r g b", "R G B", "red green blue", "Red Green Blue", "RED GREEN BLUE"),
-    *("diffuse_red diffuse_green diffuse_blue", "scalar_Red scalar_Green scalar_Blue"),
+    *("diffuse_red diffuse_green diffuse_blue", "scalar_Red scalar_Green scalar_Blue", "Rf Gf Bf"),
+    *("color_r color_g color_b", "colorRed colorGreen colorBlue"),
 )
 
 
@@ -46,7 +47,10 @@ def test_names_that_differ_in_case_only_are_not_guessed(rgb):
 
 
 @pytest.mark.parametrize("name", ["rgb", "rgba", "RGB"])
-@pytest.mark.parametrize("form", ["u4", "i4", ">u4", "bits", "alpha", ">f4", "number f4", "number f8", "bits f8", "u8"])
+@pytest.mark.parametrize(
+    "form",
+    ["u4", "i4", ">u4", "bits", "alpha", ">f4", "number f4", "number f8", "number alpha", "with nan", "bits f8", "u8"],
+)
 def test_packed_colors(rgb, name, form):
     red, green, blue = rgb.astype(np.uint32).T
     packed = red << 16 | green << 8 | blue
@@ -56,6 +60,8 @@ def test_packed_colors(rgb, name, form):
         ">f4": packed.view("f4").astype(">f4"),
         "number f4": packed.astype("f4"),
         "number f8": packed.astype("f8"),
+        "number alpha": (packed | 0xFF000000).astype("f8"),
+        "with nan": np.where(packed > 0, packed, np.nan),
         "bits f8": packed.view("f4").astype("f8"),
     }
     column = columns[form] if form in columns else packed.astype(form)
@@ -78,6 +84,8 @@ def test_arrays_of_channels(rgb, name, kind, channels):
         ("i1", 1, ""),
         ("i4", 1, ""),
         ("u2", 1, "16-bit colours up to 255 were read as 8 bit"),
+        ("u2", 4, "colours up to 1020 were read as 10 bit"),
+        ("u2", 16, "colours up to 4080 were read as 12 bit"),
         ("u2", 256, "colours up to 65280 were read as 16 bit"),
         ("u2", 257, "colours up to 65535 were read as 16 bit"),
         ("i8", 257, "colours up to 65535 were read as 16 bit"),
@@ -102,7 +110,25 @@ def test_a_channel_that_stays_below_one_is_read_as_the_others():
 def test_colors_of_a_little_over_one_are_clipped_with_a_remark():
     found, remarks = read_colors(triple(np.array([[1.2, 0.5, 0.0]])))
     assert found.tolist() == [[255, 128, 0]]
-    assert "colours up to 1.20 were read as 0 to 1" in remarks[0]
+    assert "colours up to 1.2 were read as 0 to 1" in remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "stray"),
+    [("f4", 1 / 255, 3), ("f8", 1 / 255, 1e9), ("f4", 1, 1e6), ("u2", 1, 65535), ("i4", 1, -9)],
+)
+def test_a_stray_value_does_not_darken_the_cloud(rgb, kind, factor, stray):
+    channels = np.tile((rgb * np.float64(factor)).astype(kind), (10, 1))
+    channels[0, 1] = stray
+    found, remarks = read_colors(triple(channels))
+    assert np.array_equal(found[1:], np.tile(rgb, (10, 1))[1:])
+    assert stray < 0 or "larger ones as" in remarks[0]
+
+
+def test_colors_of_training_data_around_zero(rgb):
+    found, remarks = read_colors(triple(rgb / 127.5 - 1))
+    assert np.array_equal(found, rgb)
+    assert "were read as -1 to 1" in remarks[0]
 
 
 def test_gaussian_splats(rgb):

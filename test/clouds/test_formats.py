@@ -46,12 +46,39 @@ def check(path):
         + "end_header\n2 7 7 1 2 3 255 128 0\n0 -1.5 .25 8 1 2 3",
         HEADER + PROPERTIES + "property float q\nend_header\n1 2 3 255 128 0 nan\n-1.5 .25 8 1 2 3 -nan(ind)\n",
         HEADER + PROPERTIES + "end_header\n" + ROWS.replace("\n", " "),
+        HEADER + PROPERTIES.replace("x", "X") + "end_header\n" + ROWS,
     ],
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_ply_as_text(tmp_path, text, ending):
     (tmp_path / "a.ply").write_bytes(text.replace("\n", ending).encode())
     check(tmp_path / "a.ply")
+
+
+def test_text_holds_more_than_its_header_says(tmp_path):
+    header = HEADER + PROPERTIES + "end_header\n"
+    (tmp_path / "a.ply").write_text(header + "500000.125 5400000.375 3 .5 1 0\n500001 5400000 3 .25 0 1\n")
+    cloud = read_cloud(tmp_path / "a.ply").cloud  # floats in text are exact, and colours of 0..1 are not bytes
+    assert cloud.in_frame()[0].tolist() == [500000.125, 5400000.375, 3]
+    assert cloud.rgb[0].tolist() == [128, 255, 0]
+
+
+def test_integers_are_coordinates(tmp_path):
+    properties = PROPERTIES.replace("float", "int")
+    (tmp_path / "a.ply").write_text(HEADER + properties + "end_header\n1 2 3 0 0 9\n-4 5 6 0 0 9\n")
+    assert read_cloud(tmp_path / "a.ply").cloud.xyz.tolist() == [[1, 2, 3], [-4, 5, 6]]
+
+
+@pytest.mark.parametrize("rows", ["1 2 3 255 128\n-1 0 8 1 2\n9 9\n", "1 2 3 255 128 0 7\n-1 0 8 1 2 3 7\n"])
+@pytest.mark.parametrize("suffix", ["ply", "pcd"])
+def test_rows_of_another_width_are_refused_and_not_shifted(tmp_path, rows, suffix):
+    header = HEADER + PROPERTIES + "end_header\n"
+    if suffix == "pcd":
+        header = PCD.replace("rgb", "r g b").replace("F U", "F U U U").replace("COUNT 1 1 1 1\n", "")
+        header = header.replace("4 4\n", "4 1 1 1\n")
+    (tmp_path / f"a.{suffix}").write_text(header + rows)
+    with pytest.raises(SpaceformerError, match=r"the first row has [57] values, the header declares 6"):
+        read_cloud(tmp_path / f"a.{suffix}")
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -101,12 +128,24 @@ PCD_ROWS = "1 2 3 16744448\n-1.5 .25 8 66051\n"  # 0xFF8000, 0x010203
         PCD.replace("WIDTH 2\nHEIGHT 1\n", "VIEWPOINT 0 0 0 1 0 0 0\n") + PCD_ROWS,
         PCD.replace("TYPE F F F U", "TYPE F F F F") + PCD_ROWS,  # the number 0xRRGGBB in a float
         PCD.replace("DATA ascii", "DATA ASCII") + PCD_ROWS + "\n\n",
+        PCD.lower() + PCD_ROWS,
+        "\xef\xbb\xbf" + PCD + PCD_ROWS,
     ],
 )
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_pcd_as_text(tmp_path, text, ending):
     (tmp_path / "a.pcd").write_bytes(text.replace("\n", ending).encode("latin-1"))
     check(tmp_path / "a.pcd")
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [("a.pcd", PCD + PCD_ROWS), ("a.ply", HEADER + PROPERTIES + "end_header\n")]
+)
+def test_digits_that_are_no_numbers_are_refused(tmp_path, name, header):
+    text = header.replace("HEIGHT 1", "HEIGHT 1\xb9").replace("vertex 2", "vertex 2\xb9")
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(SpaceformerError, match=r"'[12]\xb9'.*expected an integer"):
+        read_cloud(tmp_path / name)
 
 
 def test_pcd_with_nan_as_windows_writes_it(tmp_path):
@@ -179,6 +218,33 @@ def test_npz_arrays_by_their_usual_names(tmp_path, name, colors, scale):
     assert read_records(tmp_path / "a.npz")["label"].tolist() == [4, 5]
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"XYZ": XYZ, "RGB": RGB},
+        {"xyz": [XYZ], "rgb": [RGB]},  # organised, [H, W, 3]
+        {"arr_0": np.hstack([XYZ, RGB])},
+        dict(zip(("x", "y", "z", "red", "green", "blue"), np.hstack([XYZ, RGB]).T)),
+    ],
+)
+def test_other_layouts_of_npz(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    check(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"xyz": np.zeros((5, 3)), "rgb": np.zeros((4, 3))}, r"array rgb \[4, 3\] has no row for each of \[5\] points"),
+        ({"xyz": np.zeros((3, 500)), "rgb": np.zeros((3, 500))}, r"needs an array xyz \[N, 3\] \(found xyz \[3, 500\]"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(tmp_path, arrays, words):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / "a.npz")
+
+
 def test_tables_in_npz_and_npy(tmp_path):
     table = np.column_stack([XYZ, RGB])
     np.save(tmp_path / "a.npy", table)
@@ -199,11 +265,36 @@ def test_tables_in_npz_and_npy(tmp_path):
         ("a.csv", "x,y,z,red,green,blue\n" + ROWS.replace(" ", ",")),
         ("a.csv", '\ufeff"X";"Y";"Z";"R";"G";"B"\n' + ROWS.replace(" ", ";")),
         ("a.csv", "time,X,Y,Z,r,g,b\r\n0,1,2,3,255,128,0\r\n1,-1.5,.25,8,1,2,3\r\n"),
+        ("a.csv", "x;y;z;r;g;b\n1,0;2;3;255;128;0\n-1,5;0,25;8;1;2;3\n"),
+        ("a.csv", "X [m],Y [m],Z (m),R,G,B,\n" + ROWS.replace(" ", ",").replace("\n", ",\n")),
+        ("a.xyz", "\n# made by hand\n# two points\n" + ROWS),
+        ("a.xyz", "# x y z r g b\n" + ROWS),
+        ("a.xyz", "# x y z r g b\r" + ROWS.replace("\n", "\r")),
+        ("a.xyz", "1 2 3 255 128 0 0 0 1\n-1.5 .25 8 1 2 3 -1 0 0\n"),
+        ("a.xyz", "1 2 3 0 0 1 255 128 0\n-1.5 .25 8 -1 0 0 1 2 3\n"),
+        ("a.xyz", "1 2 3 255 128 0 255\n-1.5 .25 8 1 2 3 255\n"),
     ],
 )
 def test_text_tables(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     check(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.csv", "x,y,z,r,g,b\n1,2,3,4,5,6\n" + "1,,3,4,5,6\n" * 6, "line 3 has 5 numbers, expected 6"),
+        ("a.pts", "1\n1 2 3 9 9 9 9\n2\n4 5 6 1 1 1 1\n" + "7 8 9 1 1 1 1\n", "line 3 has 1 numbers, expected 7"),
+        ("a.pts", "3\n1 2 3 9 9 9 9\n4 5 6 1 1 1 1\n", "declares 3 points and holds 2: truncated"),
+        ("a.csv", "x,y,z,r,g,b\n", "has no points"),
+        ("a.xyz", "hello\n", "line 1 has 1 columns"),
+        ("a.xyz", "", "line 1 has 0 columns"),
+    ],
+)
+def test_tables_whose_rows_differ_are_refused_with_the_line(tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / name)
 
 
 def test_a_table_that_is_not_text_is_refused_before_it_is_read(tmp_path):

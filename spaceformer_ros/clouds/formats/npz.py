@@ -7,9 +7,11 @@ import zipfile
 import numpy as np
 
 from ... import SpaceformerError
+from ..colors import PACKED
 from ..coordinates import list_names
 
 COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "vertices")  # names of arrays, best first
+MAX_WIDTH = 16  # columns of a table of coordinates; more are probably [3, N]
 MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array above both, expansion ratio and expanded bytes, is refused
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -31,20 +33,32 @@ def read_arrays(path):
 
 
 def read_npz(path):
-    """Records of an NPZ file: one array of coordinates [N, 3] (one of COORDINATES), or [N, 6 or 7] with colours in the
-    last columns, colours in an array [N, 3 or 4] (see colors.py), and any further array of length N."""
-    arrays = read_arrays(path)
+    """Records of an NPZ file. Names of arrays are case-insensitive.
+
+    Coordinates are an array [N, 3] or [H, W, 3] (one of COORDINATES), [N, 6 or 7] with colours in the last columns,
+    three arrays x, y and z, or the only array of the file, as in `read_npy`. Colours are an array of the same length
+    with 3 or 4 columns (see colors.py). Any further array of that length becomes a field. Raises SpaceformerError.
+    """
+    arrays = {name.lower(): array for name, array in read_arrays(path).items()}
     name = next((name for name in COORDINATES if name in arrays), None)
-    if name is None or arrays[name].ndim != 2 or arrays[name].shape[1] < 3:
-        raise SpaceformerError(f"needs an array xyz [N, 3] (found {list_names(arrays)})")
-    table = arrays.pop(name)
-    columns = table_columns(table)
+    if name is None and len(arrays) == 1:
+        return table_records(next(iter(arrays.values())))
+    if name is None and all(axis in arrays for axis in "xyz"):
+        lead, columns = arrays["x"].shape, {}
+    elif name is None or arrays[name].ndim not in (2, 3) or not 3 <= arrays[name].shape[-1] <= MAX_WIDTH:
+        found = [f"{key} {list(array.shape)}" for key, array in arrays.items()]
+        raise SpaceformerError(f"needs an array xyz [N, 3] (found {list_names(found)})")
+    else:
+        table = arrays.pop(name)
+        lead, columns = table.shape[:-1], table_columns(table.reshape(-1, table.shape[-1]))
     further = {
-        key: array
+        key: array.reshape(-1, *array.shape[len(lead) :])
         for key, array in arrays.items()
-        if key and key not in columns and array.ndim and len(array) == len(table) and array.ndim <= 2
+        if key and key not in columns and array.ndim and array.shape[: len(lead)] == lead
     }
-    return stack_columns({**columns, **further})
+    for key in set(PACKED) & set(arrays) - set(further) - set(columns):
+        raise SpaceformerError(f"the array {key} {list(arrays[key].shape)} has no row for each of {list(lead)} points")
+    return stack_columns({**columns, **{key: array for key, array in further.items() if array.ndim <= 2}})
 
 
 def read_npy(path):
@@ -56,6 +70,11 @@ def read_npy(path):
         raise
     except Exception as error:  # numpy raises many types of exceptions for a damaged header
         raise SpaceformerError(f"cannot be read as NPY ({type(error).__name__}: {error})") from error
+    return table_records(array)
+
+
+def table_records(array):
+    """Records of a structured array, or of a table: see `read_npy`."""
     if array.dtype.names:
         return array.reshape(-1)
     if array.ndim != 2 or array.shape[1] not in (3, 6, 7):

@@ -12,7 +12,7 @@ import numpy as np
 from ... import SpaceformerError
 from ..colors import pack_color
 from .lzf import decompress
-from .text import parse_numbers, to_records
+from .text import BOM, check_first_row, header_lines, parse_numbers, to_records
 
 KEYS = {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -68,18 +68,17 @@ def read_pcd(path):
 
 def _parse_header(head):
     """Header and the position of the first byte after it."""
-    values, position, number = {}, 0, 0
-    while (end := head.find(b"\n", position)) >= 0:
-        number += 1
-        words = head[position:end].decode("latin-1").split()
-        position = end + 1
+    values = {}
+    for number, line, end in header_lines(head, len(BOM) if head.startswith(BOM) else 0):
+        words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if words[0] not in KEYS:
+        key = words[0].upper()
+        if key not in KEYS:
             raise SpaceformerError(f"line {number} of the PCD header, {' '.join(words)[:80]!r}, has no known keyword")
-        values["FIELDS" if words[0] == "COLUMNS" else words[0]] = words[1:]
-        if words[0] == "DATA":
-            return _header(values), position
+        values["FIELDS" if key == "COLUMNS" else key] = words[1:]
+        if key == "DATA":
+            return _header(values), end
     raise SpaceformerError(f"cannot be read as PCD: no line DATA among its first {MAX_HEADER} bytes")
 
 
@@ -126,7 +125,7 @@ def _whole(values, key, default):
 
 
 def _count(word, key="COUNT"):
-    if not word.isdigit() or len(word) > 18:
+    if not word.isdecimal() or len(word) > 18:
         raise SpaceformerError(f"the PCD header has {key} {word[:40]!r}, expected an integer")
     return int(word)
 
@@ -167,6 +166,8 @@ def _read_text(text, header, held):
         raise SpaceformerError(
             f"holds {held} bytes of points, its header declares {header.points} rows of {width} values: truncated"
         )
+    if header.points:
+        check_first_row(text, width)
     try:
         numbers = parse_numbers(text, header.points * width)
     except SpaceformerError as error:

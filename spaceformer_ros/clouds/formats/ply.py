@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import SpaceformerError
-from .text import parse_numbers, to_records
+from .text import BOM, check_first_row, header_lines, parse_numbers, to_records
 
 TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
@@ -23,7 +23,6 @@ BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "
 MAX_HEADER = 1 << 16  # bytes
 MAX_PROPERTIES = 1000  # of an element
 MAX_LISTS = 1_000_000  # rows of lists of different lengths that are skipped
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass
@@ -84,7 +83,7 @@ def _parse_header(head):
     if not head[position:].startswith(b"ply"):
         raise SpaceformerError("this is not a PLY file: it does not begin with 'ply'")
     byte_order, elements = None, []
-    for number, line, end in _lines(head, position):
+    for number, line, end in header_lines(head, position):
         words = line.split()
         if words[:1] == ["end_header"]:
             _check_header(byte_order, elements)
@@ -98,17 +97,6 @@ def _parse_header(head):
     raise SpaceformerError(f"the PLY header has no end_header among its first {MAX_HEADER} bytes")
 
 
-def _lines(head, position):
-    """Number, text and end of the header's lines, which end with LF, CR LF or CR, as the first one does."""
-    feed, carriage = head.find(b"\n", position), head.find(b"\r", position)
-    ending = b"\r" if carriage >= 0 and (feed < 0 or carriage + 1 < feed) else b"\n"
-    number = 0
-    while (end := head.find(ending, position)) >= 0:
-        number += 1
-        yield number, head[position:end].decode("latin-1").strip(), end + 1
-        position = end + 1
-
-
 def _byte_order(words, number):
     if len(words) < 2 or words[1] not in BYTE_ORDERS:
         raise SpaceformerError(
@@ -120,7 +108,7 @@ def _byte_order(words, number):
 def _element(words, number):
     if len(words) < 3:
         raise SpaceformerError(f"line {number} of the PLY header, {' '.join(words)[:80]!r}, is incomplete")
-    if not words[2].isdigit() or len(words[2]) > 18:
+    if not words[2].isdecimal() or len(words[2]) > 18:
         raise SpaceformerError(
             f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer"
         )
@@ -149,7 +137,9 @@ def _check_header(byte_order, elements):
     if byte_order is None:
         raise SpaceformerError(f"the PLY header has no line 'format' (formats: {', '.join(BYTE_ORDERS)})")
     names = [element.name for element in elements]
-    if names.count("vertex") != 1 or not elements[names.index("vertex")].properties:
+    if names.count("vertex") > 1:
+        raise SpaceformerError(f"the PLY header has {names.count('vertex')} elements 'vertex', expected one")
+    if "vertex" not in names or not elements[names.index("vertex")].properties:
         raise SpaceformerError(f"the PLY header has no vertices (elements: {', '.join(names)[:200] or 'none'})")
 
 
@@ -239,6 +229,7 @@ def _read_text(file, before, vertices):
     if has_lists:
         table = _parse_rows(text, vertices)
     else:
+        check_first_row(text, len(singles))
         numbers = _parse_vertices(text, vertices.count * len(singles))
         table = numbers[: len(numbers) // len(singles) * len(singles)].reshape(-1, len(singles))
     if len(table) < vertices.count:

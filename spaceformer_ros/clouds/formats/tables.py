@@ -1,48 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read text tables: .xyz and .pts (columns without names) and .csv (columns with names)."""
 
+import re
+
 import numpy as np
 
 from ... import SpaceformerError
 from .npz import stack_columns, table_columns
-from .text import parse_numbers
+from .text import BOM, parse_numbers
 
-SEPARATORS = b",;\t"
+SEPARATORS = (b";", b",", b"\t")  # best first: where columns are separated by semicolons, commas are decimal points
 MAX_COLUMNS = 100
 HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
 UNIT_TOLERANCE = 0.02  # of the length of a normal
-FIELD_NAMES = {"//x": "x", "x[m]": "x", "y[m]": "y", "z[m]": "z"}  # of CloudCompare and others
+OPAQUE = (1, 255, 65535)  # alpha of all points of a file without transparency
+UNIT_OF_NAME = re.compile(r"\s*[\[(]m[\])]$")  # "X [m]"
 
 
 def read_table(path):
-    """Records of a text table: x, y, z and colours, if it has them.
+    """Records of a text table: x, y, z and colours, if it has them. Lines before it that begin with "#" are skipped.
 
     If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
-    and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours.
+    and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and
+    alpha; 9 are x, y, z, colours and normals, in either order. Raises SpaceformerError, with the number of the line.
     """
     with open(path, "rb") as file:
         if b"\0" in file.read(HEAD):
-            raise SpaceformerError("is not a text file: it has null characters")
-    text = path.read_bytes()
-    first, _, rest = text.lstrip(b"\xef\xbb\xbf").partition(b"\n")
-    first = _blank_separators(first)
-    if len(first.split()) == 1 and rest.strip() and _is_numbers(first):  # .pts begin with the number of points
-        first, _, rest = rest.partition(b"\n")
-        first = _blank_separators(first)
-    named = not _is_numbers(first)
-    names = [name.strip("\"'/").lower() for name in first.decode("latin-1").split()] if named else []
-    width = len(first.split())
+            raise SpaceformerError("is not a text file: it has null characters (UTF-16? save it as UTF-8)")
+    text = path.read_bytes().removeprefix(BOM)
+    if b"\n" not in text:
+        text = text.replace(b"\r", b"\n")
+    number, first, rest, declared = _skip_head(text)
+    separator = next((separator for separator in SEPARATORS if separator in first), b"")
+    named = not _is_numbers(_blank(first, separator))
+    names = _names(first, separator) if named else []
+    width = len(names) if named else len(_blank(first, separator).split())
     if not 3 <= width <= MAX_COLUMNS:
-        raise SpaceformerError(f"has {width} columns, expected x, y, z and optionally r, g, b")
-    numbers = parse_numbers(_blank_separators(rest if named else first + b"\n" + rest))
-    if not len(numbers) or len(numbers) % width:
-        raise SpaceformerError(f"has {len(numbers)} numbers, which are not rows of {width}")
-    table = numbers.reshape(-1, width)
+        raise SpaceformerError(f"line {number} has {width} columns, expected x, y, z and optionally r, g, b")
+    body = _blank(rest if named else first + b"\n" + rest, separator)
+    table = _parse_body(body, width, number + named)
+    if declared is not None and declared > len(table):
+        raise SpaceformerError(f"declares {declared} points and holds {len(table)}: truncated")
     return stack_columns(dict(zip(names, table.T)) if named else _unnamed(table))
 
 
-def _blank_separators(text):
-    return text.translate(bytes.maketrans(SEPARATORS + b"\r", b"    "))
+def _skip_head(text):
+    """Number and text of the first line of the table, the text after it, and the number of points that .pts begin with
+    (None: not given)."""
+    number, rest, declared = 0, text, None
+    while True:
+        number += 1
+        first, found, rest = rest.partition(b"\n")
+        line = first.strip()
+        is_comment = line.startswith(b"#") and not set("xyz") <= set(_names(line, b"," if b"," in line else b""))
+        if found and declared is None and line.isdigit() and len(line) < 18:
+            declared = int(line)
+        elif not found or (line and not is_comment):
+            return number, line, rest, declared
+
+
+def _names(line, separator):
+    """Names of columns in lower case, without quotes, units and the marks of a comment."""
+    words = line.decode("latin-1").strip("#/ \t\r")
+    words = words.rstrip(separator.decode()).split(separator.decode()) if separator else words.split()
+    names = [UNIT_OF_NAME.sub("", word.strip("\"'/ \r")).lower() for word in words]
+    return [name or f"_{index}" for index, name in enumerate(names)]
+
+
+def _blank(text, separator):
+    """Text with blanks instead of the separator, and decimal points instead of decimal commas."""
+    if separator == b";":
+        return text.translate(bytes.maketrans(b";,\r\t", b" .  "))
+    return text.translate(bytes.maketrans(b",\t\r", b"   "))
 
 
 def _is_numbers(line):
@@ -52,12 +81,36 @@ def _is_numbers(line):
         return False
 
 
+def _parse_body(text, width, number):
+    """Table [N, width] of a text whose first line is the line `number` of the file."""
+    numbers = parse_numbers(text)
+    if not len(numbers):
+        raise SpaceformerError("has no points")
+    rows = text.strip().count(b"\n") + 1
+    if len(numbers) != rows * width:  # also if some lines are blank
+        for index, line in enumerate(text.split(b"\n")):
+            count = len(line.split())
+            if count not in (0, width):
+                raise SpaceformerError(f"line {number + index} has {count} numbers, expected {width}")
+    return numbers.reshape(-1, width)
+
+
 def _unnamed(table):
-    if table.shape[1] == 7:  # x, y, z, intensity, red, green, blue
-        return {**table_columns(table[:, :3]), "intensity": table[:, 3], "rgb": table[:, 4:]}
-    if table.shape[1] == 6:
-        length = np.linalg.norm(table[:1000, 3:], axis=1)
-        if (np.abs(length - 1) < UNIT_TOLERANCE).all() and (table[:, 3:] < 0).any():
-            return table_columns(table[:, :3])
+    """Dict of columns of a table [N, C] without names; see `read_table`."""
+    xyz, width = table_columns(table[:, :3]), table.shape[1]
+    if width == 7 and len(table) > 1 and table[0, 6] in OPAQUE and (table[:, 6] == table[0, 6]).all():
         return table_columns(table)
-    return table_columns(table[:, :3])
+    if width == 7:
+        return {**xyz, "intensity": table[:, 3], "rgb": table[:, 4:]}
+    if width == 6 and not _are_normals(table[:, 3:]):
+        return table_columns(table)
+    if width == 9 and _are_normals(table[:, 6:]):
+        return {**xyz, "rgb": table[:, 3:6]}
+    if width == 9 and _are_normals(table[:, 3:6]):
+        return {**xyz, "rgb": table[:, 6:]}
+    return xyz
+
+
+def _are_normals(columns):
+    length = np.linalg.norm(columns[:1000], axis=1)
+    return (np.abs(length - 1) < UNIT_TOLERANCE).all() and (columns < 0).any()

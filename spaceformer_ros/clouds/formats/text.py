@@ -7,6 +7,9 @@ import warnings
 import numpy as np
 
 from ... import SpaceformerError
+from ..origin import MAX_LOCAL
+
+BOM = b"\xef\xbb\xbf"  # byte-order mark of UTF-8
 
 # What C runtimes of Windows print: "-nan(ind)", "1.#QNAN", "-1.#IND", "1.#INF".
 ODD_NAN = re.compile(rb"[-+]?(?:nan\([^)\s]*\)|1\.#(?:QNAN|SNAN|IND|INF)\d*)", re.IGNORECASE)
@@ -35,6 +38,24 @@ def parse_numbers(text, limit=-1):
         raise SpaceformerError(f"{wrong[:40].decode('latin-1')!r} is not a number") from None
 
 
+def header_lines(head, position=0):
+    """Number, text and end of the lines of a header, which end with LF, CR LF or CR, as the first one does."""
+    feed, carriage = head.find(b"\n", position), head.find(b"\r", position)
+    ending = b"\r" if carriage >= 0 and (feed < 0 or carriage + 1 < feed) else b"\n"
+    number = 0
+    while (end := head.find(ending, position)) >= 0:
+        number += 1
+        yield number, head[position:end].decode("latin-1").strip(), end + 1
+        position = end + 1
+
+
+def check_first_row(text, width):
+    """Refuse text whose first row does not have the `width` values that its header declares: all would be shifted."""
+    words = len(text.lstrip().partition(b"\n")[0].split())
+    if words % width:
+        raise SpaceformerError(f"the first row has {words} values, the header declares {width}")
+
+
 def _is_number(word):
     try:
         float(word)
@@ -44,12 +65,26 @@ def _is_number(word):
 
 
 def to_records(table, dtype):
-    """Structured records of a table of numbers [N, C], one column for each value of `dtype`."""
-    points, column = np.empty(len(table), dtype=dtype), 0
-    with np.errstate(over="ignore", invalid="ignore"):  # a value may not fit into its field
-        for name in dtype.names:
-            width = int(np.prod(dtype[name].shape))
-            values = table[:, column : column + width]
-            points[name] = values if dtype[name].shape else values[:, 0]
-            column += width
+    """Structured records of a table of numbers [N, C], one column for each value of `dtype`.
+
+    Columns whose values do not fit their declared type stay float64: text holds more than some headers say.
+    """
+    columns, start = {}, 0
+    for name in dtype.names:
+        width = int(np.prod(dtype[name].shape))
+        values = table[:, start : start + width]
+        columns[name] = (values if dtype[name].shape else values[:, 0]).astype(_fitting_type(values, dtype[name].base))
+        start += width
+    points = np.empty(len(table), dtype=[(name, col.dtype, col.shape[1:]) for name, col in columns.items()])
+    for name, column in columns.items():
+        points[name] = column
     return points
+
+
+def _fitting_type(values, kind):
+    """`kind`, or float64 for values that are not integers of its range, or too large to be exact in float32."""
+    if kind.kind == "f":
+        return kind if kind.itemsize == 8 or not (np.abs(values) > MAX_LOCAL).any() else np.dtype(np.float64)
+    limits = np.iinfo(kind)
+    fits = (values >= limits.min) & (values <= limits.max) & (values == np.floor(values))
+    return kind if fits.all() else np.dtype(np.float64)
