@@ -126,6 +126,7 @@ def test_render_draws_a_view_of_a_map(tmp_path, settings, cloud_file, capsys):
     assert "the layer relevancy needs --text" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_layout_writes_a_text_that_is_scored_against_itself(tmp_path, settings, box_cloud, capsys):
     room, out = [(0, 0, 0.05), (4.0, 3.0, 0.1), (90, 90, 90)], tmp_path / "out"
     sides = [((0, y, 1.25), (4.0, 0.02, 2.5), (200, 200, 200)) for y in (-1.5, 1.5)]
