@@ -61,7 +61,7 @@ class FileSource(Source):
             self._status = f"opening {name}"
             try:
                 remarks = self._open(self._paths[name])
-                self.snapshot()  # finding the layout of the map takes a while, which the first visitor should not wait
+                self.graph()  # takes a while, which the first visitor should not wait
             except SpaceformerError as error:
                 self._status = f"{name} cannot be opened: {error}"
                 raise
@@ -93,8 +93,7 @@ class FileSource(Source):
         if scene is None:
             raise NoMapYet(self._status)
         if known is None or known[0] is not scene:
-            layout = self._pipeline.graphs.layout(scene)
-            known = scene, snapshot_of(scene, self._pipeline.config.postprocess, layout)
+            known = scene, snapshot_of(scene, self._pipeline.config.postprocess)
             self._snapshot = known
         return known
 
@@ -146,8 +145,8 @@ class FileSource(Source):
         return f"{len(space.vocabulary.labels)} labels in use"
 
 
-def snapshot_of(scene, limits, layout):
-    """The Snapshot of a Scene with the objects that are published, and its Layout. limits: PostprocessConfig."""
+def snapshot_of(scene, limits):
+    """The Snapshot of a Scene with the objects that are published. limits: PostprocessConfig."""
     shown = scene.published(limits)
     owner = scene.point_owner(shown)
     ids = [*(item.id for item in shown), 0]  # the last one for points without an object, whose owner is -1
@@ -160,7 +159,6 @@ def snapshot_of(scene, limits, layout):
         map_revision=scene.map_revision,
         vocabulary_revision=scene.space.revision,
         partial=scene.partial,
-        layout=layout,
     )
 
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be seen of a map at one moment, and the answers to questions about it. Without network and ROS."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
-from ..layout.structure import Layout
 from ..scene.approach import Approach
 
 
@@ -43,7 +42,6 @@ class Snapshot:
     labels: tuple of the vocabulary's entries, such as "sofa|couch"
     map_revision, vocabulary_revision: as in `~/instances`
     partial: tiles of the map are still being segmented
-    layout: Layout in the coordinates of the cloud, empty where it is not known
     """
 
     cloud: Cloud
@@ -54,7 +52,6 @@ class Snapshot:
     map_revision: int
     vocabulary_revision: int
     partial: bool = False
-    layout: Layout = field(default_factory=Layout)
 
     @property
     def revision(self):

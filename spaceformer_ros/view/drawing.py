@@ -4,69 +4,104 @@
 import numpy as np
 
 from ..geometry.boxes import EDGES
-from ..show.pictures import APPROACH_COLOR, below_ceiling, point_spacing
+from ..show.pictures import APPROACH_COLOR
 from .coloring import COLORS, object_color, point_colors
-from .thinning import even_rows
+from .detail import FEW_POINTS
 
-MAX_POINTS = 500_000  # sent to a browser: 7.5 MB
+MAX_POINTS = 500_000  # drawn by a browser at once: most devices turn them fluently; 7.5 MB
+STEP_POINTS = 150_000  # sent at once, so that a slow connection shows something soon
+MOVED = 0.5  # metres that a camera moves before other points are sent
 MAX_NAMES = 60  # names in the picture at once, those of the best objects; more would cover the map
 LINE, THICK_LINE = 2.0, 5.0  # pixels, of boxes and of the boxes of matches
 MATCH_COLOR = (1.0, 0.85, 0.2)
-WALL_COLOR = (120, 170, 255)  # r, g, b, 0..255
 ARROW_LENGTH = 0.5  # metres
 ARROW = {"shaft_radius": 0.04, "head_radius": 0.1, "head_length": 0.2}  # metres
 ABOVE_FLOOR = 0.05  # metres, of the approach arrow: points of the floor would hide it
+FAR = 1000.0  # metres from the origin at which float32 positions begin to be too coarse for a small object
 
 
 class Drawing:
-    """What one visitor sees. Coordinates are the local ones of the snapshot's cloud, relative to its centre: viser
-    sends them as float16 or float32."""
+    """What one visitor sees. Coordinates are the local ones of the snapshot's cloud, relative to an origin near it:
+    they are sent as float32."""
 
     def __init__(self, scene):
         """scene: viser's SceneApi of a client."""
         self._scene = scene
-        self._cloud = None  # viser's handle of the cloud
-        self._rows = None
-        self._boxes, self._answer, self._plan = [], [], []  # viser's handles
-        self.origin = np.zeros(3)  # metres, local coordinates of the picture's origin
+        self._snapshot, self._detail, self._paint = None, None, (COLORS, None)
+        self._tiles = {}  # number of a tile -> (level, viser's handle)
+        self._wanted, self._wanted_at = None, None  # levels of the tiles, and the place of the camera for them
+        self._boxes, self._answer = [], []  # viser's handles
+        self.origin = None  # [3] metres, local coordinates of the picture's origin
 
-    def draw_cloud(self, snapshot, ceiling):
-        """Replace the cloud by that of a Snapshot, in its own colours. ceiling: also draw what is above the rooms."""
-        cloud = snapshot.cloud
-        kept = np.arange(len(cloud)) if ceiling else np.flatnonzero(below_ceiling(cloud.xyz))
-        self._rows = kept[even_rows(cloud.xyz[kept], MAX_POINTS)]
-        self.origin = np.asarray(cloud.floor_center, dtype=np.float64)
-        xyz = (cloud.xyz[self._rows] - self.origin).astype(np.float32)
-        self._cloud = self._scene.add_point_cloud(
-            "/map",
-            xyz,
-            point_colors(snapshot, self._rows, COLORS),
-            point_size=max(1.3 * point_spacing(xyz), 0.005),
+    def draw_cloud(self, snapshot, detail, eye=None, paint=(COLORS, None)):
+        """Replace the cloud by that of a Snapshot.
+
+        detail: its Detail
+        eye: [3] metres in local coordinates, None: a coarse picture, for `refine` to complete
+        paint: mode and relevancy of `point_colors`
+        """
+        center = np.asarray(snapshot.cloud.floor_center, dtype=np.float64)
+        if self.origin is None or np.linalg.norm(center - self.origin) > FAR:
+            self.origin = center  # otherwise kept: a growing map must not move below the camera
+        for tile in range(len(detail), len(self._detail or ())):
+            self._tiles.pop(tile)[1].remove()
+        self._snapshot, self._detail, self._paint, self._wanted_at = snapshot, detail, paint, None
+        limit = FEW_POINTS if eye is None else MAX_POINTS
+        for tile, level in enumerate(detail.levels(center if eye is None else eye, limit)):
+            self._draw_tile(tile, level)
+
+    def refine(self, eye):
+        """Send more points near the camera and fewer far away, a part at a time. eye: [3] metres, local coordinates."""
+        if self._detail is None:
+            return
+        if self._wanted_at is None or np.linalg.norm(eye - self._wanted_at) > MOVED:
+            self._wanted, self._wanted_at = self._detail.levels(eye, MAX_POINTS), eye
+        drawn = np.array([self._tiles[tile][0] for tile in range(len(self._detail))])
+        changed = np.flatnonzero(drawn != self._wanted)
+        has_more = (self._wanted < drawn)[changed]  # those that get fewer points come first
+        sent = 0
+        for tile in changed[np.lexsort([self._detail.distances(eye)[changed], has_more])]:
+            if sent > STEP_POINTS:
+                break
+            sent += self._draw_tile(tile, self._wanted[tile])
+
+    def _draw_tile(self, tile, level):
+        """Draw a tile at a level. Returns the number of points."""
+        rows, spacing = self._detail.rows(tile, level), self._detail.spacing[level]
+        handle = self._scene.add_point_cloud(
+            f"/map/{tile}",
+            (self._snapshot.cloud.xyz[rows] - self.origin).astype(np.float32),
+            point_colors(self._snapshot, rows, *self._paint),
+            point_size=1.3 * spacing,
             point_shape="rounded",
             point_shading="flat",
             precision="float32",
         )
+        self._tiles[int(tile)] = int(level), handle
+        return len(rows)
 
     def color_cloud(self, snapshot, mode, relevancy=None):
         """Colour the drawn cloud. Arguments as `point_colors`."""
-        self._cloud.colors = point_colors(snapshot, self._rows, mode, relevancy)
+        self._snapshot, self._paint = snapshot, (mode, relevancy)
+        for tile, (level, handle) in self._tiles.items():
+            handle.colors = point_colors(snapshot, self._detail.rows(tile, level), mode, relevancy)
 
     def draw_boxes(self, items, named, mode):
         """Replace the boxes by those of MapObjects `items`, and the names by those of the first of `named`."""
-        _remove(self._boxes)
+        remove(self._boxes)
         if not items:
             return
         colors = np.array([object_color(item, mode) for item in items])
-        self._boxes.append(self._lines("/boxes", [item.box for item in items], colors, LINE))
+        self._boxes.append(self._box_lines("/boxes", [item.box for item in items], colors, LINE))
         self._boxes += [self._name(f"/names/{item.id}", item, item.label) for item in named[:MAX_NAMES]]
 
     def draw_answer(self, findings):
         """Replace the highlighted matches by those of Findings; None: remove them."""
-        _remove(self._answer)
+        remove(self._answer)
         if findings is None or not findings.found:
             return
         boxes = [finding.object.box for finding in findings.found]
-        self._answer.append(self._lines("/matches", boxes, np.array([MATCH_COLOR] * len(boxes)), THICK_LINE))
+        self._answer.append(self._box_lines("/matches", boxes, np.array([MATCH_COLOR] * len(boxes)), THICK_LINE))
         for finding in findings.found:
             item = finding.object
             self._answer.append(self._name(f"/match_names/{item.id}", item, f"{item.label} {finding.score:.2f}"))
@@ -75,20 +110,7 @@ class Drawing:
             color = tuple(int(APPROACH_COLOR[i : i + 2], 16) for i in (1, 3, 5))
             self._answer.append(self._scene.add_arrows("/approaches", np.array(arrows), color, **ARROW))
 
-    def draw_plan(self, layout):
-        """Replace the floor plan by that of a Layout: walls as lines on the floor, rooms with their names."""
-        _remove(self._plan)
-        if layout.walls:
-            ends = np.array([[(*wall.start, wall.z), (*wall.end, wall.z)] for wall in layout.walls])
-            segments = (ends - self.origin + (0.0, 0.0, ABOVE_FLOOR)).astype(np.float32)
-            options = {"thickness": THICK_LINE, "thickness_units": "screen"}
-            self._plan.append(self._scene.add_line_segments("/walls", segments, WALL_COLOR, **options))
-        for room in layout.rooms:
-            position = np.array([*room.center, layout.item("storeys", room.storey).floor_z]) - self.origin
-            text = f"room {room.id}, {room.area:.0f} m²"
-            self._plan.append(self._scene.add_label(f"/rooms/{room.id}", text, position=position))
-
-    def _lines(self, name, boxes, colors, thickness):
+    def _box_lines(self, name, boxes, colors, thickness):
         """Line segments of the edges of boxes. colors: [n, 3] in [0, 1]."""
         segments = np.concatenate([(box.corners - self.origin)[EDGES] for box in boxes]).astype(np.float32)
         rgb = np.rint(255 * np.repeat(colors, len(EDGES), axis=0)).astype(np.uint8)
@@ -104,7 +126,8 @@ class Drawing:
         return start, start + ARROW_LENGTH * np.array([np.cos(approach.yaw), np.sin(approach.yaw), 0.0])
 
 
-def _remove(handles):
+def remove(handles):
+    """Remove all of viser's handles in a list, and empty it."""
     for handle in handles:
         handle.remove()
     handles.clear()

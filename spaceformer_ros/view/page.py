@@ -4,26 +4,26 @@
 Texts of users and of maps reach the browser as plain text: in controls and 3D labels, and escaped in HTML.
 """
 
+import contextlib
 import functools
 import html
-import io
 import math
 import threading
 
 import numpy as np
 
 from .. import SpaceformerError
-from ..layout.structure import Layout
-from ..show.pictures import BACKGROUND
 from ..show.viewpoints import overview, toward
 from ..sources.snapshot import Question
 from ..sources.source import NoMapYet
 from .coloring import COLORS, INSTANCES, MODES, RELEVANCY
 from .drawing import Drawing
 from .flight import fly
+from .plan import Plan, has_plan
+from .recording import Recording, picture, png
 
 NOTHING = "-"  # entry of the list of objects that stands for none
-PICTURE_SECONDS = 20.0  # that a browser may take to draw a picture
+RECORD, STOP = "Record", "Stop and save"  # names of one button
 ERROR_SECONDS = 10.0  # that an error is shown
 
 
@@ -36,7 +36,7 @@ def reported(method):
             try:
                 return method(self)
             except SpaceformerError as error:
-                self.client.add_notification("Not done", str(error), auto_close_seconds=ERROR_SECONDS, color="red")
+                self._show_error(error)
 
     return handle
 
@@ -44,12 +44,14 @@ def reported(method):
 class Page:
     """The page of one visitor."""
 
-    def __init__(self, client, source):
-        """client: viser's ClientHandle; source: Source."""
+    def __init__(self, client, source, details):
+        """client: viser's ClientHandle; source: Source; details: DetailCache of all visitors."""
         self.client = client
         self.lock = threading.RLock()
         self._source = source
-        self._drawing = Drawing(client.scene)
+        self._details = details
+        self._drawing, self._plan = Drawing(client.scene), Plan(client.scene)
+        self._recording = None
         self._snapshot = None  # the one that is drawn
         self._findings = None  # of the last question
         self._relevancy = None  # [N] of the points of the drawn snapshot for it
@@ -112,8 +114,19 @@ class Page:
         self._dark.on_update(self._set_theme)
         gui.add_button("Whole map").on_click(self._fly_to_overview)
         gui.add_button("Save picture").on_click(self._save_picture)
+        self._record = gui.add_button(RECORD, hint="a moving picture of what you see, at most half a minute")
+        self._record.on_click(self._toggle_recording)
 
     # --- what the source shows ---
+
+    def update(self):
+        """Show what is new in the source, and more points near the camera; later, while an event is being handled."""
+        if self.lock.acquire(blocking=False):
+            try:
+                self.refresh()
+                self._drawing.refine(self._eye())
+            finally:
+                self.lock.release()
 
     @reported
     def refresh(self):
@@ -126,17 +139,21 @@ class Page:
         if self._snapshot is not None and snapshot.revision == self._snapshot.revision:
             return
         old, self._snapshot = self._snapshot, snapshot
-        if old is None or snapshot.cloud is not old.cloud:
-            self._drawing.draw_cloud(snapshot, self._ceiling.value)
+        is_new = old is None or snapshot.cloud is not old.cloud
+        if is_new:
+            self._relevancy = None
+            self._replace_cloud(None if old is None else self._eye())
         if old is None:
             self.client.camera.position, self.client.camera.look_at = self._overview()
         if old is None or snapshot.labels != old.labels:  # otherwise keep what the visitor is editing
             self._labels.value = "\n".join(snapshot.labels)
         self._list_objects()
         self._draw_plan()
+        self._draw_boxes()
         if self._findings is not None:
             self._look_up()
-        self._recolor()
+        if self._findings is not None or not is_new:
+            self._recolor()
 
     def _list_objects(self):
         entries = [f"{item.label} {item.id} ({item.score:.2f})" for item in self._snapshot.objects]
@@ -146,8 +163,11 @@ class Page:
     @reported
     def _draw_cloud(self):
         if self._snapshot is not None:
-            self._drawing.draw_cloud(self._snapshot, self._ceiling.value)
-            self._recolor()
+            self._replace_cloud(self._eye())
+
+    def _replace_cloud(self, eye):
+        detail = self._details.of(self._snapshot.cloud, self._ceiling.value)
+        self._drawing.draw_cloud(self._snapshot, detail, eye, (self._mode.value, self._relevancy))
 
     @reported
     def _recolor(self):
@@ -166,9 +186,14 @@ class Page:
 
     @reported
     def _draw_plan(self):
-        layout = self._snapshot.layout if self._snapshot else Layout()
-        self._show_plan.visible = bool(layout.rooms or layout.walls)
-        self._drawing.draw_plan(layout if self._show_plan.value else Layout())
+        if self._snapshot is None:
+            return
+        graph = None
+        with contextlib.suppress(SpaceformerError):  # the node does not make graphs, or is not active
+            graph = self._source.graph()
+        self._show_plan.visible = has_plan(graph)
+        shown = graph if self._show_plan.value else None
+        self._plan.draw(shown, self._snapshot.cloud.placement, self._drawing.origin)
 
     # --- questions ---
 
@@ -230,13 +255,17 @@ class Page:
         self._fly_to_box(box)
 
     def _fly_to_box(self, box):
-        eye = np.array(self.client.camera.position) + self._drawing.origin
-        fly(self.client, *self._drawn(toward(box, eye)))
+        fly(self.client, *self._drawn(toward(box, self._eye())))
 
     @reported
     def _fly_to_overview(self):
         if self._snapshot is not None:
             fly(self.client, *self._overview())
+
+    def _eye(self):
+        """[3] metres: the camera in the map's local coordinates."""
+        origin = self._drawing.origin
+        return np.array(self.client.camera.position) + (0.0 if origin is None else origin)
 
     def _overview(self):
         return self._drawn(overview(self._snapshot.cloud, self.client.camera.fov))
@@ -251,18 +280,28 @@ class Page:
 
     @reported
     def _save_picture(self):
-        from PIL import Image
+        self._download("map.png", png(picture(self.client, self._dark.value)))
 
-        camera = self.client.camera
-        size = camera.image_height, camera.image_width
-        try:
-            pixels = self.client.get_render(*size, transport_format="png", timeout=PICTURE_SECONDS)
-        except (RuntimeError, TimeoutError) as error:
-            raise SpaceformerError(f"the browser did not draw the picture: {error}") from error
-        drawn, buffer = Image.fromarray(pixels), io.BytesIO()
-        paper = Image.new("RGBA", drawn.size, BACKGROUND if self._dark.value else "white")
-        Image.alpha_composite(paper, drawn).convert("RGB").save(buffer, "PNG")
-        self.client.send_file_download("map.png", buffer.getvalue(), save_immediately=True)
+    @reported
+    def _toggle_recording(self):
+        if self._recording is not None:
+            self._recording.stop()
+        else:
+            self._record.label = STOP
+            self._recording = Recording(self.client, self._dark.value, self._end_recording)
+
+    def _end_recording(self, result):
+        self._record.label, self._recording = RECORD, None
+        if isinstance(result, SpaceformerError):
+            self._show_error(result)
+        else:
+            self._download("map.gif", result)
+
+    def _download(self, name, content):
+        self.client.send_file_download(name, content, save_immediately=True)
+
+    def _show_error(self, error):
+        self.client.add_notification("Not done", str(error), auto_close_seconds=ERROR_SECONDS, color="red")
 
 
 def paragraph(text):

@@ -3,9 +3,11 @@
 
 import contextlib
 import io
+import logging
 import threading
 
 from .. import SpaceformerError
+from .detail import DetailCache
 from .page import Page
 
 PERIOD = 0.5  # seconds between looks for changes of the source
@@ -21,6 +23,7 @@ class Viewer:
         """
         self._source = source
         self._pages = {}  # id of the client -> Page
+        self._details = DetailCache()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._server = make_server(host, port)
@@ -31,7 +34,7 @@ class Viewer:
         self._thread.start()
 
     def _add(self, client):
-        page = Page(client, self._source)
+        page = Page(client, self._source, self._details)
         with self._lock:
             self._pages[client.client_id] = page
 
@@ -44,7 +47,14 @@ class Viewer:
             with self._lock:
                 pages = list(self._pages.values())
             for page in pages:
-                page.refresh()
+                self._update(page)
+
+    def _update(self, page):
+        try:
+            page.update()
+        except Exception:  # a visitor who leaves at this moment must not end the pages of the others
+            if page.client.client_id in self._pages:
+                logging.getLogger(__name__).exception("the page of a visitor was not updated")
 
     def wait(self, goes_on=None):
         """Return after `close`, or when the function `goes_on` says that the program ends."""

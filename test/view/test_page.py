@@ -83,6 +83,17 @@ def test_a_visitor_asks_saves_a_picture_and_changes_the_vocabulary(page, pipelin
     assert abs(columns.mean() / hot.shape[1] - 0.5) < 0.1  # the camera is directed at the match
     assert abs(rows.mean() / hot.shape[0] - 0.5) < 0.15
 
+    page.get_by_role("button", name="Record").click()
+    page.get_by_role("button", name="Stop and save").wait_for()
+    page.get_by_role("button", name="Whole map").click()
+    page.wait_for_timeout(1000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Stop and save").click()
+    with Image.open(download.value.path()) as moving:
+        assert (moving.format, moving.is_animated) == ("GIF", True)
+        moving.seek(1)
+        assert is_hot(np.asarray(moving.convert("RGB")).astype(int)).mean() > 0.01
+
     page.get_by_role("tab", name="Vocabulary").click()
     assert field(page, "Labels", "textarea").input_value() == "chair\nsofa\ntable"
     field(page, "Labels", "textarea").fill("chair\n<b>seat</b>\ntable\ncouch")

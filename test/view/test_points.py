@@ -7,18 +7,41 @@ from helpers.fakes import RED
 from spaceformer_ros.show.colors import UNLABELED, stable_color
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.view.coloring import point_colors
-from spaceformer_ros.view.thinning import even_rows
+from spaceformer_ros.view.detail import FEW_POINTS, Detail, DetailCache
 
 
-def test_thinning_keeps_the_limit_and_what_was_scanned_once(rng):
-    once = np.column_stack([rng.random((2000, 2)) * 4, np.zeros(2000)])
-    often = np.column_stack([rng.random((60_000, 2)) * 0.5 + 10, np.zeros(60_000)])
+def test_a_map_is_thinned_evenly_and_by_distance(rng):
+    once = np.column_stack([rng.random((100_000, 2)) * 40, np.zeros(100_000)])
+    often = np.column_stack([rng.random((150_000, 2)) * 0.5 + 33, np.zeros(150_000)])
     xyz = np.concatenate([once, often]).astype(np.float32)
-    rows = even_rows(xyz, 5000)
-    assert 2500 < len(rows) <= 5000
-    assert (np.diff(rows) > 0).all()
-    assert (rows < 2000).mean() > 0.3  # every k-th point would leave 3 %
-    assert np.array_equal(even_rows(xyz, len(xyz)), np.arange(len(xyz)))
+    kept = np.arange(10, len(xyz))
+    detail = Detail(xyz, kept)
+
+    def drawn(levels):
+        rows = np.concatenate([detail.rows(tile, level) for tile, level in enumerate(levels)])
+        assert len(np.unique(rows)) == len(rows)
+        return rows
+
+    eye = np.array([5.0, 5.0, 1.0])
+    assert np.array_equal(np.sort(drawn(detail.levels(eye, len(xyz)))), kept)
+    coarse = drawn(detail.levels(eye, FEW_POINTS))
+    assert len(coarse) <= FEW_POINTS
+    assert (coarse < 100_000).mean() > 0.8  # every k-th point would leave 40 %
+    levels = detail.levels(eye, 100_000)
+    assert FEW_POINTS < len(drawn(levels)) <= 100_000
+    order = np.argsort(detail.distances(eye))
+    assert (np.diff(levels[order]) >= 0).all()
+    assert 0 <= levels.min() < levels.max()
+    assert (np.diff(detail.spacing) > 0).all()
+
+
+def test_levels_of_detail_are_made_once_for_all_visitors(pipeline):
+    cloud, cache = pipeline.scene.cloud, DetailCache()
+    assert cache.of(cloud, False) is cache.of(cloud, False)
+    without, everything = cache.of(cloud, False), cache.of(cloud, True)
+    counts = [sum(len(detail.rows(tile, 0)) for tile in range(len(detail))) for detail in (without, everything)]
+    assert counts[0] < counts[1] == len(cloud)
+    assert cache.of(cloud[:100], False) is not without
 
 
 def test_colours_show_objects_labels_and_relevancy(pipeline):
