@@ -20,6 +20,7 @@ from spaceformer_ros.cli import main, scene_of_file, segment
 from spaceformer_ros.cli.tables import label_text
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
+from spaceformer_ros.sources.files import map_files
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.words.similarity import Similarity
 
@@ -48,7 +49,7 @@ def cloud_file(tmp_path, box_cloud):
 @pytest.mark.slow
 def test_segment_writes_objects_a_labelled_cloud_and_pictures(tmp_path, settings, cloud_file, capsys):
     out = tmp_path / "out"
-    main(["segment", cloud_file, "--out", str(out), *settings])
+    main(["segment", cloud_file, "--out", str(out), "--scenes", *settings])
     objects = json.loads((out / "map.json").read_text())
     assert objects
     assert set(objects[0]) >= {"id", "label", "score", "center", "size", "yaw"}
@@ -57,6 +58,7 @@ def test_segment_writes_objects_a_labelled_cloud_and_pictures(tmp_path, settings
     assert len(labeled) == 4000
     assert set(np.unique(labeled["instance_id"])) <= {0, *(item["id"] for item in objects)}
     assert np.array_equal(read_cloud(out / "map_labeled.ply").cloud.rgb, read_cloud(cloud_file).cloud.rgb)
+    assert [path.name for path in map_files(out)] == ["map.safetensors"]
     for view in ("top", "oblique"):
         for kind in ("colors", "instances"):
             with Image.open(out / f"map_{view}_{kind}.png") as picture:

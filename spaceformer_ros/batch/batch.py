@@ -27,6 +27,7 @@ class Task:
     up: axis of the files that points up, a key of `clouds.cloud.UPRIGHT`
     pictures: whether PNG files are written
     texts: JSON file whose keys are texts to answer, or ""
+    scenes: whether scene files are written
     """
 
     config: Config
@@ -34,6 +35,7 @@ class Task:
     up: str = "z"
     pictures: bool = True
     texts: str = ""
+    scenes: bool = False
 
     def absolute(self):
         """This task with absolute paths, because workers may run in other folders."""
@@ -148,7 +150,8 @@ class MapSegmenter:
         scene = pipeline.process(cloud).scene
         shown = scene.published(config.postprocess)
         with published_together(self.task.out, stem, digests) as folder:
-            write_results(folder, stem, pipeline, scene, shown, self.task.pictures, self.task.texts)
+            options = self.task.pictures, self.task.texts, self.task.scenes
+            write_results(folder, stem, pipeline, scene, shown, *options)
         return FileReport(path, SEGMENTED, objects=len(shown))
 
     @functools.cached_property

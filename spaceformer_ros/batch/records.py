@@ -65,6 +65,7 @@ def task_digest(task):
         "texts": file_sha256(task.texts) if task.texts else "",
         "up": task.up,
         "pictures": task.pictures,
+        "scenes": task.scenes,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

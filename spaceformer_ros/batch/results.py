@@ -7,20 +7,22 @@ import pathlib
 
 from ..clouds.files import write_cloud
 from ..evaluation.answers import read_texts
+from ..scene.data_dir import SUFFIX
 from ..scene.find import ObjectQuery
 from ..show.labeled_cloud import label_points
 from ..show.pictures import VIEWS, draw_scene
 from ..show.relevancy import color_points
 
 
-def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts=""):
-    """Write <stem>.json, <stem>_labeled.ply and, if requested, pictures and <stem>_answers.json into a folder.
+def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="", saved=False):
+    """Write <stem>.json, <stem>_labeled.ply and, if requested, pictures, <stem>_answers.json and the scene file
+    <stem>.safetensors into a folder.
 
     scene: Scene
     shown: its published objects
     texts: JSON file whose keys are texts, or ""
 
-    Raises SpaceformerError if the texts cannot be read.
+    Raises SpaceformerError if the texts cannot be read, or the scene cannot be saved.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,6 +36,8 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="")
     if texts:
         answers = answer_texts(read_texts(pathlib.Path(texts)), pipeline, scene, shown)
         (folder / f"{stem}_answers.json").write_text(json.dumps(answers, indent=1))
+    if saved:
+        pipeline.save(folder / f"{stem}{SUFFIX}")
 
 
 def write_heat(path, pipeline, scene, object_id):

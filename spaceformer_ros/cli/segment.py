@@ -16,6 +16,11 @@ def add_arguments(parser):
     parser.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
     parser.add_argument("--no-pictures", action="store_true", help="write no PNG files")
     parser.add_argument(
+        "--scenes",
+        action="store_true",
+        help="also write <stem>.safetensors, the scene, which `spaceformer view` and `mcp` open without the network",
+    )
+    parser.add_argument(
         "--texts", metavar="FILE", help="JSON file whose keys are texts: also write <stem>_answers.json for evaluate"
     )
     parser.add_argument(
@@ -56,7 +61,8 @@ def segment_file(options):
     pipeline, outcome = scene_of_file(path, config, options.up)
     shown = outcome.scene.published(config.postprocess)
     stem = pathlib.Path(path).stem
-    write_results(out, stem, pipeline, outcome.scene, shown, not options.no_pictures, options.texts)
+    wanted = not options.no_pictures, options.texts, options.scenes
+    write_results(out, stem, pipeline, outcome.scene, shown, *wanted)
     if options.heat:
         write_heat(out / f"{stem}_heat_{options.heat}.ply", pipeline, outcome.scene, options.heat)
     centers = [outcome.scene.box_in_frame(item).center for item in shown]
@@ -77,7 +83,8 @@ def segment_batch(options):
     from ..batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
 
     paths, out = cloud_files(options.cloud), results_folder(options.out)
-    task = Task(config_of(options), out, options.up, not options.no_pictures, options.texts or "").absolute()
+    wanted = not options.no_pictures, options.texts or "", options.scenes
+    task = Task(config_of(options), out, options.up, *wanted).absolute()
     reports = []
     with tqdm(total=len(paths), unit="map", disable=None) as bar:
         for report in segment_files(paths, task, make_workers(task, options, len(paths))):

@@ -2,6 +2,7 @@
 """Maps in files: clouds, which are segmented when they are opened, and saved scenes."""
 
 import pathlib
+import re
 import threading
 import time
 
@@ -19,10 +20,13 @@ from ..words.vocabulary import Vocabulary
 from .snapshot import Finding, Findings, MapObject, Snapshot
 from .source import NoMapYet, Source
 
+RESULT = re.compile(r"(_labeled|_heat_\d+)$")  # ends of the names of clouds in results
+
 
 def map_files(path):
     """Paths of the maps at a path: the file itself, or the clouds and saved scenes in a folder, sorted.
 
+    Where a folder has the scene of a map, its cloud and the clouds that `spaceformer segment` made of it are left out.
     Raises SpaceformerError if there is none.
     """
     path = pathlib.Path(path)
@@ -30,7 +34,8 @@ def map_files(path):
     found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
     if not found:
         raise SpaceformerError(f"{path} has no file with one of the suffixes {', '.join(suffixes)}")
-    return found
+    scenes = {p.stem for p in found if p.suffix.lower() == SUFFIX}
+    return [p for p in found if p.suffix.lower() == SUFFIX or RESULT.sub("", p.stem) not in scenes]
 
 
 class FileSource(Source):

@@ -66,6 +66,7 @@ class Page:
         gui = self.client.gui
         gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False)
         self._status = gui.add_html("")
+        self._map = None
         if len(self._source.maps) > 1:
             self._map = gui.add_dropdown("Map", self._source.maps, initial_value=self._source.chosen)
             self._map.on_update(self._choose)
@@ -132,6 +133,8 @@ class Page:
     def refresh(self):
         """Show what is new in the source; a question that was asked is asked again."""
         self._status.content = paragraph(self._source.status())
+        if self._map is not None and self._source.chosen != self._map.value:
+            self._map.value = self._source.chosen  # another visitor chose
         try:
             snapshot = self._source.snapshot()
         except NoMapYet:
@@ -241,7 +244,8 @@ class Page:
 
     @reported
     def _choose(self):
-        self._source.choose(self._map.value)
+        if self._map.value != self._source.chosen:
+            self._source.choose(self._map.value)
         self.refresh()
 
     # --- camera, theme, picture ---

@@ -134,7 +134,13 @@ def test_the_digest_covers_all_inputs_of_a_result(tmp_path, values, tiny_model):
     def digest(config=config, **more):
         return task_digest(Task(config, tmp_path, **more).absolute())
 
-    digests = [digest(), digest(up="-y"), digest(pictures=False), digest(texts=tmp_path / "texts.json")]
+    digests = [
+        digest(),
+        digest(up="-y"),
+        digest(pictures=False),
+        digest(scenes=True),
+        digest(texts=tmp_path / "texts.json"),
+    ]
     changes = {"nms_iou": 0.5, "roi": (0.0, 0.0, 0.0, 1.0, 1.0, 1.0), "vocabulary": ("lamp",), "precision": "float32"}
     digests += [digest(config.with_values({name: value})) for name, value in changes.items()]
     shutil.copy(values["checkpoint"], tmp_path / "moved.safetensors")
@@ -170,10 +176,11 @@ def test_a_kill_while_results_are_moved_leaves_no_valid_record(tmp_path, maps, v
 @pytest.mark.slow
 def test_results_that_are_no_longer_requested_are_removed(tmp_path, maps, values):
     out, path = tmp_path / "out", str(maps / "a.ply")
-    for pictures in (True, False):
-        task = Task(Config().with_values(values), out, pictures=pictures).absolute()
+    for wanted in (True, False):
+        task = Task(Config().with_values(values), out, pictures=wanted, scenes=wanted).absolute()
         list(segment_files([path], task, [InlineWorker(MapSegmenter(task))]))
-        assert any(name.endswith(".png") for name in contents(out)) == pictures
+        for suffix in (".png", ".safetensors"):
+            assert any(name.endswith(suffix) for name in contents(out)) == wanted
 
 
 @pytest.mark.process

@@ -58,7 +58,8 @@ def test_a_new_vocabulary_gives_a_new_snapshot(source):
 def test_a_folder_of_clouds_and_scenes_can_be_opened_one_by_one(pipeline, box_cloud, tmp_path):
     write_cloud(tmp_path / "b.ply", box_cloud(ROOM[:2]))
     pipeline.save(tmp_path / "a.safetensors")
-    (tmp_path / "notes.txt").write_text("")
+    for name in ("notes.txt", "a.ply", "a_labeled.ply", "a_heat_3.ply"):  # clouds of the scene's map
+        (tmp_path / name).write_text("")
     source = FileSource(make_pipeline(CONFIG), map_files(tmp_path))
     assert source.maps == ("a.safetensors", "b.ply")
     with pytest.raises(NoMapYet, match="no map is open"):
