@@ -370,8 +370,8 @@ class NavigationConfig:
     robot_frame: str = setting("base_link", "TF frame of the robot's centre, with x forward")
     costmap_topic: str = fixed(
         "",
-        "OccupancyGrid in which goal poses must be free, such as /global_costmap/costmap; empty: they are checked with "
-        "the map's own floor only",
+        "costmap in which goal poses must be free: an OccupancyGrid such as /global_costmap/costmap, or, with a name "
+        "that ends with _raw, a nav2_msgs/Costmap; empty: they are checked with the map's own floor only",
     )
 
 

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives the robot with Nav2's action NavigateToPose, and reads its costmap. Both packages are optional."""
+"""Drives the robot with Nav2's action NavigateToPose; nav2_msgs is optional."""
 
-import math
 import time
 
-import numpy as np
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 
-from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
-from ..navigate.costmap import MAX_CELLS, Costmap
 from ..navigate.trip import ARRIVED, BLOCKED, CANCELLED, GONE, LATE, Attempt, Driver
-from . import qos
 from .messages import to_pose
 from .refusal import Refusal
 from .text import printable
-from .transforms import TransformError, pose_transform
+from .transforms import TransformError
 
 ACTION = "navigate_to_pose"  # as Nav2 names it; remap it where a namespace is in front
 SERVER_SECONDS = 3.0  # that Nav2 may take to answer or, having gone, to come back
@@ -130,48 +125,3 @@ def _attempt_of(reply):
         return Attempt(BLOCKED, "another client cancelled Nav2's goal")
     text, code = getattr(reply.result, "error_msg", ""), getattr(reply.result, "error_code", 0)  # not on Humble
     return Attempt(BLOCKED, printable(f"Nav2 gave up ({text or f'error code {code}'})"))
-
-
-class CostmapInput:
-    """The newest costmap of a topic."""
-
-    def __init__(self, node, topic):
-        """Subscribes to the topic, if nav_msgs is installed."""
-        self._node, self._message, self._subscription = node, None, None
-        self._missing = f"no costmap has come on {topic}: is it published, reliable and transient local, as by Nav2?"
-        try:
-            from nav_msgs.msg import OccupancyGrid
-        except ImportError as error:
-            self._missing = (
-                f"costmap_topic is set, but nav_msgs is not installed ({error}): sudo apt install "
-                "ros-$ROS_DISTRO-nav-msgs, or leave costmap_topic empty"
-            )
-            node.get_logger().error(self._missing)
-        else:
-            self._subscription = node.create_subscription(OccupancyGrid, topic, self._keep, qos.LATCHED)
-
-    def _keep(self, message):
-        self._message = message
-
-    def latest(self):
-        """The newest Costmap. Raises Refusal if none has come."""
-        if self._message is None:
-            raise Refusal("NAVIGATION_UNAVAILABLE", self._missing)
-        return to_costmap(self._message)
-
-    def destroy(self):
-        """Remove the subscription from the node."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-
-
-def to_costmap(message):
-    """The Costmap of an OccupancyGrid. Raises SpaceformerError for one that cannot be used."""
-    width, height, resolution = message.info.width, message.info.height, message.info.resolution
-    costs = np.array(message.data, dtype=np.int8)
-    if not (0 < width * height <= MAX_CELLS and len(costs) == width * height):
-        raise SpaceformerError(f"a costmap of {width} x {height} cells with {len(costs)} values cannot be used")
-    if not (math.isfinite(resolution) and resolution > 0):
-        raise SpaceformerError(f"a costmap with cells of {resolution} m cannot be used")
-    placement = pose_transform(message.info.origin, "the costmap", message.header.frame_id)
-    return Costmap(costs.reshape(height, width), float(resolution), placement, message.header.frame_id)

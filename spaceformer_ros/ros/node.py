@@ -21,6 +21,7 @@ from ..config import Settings
 from ..heap import trim_heap
 from . import parameters
 from .actions import Actions
+from .bond import ManagerBond
 from .compat import answer_invalid_transitions
 from .logs import forward_logging, log_failure
 from .parameter_files import unused_files
@@ -42,6 +43,7 @@ class SpaceformerNode(LifecycleNode):
         self.session = None
         self._live_parameters = parameters.LiveParameters(self, self.settings, refused)
         self.actions = Actions(self, Services(self))
+        self._bond = ManagerBond(self)
         answer_invalid_transitions(self)
         forward_logging(self)
 
@@ -66,11 +68,13 @@ class SpaceformerNode(LifecycleNode):
     def on_activate(self, _state):
         """Subscribe and process."""
         self.session.activate()
+        self._bond.form()
         return TransitionCallbackReturn.SUCCESS
 
     @log_failure
     def on_deactivate(self, _state):
         """Stop processing clouds; the scene is kept."""
+        self._bond.end()
         self.session.deactivate()
         return TransitionCallbackReturn.SUCCESS
 
@@ -95,6 +99,7 @@ class SpaceformerNode(LifecycleNode):
 
     def close(self):
         """Undo configure and activate. Returns whether all threads ended or are idle."""
+        self._bond.end()
         session, self.session = self.session, None
         return session is None or session.close()
 

@@ -9,7 +9,8 @@ from ..navigate.trip import ARRIVED, BLOCKED, CANCELLED, GONE, LATE, Target, Tri
 from ..scene.approach import NoApproach, find_approaches
 from ..scene.find import ObjectQuery, summary
 from . import interfaces
-from .nav2 import ACTION, TF_SECONDS, CostmapInput, Nav2Driver, navigate_to_pose
+from .costmaps import CostmapInput
+from .nav2 import ACTION, TF_SECONDS, Nav2Driver, navigate_to_pose
 from .refusal import Refusal
 
 CODES = {
@@ -71,14 +72,18 @@ class Trips:
                 goal.max_attempts or DEFAULT_ATTEMPTS,
                 lambda *attempt: on_feedback(to_feedback(driver, *attempt)),
             ).run()
-            if (
-                trip.outcome == GONE
-            ):  # now and then DDS never tells a client of its server: the next goal gets a new one
-                self._client.destroy()
-                self._client = None
+            if trip.outcome == GONE:
+                self._replace_client()
             return self._to_result(trip, driver)
         finally:
             self._running.release()
+
+    def _replace_client(self):
+        """Let the next goal make a client: now and then DDS never tells a client of its server. One that knows its
+        server is kept, because a goal that is accepted late must still be cancelled."""
+        if not self._client.server_is_ready():
+            self._client.destroy()
+            self._client = None
 
     def _targets(self, session, scene, goal, robot):
         """Targets with poses in the scene's frame, best first. robot: [3] metres, in the cloud's local coordinates."""

@@ -18,6 +18,13 @@ FLOOR_SHARE = 0.02  # maximum share of points below the floor (noise)
 FLOOR_RADIUS = 2.0  # metres around the box in which the height of the floor is measured
 MAX_SIDE = 30.0  # metres of a box's ground sides; larger ones are not objects, and the search would take long
 RING_STEP = 0.1  # metres between the positions that are tried
+# Why there is no approach, in the order of the checks: the one that got furthest is reported.
+NO_FLOOR, BLOCKED, HIDDEN, NOT_IN_COSTMAP = REASONS = (
+    "no floor is visible {near}",
+    "all floor {near} is closer than {radius:.2f} m to an obstacle",
+    "it is hidden from all free floor {near}",
+    "the costmap has no free place {near}",
+)
 
 
 class NoApproach(SpaceformerError):
@@ -58,10 +65,10 @@ def find_approaches(xyz, box, standoff, robot_radius, robot=None, count=4, is_fr
     standoff = max(standoff, robot_radius)
     furthest = STANDOFF_FACTORS[-1] * standoff
     ground = _Ground.around(xyz, box, furthest + robot_radius + CELL)
-    found, reason = [], f"no floor is visible within {furthest:.1f} m of it"
+    found, reason = [], NO_FLOOR
     for factor in STANDOFF_FACTORS:
         positions, why = _usable(ground, box, factor * standoff, robot_radius, is_free)
-        reason = why.format(f"within {furthest:.1f} m of it") if why else reason
+        reason = max(reason, why, key=REASONS.index)
         cost = -ground.clearance(positions) if robot is None else np.linalg.norm(positions - robot[:2], axis=1)
         for x, y in positions[np.argsort(cost, kind="stable")]:
             if all(np.hypot(*(other.position[:2] - (x, y))) >= 2 * robot_radius for other in found):
@@ -70,28 +77,26 @@ def find_approaches(xyz, box, standoff, robot_radius, robot=None, count=4, is_fr
             if len(found) == count:
                 return found
     if not found:
-        raise NoApproach(reason)
+        raise NoApproach(reason.format(near=f"within {furthest:.1f} m of it", radius=robot_radius))
     return found
 
 
 def _usable(ground, box, distance, robot_radius, is_free):
-    """([P, 2] positions at a distance from a box where a robot can stand and sees it, a reason if there is none).
-
-    The reason has a gap for the largest distance; it is "" where no floor was seen.
-    """
+    """[P, 2] positions at a distance from a box where a robot can stand and sees it, and, if there is none, the one of
+    REASONS that excluded the last of them."""
     positions = ring(box, distance)
     positions = positions[ground.is_floor(positions, robot_radius)]
     if not len(positions):
-        return positions, ""
+        return positions, NO_FLOOR
     positions = positions[ground.clearance(positions) >= robot_radius]
     if not len(positions):
-        return positions, f"all floor {{}} is closer than {robot_radius:.2f} m to an obstacle"
+        return positions, BLOCKED
     positions = positions[[ground.sees(position, box) for position in positions]]
     if not len(positions):
-        return positions, "it is hidden from all free floor {}"
+        return positions, HIDDEN
     if is_free is not None:
         positions = positions[is_free(np.column_stack([positions, np.full(len(positions), ground.floor)]))]
-    return positions, "" if len(positions) else "the costmap has no free place {}"
+    return positions, NOT_IN_COSTMAP
 
 
 def ring(box, distance):

@@ -3,14 +3,16 @@
 
 import math
 import threading
+import time
 
 from nav2_msgs.action import NavigateToPose
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from helpers.tf import stamped
 
-MOVES, BLOCKS, WAITS, TURNS_AWAY = "moves", "blocks", "waits", "turns away"
+MOVES, BLOCKS, WAITS, TURNS_AWAY, LATE = "moves", "blocks", "waits", "turns away", "accepts late"
+LATE_SECONDS = 1.0
 
 
 class StandIn:
@@ -25,6 +27,7 @@ class StandIn:
             node,
             NavigateToPose,
             "/navigate_to_pose",
+            goal_callback=self._accept,
             execute_callback=self._execute,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=ReentrantCallbackGroup(),
@@ -37,12 +40,25 @@ class StandIn:
         x, y, yaw = self.place
         return stamped((0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)), (x, y, 0.0))
 
+    async def _accept(self, _goal):
+        if self.plan[0] == LATE:
+            end = time.monotonic() + LATE_SECONDS
+            while time.monotonic() < end:
+                await self._pause()
+        return GoalResponse.ACCEPT
+
+    def die(self):
+        """End, as a process that is killed: no further message. Destroying the node would leave the server."""
+        if self._server is not None:
+            self._server.destroy()
+            self._server = None
+
     async def _execute(self, handle):
         pose = handle.request.pose.pose
         self.goals.append(handle.request.pose)
         step = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
         handle.publish_feedback(NavigateToPose.Feedback(distance_remaining=1.5))
-        if step == WAITS:
+        if step in (WAITS, LATE):
             while not handle.is_cancel_requested:
                 await self._pause()
             self.cancelled += 1

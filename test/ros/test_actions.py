@@ -4,7 +4,6 @@
 import contextlib
 import math
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,18 +16,18 @@ from helpers.ros import ATTEMPTS, PATIENCE, Spinner, wait_until
 from helpers.tf import stamped
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from rclpy.action import ActionClient
-from rclpy.task import Future
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.geometry.transform import IDENTITY
-from spaceformer_ros.navigate.trip import GONE
-from spaceformer_ros.ros import interfaces, nav2
+from spaceformer_ros.ros import interfaces, nav2, qos
+from spaceformer_ros.ros.costmaps import CostmapInput, to_costmap
 from spaceformer_ros.ros.live_source import LiveSource
+from spaceformer_ros.ros.refusal import Refusal
 
 GoTo, Segment, ResultCode = interfaces.GoTo, interfaces.Segment, interfaces.ResultCode
-NAV2_MSGS = "nav2_msgs is built by `make test`, or comes with Nav2"
+NAV2_MSGS = "nav_msgs and nav2_msgs are built by `make test`, or come with Nav2"
 FLOOR = [((3.0, y, -0.01), (4.0, 1.0, 0.02), GRAY) for y in (-1.0, 0.0, 1.0)]
 
 
@@ -87,7 +86,8 @@ def robot(start, client, spinner, instances, box_cloud, monkeypatch):
     node.session.transforms._buffer = made
     client.publish(box_cloud([*ROOM[:3], *FLOOR], points=8_000))
     wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
-    return made
+    yield made
+    made.die()  # otherwise later tests may see this Nav2
 
 
 @pytest.fixture
@@ -149,14 +149,28 @@ def test_cancelling_stops_nav2_and_one_trip_runs_at_a_time(robot, trips, client)
     assert source.go_to("couch") == "the robot is on its way to couch"
     wait_until(lambda: source.trip().startswith("in front of sofa"), "the robot to arrive")
     assert source.cancel() == "there is no drive to stop"
+    robot.plan = ["waits"]
+    source.go_to("chair")
+    wait_until(lambda: len(robot.goals) == 3, "Nav2's goal")
+    assert source.cancel() == "the robot stops"
+    wait_until(lambda: source.trip() == "cancelled", "the end of the drive")
+    assert robot.cancelled == 2
     source.close()
 
 
-def test_a_nav2_that_ends_is_noticed(monkeypatch):
-    monkeypatch.setattr(nav2, "SERVER_SECONDS", 0.1)
-    client = SimpleNamespace(server_is_ready=lambda: False)
-    driver = nav2.Nav2Driver(None, client, None, "map", "base_link", lambda: False)
-    assert driver._wait(Future(), time.monotonic() + PATIENCE).outcome == GONE
+def test_a_nav2_that_dies_or_accepts_too_late_is_noticed(robot, trips, monkeypatch):
+    monkeypatch.setattr(nav2, "ACCEPT_SECONDS", 0.3)
+    robot.plan = ["accepts late"]
+    result = trips.run(text="couch")[1]
+    assert (result.code, "no Nav2 answers" in result.message) == (ResultCode.NAVIGATION_UNAVAILABLE, True)
+    wait_until(lambda: robot.cancelled == 1, "the goal that was accepted late to be cancelled")
+    robot.plan = ["waits"]
+    handle = trips.send(text="couch")
+    wait_until(lambda: len(robot.goals) == 2, "Nav2's goal")
+    robot.die()
+    status, result = trips.end(handle)
+    assert (status, result.code) == (GoalStatus.STATUS_ABORTED, ResultCode.NAVIGATION_UNAVAILABLE)
+    assert "Nav2 has ended" in result.message
 
 
 def test_without_nav2_or_its_messages_the_action_refuses(start, client, instances, box_cloud, monkeypatch):
@@ -180,28 +194,64 @@ def test_without_nav2_or_its_messages_the_action_refuses(start, client, instance
     assert "no Nav2 answers on /navigate_to_pose" in goals.run(text="couch")[1].message
 
 
-def test_with_costmap_topic_poses_wait_for_a_costmap(start, client, instances, box_cloud):
-    pytest.importorskip("nav2_msgs", reason=NAV2_MSGS)
-    node = start(costmap_topic="/nowhere/costmap")
-    node.session.transforms._buffer = SimpleNamespace(lookup_transform=lambda *_: stamped())
-    goals = Goals(client, GoTo, "go_to")
-    client.publish(box_cloud([*ROOM[:3], *FLOOR], points=8_000))
-    wait_until(lambda: instances and instances[-1].instances, "the objects")
-    result = goals.run(text="couch")[1]
+@pytest.mark.parametrize("topic", ["/map", "/global_costmap/costmap_raw"])
+def test_poses_are_free_in_the_costmap(robot, trips, client, topic):
+    nav_msgs, nav2_msgs = (pytest.importorskip(f"{name}.msg", reason=NAV2_MSGS) for name in ("nav_msgs", "nav2_msgs"))
+    trips_of_node = Spinner.running[-1].nodes[0].session.trips
+    trips_of_node._costmap = CostmapInput(Spinner.running[-1].nodes[0], topic)
+    result = trips.run(text="couch")[1]
     assert (result.code, result.checked_with) == (ResultCode.NAVIGATION_UNAVAILABLE, "")
-    assert "nav_msgs is not installed" in result.message or "no costmap has come on /nowhere" in result.message
+    assert f"no costmap has come on {topic}" in result.message
+    costs = np.zeros((100, 100), dtype=np.uint8)  # 10 x 10 m around the origin, y along the rows
+    costs[:56] = 254 if topic.endswith("_raw") else 100  # where y is below 0.6 m
+    header, origin = Header(frame_id="map"), Pose(position=Point(x=-2.0, y=-5.0))
+    if topic.endswith("_raw"):
+        info = nav2_msgs.CostmapMetaData(resolution=0.1, size_x=100, size_y=100, origin=origin)
+        message = nav2_msgs.Costmap(header=header, metadata=info, data=costs.ravel().tolist())
+    else:
+        info = nav_msgs.MapMetaData(resolution=0.1, width=100, height=100, origin=origin)
+        message = nav_msgs.OccupancyGrid(header=header, info=info, data=costs.ravel().tolist())
+    publisher = client.node.create_publisher(type(message), topic, qos.LATCHED)
+    publisher.publish(message)
+    wait_until(lambda: trips_of_node._costmap._message, "the costmap")
+    result = trips.run(text="couch")[1]
+    assert (result.code, result.checked_with) == (ResultCode.OK, "costmap")
+    assert robot.goals[-1].pose.position.y > 0.6
+    message.data = [254 if topic.endswith("_raw") else 100] * 10_000
+    publisher.publish(message)
+    wait_until(lambda: trips_of_node._costmap._message.data[-1] == message.data[-1], "the next costmap")
+    result = trips.run(text="couch")[1]
+    assert (result.code, len(robot.goals)) == (ResultCode.NOT_REACHED, 1)
+    assert "the costmap has no free place within" in result.message
 
 
 def test_a_costmap_message_is_read_row_by_row():
     info = SimpleNamespace(width=3, height=2, resolution=0.5, origin=Pose(position=Point(x=1.0, y=2.0)))
     message = SimpleNamespace(info=info, header=Header(frame_id="map"), data=[0, 0, 100, 0, 0, 0])
-    costmap = nav2.to_costmap(message)
+    costmap = to_costmap(message)
     places = np.array([[1.25, 2.25, 0.0], [2.25, 2.25, 0.0], [2.25, 2.75, 0.0]])
     assert costmap.is_free(places, 0.1, IDENTITY).tolist() == [True, False, True]
     for name, value in (("width", 4), ("resolution", 0.0)):
         changed = SimpleNamespace(**{**vars(message), "info": SimpleNamespace(**{**vars(info), name: value})})
         with pytest.raises(SpaceformerError, match="cannot be used"):
-            nav2.to_costmap(changed)
+            to_costmap(changed)
+
+
+def test_raw_costs_are_those_of_the_grid_that_nav2_publishes():
+    info = SimpleNamespace(size_x=3, size_y=2, resolution=0.5, origin=Pose())
+    message = SimpleNamespace(metadata=info, header=Header(frame_id="map"), data=[0, 1, 252, 253, 254, 255])
+    assert to_costmap(message).costs.tolist() == [[0, 1, 98], [99, 100, -1]]
+
+
+def test_without_the_messages_of_the_costmap_the_reason_is_given(monkeypatch):
+    said = []
+    node = SimpleNamespace(get_logger=lambda: SimpleNamespace(error=said.append))
+    monkeypatch.setitem(sys.modules, "nav_msgs.msg", None)
+    monkeypatch.setitem(sys.modules, "nav2_msgs.msg", None)
+    for topic, debian in (("/map", "nav-msgs"), ("/costmap_raw", "nav2-msgs")):
+        with pytest.raises(Refusal, match=rf"apt install ros-\$ROS_DISTRO-{debian}"):
+            CostmapInput(node, topic).latest()
+    assert len(said) == 2
 
 
 def test_segmenting_reports_its_tiles_and_can_be_cancelled(start, client, instances):
