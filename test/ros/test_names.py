@@ -35,7 +35,7 @@ def test_qos_of_outputs_follows_its_parameters_and_survives_a_cleanup(start, cli
     node.trigger_cleanup()
     assert node.trigger_configure().name == "SUCCESS"
     profiles = {publisher.topic_name: publisher.qos_profile for publisher in node.publishers}
-    for name, depth in (("instances", 7), ("markers", 1)):
+    for name, depth in (("instances", 7), ("markers", 10)):
         profile = profiles[f"/spaceformer/{name}"]
         assert (profile.durability, profile.depth) == (qos.TRANSIENT_LOCAL, depth)
     assert node.get_parameter("qos_overrides./spaceformer/markers.publisher.durability").value == "transient_local"
