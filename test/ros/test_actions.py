@@ -225,6 +225,15 @@ def test_poses_are_free_in_the_costmap(robot, trips, client, topic):
     assert "the costmap has no free place within" in result.message
 
 
+def test_the_costmap_topic_is_subscribed_while_the_node_is_configured(start):
+    pytest.importorskip("nav_msgs", reason=NAV2_MSGS)
+    node = start(costmap_topic="/global_costmap/costmap")
+    assert "/global_costmap/costmap" in [one.topic_name for one in node.subscriptions]
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    assert "/global_costmap/costmap" not in [one.topic_name for one in node.subscriptions]
+
+
 def test_a_costmap_message_is_read_row_by_row():
     info = SimpleNamespace(width=3, height=2, resolution=0.5, origin=Pose(position=Point(x=1.0, y=2.0)))
     message = SimpleNamespace(info=info, header=Header(frame_id="map"), data=[0, 0, 100, 0, 0, 0])
