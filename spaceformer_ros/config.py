@@ -304,6 +304,33 @@ class SceneConfig:
 
 
 @dataclass(frozen=True)
+class NamesConfig:
+    """Names from 2D detectors in images (~/input/detections)."""
+
+    detections: bool = fixed(
+        False, "names from ~/input/detections (vision_msgs/Detection2DArray), with ~/input/camera_info of the images"
+    )
+    min_detections: int = fixed(
+        2, "detections with the same word that an object needs before they count", low=1, high=10_000
+    )
+    min_detection_share: float = fixed(
+        0.5, "share that the commonest word of an object needs in the weights of its detections", low=0.0, high=1.0
+    )
+    min_detection_margin: float = fixed(
+        0.05, "probability by which a name from detections must exceed that of the text scores", low=0.0, high=1.0
+    )
+    text_weight_known: float = fixed(
+        0.2, "weight of the text scores against detections, for words that detectors have used", low=0.0, high=1.0
+    )
+    text_weight_unknown: float = fixed(
+        0.65, "weight of the text scores against detections, for words that no detector has used", low=0.0, high=1.0
+    )
+    max_turn_rate: float = setting(
+        1.0, "detections of a camera that turns faster are dropped", unit="rad/s", low=0.01, high=100.0
+    )
+
+
+@dataclass(frozen=True)
 class StorageConfig:
     """Saving and loading of scenes."""
 
@@ -406,6 +433,7 @@ class Config:
     postprocess: PostprocessConfig = PostprocessConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
     scene: SceneConfig = SceneConfig()
+    names: NamesConfig = NamesConfig()
     storage: StorageConfig = StorageConfig()
     output: OutputConfig = OutputConfig()
     navigation: NavigationConfig = NavigationConfig()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from shapely.errors import ShapelyError
 
 from . import Cancelled, SpaceformerError, StorageError
+from .cameras.evidence import FusionRule
 from .clouds.cloud import select_points
 from .clouds.plausibility import plausibility_remarks
 from .config import Settings
@@ -178,9 +179,8 @@ class Pipeline:
         embeddings = self.embedder.embed(vocabulary.texts)
         with self.store.lock:
             revision = self.space.revision + 1 if self.space else 1
-            self.space = LabelSpace(
-                vocabulary, embeddings, self.similarity, revision, self.cosine_baseline, self.calibration
-            )
+            parts = self.similarity, revision, self.cosine_baseline, self.calibration, fusion_rule(self.config.names)
+            self.space = LabelSpace(vocabulary, embeddings, *parts)
             self.store.relabel(self.space)
             return self.space
 
@@ -303,6 +303,10 @@ class Pipeline:
                 raise EditError("NOT_FOUND", f"there is no room {request.ids[0]}: {len(rooms)} rooms are known")
         return self.store.edit(request, vector, stamp_ns)
 
+    def add_sightings(self, sightings):
+        """Count Sightings of objects by detectors in an image. Returns the Scene if labels changed, else None."""
+        return self.store.add_sightings(sightings)
+
     def relevancy(self, text, scene):
         """[N] float32 relevancy of each point of a snapshot's cloud for a text (see `point_relevancy`)."""
         query = ObjectQuery(text)
@@ -355,6 +359,17 @@ def build_pipeline(config, on_progress=None):
         on_progress("warming up the network")
         segmenter.warm_up()
     return pipeline
+
+
+def fusion_rule(names):
+    """The FusionRule of a NamesConfig."""
+    return FusionRule(
+        inside=names.text_weight_known,
+        outside=names.text_weight_unknown,
+        min_detections=names.min_detections,
+        min_share=names.min_detection_share,
+        min_margin=names.min_detection_margin,
+    )
 
 
 def build_embedder(config, text_model):

@@ -33,7 +33,7 @@ RULES = {
     "scene": "disk geometry instances grids clouds words cameras",
     "synthetic": "disk geometry grids clouds words layout",
     "evaluation": "disk geometry clouds words layout synthetic",
-    "pipeline": "graph layout config disk timing clouds words weights segment scene show",
+    "pipeline": "cameras graph layout config disk timing clouds words weights segment scene show",
     "sources": "geometry clouds words scene graph pipeline",
     "view": "geometry grids show sources",
     "agents": "cameras words show sources",

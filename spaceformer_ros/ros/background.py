@@ -22,6 +22,7 @@ LANES = {
     "settings": 3,  # changes of vocabulary and parameters; two may wait for the text model or a file
     "graph": 1,  # the scene graph that is published
     "files": 2,  # saving and loading
+    "detections": 1,  # names from images
     "trips": 2,  # driving to an object; the second one tells further goals that the robot is driving
 }
 

@@ -44,6 +44,10 @@ class Counters:
     map_voxels: int = 0
     images_skipped: int = 0
     voxels_removed: int = 0
+    detections_used: int = 0
+    detections_assigned: int = 0
+    detections_dropped: int = 0
+    detections_reason: str = ""
     tiles: int = 0
     tiles_computed: int = 0
     inferences: int = 0
@@ -165,6 +169,10 @@ def rows(state_name, facts, counters, publishers, now):
         "map_voxels": counters.map_voxels,
         "images_skipped": counters.images_skipped,
         "voxels_removed": counters.voxels_removed,
+        "detections_used": counters.detections_used,
+        "detections_assigned": counters.detections_assigned,
+        "detections_dropped": counters.detections_dropped,
+        "detections_reason": counters.detections_reason,
         "voxels": counters.voxels,
         "tiles": counters.tiles,
         "tiles_computed": counters.tiles_computed,

@@ -12,6 +12,7 @@ from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
 from .clocks import STEADY
+from .detections import DetectionInput
 from .diagnostics import Diagnostics
 from .frames import Frames
 from .graph_outputs import GraphOutputs
@@ -67,6 +68,10 @@ class Session:
         )
         self.scans = self._make_growing_map()
         self.input = self._make_input()
+        self.detections = None
+        if settings.config.names.detections:
+            parts = self.transforms, self.background, self.counters, self.perception
+            self.detections = DetectionInput(node, settings, *parts)
         self.diagnostics = Diagnostics(node, self._read_status)
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
@@ -97,6 +102,8 @@ class Session:
         self.state.active = True
         self._active_since = time.monotonic()
         self.input.open()
+        if self.detections is not None:
+            self.detections.open()
         self.perception.device_thread.resume()
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -105,6 +112,8 @@ class Session:
         self.state.active = False
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()
+        if self.detections is not None:
+            self.detections.close()
         self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline, lane="files")
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -114,6 +123,8 @@ class Session:
         self.state.active = False
         self._node.destroy_timer(self._retry)
         self.input.destroy()
+        if self.detections is not None:
+            self.detections.close()
         if self.scans is not None:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)

@@ -8,6 +8,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..words.color_words import split_color
 from ..words.vocabulary import check_text
+from .objects import names_of
 
 MAX_TEXTS = 32  # of one request
 
@@ -173,10 +174,22 @@ def _noun_scores(scene, objects, noun, vectors):
     score = np.array([item.objectness * item.mask_score for item in objects])
     if not noun:
         return score, np.full(len(objects), np.nan)
-    features = scene.instances.features[[item.row for item in objects]]
     given = np.array([item.operator_label.lower() == noun.lower() for item in objects])
-    score = score * np.where(given, 1.0, scene.space.match(features, noun, vectors[noun]))
+    score = score * np.where(given, 1.0, _match(scene, objects, noun, vectors[noun]))
     return score, np.where(given, 1.0, scene.space.match_confidence(noun, score))
+
+
+def _match(scene, objects, noun, vector):
+    """[O] in [0, 1]: how well a text fits objects, by their features and by what detectors called them."""
+    features, space = scene.instances.features, scene.space
+    rows, rule = [item.row for item in objects], space.rule
+    if rule is None or not any(item.votes.sums for item in objects):
+        return space.match(features[rows], noun, vector)
+    match = space.match(features[rows], noun, vector, names_of(objects, features, space).fused)
+    if space.find_label(noun) is None:  # a word that only detectors use
+        heard = [item.votes.share(noun) if rule.admits(item.votes) else 0.0 for item in objects]
+        match = np.maximum(match, (1 - rule.inside) * np.array(heard))
+    return match
 
 
 def _filters(scene, query, vectors):

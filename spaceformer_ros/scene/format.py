@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..cameras.evidence import MAX_SUM
 from ..clouds.cloud import UPRIGHT
 from .columns import MAX_COUNT, MAX_METRES, MAX_NS, Column, columns_of
 from .objects import SceneObject
 from .occupancy import SURROUNDINGS
 
-KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 5
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 6
 MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
 MAX_TEXT = 2000  # characters of a text in the header
 MAX_SIZE = 1000.0  # metres of a side of a box
@@ -88,6 +89,7 @@ HEADER = {
     "labels": HeaderField(list, "O texts: the label of each object when it was saved, in the order of `objects.id`"),
     "vocabulary": HeaderField(dict, "lists `labels` and `background` of that time, synonyms joined by `|`"),
     "operator_labels": HeaderField(list, "O texts: the label that an operator gave to each object, or an empty one"),
+    "votes": HeaderField(list, "O lists of what detectors called each object: word, sum of weights, detections"),
     "room_names": HeaderField(list, "pairs of a room's number and the name that an operator gave it"),
     "edits": HeaderField(list, "the last edits by operators, oldest first: time in ns, author and what was done"),
     "layout": HeaderField(dict, "storeys, walls, doors, windows and rooms with their numbers; empty without them"),
@@ -113,11 +115,21 @@ def check_header(header, max_count=MAX_COUNT):
     labels += (*header["operator_labels"], *(name for _, name in header["room_names"]))
     labels += tuple(text for _, *texts in header["edits"] for text in texts)
     _require(len(header["operator_labels"]) == len(header["labels"]), "operator_labels and labels differ in length")
+    _check_votes(header["votes"], len(header["labels"]))
     numbers = [number for number, *_ in (*header["room_names"], *header["edits"])]
     _require(all(type(number) is int for number in numbers), "a number of room_names or edits is not an integer")
     _require(all(len(edit) == 3 for edit in header["edits"]), "an edit is not a triple")
     for name, text in (*texts.items(), *(("a label", label) for label in labels)):
         _check_text(name, text)
+
+
+def _check_votes(votes, count):
+    """Check the words that detectors gave to `count` objects."""
+    _require(len(votes) == count, "votes and labels differ in length")
+    for word, weight, number in (row for sums in votes for row in sums):
+        _check_text("a word of votes", word)
+        _require(type(weight) is float and 0 <= weight <= MAX_SUM, f"a weight of votes is {weight!r}")
+        _require(type(number) is int and 1 <= number <= MAX_COUNT, f"a count of votes is {number!r}")
 
 
 def _check_text(name, text):

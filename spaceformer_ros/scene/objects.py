@@ -6,11 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
+from ..cameras.evidence import NO_VOTES, Votes, fuse
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances
 from ..words.color_words import color_shares
-from ..words.label_space import LabelSpace
+from ..words.label_space import LabelSpace, ranked
 from .columns import MAX_COUNT, MAX_NS, saved
 from .occupancy import Occupancy
 
@@ -53,12 +54,16 @@ class SceneObject:
     deleted: int = saved(np.uint8, "1: an operator has deleted it, it is kept to recognise it", (0, 1), default=0)
     shaped: int = saved(np.uint8, "1: an operator has decided what belongs to it (merge, split)", (0, 1), default=0)
     operator_label: str = ""  # label that an operator gave; it replaces that of the vocabulary
+    votes: Votes = NO_VOTES  # what detectors called it in images
+    text_score: float = 0.0  # probability of the label by the text scores alone
+    camera_score: float = 0.0  # share of the label in the detections of the object
+    named_by_camera: bool = False  # detections in images changed the label
     found: bool = True  # by the last inference
 
     @property
     def label_source(self):
-        """Who gave the label: "operator" or "network"."""
-        return "operator" if self.operator_label else "network"
+        """Who gave the label: "operator", "camera" or "network"."""
+        return "operator" if self.operator_label else "camera" if self.named_by_camera else "network"
 
     @property
     def in_map(self):
@@ -132,6 +137,15 @@ class Scene:
         points = np.array([voxels.point_counts[rows].sum() for rows in masks])
         return np.stack([shares[rows].sum(axis=0) for rows in masks]) / np.maximum(points, 1)[:, None]
 
+    def with_sightings(self, sightings):
+        """The scene after Sightings of its objects in an image; those of unknown objects are left out."""
+        votes = {item.id: item.votes for item in self.objects}
+        for one in sightings:
+            if one.id in votes:
+                votes[one.id] = votes[one.id].plus(one.word, one.weight)
+        objects = tuple(replace(item, votes=votes[item.id]) for item in self.objects)
+        return replace(self, objects=objects).relabelled(self.space)
+
     def relabelled(self, space):
         """The same objects with the labels of another LabelSpace. Needs no network: features are kept."""
         return replace(self, objects=label_objects(self.objects, self.instances.features, space), space=space)
@@ -149,23 +163,40 @@ def divided(objects):
 
 
 def label_objects(objects, features, space):
-    """The objects with the labels that a LabelSpace assigns to their features [K, C], by row, or an operator gave."""
+    """The objects with the labels of a LabelSpace, from their features [K, C], by row, and from what detectors called
+    them in images; or the label that an operator gave."""
     if not objects:
         return ()
-    labels = space.classify(features[[item.row for item in objects]])
+    found = names_of(objects, features, space)
+    labels = ranked(found.fused)
     names, first_background = space.vocabulary.names, len(space.vocabulary.labels)
     labelled = (
         replace(
             item,
-            label=names[labels.index[i]],
-            label_index=int(labels.index[i]),
-            label_score=float(labels.score[i]),
-            runners_up=tuple((names[r], float(s)) for r, s in zip(labels.runners_up[i], labels.runner_up_scores[i])),
-            background=bool(labels.index[i] >= first_background),
+            label=names[best],
+            label_index=int(best),
+            label_score=float(found.fused[i, best]),
+            text_score=float(found.text[i, best]),
+            camera_score=float(found.camera[i, best]),
+            named_by_camera=bool(found.by_camera[i]),
+            runners_up=_with_first(best, [(names[r], float(s)) for r, s in zip(*rows)], names, found.fused[i]),
+            background=bool(best >= first_background),
         )
-        for i, item in enumerate(objects)
+        for i, (item, best, *rows) in enumerate(zip(objects, found.best, labels.runners_up, labels.runner_up_scores))
     )
     return tuple(_with_operator_label(item, space) if item.operator_label else item for item in labelled)
+
+
+def names_of(objects, features, space):
+    """The Names of objects by the text scores of their features [K, C], by row, and by their votes."""
+    text = space.probabilities(features[[item.row for item in objects]])
+    return fuse(text, [item.votes for item in objects], space.find_label, space.rule)
+
+
+def _with_first(best, rows, names, probabilities):
+    """Rows (label, probability) with the label `best` first, which another one may exceed by less than the margin."""
+    others = [row for row in rows if row[0] != names[best]]
+    return ((names[best], float(probabilities[best])), *others)[: len(rows)]
 
 
 def _with_operator_label(item, space):

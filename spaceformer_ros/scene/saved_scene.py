@@ -43,6 +43,7 @@ class SavedScene:
     vocabulary: the two lists of `Vocabulary.entries` at that time
     next_id: all ids given so far are lower
     operator_labels: O str, "" for labels of the network
+    votes: O tuples of (word, sum of weights, detections), see `cameras.evidence.Votes`
     room_names: tuple of (room id, name that an operator gave)
     history: tuple of Edit, oldest first
     layout: dict of the layout and the ids that are left, {} without one
@@ -60,6 +61,7 @@ class SavedScene:
     map_revision: int
     next_id: int
     operator_labels: tuple
+    votes: tuple
     room_names: tuple = ()
     history: tuple = ()
     layout: dict = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import SpaceformerError
+from ..cameras.evidence import Votes
 from ..clouds.origin import is_near
 from .absence import missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
@@ -159,6 +160,22 @@ class SceneStore:
         self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 
+    def add_sightings(self, sightings):
+        """Count Sightings of objects in an image. Returns the Scene if labels changed, with the next revision.
+
+        Otherwise, and while a partial scene is shown, None; sightings of a partial scene are dropped.
+        """
+        with self.lock:
+            before = self.scene
+            if before is None or before is not self.complete or not sightings:
+                return None
+            scene = before.with_sightings(sightings)
+            changed = any(new.label != old.label for new, old in zip(scene.objects, before.objects))
+            self._revision += changed
+            self.scene = replace(scene, map_revision=self._revision) if changed else scene
+            self._complete(self.scene)
+            return self.scene if changed else None
+
     def edit(self, request, vector=None, stamp_ns=0):
         """Apply an EditRequest to the newest complete scene. Returns (Scene, ids that changed).
 
@@ -222,6 +239,7 @@ class SceneStore:
             occupancies=tuple(None if item.found else item.occupancy for item in objects),
             labels=tuple(item.label for item in objects),
             operator_labels=tuple(item.operator_label for item in objects),
+            votes=tuple(item.votes.sums for item in objects),
             room_names=scene.room_names,
             history=self.history,
             vocabulary=scene.space.vocabulary.entries(),
@@ -246,7 +264,10 @@ class SceneStore:
             else replace(fresh[row["row"]], occupancy=occupancy, found=False, **row)
             for row, occupancy in zip(from_columns(saved.objects), saved.occupancies)
         )
-        objects = [replace(item, operator_label=label) for item, label in zip(objects, saved.operator_labels)]
+        objects = [
+            replace(item, operator_label=label, votes=Votes(sums))
+            for item, label, sums in zip(objects, saved.operator_labels, saved.votes)
+        ]
         objects, deleted = divided(label_objects(objects, saved.instances.features, space))
         self._revision = max(saved.map_revision, self._revision + 1)
         self._next_id = max(saved.next_id, self._next_id)
@@ -333,6 +354,7 @@ def inherit_identity(item, feature, old, old_feature):
         deleted=old.deleted,
         shaped=old.shaped,
         operator_label=old.operator_label,
+        votes=old.votes,
     )
     return inherited, mean
 

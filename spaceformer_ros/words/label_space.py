@@ -36,7 +36,9 @@ class Labels:
 class LabelSpace:
     """A vocabulary with its embeddings: classifies instances and scores them for free text."""
 
-    def __init__(self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE, calibration=None):
+    def __init__(
+        self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE, calibration=None, rule=None
+    ):
         """A vocabulary for one checkpoint and text model.
 
         embeddings: [T, C] float32 unit vectors of `vocabulary.texts`
@@ -44,6 +46,7 @@ class LabelSpace:
         revision: counts vocabulary changes
         baseline: CosineBaseline of the text model; by default free texts are not interpreted as labels
         calibration: Calibration of the checkpoint, None if it has none
+        rule: how names from cameras count, a FusionRule; None: they do not count
         Raises SpaceformerError if the number of embeddings is wrong.
         """
         if len(embeddings) != len(vocabulary.texts):
@@ -54,6 +57,7 @@ class LabelSpace:
         self.revision = revision
         self.baseline = baseline
         self.calibration = calibration
+        self.rule = rule
         self._starts = np.cumsum([0, *(len(entry) for entry in vocabulary.phrases)])[:-1]
 
     def label_logits(self, features):
@@ -65,29 +69,32 @@ class LabelSpace:
             )
         return np.maximum.reduceat(self.similarity.logits(features, self.embeddings), self._starts, axis=1)
 
+    def probabilities(self, features):
+        """[K, L] float32 probability of each label, by the text scores. features: [K, C] float32."""
+        return softmax(self.label_logits(features))
+
     def classify(self, features, num_runners_up=5):
         """Labels of K instances. features: [K, C] float32."""
-        probability = softmax(self.label_logits(features))
-        order = largest(probability, min(num_runners_up, probability.shape[1]))
-        scores = np.take_along_axis(probability, order, axis=1)
-        return Labels(order[:, 0], scores[:, 0], order, scores)
+        return ranked(self.probabilities(features), num_runners_up)
 
-    def match(self, features, text, vector):
+    def match(self, features, text, vector, probabilities=None):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
         A text of the vocabulary gets the score of its label. For any other text two scores are computed and the larger
         is used: its probability as an additional label of the vocabulary, and the probability of the labels
         that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
 
-        features: [K, C]; vector: [C] unit vector of the text.
+        features: [K, C]; vector: [C] unit vector of the text; probabilities: [K, L] of the labels, where more is known
+        than the text scores.
         """
         logits = self.label_logits(features)
+        probabilities = softmax(logits) if probabilities is None else probabilities
         known = self.find_label(text)
         if known is not None:
-            return softmax(logits)[:, known]
+            return probabilities[:, known]
         own = self.similarity.logits(features, vector[None])
         itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
-        return np.maximum(itself, softmax(logits) @ self.meaning(vector))
+        return np.maximum(itself, probabilities @ self.meaning(vector))
 
     def meaning(self, vector):
         """P(label | text) [L] float32 for a text's unit vector; the sum is below 1 if no label is close to it."""
@@ -120,6 +127,13 @@ class LabelSpace:
         """Dict phrase in lower case -> index of the first label that has it."""
         rows = [(phrase.lower(), i) for i, entry in enumerate(self.vocabulary.phrases) for phrase in entry]
         return dict(reversed(rows))
+
+
+def ranked(probabilities, num_runners_up=5):
+    """The Labels of K instances with probabilities [K, L]."""
+    order = largest(probabilities, min(num_runners_up, probabilities.shape[1]))
+    scores = np.take_along_axis(probabilities, order, axis=1)
+    return Labels(order[:, 0], scores[:, 0], order, scores)
 
 
 def largest(values, count):

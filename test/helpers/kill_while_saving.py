@@ -50,6 +50,7 @@ def make_scene(number):
         map_id="",
         map_revision=number,
         next_id=number + 1,
+        votes=((),),
         operator_labels=("",),
     )
 

@@ -45,11 +45,14 @@ def allowed():
 
 
 def test_the_policy_names_exactly_what_the_node_uses(start, client):
-    node = start(use_sim_time=True)
+    detector = importlib.util.find_spec("vision_msgs") is not None
+    node = start(use_sim_time=True, detections=detector)
     wanted = allowed()
     wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
     if not vision.AVAILABLE:
         wanted["publish"] -= {"/spaceformer/detections", "/spaceformer/label_info"}
+    if not detector:
+        wanted["subscribe"] -= {"/spaceformer/input/detections", "/spaceformer/input/camera_info"}
     if importlib.util.find_spec("tf2_ros") is None:
         wanted["subscribe"] -= {"/tf", "/tf_static"}
         wanted["reply"] -= {"/tf2_frames"}

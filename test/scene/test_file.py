@@ -107,6 +107,7 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
         map_revision=int(rng.integers(1, MAX_COUNT_READ)),
         next_id=101,
         operator_labels=tuple(label * int(rng.integers(2)) for _ in kept),
+        votes=tuple(((label, float(rng.random()), 3),) * int(rng.integers(2)) for _ in kept),
         room_names=((3, label),) * int(rng.integers(2)),
         history=(Edit(int(rng.integers(2**60)), label, map_id),) * int(rng.integers(3)),
         layout={"rooms": [{"id": 3}]} if rng.random() < 0.5 else {},
@@ -381,7 +382,7 @@ def change_frame(path, config):
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 5"),
+        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 6"),
         (change_model, "MODEL_MISMATCH", "was made with checkpoint colors .* this node runs checkpoint"),
         (change_text_model, "MODEL_MISMATCH", "text model fake@2"),
         (change_map, "MAP_MISMATCH", "is of map 'flat', expected 'office'"),

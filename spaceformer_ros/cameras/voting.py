@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which object of the map does a detection in an image show? The map itself is the depth buffer: no depth is needed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .model import NEAR
+from .render import MapPoints
+
+MIN_OVERLAP = 0.3  # IoU in the image of a detection and what is visible of an object
+MIN_VISIBLE = 0.15  # share of an object's voxels that must be visible
+MIN_VOXELS = 4  # visible voxels of an object
+HALF_WEIGHT = 4.0  # metres at which a detection counts half
+SLACK = 1.5  # voxels that a visible voxel may lie behind the nearest surface in its pixel
+SLANT = 0.02  # the same in metres per metre of distance
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A detection in an image. word: what it shows; score: in [0, 1]; box: (left, top, right, bottom) in pixels;
+    mask: [H, W] bool of the image, or None."""
+
+    word: str
+    score: float
+    box: tuple
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A detection of an object of the map. id: of the object; weight: in [0, 1]."""
+
+    id: int
+    word: str
+    weight: float
+
+
+class Voter:
+    """Assigns detections to the objects of one scene."""
+
+    def __init__(self, cloud, instances, objects):
+        """cloud: Cloud; instances: its Instances; objects: those that may be seen, with id and row."""
+        self._points = MapPoints(cloud.xyz)
+        self._voxel_size = instances.voxels.voxel_size
+        self._ids = np.array([item.id for item in objects], dtype=np.int64)
+        masks = [instances.masks[item.row] for item in objects]
+        self._owner = np.repeat(np.arange(len(masks)), [len(mask) for mask in masks])
+        self._voxels = instances.voxels.positions[np.concatenate([np.zeros(0, np.int32), *masks])]
+
+    def sightings(self, camera, camera_from_map, detections):
+        """List of Sighting: each detection shows at most one object, and each object has at most one.
+
+        camera: CameraModel; camera_from_map: RigidTransform of the cloud's local coordinates into the optical frame.
+        """
+        seen = self._visible(camera, camera_from_map)
+        pairs = []
+        for number, detection in enumerate(detections):
+            overlap = seen.overlaps(detection)
+            for row in np.flatnonzero(overlap >= MIN_OVERLAP):
+                pairs.append((overlap[row] * detection.score, overlap[row], number, row))
+        found, used_detections, used_objects = [], set(), set()
+        for _, overlap, number, row in sorted(pairs, key=lambda pair: (-pair[0], pair[2], pair[3])):
+            if number not in used_detections and row not in used_objects:
+                used_detections.add(number)
+                used_objects.add(row)
+                weight = overlap * detections[number].score * np.sqrt(seen.share[row])
+                weight /= 1 + (seen.distance[row] / HALF_WEIGHT) ** 2
+                found.append(Sighting(int(self._ids[row]), detections[number].word, float(weight)))
+        return found
+
+    def _visible(self, camera, camera_from_map):
+        """What a camera sees of the objects."""
+        depth = self._points.draw(camera, camera_from_map).depth
+        x, y, z = camera_from_map.apply(self._voxels).T
+        u, v, inside = camera.project_axes(x, y, z)
+        visible = np.flatnonzero(inside & (z > NEAR))
+        column, row = np.rint(u[visible]).astype(np.int64), np.rint(v[visible]).astype(np.int64)
+        shown = z[visible] <= depth[row, column] + SLACK * self._voxel_size + SLANT * z[visible]
+        visible, column, row = visible[shown], column[shown], row[shown]
+        count = len(self._ids)
+        total, number = (np.bincount(owner, minlength=count) for owner in (self._owner, self._owner[visible]))
+        distance = np.bincount(self._owner[visible], weights=z[visible], minlength=count) / np.maximum(number, 1)
+        half = 0.5 * self._voxel_size * camera.fx / np.maximum(z[visible], NEAR)
+        return VisibleObjects(self._owner[visible], column, row, half, number / np.maximum(total, 1), distance, number)
+
+
+@dataclass(frozen=True)
+class VisibleObjects:
+    """Visible voxels of O objects in an image.
+
+    owner, column, row: [V] object and pixel of each; half: [V] half its width in pixels
+    share: [O] of the object's voxels that are visible; distance: [O] metres, their mean; number: [O] of them
+    """
+
+    owner: np.ndarray
+    column: np.ndarray
+    row: np.ndarray
+    half: np.ndarray
+    share: np.ndarray
+    distance: np.ndarray
+    number: np.ndarray
+
+    def overlaps(self, detection):
+        """[O] IoU of a Detection and each object that is visible enough, 0 for others.
+
+        Of boxes: with the box around the visible voxels. Of masks: the area of voxels in the mask against all visible
+        voxels and the mask.
+        """
+        usable = (self.share >= MIN_VISIBLE) & (self.number >= MIN_VOXELS)
+        if detection.mask is not None:
+            inside = np.bincount(self.owner, weights=detection.mask[self.row, self.column], minlength=len(self.share))
+            area = np.bincount(self.owner, weights=(2 * self.half) ** 2, minlength=len(self.share))
+            shared = area * inside / np.maximum(self.number, 1)
+            shared = np.minimum(shared, detection.mask.sum())
+            return np.where(usable, shared / np.maximum(area + detection.mask.sum() - shared, 1e-9), 0.0)
+        boxes = self.boxes
+        left, top, right, bottom = detection.box
+        width = np.minimum(boxes[:, 2], right) - np.maximum(boxes[:, 0], left)
+        height = np.minimum(boxes[:, 3], bottom) - np.maximum(boxes[:, 1], top)
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        areas = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
+        union = areas + max(right - left, 0) * max(bottom - top, 0) - shared
+        return np.where(usable, shared / np.maximum(union, 1e-9), 0.0)
+
+    @property
+    def boxes(self):
+        """[O, 4] left, top, right, bottom of the visible voxels of each object; empty ones have no area."""
+        low, high = np.full((len(self.share), 2), np.inf), np.full((len(self.share), 2), -np.inf)
+        for axis, values in enumerate((self.column, self.row)):
+            np.minimum.at(low[:, axis], self.owner, values - self.half)
+            np.maximum.at(high[:, axis], self.owner, values + self.half)
+        boxes = np.concatenate([low, high], axis=1)
+        boxes[self.number == 0] = 0
+        return boxes

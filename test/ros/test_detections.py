@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detections in images name objects of the running node, over DDS."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers.fakes import ROOM
+from helpers.ros import wait_until
+from sensor_msgs.msg import CameraInfo
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.cameras.model import CameraModel
+from spaceformer_ros.cameras.render import optical_pose
+from spaceformer_ros.ros import messages, qos
+from spaceformer_ros.ros.detections import MAX_DETECTIONS, detections_of
+from spaceformer_ros.ros.transforms import TransformError
+
+CAMERA = CameraModel(320, 240, 266.0, 266.0, 159.5, 119.5)
+POSE = optical_pose((0.0, -1.8, 1.2), np.pi / 2, -0.3)  # looks at the chair
+
+
+def plain(word, score=0.9, box=(10.0, 20.0, 30.0, 40.0)):
+    """A Detection2D with one hypothesis, as far as it is read. box: left, top, right, bottom."""
+    center = SimpleNamespace(position=SimpleNamespace(x=(box[0] + box[2]) / 2, y=(box[1] + box[3]) / 2))
+    bbox = SimpleNamespace(center=center, size_x=box[2] - box[0], size_y=box[3] - box[1])
+    hypothesis = SimpleNamespace(class_id=word, score=score)
+    return SimpleNamespace(bbox=bbox, results=[SimpleNamespace(hypothesis=hypothesis)])
+
+
+def test_the_best_hypothesis_of_a_detection_is_used():
+    one = plain("stool", 0.3)
+    one.results += plain(" chair ", 0.8).results
+    found = detections_of(SimpleNamespace(detections=[one, SimpleNamespace(results=[])]))
+    assert [(d.word, d.score, d.box) for d in found] == [("chair", 0.8, (10.0, 20.0, 30.0, 40.0))]
+
+
+@pytest.mark.parametrize(
+    ("detection", "text"),
+    [
+        (plain("17"), "class '17' of a detection is no name: let the detector publish names"),
+        (plain(""), "is no name"),
+        (plain("chair", float("nan")), "has the score"),
+        (plain("chair", box=(0.0, float("inf"), 1.0, 1.0)), "the box"),
+    ],
+)
+def test_bad_detections_are_refused_with_the_cure(detection, text):
+    with pytest.raises(SpaceformerError, match=text):
+        detections_of(SimpleNamespace(detections=[detection]))
+    with pytest.raises(SpaceformerError, match="at most"):
+        detections_of(SimpleNamespace(detections=[plain("chair")] * (MAX_DETECTIONS + 1)))
+
+
+def chair_box():
+    """The box in the image around the chair of ROOM."""
+    center, size, _ = ROOM[0]
+    corners = np.array([center + np.array(size) * (np.array(signs) - 0.5) for signs in np.ndindex(2, 2, 2)])
+    pixels, _ = CAMERA.project(POSE.inverse.apply(corners))
+    return (*pixels.min(axis=0), *pixels.max(axis=0))
+
+
+def test_detections_name_an_object(start, client, instances, box_cloud, monkeypatch):
+    messages_of = pytest.importorskip("vision_msgs.msg", reason="vision_msgs comes with the messages of `make test`")
+    node = start(detections=True, min_detections=3, text_weight_known=0.0, tf_timeout=0.1, max_turn_rate=0.5)
+    known, poses = node.session.transforms.lookup, {}
+
+    def lookup(target, source, stamp, timeout):
+        if target != "camera":
+            return known(target, source, stamp, timeout)
+        if stamp.nanoseconds // 10**9 > 100:
+            raise TransformError("no transform from 'map' to 'camera'")
+        return poses.get("turned", POSE.inverse)
+
+    monkeypatch.setattr(node.session.transforms, "lookup", lookup)
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
+    chair = next(item.id for item in instances[-1].instances if item.label == "chair")
+    counters, made = node.session.counters, messages_of.Detection2DArray
+    detections = client.node.create_publisher(made, "/spaceformer/input/detections", qos.EVENTS)
+    info = client.node.create_publisher(CameraInfo, "/spaceformer/input/camera_info", qos.EVENTS)
+    wait_until(lambda: detections.get_subscription_count() and info.get_subscription_count(), "the subscriptions")
+
+    def send(word, milliseconds, box=None):
+        """Publish one detection and wait until it was used or dropped."""
+        before = counters.detections_used, counters.detections_dropped
+        message = made()
+        message.header = messages.Header(stamp=messages.to_time(milliseconds * 1_000_000), frame_id="camera")
+        one = messages_of.Detection2D()
+        left, top, right, bottom = (float(value) for value in box or chair_box())
+        one.bbox.center.position.x, one.bbox.center.position.y = (left + right) / 2, (top + bottom) / 2
+        one.bbox.size_x, one.bbox.size_y = right - left, bottom - top
+        result = messages_of.ObjectHypothesisWithPose()
+        result.hypothesis.class_id, result.hypothesis.score = word, 0.9
+        one.results = [result]
+        message.detections = [one]
+        detections.publish(message)
+        wait_until(lambda: (counters.detections_used, counters.detections_dropped) != before, "the detection")
+
+    send("table", 0)
+    assert "no camera_info on /spaceformer/input/camera_info" in counters.detections_reason
+    k = [float(value) for value in (CAMERA.fx, 0, CAMERA.cx, 0, CAMERA.fy, CAMERA.cy, 0, 0, 1)]
+    info.publish(CameraInfo(width=320, height=240, k=k))
+    wait_until(lambda: node.session.detections.has_camera, "the camera_info")
+    for number in range(2):
+        send("table", 1000 + 100 * number)
+    assert counters.detections_assigned == 2
+    assert next(i for i in instances[-1].instances if i.id == chair).label == "chair"
+    send("table", 1200)
+    wait_until(lambda: {i.id: i.label for i in instances[-1].instances}[chair] == "table", "the new name")
+    assert next(i for i in instances[-1].instances if i.id == chair).label_source == "camera"
+
+    send("table", 200_000)
+    assert "no transform" in counters.detections_reason
+    send("table", 3000, box=(10.0, 10.0, 900.0, 200.0))
+    assert "320 x 240 pixels" in counters.detections_reason
+    send("table", 4000)
+    poses["turned"] = optical_pose((0.0, -1.8, 1.2), 0.0).inverse
+    send("table", 4100)
+    assert "more than max_turn_rate 0.5" in counters.detections_reason
+    assert counters.detections_dropped == 4
+
+
+def test_without_vision_msgs_the_node_says_what_to_install(monkeypatch):
+    import sys
+
+    from spaceformer_ros.ros.detections import detection_type
+
+    monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
+    with pytest.raises(SpaceformerError, match="vision_msgs is not installed"):
+        detection_type()
