@@ -163,6 +163,27 @@ class Summary:
 
 
 @dataclass
+class Trip:
+    """A drive to an object."""
+
+    message: Sentence
+    code: Annotated[str | None, Field(description="null while the robot drives; OK: it has arrived; or why it has not")]
+    object_id: Annotated[int, Field(description="the object of the last attempt; 0: none was chosen yet")]
+    attempts: Annotated[int, Field(description="poses that were tried")]
+    checked_with: Annotated[str, Field(description="what the poses were checked with: costmap or map")]
+    distance_remaining: Annotated[float | None, Field(description="metres along the path; null: not known")]
+    distance: Annotated[float | None, Field(description="metres from the robot to the object at the end")]
+
+
+@dataclass
+class Refusal:
+    """Why a call has no answer."""
+
+    code: str
+    message: Sentence
+
+
+@dataclass
 class Done:
     """The outcome of an action."""
 

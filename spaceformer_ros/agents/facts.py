@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..words.color_words import COLOR_WORDS, color_shares
-from .answers import Candidate, Color, Match, Neighbour, ObjectFacts, ObjectLine, Pose, RoomLine
+from .answers import Candidate, Color, Match, Neighbour, ObjectFacts, ObjectLine, Pose, RoomLine, Trip
 
 MAX_NEIGHBOURS = 5
 MAX_CANDIDATES = 3
@@ -57,6 +57,12 @@ def match_of(snapshot, places, finding):
         distance=known(finding.distance),
         approach=pose,
     )
+
+
+def trip_of(drive):
+    """The Trip of a Drive."""
+    numbers = {name: known(getattr(drive, name)) for name in ("distance_remaining", "distance")}
+    return Trip(drive.message, drive.code or None, drive.object_id, drive.attempts, drive.checked_with, **numbers)
 
 
 def line_of(snapshot, places, item):

@@ -9,11 +9,12 @@ import json
 from typing import Annotated
 
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver.exceptions import ResourceError
 from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
 from pydantic import Field
 
 from .. import SpaceformerError, __version__
+from .answers import Refusal
 from .picture import marked_picture
 from .tools import Tools, object_in
 
@@ -44,23 +45,30 @@ def make_server(source, changes=False, motion=False):
 
 
 def answering(method):
-    """A method of Tools as a function for the SDK: errors as text, and one line of JSON beside the structured answer.
-
-    The SDK would indent the JSON, which doubles its size.
-    """
+    """A method of Tools as a function for the SDK; a SpaceformerError becomes a Refusal."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
     def call(**arguments):
         try:
-            answer = dataclasses.asdict(method(**arguments))
+            return as_result(method(**arguments))
         except SpaceformerError as error:
-            raise ToolError(str(error)) from error
-        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer)
+            return as_result(refusal_of(error), is_error=True)
 
     call.__signature__ = signature.replace(return_annotation=Annotated[CallToolResult, signature.return_annotation])
     return call
+
+
+def as_result(answer, is_error=False):
+    """An answer as one line of JSON beside its structure: the SDK would indent it, which doubles its size."""
+    fields = dataclasses.asdict(answer)
+    text = TextContent(type="text", text=json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+    return CallToolResult(content=[text], structured_content=fields, is_error=is_error)
+
+
+def refusal_of(error):
+    """The Refusal that a SpaceformerError means; one without a code is about the arguments, as in the services."""
+    return Refusal(getattr(error, "code", "INVALID_REQUEST"), str(error))
 
 
 def _look_at(source):
@@ -76,7 +84,7 @@ def _look_at(source):
             wanted = object_ids or [item.id for item in snapshot.objects[:MAX_MARKS]]
             items = [object_in(snapshot, object_id) for object_id in wanted]
         except SpaceformerError as error:
-            raise ToolError(str(error)) from error
+            return as_result(refusal_of(error), is_error=True)
         jpeg, seen = marked_picture(snapshot, items)
         picture = ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg")
         names = [f"{snapshot.by_id[object_id].label} {object_id}" for object_id in seen]

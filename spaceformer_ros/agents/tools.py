@@ -9,8 +9,9 @@ from pydantic import Field
 
 from .. import SpaceformerError
 from ..sources.snapshot import Question
-from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, Rooms, Summary, Whereabouts
-from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_line
+from ..sources.source import Refused
+from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, Rooms, Summary, Trip, Whereabouts
+from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_line, trip_of
 from .places import Places
 
 PAGE = 12  # objects, or rooms, on a page
@@ -132,9 +133,9 @@ class Tools:
             raise SpaceformerError("give a text or an object_id")
         return Done(self._source.go_to(text, object_id))
 
-    def trip_status(self) -> Done:
+    def trip_status(self) -> Trip:
         """How the drive that go_to started is going, or how it ended."""
-        return Done(self._source.trip())
+        return trip_of(self._source.trip())
 
     def cancel(self) -> Done:
         """Stop the drive that go_to started."""
@@ -150,5 +151,5 @@ class Tools:
 def object_in(snapshot, object_id):
     """The MapObject with an id. Raises SpaceformerError."""
     if (item := snapshot.by_id.get(object_id)) is None:
-        raise SpaceformerError(f"there is no object {object_id}: list_objects gives the ids")
+        raise Refused("NOT_FOUND", f"there is no object {object_id}: list_objects gives the ids")
     return item

@@ -3,24 +3,20 @@
 
 import json
 import threading
-import time
 
 import numpy as np
-from rclpy.action import ActionClient
 from sensor_msgs.msg import PointCloud2
 
-from .. import SpaceformerError
 from ..clouds.pointcloud2 import decode, structured_view
 from ..geometry.boxes import OrientedBox
 from ..scene.approach import Approach
 from ..sources.snapshot import Finding, Findings, MapObject, Snapshot
-from ..sources.source import NoMapYet, NoRobot, Source
+from ..sources.source import Drive, NoMapYet, NoRobot, Refused, Source
 from . import interfaces, qos
-from .transforms import TransformListener, pose_transform
+from .calls import CODES, Calls, checked
+from .transforms import TransformError, TransformListener, pose_transform
 
-SERVER_SECONDS = 5.0  # that a service may take to appear
-SETTLE_SECONDS = 0.5  # for a server to discover a new client: Fast DDS drops responses to clients that it does not know
-ANSWER_SECONDS = 40.0  # that an answer may take: embedding new labels takes up to 30 s
+START_SECONDS = 2.0  # for a goal to be refused, or to report that it goes on
 TF_SECONDS = 0.5
 ALL = 100_000  # results: more than a map has objects
 
@@ -32,12 +28,12 @@ class LiveSource(Source):
         """node: rclpy Node that subscribes and calls; server: full name of the perception node; robot_frame: TF frame
         of the robot, "" where distances and poses of it are not wanted."""
         self._node, self._server, self._robot_frame = node, server, robot_frame
-        self._lock = threading.Lock()
+        self._lock, self._asking_graph = threading.Lock(), threading.Lock()
         self._latest = {}  # topic -> newest message
         self._snapshot = (None, None, None), None  # the messages of the last Snapshot, and it
-        self._clients, self._actions = {}, None
+        self._calls = Calls(node, server)
         self._graph = None, None  # revision and dict of the last scene graph
-        self._trip, self._progress = None, ""  # (goal handle, Future of the result) and last feedback of the last drive
+        self._trip, self._feedback = None, None  # (goal handle, Future of the result) and feedback of the last drive
         self._transforms = TransformListener(node)
         kinds = {
             "instances": interfaces.InstanceArray,
@@ -98,109 +94,85 @@ class LiveSource(Source):
         return snapshot, np.array([score.get(int(i), 0.0) for i in ids], dtype=np.float32)[index]
 
     def _find(self, snapshot, **fields):
-        reply = self._call(interfaces.FindObjects, "find_objects", target_frame=snapshot.cloud.frame_id, **fields)
-        if reply.code not in (interfaces.ResultCode.OK, interfaces.ResultCode.NOT_FOUND):
-            raise SpaceformerError(reply.message)
-        return reply
+        reply = self._calls.call(interfaces.FindObjects, "find_objects", target_frame=snapshot.cloud.frame_id, **fields)
+        return reply if reply.code == interfaces.ResultCode.NOT_FOUND else checked(reply)
 
     def graph(self):
         """The scene graph, by `~/get_scene_graph`."""
         revision = self.snapshot().revision
-        if self._graph[0] != revision:
-            reply = self._call(interfaces.GetSceneGraph, "get_scene_graph", format="json")
-            self._graph = revision, json.loads(_checked(reply).content)
-        return self._graph[1]
+        with self._asking_graph:  # of many who ask at once, one asks the node
+            if self._graph[0] != revision:
+                reply = self._calls.call(interfaces.GetSceneGraph, "get_scene_graph", format="json")
+                self._graph = revision, json.loads(checked(reply).content)
+            return self._graph[1]
 
     def edit(self, operation, ids=(), label=""):
         """Correct the node's scene, by `~/edit_object`."""
         number = getattr(interfaces.EditObject.Request, operation.upper())
         fields = {"operation": number, "ids": list(ids), "label": label, "author": "agent"}
-        return _checked(self._call(interfaces.EditObject, "edit_object", **fields)).message
+        return checked(self._calls.call(interfaces.EditObject, "edit_object", **fields)).message
 
     def set_vocabulary(self, labels, append=False):
         """Change the labels of the node, by `~/set_vocabulary`."""
-        reply = self._call(interfaces.SetVocabulary, "set_vocabulary", labels=list(labels), append=append)
-        return _checked(reply).message
+        reply = self._calls.call(interfaces.SetVocabulary, "set_vocabulary", labels=list(labels), append=append)
+        return checked(reply).message
 
     def robot_pose(self):
         """The robot's pose from TF, in the frame of the map."""
         if not self._robot_frame:
             raise NoRobot("the frame of the robot is not known: set the parameter robot_frame, such as base_link")
         frame = self.snapshot().cloud.frame_id
-        pose = self._transforms.latest(frame, self._robot_frame, TF_SECONDS)
+        try:
+            pose = self._transforms.latest(frame, self._robot_frame, TF_SECONDS)
+        except TransformError as error:
+            raise Refused("TF_FAILED", str(error)) from error
         return pose.translation, pose.yaw
 
     def go_to(self, text="", object_id=0):
         """Send a goal to `~/go_to`."""
-        client = self._action_client()
+        started = threading.Event()
+        self._feedback = None
+
+        def on_feedback(message):
+            self._feedback = message.feedback
+            started.set()
+
         goal = interfaces.GoTo.Goal(text=text, object_id=object_id)
-        self._progress = "waiting for the node"
-        sent = client.send_goal_async(goal, feedback_callback=self._on_feedback)
-        handle = self._result(sent, "go_to")
+        sent = self._calls.client(interfaces.GoTo, "go_to").send_goal_async(goal, feedback_callback=on_feedback)
+        handle = self._calls.result(sent, "go_to")
         if not handle.accepted:
-            raise SpaceformerError("the node refused the goal")
-        self._trip = handle, handle.get_result_async()
+            raise Refused("INTERNAL_ERROR", "the node refused the goal")
+        result = handle.get_result_async()
+        self._trip = handle, result
+        result.add_done_callback(lambda _: started.set())
+        started.wait(START_SECONDS)
+        if result.done():  # at once: most likely refused
+            checked(result.result().result)
         return f"the robot is on its way to {f'object {object_id}' if object_id else text}"
-
-    def _action_client(self):
-        with self._lock:
-            if self._actions is None:
-                self._actions = ActionClient(self._node, interfaces.GoTo, f"{self._server}/go_to")
-                self._actions.wait_for_server(SERVER_SECONDS)
-                time.sleep(SETTLE_SECONDS)
-        if not self._actions.wait_for_server(SERVER_SECONDS):
-            raise SpaceformerError(f"there is no action {self._server}/go_to: is the node running?")
-        return self._actions
-
-    def _on_feedback(self, message):
-        self._progress = message.feedback.text
 
     def trip(self):
         """The last feedback, or the result, of the last goal."""
         if self._trip is None:
-            return "no drive was started here"
-        _, result = self._trip
-        return result.result().result.message if result.done() else self._progress
+            raise Refused("NOT_FOUND", "no drive was started here")
+        result, feedback = self._trip[1], self._feedback
+        if result.done():
+            end = result.result().result
+            fields = {name: getattr(end, name) for name in ("message", "object_id", "attempts", "distance")}
+            return Drive(code=CODES[end.code], checked_with=end.checked_with, **fields)
+        if feedback is None:
+            return Drive("the robot has not started yet")
+        return Drive(feedback.text, "", feedback.object_id, feedback.attempt, feedback.distance_remaining)
 
     def cancel(self):
         """Cancel the last goal."""
         if self._trip is None or self._trip[1].done():
-            return "there is no drive to stop"
-        self._result(self._trip[0].cancel_goal_async(), "go_to")
+            raise Refused("NOT_FOUND", "there is no drive to stop")
+        self._calls.result(self._trip[0].cancel_goal_async(), "go_to")
         return "the robot stops"
-
-    def _call(self, kind, name, **fields):
-        """The reply of a service of the node. Raises SpaceformerError if there is none."""
-        with self._lock:
-            if name not in self._clients:
-                self._clients[name] = self._node.create_client(kind, f"{self._server}/{name}", qos_profile=qos.SERVICE)
-        client = self._clients[name]
-        if not client.wait_for_service(SERVER_SECONDS):
-            raise SpaceformerError(f"there is no service {self._server}/{name}: is the node running?")
-        future = client.call_async(kind.Request(**fields))
-        try:
-            return self._result(future, name)
-        finally:
-            client.remove_pending_request(future)
-
-    def _result(self, future, name):
-        """The result of a Future of the service or action `name`. Raises SpaceformerError if it does not come."""
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(ANSWER_SECONDS):
-            raise SpaceformerError(f"{self._server}/{name} did not answer within {ANSWER_SECONDS:g} s")
-        return future.result()
 
     def close(self):
         """Remove tf2's subscriptions from the node."""
         self._transforms.close()
-
-
-def _checked(reply):
-    """The reply of a service. Raises SpaceformerError with its message unless its code is OK."""
-    if reply.code != interfaces.ResultCode.OK:
-        raise SpaceformerError(reply.message)
-    return reply
 
 
 def to_snapshot(array, message, labels, before=None):

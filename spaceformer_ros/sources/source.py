@@ -1,15 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 """The interface of everything that a page or an agent can ask."""
 
+from dataclasses import dataclass
+
 from .. import SpaceformerError
+
+
+class Refused(SpaceformerError):
+    """A request has no answer. `code`: name of a constant of msg/ResultCode.msg."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
 
 
 class NoMapYet(SpaceformerError):
     """There is nothing to see yet; the message says what is being waited for."""
 
+    code = "NO_MAP_YET"
+
 
 class NoRobot(SpaceformerError):
     """The request needs a robot, and the source has none."""
+
+    code = "NAVIGATION_UNAVAILABLE"
+
+
+@dataclass(frozen=True)
+class Drive:
+    """The state of a drive to an object, with the fields of the feedback and the result of action/GoTo.action.
+
+    code: name of a constant of ResultCode; "" while the robot drives
+    object_id: 0 before one is chosen
+    distance_remaining, distance: metres, NaN where they are not known
+    """
+
+    message: str
+    code: str = ""
+    object_id: int = 0
+    attempts: int = 0
+    distance_remaining: float = float("nan")
+    distance: float = float("nan")
+    checked_with: str = ""
 
 
 class Source:
@@ -59,7 +91,7 @@ class Source:
         raise NoRobot("this is the map of a file: there is no robot that could drive")
 
     def trip(self):
-        """One sentence about the drive that `go_to` started, or about its end. Raises NoRobot."""
+        """The Drive that `go_to` started. Raises NoRobot, or Refused if there is none."""
         raise NoRobot("this is the map of a file: there is no robot that could drive")
 
     def cancel(self):

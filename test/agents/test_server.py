@@ -13,20 +13,16 @@ from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
+from helpers.agents import LIMIT, mcp
 from helpers.paths import ROOT
 from helpers.rooms import scanned
 from helpers.servers import serving
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.agents import run
+from spaceformer_ros.agents.server import READ, SCENE, make_server
 from spaceformer_ros.clouds.files import write_cloud
 from spaceformer_ros.sources.files import FileSource
-
-mcp = pytest.importorskip("mcp", reason="mcp comes with `make test`")
-
-from spaceformer_ros.agents.server import READ, SCENE, make_server  # noqa: E402
-
-LIMIT = 2000  # bytes of an answer
 
 
 @pytest.mark.slow

@@ -9,17 +9,13 @@ import json
 
 import numpy as np
 import pytest
+from helpers.agents import answer, ask, mcp, refusal
 from PIL import Image
 
+from spaceformer_ros.agents.server import SCENE, make_server
 from spaceformer_ros.layout.structure import Layout, Room, Storey
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.sources.source import NoMapYet
-
-mcp = pytest.importorskip("mcp", reason="mcp comes with `make test`")
-
-from spaceformer_ros.agents.server import SCENE, make_server  # noqa: E402
-
-LIMIT = 2000  # bytes of an answer
 
 
 class OtherSource(FileSource):
@@ -40,32 +36,6 @@ class OtherSource(FileSource):
     def go_to(self, text="", object_id=0):
         self.trips.append((text, object_id))
         return "driving"
-
-
-def ask(server, *calls):
-    """The CallToolResults of calls (tool, arguments)."""
-
-    async def run():
-        async with mcp.Client(server) as client:
-            return [await client.call_tool(name, arguments) for name, arguments in calls]
-
-    return asyncio.run(run())
-
-
-def answer(server, name, **arguments):
-    """The structured answer of a tool, checked for its size."""
-    (result,) = ask(server, (name, arguments))
-    assert not result.is_error, result.content[0].text
-    assert len(result.content[0].text.encode()) < LIMIT
-    assert json.loads(result.content[0].text) == result.structured_content
-    return result.structured_content
-
-
-def refusal(server, name, **arguments):
-    """The text of a refused call."""
-    (result,) = ask(server, (name, arguments))
-    assert result.is_error
-    return result.content[0].text
 
 
 @pytest.fixture
@@ -150,8 +120,9 @@ def test_wrong_arguments_and_missing_things_are_refused_with_a_reason(server):
 
 def test_without_a_map_every_tool_says_what_is_missing(pipeline):
     server = make_server(OtherSource(pipeline))
-    for name, arguments in (("find_objects", {"text": "sofa"}), ("list_objects", {}), ("look_at", {})):
-        assert "waiting for a cloud" in refusal(server, name, **arguments)
+    results = ask(server, ("find_objects", {"text": "sofa"}), ("list_objects", {}), ("look_at", {}))
+    refused = {"code": "NO_MAP_YET", "message": "waiting for a cloud"}
+    assert [(result.is_error, result.structured_content) for result in results] == [(True, refused)] * 3
 
 
 def test_rooms_robot_and_long_lists(pipeline):
@@ -203,10 +174,5 @@ def test_the_scene_is_a_resource(server, pipeline):
 
 @pytest.mark.slow
 def test_a_hundred_questions_at_once(server):
-    async def run():
-        async with mcp.Client(server) as client:
-            calls = (client.call_tool("find_objects", {"text": text}) for text in ["couch", "chair"] * 50)
-            return await asyncio.gather(*calls)
-
-    results = asyncio.run(run())
+    results = ask(server, *(("find_objects", {"text": text}) for text in ["couch", "chair"] * 50))
     assert [r.structured_content["matches"][0]["label"] for r in results] == ["sofa", "chair"] * 50

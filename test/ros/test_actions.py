@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Point, Pose
+from helpers.agents import answer, refusal
 from helpers.fakes import GRAY, ROOM
 from helpers.halls import SETTINGS, hall_pipeline, make_hall
 from helpers.ros import ATTEMPTS, PATIENCE, Spinner, wait_until
@@ -20,6 +21,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.agents.server import make_server
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import interfaces, nav2, qos
 from spaceformer_ros.ros.costmaps import CostmapInput, to_costmap
@@ -139,21 +141,28 @@ def test_why_the_robot_did_not_arrive(robot, trips):
 def test_cancelling_stops_nav2_and_one_trip_runs_at_a_time(robot, trips, client):
     robot.plan = ["waits", "moves"]
     source = LiveSource(client.node)
-    assert source.trip() == "no drive was started here"
+    agent = make_server(source, motion=True)
+    assert "no drive was started here" in refusal(agent, "trip_status")
     handle = trips.send(text="couch")
     wait_until(lambda: robot.goals, "Nav2's goal")
     assert "cancel that one first" in trips.run(text="chair")[1].message
     handle.cancel_goal_async()
     status, result = trips.end(handle)
     assert (status, result.code, robot.cancelled) == (GoalStatus.STATUS_CANCELED, ResultCode.CANCELLED, 1)
-    assert source.go_to("couch") == "the robot is on its way to couch"
-    wait_until(lambda: source.trip().startswith("in front of sofa"), "the robot to arrive")
-    assert source.cancel() == "there is no drive to stop"
+    assert answer(agent, "go_to", text="couch")["message"] == "the robot is on its way to couch"
+    wait_until(lambda: source.trip().code, "the robot to arrive")
+    arrived = answer(agent, "trip_status")
+    assert (arrived["code"], arrived["checked_with"], arrived["attempts"]) == ("OK", "map", 1)
+    assert arrived["message"].startswith(f"in front of sofa {arrived['object_id']}")
+    assert '"NOT_FOUND","message":"there is no drive to stop"' in refusal(agent, "cancel")
+    assert '"NOT_FOUND","message":"no object with id 99' in refusal(agent, "go_to", object_id=99)
     robot.plan = ["waits"]
-    source.go_to("chair")
-    wait_until(lambda: len(robot.goals) == 3, "Nav2's goal")
-    assert source.cancel() == "the robot stops"
-    wait_until(lambda: source.trip() == "cancelled", "the end of the drive")
+    answer(agent, "go_to", text="chair")
+    wait_until(lambda: len(robot.goals) == 3 and source.trip().distance_remaining == 1.5, "Nav2's goal")
+    assert answer(agent, "trip_status")["code"] is None
+    assert answer(agent, "cancel")["message"] == "the robot stops"
+    wait_until(lambda: source.trip().code, "the end of the drive")
+    assert answer(agent, "trip_status")["code"] == "CANCELLED"
     assert robot.cancelled == 2
     source.close()
 

@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import numpy as np
 import pytest
+from helpers.agents import mcp
 from helpers.fakes import GRAY, ROOM
 from helpers.paths import ROOT
 from helpers.ros import PATIENCE, wait_until
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.ros.interfaces import NodeState
 from spaceformer_ros.ros.live_source import LiveSource
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.sources.snapshot import Question
@@ -62,7 +65,7 @@ def test_a_running_node_answers_like_a_file(start, client, box_cloud):
 
 
 def test_without_a_node_the_reason_is_given(client, monkeypatch):
-    monkeypatch.setattr("spaceformer_ros.ros.live_source.SERVER_SECONDS", 0.1)
+    monkeypatch.setattr("spaceformer_ros.ros.calls.SERVER_SECONDS", 0.1)
     with pytest.raises(SpaceformerError, match="no service /nobody/set_vocabulary: is the node running"):
         LiveSource(client.node, "/nobody").set_vocabulary(["sofa"])
 
@@ -83,21 +86,39 @@ def test_the_viewer_serves_its_page_until_it_is_interrupted(domain):
 
 
 @pytest.mark.process
-def test_an_agent_asks_the_running_node(start, client, box_cloud, domain):
-    mcp = pytest.importorskip("mcp", reason="mcp comes with `make test`")
-    start()
+def test_an_agent_asks_the_running_node(start, client, box_cloud, states, domain):
+    node, busy, done = start(), threading.Event(), threading.Event()
     client.publish(box_cloud(ROOM))
     program = [str(ROOT / "scripts" / "mcp_server"), "--ros-args", "-p", "allow_changes:=true"]
     server = mcp.StdioServerParameters(command=sys.executable, args=program, env=dict(os.environ))
 
+    def hold(cloud, *_):
+        busy.set()
+        assert done.wait(PATIENCE)
+        raise SpaceformerError("held until the agent had its answers")
+
     async def converse():
         async with mcp.Client(server) as agent:
-            while (found := await agent.call_tool("find_objects", {"text": "couch"})).is_error:
+            while (await agent.call_tool("find_objects", {"text": "couch"})).is_error:
                 await asyncio.sleep(0.1)  # the map is on its way
+            node.pipeline.segmenter.segment = hold
+            client.publish(box_cloud(ROOM[:2]))
+            assert await asyncio.to_thread(busy.wait, PATIENCE)
+            questions = [("find_objects", {"text": "couch"}), ("list_objects", {}), ("scene_summary", {})]
+            calls = [agent.call_tool(*questions[k % len(questions)]) for k in range(100)]
+            answers = await asyncio.gather(*calls)
+            assert states[-1].state == NodeState.RUNNING
             changed = await agent.call_tool("set_vocabulary", {"labels": ["lamp"]})
-            return found, changed, await agent.call_tool("where_am_i", {})
+            where = await agent.call_tool("where_am_i", {})
+            done.set()
+            node.trigger_deactivate()
+            return answers, changed, where, await agent.call_tool("find_objects", {"text": "couch"})
 
-    found, changed, where = asyncio.run(asyncio.wait_for(converse(), PATIENCE))
-    assert found.structured_content["matches"][0]["label"] == "sofa"
+    answers, changed, where, refused = asyncio.run(asyncio.wait_for(converse(), PATIENCE))
+    assert not [one.content[0].text for one in answers if one.is_error]
+    assert {one.structured_content["matches"][0]["label"] for one in answers[::3]} == {"sofa"}
+    assert {one.structured_content["total"] for one in answers[1::3]} == {3}
     assert "4 labels in use" in changed.content[0].text
     assert "robot_frame" in where.content[0].text
+    assert (refused.is_error, refused.structured_content["code"]) == (True, "NOT_ACTIVE")
+    assert "the node is not active" in refused.structured_content["message"]
