@@ -33,6 +33,11 @@ class Votes:
         """Sum of all weights."""
         return sum(total for _, total, _ in self.sums)
 
+    @property
+    def count(self):
+        """Number of detections."""
+        return sum(number for _, _, number in self.sums)
+
     def share(self, word):
         """Share of a word in the sum of the weights, 0 without any."""
         total = self.total

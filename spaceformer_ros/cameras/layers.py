@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .. import SpaceformerError
 from ..show.colors import heat_colors, shaded_gray, stable_color
 
 LAYERS = ("color", "depth", "ids", "overlay", "marks", "relevancy")
@@ -82,7 +83,10 @@ def marks_of(ids):
 
 def marks_layer(image, ids):
     """The overlay with the id of each object written on it, for people and language models."""
-    from PIL import Image, ImageDraw, ImageFont
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ImportError as error:
+        raise SpaceformerError(f"numbered marks need the package pillow ({error}): pip install pillow") from error
 
     picture = Image.fromarray(overlay_layer(image, ids))
     draw, size = ImageDraw.Draw(picture), max(9, round(FONT_SHARE * ids.shape[0]))

@@ -6,6 +6,7 @@ integers are the centres of pixels, as in OpenCV and sensor_msgs/CameraInfo.
 """
 
 import functools
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ UNDISTORT_STEPS = 20  # fixed-point iterations; 10 reach 1e-4 pixel for lenses o
 NEAR = 0.05  # metres; points nearer to the image plane are not projected
 MAX_TANGENT = 4.0  # of the angle to the optical axis up to which the distortion is examined (76 degrees)
 MAX_SIDE = 16384  # pixels
+VIEW_DEGREES = 62.0  # horizontal field of view of a camera that is not given otherwise, about that of depth cameras
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class CameraModel:
             counts = " or ".join(map(str, NUM_COEFFICIENTS[model]))
             raise SpaceformerError(f"camera: {model} with {len(coefficients)} coefficients, expected {counts}")
         return cls(int(width), int(height), float(k[0]), float(k[4]), float(k[2]), float(k[5]), coefficients)
+
+    @classmethod
+    def of_view(cls, width=640, height=480, degrees=VIEW_DEGREES):
+        """Without distortion, by the horizontal field of view. width, height: pixels; degrees: 1 to below 170."""
+        if not 1 <= degrees < 170:
+            raise SpaceformerError(f"a horizontal field of view of {degrees:g} degrees, expected 1 to below 170")
+        focal = 0.5 * width / math.tan(math.radians(degrees) / 2)
+        return cls(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
     @property
     def rectified(self):

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..cameras.layers import LAYERS, draw_layers, marks_of
+from ..cameras.model import VIEW_DEGREES, CameraModel
 from .options import add_settings, add_up, config_of, results_folder
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser):
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"), help="pixels")
     lens = parser.add_mutually_exclusive_group()
     lens.add_argument(
-        "--fov", type=float, default=62.0, help="horizontal field of view, degrees (default: %(default)s)"
+        "--fov", type=float, default=VIEW_DEGREES, help="horizontal field of view, degrees (default: %(default)s)"
     )
     lens.add_argument("--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels")
     parser.add_argument("--out", default="out", help="folder of the pictures (default: %(default)s)")
@@ -82,15 +83,10 @@ def wanted_layers(options):
 
 def camera_of(options):
     """The CameraModel of --size and --fov or --intrinsics."""
-    from ..cameras.model import CameraModel
-
     width, height = options.size
     if options.intrinsics:
         return CameraModel(width, height, *options.intrinsics)
-    if not 1 <= options.fov < 170:
-        raise SpaceformerError(f"--fov {options.fov:g}: expected 1 to 170 degrees")
-    focal = 0.5 * width / math.tan(math.radians(options.fov) / 2)
-    return CameraModel(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+    return CameraModel.of_view(width, height, options.fov)
 
 
 def read_image(path, camera):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages to arrays, also compressed ones where pillow is installed."""
+"""Image messages to arrays and back; compressed ones where pillow is installed."""
 
+import array
 import io
 import struct
 
 import numpy as np
+from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
 from ..cameras.depth import to_metres
@@ -46,6 +48,16 @@ def depth_of(message):
     return to_metres(_pixels(message, DEPTHS[message.encoding], 1)[..., 0])
 
 
+def to_image(pixels, header):
+    """An Image of [H, W, 3] uint8 (rgb8), [H, W] float32 (32FC1) or [H, W] int32 (32SC1)."""
+    encoding = {np.uint8: "rgb8", np.float32: "32FC1", np.int32: "32SC1"}[pixels.dtype.type]
+    height, width = pixels.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding)
+    message.step = pixels[0].nbytes
+    message.data = array.array("B", pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes())
+    return message
+
+
 def _pixels(message, kind, channels):
     """[H, W, channels] of an Image, without the padding of its rows."""
     kind = np.dtype(kind).newbyteorder(">" if message.is_bigendian else "<")
@@ -80,13 +92,13 @@ def _compressed_depth(message):
 def _decoded(data, mode):
     """The PIL image of compressed bytes, in a mode unless it is None."""
     try:
-        from PIL import Image
+        from PIL import Image as Picture
     except ImportError as error:
         raise SpaceformerError(
             f"compressed images need the package pillow ({error}): pip install pillow, or subscribe to the raw topic"
         ) from error
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Picture.open(io.BytesIO(data))
         if image.width * image.height > MAX_PIXELS:
             raise SpaceformerError(f"image: {image.width} x {image.height} pixels, at most {MAX_PIXELS} are read")
         return image.convert(mode) if mode else image

@@ -6,4 +6,5 @@ MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
 MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 texts names candidates for each
 MAX_PENDING = 200  # requests that wait, per service; ROS's own limit of 10 loses those of a burst
 EMBED_SECONDS = 30.0  # that one request may take to embed texts; what is embedded by then stays cached
+MAX_VIEW_PIXELS = 4_000_000  # of one picture of RenderView
 FILE_SECONDS = 1.0  # that a vocabulary_file may take to be read while the parameter is set

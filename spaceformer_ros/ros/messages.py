@@ -76,6 +76,9 @@ def to_instance(scene, item, transform, with_embedding=False):
         score=item.score,
         confidence=scene.confidence(item),
         label_score=item.label_score,
+        text_score=item.text_score,
+        camera_score=item.camera_score,
+        num_detections=item.votes.count,
         objectness=item.objectness,
         mask_score=item.mask_score,
         candidate_labels=[label for label, _ in item.runners_up],
@@ -87,6 +90,7 @@ def to_instance(scene, item, transform, with_embedding=False):
         first_seen=to_time(item.first_seen_ns),
         last_seen=to_time(item.last_seen_ns),
         num_observations=item.num_observations,
+        state=item.state,
         embedding=embedding.tolist(),
     )
 

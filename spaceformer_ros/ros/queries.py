@@ -201,12 +201,12 @@ async def _placement(session, target, scene):
     return (await lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
 
 
-async def lookup(session, target, source):
-    """The latest transform from `source` into `target`.
+async def lookup(session, target, source, stamp=Time()):  # noqa: B008 (never changed)
+    """The transform from `source` into `target` at an rclpy Time, by default the latest.
 
     A known transform is returned immediately: requests with unknown frames delay only other requests of this kind.
     """
     with contextlib.suppress(TransformError):
-        return session.transforms.lookup(target, source, Time(), 0.0)
+        return session.transforms.lookup(target, source, stamp, 0.0)
     timeout = session.settings.config.output.tf_timeout
-    return await session.background.run(session.transforms.lookup, target, source, Time(), timeout, lane="transforms")
+    return await session.background.run(session.transforms.lookup, target, source, stamp, timeout, lane="transforms")

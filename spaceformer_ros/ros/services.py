@@ -8,7 +8,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import SetBool, Trigger
 
 from .. import SpaceformerError, StorageError
-from . import commands, graph_queries, interfaces, qos, queries
+from . import commands, graph_queries, interfaces, qos, queries, view_queries
 from .limits import MAX_MESSAGE_LENGTH
 from .rate_limit import RateLimit
 from .refusal import Refusal
@@ -25,6 +25,7 @@ WITH_CODE = {
     "get_scene_graph": (interfaces.GetSceneGraph, graph_queries.get_scene_graph),
     "locate": (interfaces.Locate, graph_queries.locate),
     "edit_object": (interfaces.EditObject, graph_queries.edit_object),
+    "render_view": (interfaces.RenderView, view_queries.render_view),
     "embed_text": (interfaces.EmbedText, queries.embed_text),
     "segment_now": (interfaces.SegmentNow, commands.segment_now),
     "save": (interfaces.SaveScene, commands.save),

@@ -19,6 +19,7 @@ from .graph_outputs import GraphOutputs
 from .image_input import ImageInput
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
+from .map_views import MapViews
 from .messages import decode_bytes
 from .outputs import Outputs
 from .perception import Perception
@@ -61,6 +62,7 @@ class Session:
         self.graph_outputs = GraphOutputs(node, settings, self.background)
         self.outputs.on_published = self._on_published
         self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC))
+        self.views = MapViews(settings)
         self.trips = Trips(node, settings, self.transforms)
         self.storage = Storage(settings, self.counters, logger)
         self.perception = Perception(

@@ -15,6 +15,7 @@ from ..words.label_space import LabelSpace, ranked
 from .columns import MAX_COUNT, MAX_NS, saved
 from .occupancy import Occupancy
 
+MISSING_VIEWS = 1.0  # missed views from which an object is reported as missing
 MAX_WEIGHT = 20.0  # of a mean feature; bounded, so that new observations can still change the label
 
 
@@ -64,6 +65,13 @@ class SceneObject:
     def label_source(self):
         """Who gave the label: "operator", "camera" or "network"."""
         return "operator" if self.operator_label else "camera" if self.named_by_camera else "network"
+
+    @property
+    def state(self):
+        """present: found by the last inference; missing: its place was seen without it; unseen: it was not seen."""
+        if self.found:
+            return "present"
+        return "missing" if self.missed_views >= MISSING_VIEWS else "unseen"
 
     @property
     def in_map(self):
@@ -184,7 +192,10 @@ def label_objects(objects, features, space):
         )
         for i, (item, best, *rows) in enumerate(zip(objects, found.best, labels.runners_up, labels.runner_up_scores))
     )
-    return tuple(_with_operator_label(item, space) if item.operator_label else item for item in labelled)
+    return tuple(
+        _with_operator_label(item, space, found.text[i], found.camera[i]) if item.operator_label else item
+        for i, item in enumerate(labelled)
+    )
 
 
 def names_of(objects, features, space):
@@ -199,8 +210,8 @@ def _with_first(best, rows, names, probabilities):
     return ((names[best], float(probabilities[best])), *others)[: len(rows)]
 
 
-def _with_operator_label(item, space):
-    """A labelled object with the label that an operator gave it, which is certain."""
+def _with_operator_label(item, space, text, camera):
+    """A labelled object with the label that an operator gave it, which is certain. text, camera: [L] of its Names."""
     index = space.find_label(item.operator_label)
     others = tuple(row for row in item.runners_up if row[0] != item.operator_label)
     return replace(
@@ -208,6 +219,8 @@ def _with_operator_label(item, space):
         label=item.operator_label,
         label_index=-1 if index is None else index,
         label_score=1.0,
+        text_score=0.0 if index is None else float(text[index]),
+        camera_score=0.0 if index is None else float(camera[index]),
         runners_up=((item.operator_label, 1.0), *others),
         background=False,
     )

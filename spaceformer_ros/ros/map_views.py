@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draw the current map from any pose, for ~/render_view and for the live images of cameras."""
+
+import threading
+
+import numpy as np
+
+from ..cameras.render import MapPoints
+
+
+class MapViews:
+    """Draws scenes; what is computed once per map or scene is kept for the newest one. For any thread."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._points = None, None  # a Cloud and its MapPoints
+        self._ids = None, None  # (a Scene, PostprocessConfig) and the ids of its points
+
+    def draw(self, scene, camera, camera_from_map):
+        """The View of a Scene. camera: CameraModel; camera_from_map: RigidTransform of the cloud's local coordinates
+        into the optical frame."""
+        with self._lock:
+            cloud, points = self._points
+            if cloud is not scene.cloud:
+                points = MapPoints(scene.cloud.xyz)
+                self._points = scene.cloud, points
+        return points.draw(camera, camera_from_map)
+
+    def ids(self, scene):
+        """[N] int32 id of the published object that each point of a Scene belongs to, 0 for none."""
+        limits = self._settings.config.postprocess
+        with self._lock:
+            key, ids = self._ids
+            if key is None or key[0] is not scene or key[1] != limits:
+                shown = scene.published(limits)
+                ids = np.array([*(item.id for item in shown), 0], dtype=np.int32)[scene.point_owner(shown)]
+                self._ids = (scene, limits), ids
+        return ids

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The map as cameras see it, over DDS: ~/render_view."""
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Point, PoseStamped, Quaternion
+from helpers.fakes import ROOM
+from helpers.ros import wait_until
+from sensor_msgs.msg import CameraInfo
+
+from spaceformer_ros.cameras.model import CameraModel
+from spaceformer_ros.cameras.render import optical_pose
+from spaceformer_ros.ros import images, interfaces
+from spaceformer_ros.ros.transforms import quaternion_from_matrix
+from spaceformer_ros.ros.view_queries import to_camera_info
+
+Code = interfaces.ResultCode
+CAMERA = CameraModel(160, 120, 133.0, 133.0, 79.5, 59.5)
+POSE = optical_pose((0.0, -1.8, 1.2), np.pi / 2, -0.3)  # looks at the chair
+
+
+def stamped(pose, frame_id=""):
+    """A PoseStamped of a RigidTransform."""
+    x, y, z, w = quaternion_from_matrix(pose.rotation)
+    message = PoseStamped()
+    message.header.frame_id = frame_id
+    message.pose.position = Point(**dict(zip("xyz", pose.translation)))
+    message.pose.orientation = Quaternion(x=x, y=y, z=z, w=w)
+    return message
+
+
+def pixels(image, kind):
+    return np.frombuffer(bytes(image.data), dtype=kind).reshape(image.height, image.width, -1)
+
+
+def test_a_view_shows_the_objects_of_the_map(start, client, instances, box_cloud):
+    start()
+    client.publish(box_cloud(ROOM, points=20_000))
+    wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
+    chair = next(item for item in instances[-1].instances if item.label == "chair")
+    assert (chair.state, chair.label_source, chair.num_detections) == ("present", "network", 0)
+    assert chair.text_score == pytest.approx(chair.label_score)
+
+    def render(pose=POSE, frame_id="", **fields):
+        return client.call(interfaces.RenderView, "render_view", pose=stamped(pose, frame_id), **fields)
+
+    info = to_camera_info(CAMERA, CameraInfo().header)
+    layers = ["ids", "depth", "color", "overlay", "marks", "relevancy"]
+    reply = render(camera=info, layers=layers, query="chair")
+    assert (reply.code, reply.map_revision) == (Code.OK, instances[-1].map_revision), reply.message
+    assert [image.encoding for image in reply.images] == ["32SC1", "32FC1", "rgb8", "rgb8", "rgb8", "rgb8"]
+    ids, depth = pixels(reply.images[0], np.int32)[..., 0], pixels(reply.images[1], np.float32)[..., 0]
+    nearest = reply.objects[0]
+    assert (nearest.id, nearest.label) == (chair.id, "chair")
+    assert ids[nearest.row, nearest.column] == chair.id
+    assert nearest.share == pytest.approx((ids == chair.id).mean())
+    assert 1.4 < depth[nearest.row, nearest.column] < 2.0
+    color, heat = pixels(reply.images[2], np.uint8), pixels(reply.images[5], np.uint8)
+    assert (color[nearest.row, nearest.column] == ROOM[0][2]).all()
+    assert heat[ids == chair.id].mean() > heat[ids != chair.id].mean()
+    assert list(reply.camera.k) == list(info.k)
+
+    picture = images.to_image(np.full((120, 160, 3), 7, dtype=np.uint8), info.header)
+    reply = render(camera=info, image=picture)
+    overlay = pixels(reply.images[0], np.uint8)
+    assert len(reply.images) == 1
+    assert (overlay[ids == 0] == 7).all()
+    assert not (overlay[ids == chair.id] == 7).all(axis=-1).any()
+    assert (render().images[0].width, render().camera.height) == (640, 480)
+
+    for fields, code, text in (
+        ({"layers": ["heat"]}, Code.INVALID_REQUEST, "layer 'heat': expected each of color, depth"),
+        ({"layers": ["ids", "ids"]}, Code.INVALID_REQUEST, "at most once"),
+        ({"layers": ["relevancy"]}, Code.INVALID_REQUEST, "text"),
+        ({"image": picture}, Code.INVALID_REQUEST, "image has 160 x 120 pixels, its camera_info 640 x 480"),
+        ({"camera": CameraInfo(width=60_000, height=60_000)}, Code.INVALID_REQUEST, "at most 4,000,000"),
+        ({"frame_id": "moon"}, Code.TF_FAILED, "'moon'"),
+    ):
+        reply = render(**fields)
+        assert (reply.code, text in reply.message) == (code, True), reply.message
+        assert not reply.images
