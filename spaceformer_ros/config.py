@@ -308,7 +308,9 @@ class NamesConfig:
     """Names from 2D detectors in images (~/input/detections)."""
 
     detections: bool = fixed(
-        False, "names from ~/input/detections (vision_msgs/Detection2DArray), with ~/input/camera_info of the images"
+        False,
+        "names from ~/input/detections (vision_msgs/Detection2DArray), ~/input/yolo_detections "
+        "(yolo_msgs/DetectionArray) or ~/input/label_image, with ~/input/camera_info of the images; see image_cameras",
     )
     min_detections: int = fixed(
         2, "detections with the same word that an object needs before they count", low=1, high=10_000
@@ -327,6 +329,25 @@ class NamesConfig:
     )
     max_turn_rate: float = setting(
         1.0, "detections of a camera that turns faster are dropped", unit="rad/s", low=0.01, high=100.0
+    )
+
+
+@dataclass(frozen=True)
+class ViewsConfig:
+    """The map in the images of the robot's cameras."""
+
+    image_cameras: tuple = fixed(
+        ("",),
+        "names of the cameras with images or detections; topics of the camera front are ~/front/input/image and so on; "
+        "a single empty string: one camera, ~/input/image",
+    )
+    image_views: bool = fixed(
+        False,
+        "publish the map drawn into the live images, ~/overlay and ~/view/..., each while it has a subscriber; see "
+        "image_cameras",
+    )
+    image_view_rate: float = setting(
+        5.0, "images per second of each camera that the map is drawn into", unit="Hz", low=0.01, high=1000.0
     )
 
 
@@ -434,6 +455,7 @@ class Config:
     vocabulary: VocabularyConfig = VocabularyConfig()
     scene: SceneConfig = SceneConfig()
     names: NamesConfig = NamesConfig()
+    views: ViewsConfig = ViewsConfig()
     storage: StorageConfig = StorageConfig()
     output: OutputConfig = OutputConfig()
     navigation: NavigationConfig = NavigationConfig()

@@ -9,6 +9,8 @@ from .model import NEAR
 from .render import MapPoints
 
 MIN_OVERLAP = 0.3  # IoU in the image of a detection and what is visible of an object
+MIN_CLASS_SHARE = 0.5  # of the visible area of an object that must have the same class in a label image
+LABEL_SCORE = 0.7  # of the classes of a label image, which come without scores
 MIN_VISIBLE = 0.15  # share of an object's voxels that must be visible
 MIN_VOXELS = 4  # visible voxels of an object
 HALF_WEIGHT = 4.0  # metres at which a detection counts half
@@ -25,6 +27,14 @@ class Detection:
     score: float
     box: tuple
     mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class LabelImage:
+    """What a segmenter says of an image. pixels: [H, W] int32 numbers of classes; names: dict number -> word."""
+
+    pixels: np.ndarray
+    names: dict
 
 
 @dataclass(frozen=True)
@@ -48,26 +58,16 @@ class Voter:
         self._owner = np.repeat(np.arange(len(masks)), [len(mask) for mask in masks])
         self._voxels = instances.voxels.positions[np.concatenate([np.zeros(0, np.int32), *masks])]
 
-    def sightings(self, camera, camera_from_map, detections):
-        """List of Sighting: each detection shows at most one object, and each object has at most one.
+    def sightings(self, camera, camera_from_map, found):
+        """List of Sighting: at most one of each object.
 
-        camera: CameraModel; camera_from_map: RigidTransform of the cloud's local coordinates into the optical frame.
+        camera: CameraModel
+        camera_from_map: RigidTransform of the cloud's local coordinates into the optical frame
+        found: list of Detection, each of which shows at most one object, or a LabelImage
         """
         seen = self._visible(camera, camera_from_map)
-        pairs = []
-        for number, detection in enumerate(detections):
-            overlap = seen.overlaps(detection)
-            for row in np.flatnonzero(overlap >= MIN_OVERLAP):
-                pairs.append((overlap[row] * detection.score, overlap[row], number, row))
-        found, used_detections, used_objects = [], set(), set()
-        for _, overlap, number, row in sorted(pairs, key=lambda pair: (-pair[0], pair[2], pair[3])):
-            if number not in used_detections and row not in used_objects:
-                used_detections.add(number)
-                used_objects.add(row)
-                weight = overlap * detections[number].score * np.sqrt(seen.share[row])
-                weight /= 1 + (seen.distance[row] / HALF_WEIGHT) ** 2
-                found.append(Sighting(int(self._ids[row]), detections[number].word, float(weight)))
-        return found
+        matched = seen.labelled(found) if isinstance(found, LabelImage) else seen.matched(found)
+        return [Sighting(int(self._ids[row]), word, float(score * seen.trust[row])) for row, word, score in matched]
 
     def _visible(self, camera, camera_from_map):
         """What a camera sees of the objects."""
@@ -101,13 +101,53 @@ class VisibleObjects:
     distance: np.ndarray
     number: np.ndarray
 
+    @property
+    def usable(self):
+        """[O] bool: objects of which enough is visible."""
+        return (self.share >= MIN_VISIBLE) & (self.number >= MIN_VOXELS)
+
+    @property
+    def trust(self):
+        """[O] in [0, 1]: how much what is said of an object counts: more for those that are near and not covered."""
+        return np.sqrt(self.share) / (1 + (self.distance / HALF_WEIGHT) ** 2)
+
+    def matched(self, detections):
+        """Rows (object, word, score in [0, 1]) of the Detections that show objects, the best ones first."""
+        pairs = []
+        for number, detection in enumerate(detections):
+            overlap = self.overlaps(detection)
+            for row in np.flatnonzero(overlap >= MIN_OVERLAP):
+                pairs.append((overlap[row] * detection.score, number, row))
+        found, used_detections, used_objects = [], set(), set()
+        for score, number, row in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+            if number not in used_detections and row not in used_objects:
+                used_detections.add(number)
+                used_objects.add(row)
+                found.append((row, detections[number].word, score))
+        return found
+
+    def labelled(self, image):
+        """Rows (object, word, score in [0, 1]) of the objects most of whose visible area has one class of a LabelImage.
+
+        Pixels of other objects do not matter, so that one class may cover many objects.
+        """
+        number, area = image.pixels[self.row, self.column], (2 * self.half) ** 2
+        total = np.maximum(np.bincount(self.owner, weights=area, minlength=len(self.share)), 1e-9)
+        found = []
+        for one in set(np.unique(number).tolist()) & image.names.keys():
+            of_class = number == one
+            share = np.bincount(self.owner[of_class], weights=area[of_class], minlength=len(self.share)) / total
+            rows = np.flatnonzero(self.usable & (share > MIN_CLASS_SHARE))
+            found += [(row, image.names[one], LABEL_SCORE * share[row]) for row in rows]
+        return sorted(found)
+
     def overlaps(self, detection):
         """[O] IoU of a Detection and each object that is visible enough, 0 for others.
 
         Of boxes: with the box around the visible voxels. Of masks: the area of voxels in the mask against all visible
         voxels and the mask.
         """
-        usable = (self.share >= MIN_VISIBLE) & (self.number >= MIN_VOXELS)
+        usable = self.usable
         if detection.mask is not None:
             inside = np.bincount(self.owner, weights=detection.mask[self.row, self.column], minlength=len(self.share))
             area = np.bincount(self.owner, weights=(2 * self.half) ** 2, minlength=len(self.share))
@@ -133,3 +173,15 @@ class VisibleObjects:
         boxes = np.concatenate([low, high], axis=1)
         boxes[self.number == 0] = 0
         return boxes
+
+
+def polygon_mask(corners, width, height):
+    """[H, W] bool: pixels whose centres are inside a polygon, by the even-odd rule. corners: [P, 2] pixels."""
+    x, y = corners.T
+    x_next, y_next = np.roll(corners, -1, axis=0).T
+    rows, edges = np.nonzero((y <= np.arange(height)[:, None]) != (y_next <= np.arange(height)[:, None]))
+    across = (rows - y[edges]) / (y_next[edges] - y[edges])
+    columns = np.clip(np.ceil(x[edges] + across * (x_next[edges] - x[edges])), 0, width).astype(np.int64)
+    crossings = np.zeros((height, width + 1), dtype=np.int32)
+    np.add.at(crossings, (rows, columns), 1)
+    return crossings[:, :width].cumsum(axis=1) % 2 == 1

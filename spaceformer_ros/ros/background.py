@@ -23,6 +23,7 @@ LANES = {
     "graph": 1,  # the scene graph that is published
     "files": 2,  # saving and loading
     "detections": 1,  # names from images
+    "views": 1,  # pictures on live images
     "trips": 2,  # driving to an object; the second one tells further goals that the robot is driving
 }
 

@@ -1,138 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for the objects of the map from 2D detections in images: ~/input/detections and ~/input/camera_info.
+"""Names for the objects of the map from 2D detections and label images of the robot's cameras.
 
 The map is the depth buffer, so that no depth image is needed. Detections wait on a pool thread for TF at their stamp;
 of those that arrive meanwhile the newest waits, and older ones are dropped and counted.
 """
 
+import functools
 import threading
 
 import numpy as np
-from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
-from ..cameras.voting import Detection, Voter
+from ..cameras.model import check_size
+from ..cameras.voting import LabelImage, Voter
 from . import qos
-from .frames import model_of
+from .detection_messages import detection_topics, label_image_of, label_info_type
+from .live_camera import PROFILE
+from .newest import NewestOnly
 from .text import printable
 
-TOPIC, INFO_TOPIC = "~/input/detections", "~/input/camera_info"
-MAX_DETECTIONS = 1000  # of one image
-MAX_WORD = 100  # characters
 SLACK = 8.0  # pixels by which the box of a detection may reach out of the image
-PROFILE = qos.profile(qos.BEST_EFFORT, qos.VOLATILE, depth=4)  # receives from every publisher
 
 
-def detection_type():
-    """vision_msgs/Detection2DArray. Raises SpaceformerError if vision_msgs is not installed."""
-    try:
-        from vision_msgs.msg import Detection2DArray
-    except ImportError as error:
-        raise SpaceformerError(
-            f"detections: vision_msgs is not installed ({error}): sudo apt install ros-$ROS_DISTRO-vision-msgs"
-        ) from error
-    return Detection2DArray
+class Voters:
+    """The Voter of the newest map, for all cameras."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._newest = None, None  # Instances of a scene, and their Voter
+
+    def of(self, scene):
+        """The Voter of a scene, which is kept while its instances are the same."""
+        with self._lock:
+            instances, voter = self._newest
+            if instances is not scene.instances:
+                voter = Voter(scene.cloud, scene.instances, scene.objects)
+                self._newest = scene.instances, voter
+            return voter
 
 
 class DetectionInput:
-    """The subscriptions of one configured node, from activate to deactivate."""
+    """The subscriptions to the detections of one camera, from activate to deactivate."""
 
-    def __init__(self, node, settings, transforms, background, counters, perception):
-        """As the parts of Session of the same names. Raises SpaceformerError if vision_msgs is not installed."""
+    def __init__(self, node, settings, camera, background, counters, perception, voters):
+        """camera: LiveCamera; voters: Voters; the others: parts of Session. Raises SpaceformerError if no message type
+        of detections is installed."""
         self._node = node
         self._settings = settings
-        self._transforms = transforms
-        self._background = background
+        self.camera = camera
         self._counters = counters
         self._perception = perception
-        self._type = detection_type()
+        self._voters = voters
+        self._topics = detection_topics()
+        self._newest = NewestOnly(background, "detections", self._use, self._drop)
         self._subscriptions = []
-        self._lock = threading.Lock()
-        self._waiting = None  # the newest Detection2DArray that no thread has taken
-        self._running = False
-        self._info = None
-        self._voter = None, None  # instances of a scene, and their Voter
+        self._label_info = None
         self._last = None  # (rotation, seconds) of the last image
 
     def open(self):
         """Subscribe."""
+        self.camera.open()
+        for kind, topic, read in self._topics:
+            self._subscribe(kind, topic, functools.partial(self._receive, read))
+        if (label_info := label_info_type()) is not None:
+            self._subscribe(Image, "input/label_image", functools.partial(self._receive, self._read_labels))
+            self._subscribe(label_info, "input/label_info", self._receive_labels, qos.LATCHED)
+
+    def _subscribe(self, kind, topic, callback, profile=PROFILE):
         create = self._node.create_subscription
-        self._subscriptions = [
-            create(self._type, TOPIC, self._receive, PROFILE),
-            create(CameraInfo, INFO_TOPIC, self._receive_info, PROFILE),
-        ]
+        self._subscriptions.append(create(kind, self.camera.topic(topic), callback, profile))
 
     def close(self):
         """Unsubscribe."""
+        self.camera.close()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
 
-    @property
-    def has_camera(self):
-        """Whether a CameraInfo has arrived."""
-        return self._info is not None
+    def _receive(self, read, message):
+        self._newest.submit((read, message))
 
-    def _receive_info(self, info):
-        self._info = info
+    def _receive_labels(self, info):
+        self._label_info = info
 
-    def _receive(self, message):
-        """Keep the newest detections, and start a pool thread unless one runs."""
-        with self._lock:
-            if self._waiting is not None:
-                self._drop("they arrive faster than they are used")
-            self._waiting = message
-            if self._running:
-                return
-            self._running = True
-        self._background.submit(self._run, lane="detections")
-
-    def _run(self):
-        while True:
-            with self._lock:
-                message, self._waiting = self._waiting, None
-                if message is None:
-                    self._running = False
-                    return
-            try:
-                self._use(message)
-            except SpaceformerError as error:
-                self._drop(str(error))
+    def _read_labels(self, image):
+        return label_image_of(image, self._label_info, self.camera.resolved("input/label_info"))
 
     def _drop(self, reason):
         self._counters.detections_dropped += 1
         self._counters.detections_reason = printable(reason)
         self._node.get_logger().warning(f"detections were dropped: {printable(reason)}", throttle_duration_sec=5.0)
 
-    def _use(self, message):
-        """Count the detections of one image, and publish the scene if labels change. Raises SpaceformerError."""
+    def _use(self, item):
+        """Count the detections of one image, and publish the scene if labels change. Raises SpaceformerError.
+
+        item: (function that reads a message, the message)
+        """
+        read, message = item
         pipeline = self._perception.pipeline
         scene = pipeline and pipeline.scene
         if scene is None or scene.partial:
             raise SpaceformerError("there is no complete map yet")
-        if self._info is None:
-            topic = self._node.resolve_topic_name(INFO_TOPIC)
-            raise SpaceformerError(f"no camera_info on {topic}: remap it to that of the detector's images")
-        camera, detections = model_of(self._info), detections_of(message)
-        self._check_size(camera, detections)
-        stamp = Time.from_msg(message.header.stamp)
-        timeout = self._settings.config.output.tf_timeout
-        frame_id = message.header.frame_id or self._info.header.frame_id
-        into = self._transforms.lookup(frame_id, scene.frame_id, stamp, timeout).after(scene.cloud.placement)
-        self._check_turn(into.rotation, stamp.nanoseconds * 1e-9)
-        sightings = self._voter_of(scene).sightings(camera, into, detections)
+        camera, found = self.camera.model(), read(message)
+        self._check_size(camera, found)
+        into = self.camera.pose(message.header, scene)
+        self._check_turn(into.rotation, message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
+        sightings = self._voters.of(scene).sightings(camera, into, found)
         changed = pipeline.add_sightings(sightings)
         self._counters.detections_used += 1
         self._counters.detections_assigned += len(sightings)
         if changed is not None:
             self._perception.publish_scene(changed)
 
-    def _check_size(self, camera, detections):
-        """Raise SpaceformerError if boxes reach beyond the image of the camera_info."""
-        right, bottom = (max((one.box[side] for one in detections), default=0.0) for side in (2, 3))
+    def _check_size(self, camera, found):
+        """Raise SpaceformerError if detections or labels are of images of another size than the camera's."""
+        if isinstance(found, LabelImage):
+            check_size(camera, found.pixels, "the label image")
+            return
+        for one in found:
+            if one.mask is not None:
+                check_size(camera, one.mask, "a mask")
+        right, bottom = (max((one.box[side] for one in found), default=0.0) for side in (2, 3))
         if right > camera.width + SLACK or bottom > camera.height + SLACK:
-            topic = self._node.resolve_topic_name(INFO_TOPIC)
+            topic = self.camera.resolved("input/camera_info")
             raise SpaceformerError(
                 f"detections reach to pixel {right:.0f}, {bottom:.0f}, but the camera_info is that of {camera.width} x "
                 f"{camera.height} pixels: remap {topic} to that of the detector's images"
@@ -148,38 +139,3 @@ class DetectionInput:
         limit = self._settings.config.names.max_turn_rate
         if rate > limit:
             raise SpaceformerError(f"the camera turned by {rate:.2f} rad/s, more than max_turn_rate {limit:g}")
-
-    def _voter_of(self, scene):
-        """The Voter of a scene, which is kept while its objects are the same."""
-        instances, voter = self._voter
-        if instances is not scene.instances:
-            voter = Voter(scene.cloud, scene.instances, scene.objects)
-            self._voter = scene.instances, voter
-        return voter
-
-
-def detections_of(message):
-    """List of Detection of a Detection2DArray, the best hypothesis of each. Raises SpaceformerError."""
-    if len(message.detections) > MAX_DETECTIONS:
-        raise SpaceformerError(f"{len(message.detections)} detections in one image, at most {MAX_DETECTIONS} are read")
-    found = []
-    for one in message.detections:
-        if not one.results:
-            continue
-        best = max((result.hypothesis for result in one.results), key=score_of)
-        word, score, box = best.class_id.strip(), score_of(best), one.bbox
-        if not word or len(word) > MAX_WORD or word.isdigit():
-            raise SpaceformerError(
-                f"the class {word[:MAX_WORD]!r} of a detection is no name: let the detector publish names as class_id"
-            )
-        x, y = box.center.position.x, box.center.position.y
-        edges = x - box.size_x / 2, y - box.size_y / 2, x + box.size_x / 2, y + box.size_y / 2
-        if not (np.isfinite(edges).all() and 0 < score <= 1):
-            raise SpaceformerError(f"a detection of {word!r} has the score {score} and the box {edges}")
-        found.append(Detection(word, float(score), edges))
-    return found
-
-
-def score_of(hypothesis):
-    """The score of a hypothesis, 0 for one that is not a number."""
-    return hypothesis.score if np.isfinite(hypothesis.score) else 0.0

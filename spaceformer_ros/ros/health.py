@@ -48,6 +48,9 @@ class Counters:
     detections_assigned: int = 0
     detections_dropped: int = 0
     detections_reason: str = ""
+    views_drawn: int = 0
+    views_dropped: int = 0
+    views_reason: str = ""
     tiles: int = 0
     tiles_computed: int = 0
     inferences: int = 0
@@ -173,6 +176,9 @@ def rows(state_name, facts, counters, publishers, now):
         "detections_assigned": counters.detections_assigned,
         "detections_dropped": counters.detections_dropped,
         "detections_reason": counters.detections_reason,
+        "views_drawn": counters.views_drawn,
+        "views_dropped": counters.views_dropped,
+        "views_reason": counters.views_reason,
         "voxels": counters.voxels,
         "tiles": counters.tiles,
         "tiles_computed": counters.tiles_computed,

@@ -23,6 +23,7 @@ COLORS = {
     "8UC3": (np.uint8, 3, (2, 1, 0)),  # OpenCV's order
 }
 DEPTHS = {"16UC1": np.uint16, "mono16": np.uint16, "32FC1": np.float32}
+LABELS = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32SC1": np.int32}
 DEPTH_HEADER = 12  # bytes before the PNG in a compressedDepth image: its format, and two floats of the quantisation
 
 
@@ -46,6 +47,13 @@ def depth_of(message):
     if message.encoding not in DEPTHS:
         raise SpaceformerError(f"depth image: the encoding {message.encoding!r} is not one of {', '.join(DEPTHS)}")
     return to_metres(_pixels(message, DEPTHS[message.encoding], 1)[..., 0])
+
+
+def labels_of(message):
+    """[H, W] int32 class numbers of an Image, 0 for none. Raises SpaceformerError."""
+    if message.encoding not in LABELS:
+        raise SpaceformerError(f"label image: the encoding {message.encoding!r} is not one of {', '.join(LABELS)}")
+    return _pixels(message, LABELS[message.encoding], 1)[..., 0].astype(np.int32)
 
 
 def to_image(pixels, header):

@@ -15,6 +15,8 @@ class MapViews:
         self._settings = settings
         self._lock = threading.Lock()
         self._points = None, None  # a Cloud and its MapPoints
+        self.text = ""  # of the layer relevancy on live images: the one that ~/show_relevancy was asked for last
+        self._relevancy = None, None  # (a Scene, text) and the relevancy of its points
         self._ids = None, None  # (a Scene, PostprocessConfig) and the ids of its points
 
     def draw(self, scene, camera, camera_from_map):
@@ -26,6 +28,16 @@ class MapViews:
                 points = MapPoints(scene.cloud.xyz)
                 self._points = scene.cloud, points
         return points.draw(camera, camera_from_map)
+
+    def relevancy(self, pipeline, scene):
+        """[N] float32 relevancy of the points of a Scene for `text`; None without a text."""
+        text, (known, relevancy) = self.text, self._relevancy
+        if not text:
+            return None
+        if known is None or known[0] is not scene or known[1] != text:
+            relevancy = pipeline.relevancy(text, scene)
+            self._relevancy = (scene, text), relevancy
+        return relevancy
 
     def ids(self, scene):
         """[N] int32 id of the published object that each point of a Scene belongs to, 0 for none."""

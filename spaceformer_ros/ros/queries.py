@@ -115,6 +115,8 @@ async def show_relevancy(session, request, response):
     heat = await _mask_heat(session, request, scene) if request.mask_of else None
     relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene, heat)
     response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
+    if request.query:
+        session.views.text = request.query
     what = f"the mask of object {request.mask_of}" if request.mask_of else repr(request.query)
     response.message = f"best relevancy of {len(relevancy)} points for {what}: {response.max_relevancy:.2f}"
 

@@ -11,14 +11,16 @@ from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
+from .camera_views import CameraViews
 from .clocks import STEADY
-from .detections import DetectionInput
+from .detections import DetectionInput, Voters
 from .diagnostics import Diagnostics
 from .frames import Frames
 from .graph_outputs import GraphOutputs
 from .image_input import ImageInput
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
+from .live_camera import LiveCamera
 from .map_views import MapViews
 from .messages import decode_bytes
 from .outputs import Outputs
@@ -70,10 +72,7 @@ class Session:
         )
         self.scans = self._make_growing_map()
         self.input = self._make_input()
-        self.detections = None
-        if settings.config.names.detections:
-            parts = self.transforms, self.background, self.counters, self.perception
-            self.detections = DetectionInput(node, settings, *parts)
+        self.detections, self.camera_views = self._make_cameras()
         self.diagnostics = Diagnostics(node, self._read_status)
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
@@ -95,6 +94,19 @@ class Session:
         streaming = self.scans is not None
         return CloudInput(self._node, self.settings, self.counters, self._on_cloud, streaming)
 
+    def _make_cameras(self):
+        """Lists of DetectionInput and CameraViews, one for each of image_cameras. Raises SpaceformerError."""
+        config, voters = self.settings.config, Voters()
+        parts = self.background, self.counters, self.perception
+        detections, views = [], []
+        for name in dict.fromkeys(config.views.image_cameras):
+            place = self._node, self.settings
+            if config.names.detections:
+                detections.append(DetectionInput(*place, LiveCamera(*place, self.transforms, name), *parts, voters))
+            if config.views.image_views:
+                views.append(CameraViews(*place, LiveCamera(*place, self.transforms, name), *parts, self.views))
+        return detections, views
+
     def start(self):
         """Load the model on the device thread."""
         self.perception.device_thread.start()
@@ -104,8 +116,8 @@ class Session:
         self.state.active = True
         self._active_since = time.monotonic()
         self.input.open()
-        if self.detections is not None:
-            self.detections.open()
+        for part in (*self.detections, *self.camera_views):
+            part.open()
         self.perception.device_thread.resume()
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -114,8 +126,8 @@ class Session:
         self.state.active = False
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()
-        if self.detections is not None:
-            self.detections.close()
+        for part in (*self.detections, *self.camera_views):
+            part.close()
         self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline, lane="files")
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -125,8 +137,10 @@ class Session:
         self.state.active = False
         self._node.destroy_timer(self._retry)
         self.input.destroy()
-        if self.detections is not None:
-            self.detections.close()
+        for part in self.detections:
+            part.close()
+        for part in self.camera_views:
+            part.destroy()
         if self.scans is not None:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)

@@ -7,7 +7,7 @@ from helpers.fakes import ROOM
 
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import optical_pose
-from spaceformer_ros.cameras.voting import Detection, Voter
+from spaceformer_ros.cameras.voting import Detection, LabelImage, Voter, polygon_mask
 
 CAMERA = CameraModel(320, 240, 266.0, 266.0, 159.5, 119.5)
 
@@ -81,3 +81,32 @@ def test_a_mask_is_compared_with_the_voxels(pipeline, voter):
     (found,) = sightings(voter, pose, Detection("chair", 0.8, (0, 0, 0, 0), mask))
     assert found.id == id_of(pipeline, "chair")
     assert sightings(voter, pose, Detection("chair", 0.8, (0, 0, 0, 0), ~mask)) == []
+
+
+def test_a_label_image_names_the_objects_that_it_covers(pipeline, voter):
+    pose = optical_pose((0.0, -1.8, 1.2), np.pi / 2, -0.3)
+    pixels = np.zeros((240, 320), dtype=np.int32)
+    left, top, right, bottom = (round(value) for value in box_of(0, pose))
+    pixels[top:bottom, left:right] = 5
+    (found,) = voter.sightings(CAMERA, pose.inverse, LabelImage(pixels, {5: "throne", 6: "lamp"}))
+    assert (found.id, found.word) == (id_of(pipeline, "chair"), "throne")
+    assert 0.1 < found.weight < 0.7
+    pixels[: (top + bottom) // 2 + 20] = 0  # most of the object has no class
+    assert voter.sightings(CAMERA, pose.inverse, LabelImage(pixels, {5: "throne"})) == []
+    pixels[:] = 5  # one class may cover several objects: the chair and the table
+    pose = optical_pose((-3.0, 1.5, 1.8), 0.0, -0.4)
+    named = {one.id for one in voter.sightings(CAMERA, pose.inverse, LabelImage(pixels, {5: "throne"}))}
+    assert named > {id_of(pipeline, "chair"), id_of(pipeline, "table")}
+
+
+def test_the_mask_of_a_polygon_is_where_it_winds_around():
+    corners = np.array([(10.2, 3.1), (50.7, 20.4), (30.3, 25.5), (44.9, 58.2), (-5.0, 30.6)])
+    mask = polygon_mask(corners, 60, 50)
+    u, v = np.meshgrid(np.arange(60), np.arange(50))
+    ahead = np.roll(corners, -1, axis=0)
+    angles = np.zeros(mask.shape)
+    for (ax, ay), (bx, by) in zip(corners, ahead):
+        a, b = np.arctan2(ay - v, ax - u), np.arctan2(by - v, bx - u)
+        angles += (b - a + np.pi) % (2 * np.pi) - np.pi
+    assert (mask == (np.abs(angles) > np.pi)).all()
+    assert 500 < mask.sum() < 1500

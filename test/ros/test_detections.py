@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Detections in images name objects of the running node, over DDS."""
 
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,8 +13,14 @@ from sensor_msgs.msg import CameraInfo
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import optical_pose
-from spaceformer_ros.ros import messages, qos
-from spaceformer_ros.ros.detections import MAX_DETECTIONS, detections_of
+from spaceformer_ros.ros import images, messages, qos
+from spaceformer_ros.ros.detection_messages import (
+    MAX_DETECTIONS,
+    detection_topics,
+    detections_of,
+    label_image_of,
+    yolo_detections_of,
+)
 from spaceformer_ros.ros.transforms import TransformError
 
 CAMERA = CameraModel(320, 240, 266.0, 266.0, 159.5, 119.5)
@@ -100,7 +107,7 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
     assert "no camera_info on /spaceformer/input/camera_info" in counters.detections_reason
     k = [float(value) for value in (CAMERA.fx, 0, CAMERA.cx, 0, CAMERA.fy, CAMERA.cy, 0, 0, 1)]
     info.publish(CameraInfo(width=320, height=240, k=k))
-    wait_until(lambda: node.session.detections.has_camera, "the camera_info")
+    wait_until(lambda: node.session.detections[0].camera.info, "the camera_info")
     for number in range(2):
         send("table", 1000 + 100 * number)
     assert counters.detections_assigned == 2
@@ -119,12 +126,63 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
     assert "more than max_turn_rate 0.5" in counters.detections_reason
     assert counters.detections_dropped == 4
 
+    poses.clear()
+    segmenter = client.node.create_publisher(images.Image, "/spaceformer/input/label_image", qos.EVENTS)
+    names = client.node.create_publisher(messages_of.LabelInfo, "/spaceformer/input/label_info", qos.LATCHED)
+    classes = [messages_of.VisionClass(class_id=7, class_name="throne")]
+    names.publish(messages_of.LabelInfo(class_map=classes))
+    wait_until(lambda: node.session.detections[0]._label_info, "the names of classes")
+    wait_until(segmenter.get_subscription_count, "the subscription")
+    header = messages.Header(stamp=messages.to_time(9 * 10**9), frame_id="camera")
+    segmenter.publish(images.to_image(np.full((240, 320), 7, dtype=np.int32), header))
+    wait_until(lambda: node.pipeline.scene.find_id(chair).votes.share("throne"), "a vote of the segmenter")
 
-def test_without_vision_msgs_the_node_says_what_to_install(monkeypatch):
-    import sys
 
-    from spaceformer_ros.ros.detections import detection_type
+def labels(pixels, classes):
+    """A LabelImage as it is read from messages."""
+    image = images.to_image(np.array(pixels, dtype=np.int32), messages.Header())
+    info = SimpleNamespace(class_map=[SimpleNamespace(class_id=n, class_name=name) for n, name in classes.items()])
+    return label_image_of(image, info, "/names")
 
-    monkeypatch.setitem(sys.modules, "vision_msgs.msg", None)
-    with pytest.raises(SpaceformerError, match="vision_msgs is not installed"):
-        detection_type()
+
+def test_label_images_need_the_names_of_their_classes():
+    found = labels([[0, 3], [3, 9]], {3: " chair ", 0: "", 5: "sofa"})
+    assert found.names == {3: "chair", 5: "sofa"}
+    assert found.pixels.tolist() == [[0, 3], [3, 9]]
+    with pytest.raises(SpaceformerError, match="/names has no names for the classes 3, 9"):
+        labels([[0, 3], [3, 9]], {4: "chair"})
+    with pytest.raises(SpaceformerError, match="no LabelInfo on /names: publish it latched"):
+        label_image_of(None, None, "/names")
+    small = images.Image(width=2, height=1, step=4, encoding="mono16", data=bytes([1, 0, 0, 1]))
+    assert images.labels_of(small).tolist() == [[1, 256]]
+    small.encoding = "rgb8"
+    with pytest.raises(SpaceformerError, match="'rgb8' is not one of mono8"):
+        images.labels_of(small)
+
+
+def test_yolo_detections_have_masks():
+    yolo = pytest.importorskip("yolo_msgs.msg", reason="yolo_msgs comes with the messages of `make test`")
+    one = yolo.Detection(class_id=3, class_name="chair", score=0.8)
+    one.bbox.center.position.x, one.bbox.center.position.y = 25.0, 30.0
+    one.bbox.size.x, one.bbox.size.y = 10.0, 20.0
+    (plain_box,) = yolo_detections_of(yolo.DetectionArray(detections=[one]))
+    assert (plain_box.word, plain_box.box, plain_box.mask) == ("chair", (20.0, 20.0, 30.0, 40.0), None)
+    one.mask.width, one.mask.height = 60, 50
+    one.mask.data = [yolo.Point2D(x=x, y=y) for x, y in ((20.0, 20.0), (30.0, 20.0), (30.0, 40.0), (20.0, 40.0))]
+    (found,) = yolo_detections_of(yolo.DetectionArray(detections=[one]))
+    assert found.mask.shape == (50, 60)
+    assert found.mask[30, 25]
+    assert found.mask.sum() == pytest.approx(10 * 20, abs=30)
+    one.mask.data[0].x = float("nan")
+    with pytest.raises(SpaceformerError, match="corner"):
+        yolo_detections_of(yolo.DetectionArray(detections=[one]))
+    one.class_name, one.mask = "", yolo.Mask()
+    with pytest.raises(SpaceformerError, match="no name"):
+        yolo_detections_of(yolo.DetectionArray(detections=[one]))
+
+
+def test_without_messages_of_detections_the_node_says_what_to_install(monkeypatch):
+    for name in ("vision_msgs.msg", "yolo_msgs.msg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SpaceformerError, match="neither vision_msgs nor yolo_msgs is installed"):
+        detection_topics()

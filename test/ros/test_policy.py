@@ -45,14 +45,18 @@ def allowed():
 
 
 def test_the_policy_names_exactly_what_the_node_uses(start, client):
-    detector = importlib.util.find_spec("vision_msgs") is not None
-    node = start(use_sim_time=True, detections=detector)
+    detector, yolo = (importlib.util.find_spec(name) is not None for name in ("vision_msgs", "yolo_msgs"))
+    node = start(use_sim_time=True, detections=detector, image_views=True)
     wanted = allowed()
     wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
     if not vision.AVAILABLE:
         wanted["publish"] -= {"/spaceformer/detections", "/spaceformer/label_info"}
     if not detector:
-        wanted["subscribe"] -= {"/spaceformer/input/detections", "/spaceformer/input/camera_info"}
+        wanted["subscribe"] -= {f"/spaceformer/input/{name}" for name in ("detections", "label_image", "label_info")}
+        wanted["publish"] -= {"/spaceformer/view/label_info"}
+    if not (detector and yolo):
+        wanted["subscribe"] -= {"/spaceformer/input/yolo_detections"}
+    wanted["subscribe"] -= {"/spaceformer/input/image"}  # no picture has a subscriber
     if importlib.util.find_spec("tf2_ros") is None:
         wanted["subscribe"] -= {"/tf", "/tf_static"}
         wanted["reply"] -= {"/tf2_frames"}

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The map as cameras see it, over DDS: ~/render_view."""
+"""The map as cameras see it, over DDS: ~/render_view, and pictures on live images."""
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point, PoseStamped, Quaternion
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.render import optical_pose
-from spaceformer_ros.ros import images, interfaces
+from spaceformer_ros.ros import images, interfaces, messages, qos
 from spaceformer_ros.ros.transforms import quaternion_from_matrix
 from spaceformer_ros.ros.view_queries import to_camera_info
 
@@ -79,3 +79,42 @@ def test_a_view_shows_the_objects_of_the_map(start, client, instances, box_cloud
         reply = render(**fields)
         assert (reply.code, text in reply.message) == (code, True), reply.message
         assert not reply.images
+
+
+def test_live_images_are_drawn_for_their_subscribers(start, client, instances, box_cloud, monkeypatch):
+    node = start(image_views=True, image_cameras=["front"], image_view_rate=100.0)
+    known = node.session.transforms.lookup
+
+    def lookup(target, source, stamp, timeout):
+        return POSE.inverse if target == "camera" else known(target, source, stamp, timeout)
+
+    monkeypatch.setattr(node.session.transforms, "lookup", lookup)
+    client.publish(box_cloud(ROOM, points=20_000))
+    wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
+    chair = next(item for item in instances[-1].instances if item.label == "chair")
+    counters, header = node.session.counters, messages.Header(stamp=messages.to_time(5 * 10**9), frame_id="camera")
+    info = to_camera_info(CAMERA, header)
+    image = images.to_image(np.full((120, 160, 3), 7, dtype=np.uint8), header)
+    camera = client.node.create_publisher(CameraInfo, "/spaceformer/front/input/camera_info", qos.EVENTS)
+    wait_until(camera.get_subscription_count, "the subscription of camera_info")
+    live = client.node.create_publisher(Image, "/spaceformer/front/input/image", qos.EVENTS)
+
+    ids = client.listen("/spaceformer/front/view/ids", Image, qos.EVENTS)
+    wait_until(lambda: camera.publish(info) or ids, "the picture of ids")
+    assert live.get_subscription_count() == 0
+    seen = pixels(ids[-1], np.int32)[..., 0]
+    assert (ids[-1].header.frame_id, ids[-1].header.stamp.sec, ids[-1].encoding) == ("camera", 5, "32SC1")
+    assert chair.id in seen
+
+    overlay = client.listen("/spaceformer/front/overlay", Image, qos.EVENTS)
+    heat = client.listen("/spaceformer/front/view/relevancy", Image, qos.EVENTS)
+    wait_until(live.get_subscription_count, "the subscription of images")
+    assert client.call(interfaces.ShowRelevancy, "show_relevancy", query="chair").code == Code.OK
+    wait_until(lambda: live.publish(image) or (overlay and heat), "the pictures on the image")
+    drawn = pixels(overlay[-1], np.uint8)
+    assert (drawn[seen == 0] == 7).all()
+    assert not (drawn[seen == chair.id] == 7).all(axis=-1).any()
+
+    small = images.to_image(np.zeros((60, 80, 3), dtype=np.uint8), header)
+    wait_until(lambda: live.publish(small) or "80 x 60 pixels" in counters.views_reason, "the reason")
+    assert counters.views_drawn > 1
