@@ -78,7 +78,7 @@ def test_remarks_and_the_frame_of_the_results_are_printed(tmp_path, settings, bo
     write_cloud(tmp_path / "map.ply", replace(cloud, xyz=xyz))
     main(["find", str(tmp_path / "map.ply"), "chair", "--up=-y", *settings])
     printed = capsys.readouterr().err
-    assert "map.ply: left out far outliers: 1 of 4000 points, with coordinates up to 1e+06 m" in printed
+    assert "map.ply: left out far outliers: 1 of 4000 points, 1e+06 m away" in printed
     assert "turned so that its axis -y is z" in printed
 
 

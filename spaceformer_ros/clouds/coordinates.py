@@ -90,9 +90,16 @@ def usable_points(xyz):
     count = np.count_nonzero(far)
     if count:
         usable &= ~far
-        worst = float(np.abs(xyz[far]).max())
-        remarks.append(f"left out far outliers: {count} of {len(xyz)} points, with coordinates up to {worst:.3g} m")
+        remarks.append(f"left out far outliers: {count} of {len(xyz)} points, {_reach(xyz, usable, far):.3g} m away")
     return usable, tuple(remarks)
+
+
+def _reach(xyz, usable, far):
+    """Largest distance along an axis, in metres, of far points from the median of the usable ones."""
+    near = xyz[usable]
+    middle = np.median(near[:: max(1, len(near) // SAMPLE)].astype(np.float64), axis=0) if len(near) else np.zeros(3)
+    with np.errstate(over="ignore"):
+        return float(np.abs(xyz[far].astype(np.float64) - middle).max())
 
 
 def _far_outliers(xyz, usable):

@@ -203,9 +203,14 @@ def test_far_outliers_are_left_out_with_a_remark(rng, value, kind):
     xyz[3, 1] = value
     decoded = decode(message(plain(xyz, rgb, kind)))
     check(decoded, np.delete(xyz, 3, axis=0), np.delete(rgb, 3, axis=0))
-    assert decoded.cloud.remarks == (
-        f"left out far outliers: 1 of 200 points, with coordinates up to {abs(value):.3g} m",
-    )
+    assert decoded.cloud.remarks == (f"left out far outliers: 1 of 200 points, {abs(value):.3g} m away",)
+
+
+def test_the_distance_of_an_outlier_is_that_from_the_map(rng):
+    xyz = rng.normal(size=(200, 3)) + (500_000.0, 5_000_000.0, 100.0)  # UTM
+    xyz[3] = 0  # a missing measurement
+    decoded = decode(message(plain(xyz, rng.integers(0, 256, (200, 3), dtype=np.uint8), "f8")))
+    assert decoded.cloud.remarks == ("left out far outliers: 1 of 200 points, 5e+06 m away",)
 
 
 def test_a_map_of_kilometres_has_no_outliers(rng):
