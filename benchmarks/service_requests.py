@@ -6,10 +6,11 @@ answer an ordinary question afterwards.
 """
 
 import contextlib
+import importlib
+import re
 import tempfile
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters
@@ -47,16 +48,9 @@ TEXTS = (
     *("chair|couch", "|", "ünïcode", "'; drop table", "$(reboot)"),
 )
 INTEGERS = (0, 1, 2, 31, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1)
+SIGNED = (-(2**31), -1, *INTEGERS[:7])  # of int32
 BYTES = (*range(12), 255)
 NUMBERS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e30, -1e30, float("inf"), float("-inf"), float("nan"))
-_AXES = dict.fromkeys("xyz", "float")
-# Type -> (class of the message, types of its fields).
-GEOMETRY = {
-    "geometry_msgs/Point": (Point, _AXES),
-    "geometry_msgs/Vector3": (Vector3, _AXES),
-    "geometry_msgs/Quaternion": (Quaternion, {**_AXES, "w": "float"}),
-    "geometry_msgs/Pose": (Pose, {"position": "geometry_msgs/Point", "orientation": "geometry_msgs/Quaternion"}),
-}
 LENGTHS = (0, 0, 1, 2, 33, 200)
 LONG = (1001, 12_000)  # of a list, now and then
 
@@ -120,17 +114,20 @@ def _value(type_name, rng, hostile=0.6):
     if type_name.startswith("sequence<"):
         count, hostile = int(rng.choice(LONG if rng.random() < 0.02 else LENGTHS)), float(rng.choice([0.0, 0.02, 0.6]))
         return [_value(type_name[9:-1], rng, hostile) for _ in range(count)]
-    if type_name in GEOMETRY:
-        kind, parts = GEOMETRY[type_name]
-        return kind(**{name: _value(part, rng) for name, part in parts.items()})
+    if array := re.fullmatch(r"(.+)\[(\d+)\]", type_name):
+        return [_value(array[1], rng, hostile) for _ in range(int(array[2]))]
+    if "/" in type_name:
+        package, name = type_name.split("/")
+        kind = getattr(importlib.import_module(f"{package}.msg"), name)
+        return kind(**{field: _value(part, rng) for field, part in kind.get_fields_and_field_types().items()})
     if type_name == "string":
         return TEXTS[int(rng.integers(len(TEXTS)))] if rng.random() < hostile else f"thing {rng.integers(9999)}"
     if type_name == "boolean":
         return bool(rng.random() < 0.5)
     if type_name == "uint8":
         return int(rng.choice(BYTES))
-    if type_name.startswith("uint"):
-        return int(rng.choice(INTEGERS))
+    if "int" in type_name:
+        return int(rng.choice(INTEGERS if type_name.startswith("uint") else SIGNED))
     return float(rng.choice(NUMBERS))
 
 

@@ -356,11 +356,11 @@ def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
 LEADS_TO = {
     r"require_pipeline|active_scene": "MODEL_NOT_READY",
     r"active_scene|NO_MAP_YET|storage\.save": "NO_MAP_YET",
-    r"_placement|_pose_in_frame|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
+    r"_placement|_pose_in_frame|lookup\(|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
     r"embed_in_batches|TimeoutError": "TIMEOUT",
     r"_scene_path": "PATH_REFUSED",
     r'Refusal\("NOT_FOUND"|edit_scene|_mask_heat|load_scene': "NOT_FOUND",
-    r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,|_graph_text,": "INVALID_REQUEST",
+    r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,|_graph_text,|wanted_layers": "INVALID_REQUEST",
 }
 
 
