@@ -24,10 +24,13 @@ class Cancelled(SpaceformerError):
     """The work was cancelled because its owner is shutting down or no longer needs the result."""
 
 
-class StorageError(SpaceformerError):
-    """A file cannot be read or written, or access to it is refused. `code`: result code of the services, such as
-    "FILE_CORRUPT"."""
+class CodedError(SpaceformerError):
+    """A request has no answer. `code`: name of a constant of msg/ResultCode.msg."""
 
     def __init__(self, code, message):
         super().__init__(message)
         self.code = code
+
+
+class StorageError(CodedError):
+    """A file cannot be read or written, or access to it is refused, with a code such as "FILE_CORRUPT"."""

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .. import SpaceformerError
+from .. import CodedError, SpaceformerError
 from ..sources.snapshot import Question
-from ..sources.source import Refused
 from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, Rooms, Summary, Trip, Whereabouts
 from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_line, trip_of
 from .places import Places
@@ -151,5 +150,5 @@ class Tools:
 def object_in(snapshot, object_id):
     """The MapObject with an id. Raises SpaceformerError."""
     if (item := snapshot.by_id.get(object_id)) is None:
-        raise Refused("NOT_FOUND", f"there is no object {object_id}: list_objects gives the ids")
+        raise CodedError("NOT_FOUND", f"there is no object {object_id}: list_objects gives the ids")
     return item

@@ -6,7 +6,7 @@ import time
 
 from rclpy.action import ActionClient
 
-from ..sources.source import Refused
+from .. import CodedError
 from . import qos
 from .interfaces import ResultCode
 
@@ -17,7 +17,7 @@ CODES = {value: name for name, value in vars(ResultCode).items() if isinstance(v
 
 
 class Calls:
-    """The clients of one server node. Methods block: another thread must spin the own node. All raise Refused."""
+    """The clients of one server node. Methods block: another thread must spin the own node. All raise CodedError."""
 
     def __init__(self, node, server):
         """node: rclpy Node that calls; server: full name of the node that answers."""
@@ -44,7 +44,7 @@ class Calls:
             client = self._clients[name]
         if not (client.wait_for_server if is_action else client.wait_for_service)(SERVER_SECONDS):
             what = "action" if is_action else "service"
-            raise Refused("NOT_ACTIVE", f"there is no {what} {self._server}/{name}: is the node running?")
+            raise CodedError("NOT_ACTIVE", f"there is no {what} {self._server}/{name}: is the node running?")
         if is_new:
             time.sleep(SETTLE_SECONDS)
         return client
@@ -59,12 +59,12 @@ class Calls:
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())
         if not done.wait(ANSWER_SECONDS):
-            raise Refused("TIMEOUT", f"{self._server}/{name} did not answer within {ANSWER_SECONDS:g} s")
+            raise CodedError("TIMEOUT", f"{self._server}/{name} did not answer within {ANSWER_SECONDS:g} s")
         return future.result()
 
 
 def checked(reply):
-    """The reply of a service, or the result of an action. Raises Refused with its message unless its code is OK."""
+    """The reply of a service, or the result of an action. Raises CodedError with its message unless its code is OK."""
     if reply.code != ResultCode.OK:
-        raise Refused(CODES[reply.code], reply.message)
+        raise CodedError(CODES[reply.code], reply.message)
     return reply

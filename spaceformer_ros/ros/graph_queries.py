@@ -12,7 +12,7 @@ from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
 from ..graph.formats import to_text
 from ..graph.places import DEFAULT_RADIUS, locate_in
-from ..scene.edits import OPERATIONS, EditError, EditRequest
+from ..scene.edits import OPERATIONS, EditRequest
 from . import messages
 from .graph_messages import to_node
 from .queries import active_scene, lookup
@@ -92,10 +92,7 @@ async def edit_object(session, request, response):
     )
     response.map_revision = scene.map_revision
     now = session.now_ns()
-    try:
-        changed, ids, error = await session.background.run(session.perception.edit_scene, asked, now, lane="settings")
-    except EditError as refused:
-        raise Refusal(refused.code, str(refused)) from refused
+    changed, ids, error = await session.background.run(session.perception.edit_scene, asked, now, lane="settings")
     response.map_revision, response.ids = changed.map_revision, list(ids)
     history = session.perception.require_pipeline().store.history
     response.message = history[-1].text

@@ -7,11 +7,12 @@ import threading
 import numpy as np
 from sensor_msgs.msg import PointCloud2
 
+from .. import CodedError
 from ..clouds.pointcloud2 import decode, structured_view
 from ..geometry.boxes import OrientedBox
 from ..scene.approach import Approach
 from ..sources.snapshot import Finding, Findings, MapObject, Snapshot
-from ..sources.source import Drive, NoMapYet, NoRobot, Refused, Source
+from ..sources.source import Drive, NoMapYet, NoRobot, Source
 from . import interfaces, qos
 from .calls import CODES, Calls, checked
 from .transforms import TransformError, TransformListener, pose_transform
@@ -125,7 +126,7 @@ class LiveSource(Source):
         try:
             pose = self._transforms.latest(frame, self._robot_frame, TF_SECONDS)
         except TransformError as error:
-            raise Refused("TF_FAILED", str(error)) from error
+            raise CodedError("TF_FAILED", str(error)) from error
         return pose.translation, pose.yaw
 
     def go_to(self, text="", object_id=0):
@@ -141,7 +142,7 @@ class LiveSource(Source):
         sent = self._calls.client(interfaces.GoTo, "go_to").send_goal_async(goal, feedback_callback=on_feedback)
         handle = self._calls.result(sent, "go_to")
         if not handle.accepted:
-            raise Refused("INTERNAL_ERROR", "the node refused the goal")
+            raise CodedError("INTERNAL_ERROR", "the node refused the goal")
         result = handle.get_result_async()
         self._trip = handle, result
         result.add_done_callback(lambda _: started.set())
@@ -153,7 +154,7 @@ class LiveSource(Source):
     def trip(self):
         """The last feedback, or the result, of the last goal."""
         if self._trip is None:
-            raise Refused("NOT_FOUND", "no drive was started here")
+            raise CodedError("NOT_FOUND", "no drive was started here")
         result, feedback = self._trip[1], self._feedback
         if result.done():
             end = result.result().result
@@ -166,7 +167,7 @@ class LiveSource(Source):
     def cancel(self):
         """Cancel the last goal."""
         if self._trip is None or self._trip[1].done():
-            raise Refused("NOT_FOUND", "there is no drive to stop")
+            raise CodedError("NOT_FOUND", "there is no drive to stop")
         self._calls.result(self._trip[0].cancel_goal_async(), "go_to")
         return "the robot stops"
 

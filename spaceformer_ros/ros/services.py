@@ -7,7 +7,7 @@ import time
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import SetBool, Trigger
 
-from .. import SpaceformerError, StorageError
+from .. import CodedError, SpaceformerError
 from . import commands, graph_queries, interfaces, qos, queries, view_queries
 from .limits import MAX_MESSAGE_LENGTH
 from .rate_limit import RateLimit
@@ -78,7 +78,7 @@ class Services:
         if isinstance(error, TransformError):
             self._count_transform_error()
             return ResultCode.TF_FAILED, str(error)
-        if isinstance(error, StorageError):
+        if isinstance(error, CodedError):
             return getattr(ResultCode, error.code), str(error)
         if isinstance(error, SpaceformerError):
             return ResultCode.INVALID_REQUEST, str(error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import SpaceformerError
+from .. import CodedError, SpaceformerError
 from ..clouds.origin import MAX_LOCAL
 from ..geometry.boxes import OrientedBox
 from ..geometry.transform import RigidTransform
@@ -33,12 +33,8 @@ MAX_IDS = 1000  # of one edit
 MAX_AUTHOR = 200  # characters
 
 
-class EditError(SpaceformerError):
-    """An edit was refused; nothing has changed. code: NOT_FOUND or CONFLICT, as in ResultCode."""
-
-    def __init__(self, code, text):
-        super().__init__(text)
-        self.code = code
+class EditError(CodedError):
+    """An edit was refused; nothing has changed. code: NOT_FOUND, CONFLICT or NO_MAP_YET."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,6 @@ from dataclasses import dataclass
 from .. import SpaceformerError
 
 
-class Refused(SpaceformerError):
-    """A request has no answer. `code`: name of a constant of msg/ResultCode.msg."""
-
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
-
-
 class NoMapYet(SpaceformerError):
     """There is nothing to see yet; the message says what is being waited for."""
 
@@ -91,7 +83,7 @@ class Source:
         raise NoRobot("this is the map of a file: there is no robot that could drive")
 
     def trip(self):
-        """The Drive that `go_to` started. Raises NoRobot, or Refused if there is none."""
+        """The Drive that `go_to` started. Raises NoRobot, or CodedError if there is none."""
         raise NoRobot("this is the map of a file: there is no robot that could drive")
 
     def cancel(self):
