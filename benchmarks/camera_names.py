@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.evaluate_rooms import unseen_config
 from benchmarks.walks import CAMERA, make_walk
+from spaceformer_ros.cameras.render import MapPoints
 from spaceformer_ros.cameras.voting import Detection, Voter
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.evaluation import MIN_REGION_POINTS, first_right_rank, overlap, success
@@ -70,9 +71,9 @@ def scenes(pipeline, walk, detector, views, seed):
     pipeline.clear()
     scene = pipeline.process(walk.room.cloud).scene
     yield CASES[0], scene
+    voter = Voter(MapPoints(scene.cloud.xyz), scene.instances, scene.objects)
     for case, wrong in ((CASES[1], False), (CASES[2], True)):
         rng, named = np.random.default_rng(seed), scene
-        voter = Voter(scene.cloud, scene.instances, scene.objects)
         for pose in walk.poses(views, rng):
             detections = detector.detect(walk, pose, rng, wrong)
             named = named.with_sightings(voter.sightings(CAMERA, pose.inverse, detections))

@@ -86,6 +86,7 @@ def check_together(config):
     check_marker_text(config.output.marker_text)
     _check_frames(config)
     _check_cameras(config.camera)
+    _check_image_cameras(config.views.image_cameras)
     _check_topic("costmap_topic", config.navigation.costmap_topic, may_be_empty=True)
     map_id = config.scene.map_id
     if len(map_id) > MAX_NAME or not map_id.isprintable():
@@ -125,6 +126,12 @@ def _check_cameras(camera):
         raise SpaceformerError(f"cameras: {list(camera.cameras)} names a camera twice")
     _check_topic("color_topic", camera.color_topic)
     _check_topic("depth_topic", camera.depth_topic)
+
+
+def _check_image_cameras(names):
+    for name in names:
+        if name and not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+            raise SpaceformerError(f"image_cameras: {name!r} is no name for topics: use letters, digits and _")
 
 
 def _check_topic(setting_name, name, may_be_empty=False):

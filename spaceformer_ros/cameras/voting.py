@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .model import NEAR
-from .render import MapPoints
 
 MIN_OVERLAP = 0.3  # IoU in the image of a detection and what is visible of an object
 MIN_CLASS_SHARE = 0.5  # of the visible area of an object that must have the same class in a label image
@@ -49,9 +48,9 @@ class Sighting:
 class Voter:
     """Assigns detections to the objects of one scene."""
 
-    def __init__(self, cloud, instances, objects):
-        """cloud: Cloud; instances: its Instances; objects: those that may be seen, with id and row."""
-        self._points = MapPoints(cloud.xyz)
+    def __init__(self, points, instances, objects):
+        """points: MapPoints of a cloud; instances: its Instances; objects: those that may be seen, with id and row."""
+        self._points = points
         self._voxel_size = instances.voxels.voxel_size
         self._ids = np.array([item.id for item in objects], dtype=np.int64)
         masks = [instances.masks[item.row] for item in objects]

@@ -26,7 +26,9 @@ SLACK = 8.0  # pixels by which the box of a detection may reach out of the image
 class Voters:
     """The Voter of the newest map, for all cameras."""
 
-    def __init__(self):
+    def __init__(self, views):
+        """views: MapViews, whose points are drawn."""
+        self._views = views
         self._lock = threading.Lock()
         self._newest = None, None  # Instances of a scene, and their Voter
 
@@ -35,7 +37,7 @@ class Voters:
         with self._lock:
             instances, voter = self._newest
             if instances is not scene.instances:
-                voter = Voter(scene.cloud, scene.instances, scene.objects)
+                voter = Voter(self._views.points(scene.cloud), scene.instances, scene.objects)
                 self._newest = scene.instances, voter
             return voter
 

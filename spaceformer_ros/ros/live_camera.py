@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A camera of the robot whose images are used with the map: names of its topics, its CameraInfo, its pose by TF."""
 
-import re
-
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
@@ -17,12 +15,7 @@ class LiveCamera:
     """One of the setting image_cameras. Subscriptions belong to the executor; `model` and `pose` are for any thread."""
 
     def __init__(self, node, settings, transforms, name):
-        """name: of the camera, part of the names of its topics; empty: they have no such part.
-
-        Raises SpaceformerError for a name that topics cannot have.
-        """
-        if name and not re.fullmatch(r"[A-Za-z]\w*", name):
-            raise SpaceformerError(f"image_cameras: {name!r} is no name for topics: use letters, digits and _")
+        """name: of the camera, part of the names of its topics; empty: they have no such part."""
         self.name = name
         self._node = node
         self._settings = settings

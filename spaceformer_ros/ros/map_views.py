@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw the current map from any pose, for ~/render_view and for the live images of cameras."""
+"""Draw the current map from any pose: for ~/render_view, for live images, and to see what a detection shows."""
 
 import threading
 
@@ -22,12 +22,16 @@ class MapViews:
     def draw(self, scene, camera, camera_from_map):
         """The View of a Scene. camera: CameraModel; camera_from_map: RigidTransform of the cloud's local coordinates
         into the optical frame."""
+        return self.points(scene.cloud).draw(camera, camera_from_map)
+
+    def points(self, cloud):
+        """The MapPoints of a Cloud."""
         with self._lock:
-            cloud, points = self._points
-            if cloud is not scene.cloud:
-                points = MapPoints(scene.cloud.xyz)
-                self._points = scene.cloud, points
-        return points.draw(camera, camera_from_map)
+            known, points = self._points
+            if known is not cloud:
+                points = MapPoints(cloud.xyz)
+                self._points = cloud, points
+        return points
 
     def relevancy(self, pipeline, scene):
         """[N] float32 relevancy of the points of a Scene for `text`; None without a text."""

@@ -96,7 +96,7 @@ class Session:
 
     def _make_cameras(self):
         """Lists of DetectionInput and CameraViews, one for each of image_cameras. Raises SpaceformerError."""
-        config, voters = self.settings.config, Voters()
+        config, voters = self.settings.config, Voters(self.views)
         parts = self.background, self.counters, self.perception
         detections, views = [], []
         for name in dict.fromkeys(config.views.image_cameras):

@@ -6,7 +6,7 @@ import pytest
 from helpers.fakes import ROOM
 
 from spaceformer_ros.cameras.model import CameraModel
-from spaceformer_ros.cameras.render import optical_pose
+from spaceformer_ros.cameras.render import MapPoints, optical_pose
 from spaceformer_ros.cameras.voting import Detection, LabelImage, Voter, polygon_mask
 
 CAMERA = CameraModel(320, 240, 266.0, 266.0, 159.5, 119.5)
@@ -18,7 +18,7 @@ def voter(pipeline, box_cloud):
     pipeline.clear()
     pipeline.process(box_cloud(ROOM, points=40_000))
     scene = pipeline.scene
-    return Voter(scene.cloud, scene.instances, scene.objects)
+    return Voter(MapPoints(scene.cloud.xyz), scene.instances, scene.objects)
 
 
 def id_of(pipeline, label):
