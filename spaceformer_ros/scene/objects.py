@@ -187,7 +187,8 @@ def label_objects(objects, features, space):
             text_score=float(found.text[i, best]),
             camera_score=float(found.camera[i, best]),
             named_by_camera=bool(found.by_camera[i]),
-            runners_up=_with_first(best, [(names[r], float(s)) for r, s in zip(*rows)], names, found.fused[i]),
+            # another label may exceed `best` by less than the margin
+            runners_up=led_by((names[best], float(found.fused[i, best])), _named(names, *rows))[: len(rows[0])],
             background=bool(best >= first_background),
         )
         for i, (item, best, *rows) in enumerate(zip(objects, found.best, labels.runners_up, labels.runner_up_scores))
@@ -204,16 +205,19 @@ def names_of(objects, features, space):
     return fuse(text, [item.votes for item in objects], space.find_label, space.rule)
 
 
-def _with_first(best, rows, names, probabilities):
-    """Rows (label, probability) with the label `best` first, which another one may exceed by less than the margin."""
-    others = [row for row in rows if row[0] != names[best]]
-    return ((names[best], float(probabilities[best])), *others)[: len(rows)]
+def _named(names, index, scores):
+    """Rows (label, score) of labels by their index."""
+    return [(names[i], float(score)) for i, score in zip(index, scores)]
+
+
+def led_by(first, rows):
+    """Rows (label, score) with `first` at the beginning, in place of another row with its label."""
+    return (first, *(row for row in rows if row[0] != first[0]))
 
 
 def _with_operator_label(item, space, text, camera):
     """A labelled object with the label that an operator gave it, which is certain. text, camera: [L] of its Names."""
     index = space.find_label(item.operator_label)
-    others = tuple(row for row in item.runners_up if row[0] != item.operator_label)
     return replace(
         item,
         label=item.operator_label,
@@ -221,7 +225,7 @@ def _with_operator_label(item, space, text, camera):
         label_score=1.0,
         text_score=0.0 if index is None else float(text[index]),
         camera_score=0.0 if index is None else float(camera[index]),
-        runners_up=((item.operator_label, 1.0), *others),
+        runners_up=led_by((item.operator_label, 1.0), item.runners_up),
         background=False,
     )
 

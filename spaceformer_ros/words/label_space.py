@@ -73,10 +73,6 @@ class LabelSpace:
         """[K, L] float32 probability of each label, by the text scores. features: [K, C] float32."""
         return softmax(self.label_logits(features))
 
-    def classify(self, features, num_runners_up=5):
-        """Labels of K instances. features: [K, C] float32."""
-        return ranked(self.probabilities(features), num_runners_up)
-
     def match(self, features, text, vector, probabilities=None):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.words.label_space import LabelSpace
+from spaceformer_ros.words.label_space import LabelSpace, ranked
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
 from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
 
@@ -47,7 +47,7 @@ def test_unusable_vocabularies_are_refused(labels, background, words):
 def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
     space = space_of(["sofa|couch", "chair"], ["wall"])
     features = np.array([[1.0, 3.0, 2.0, 0, 0, 0, 0, 0], [0, 0, 0, 5.0, 0, 0, 0, 0]], dtype=np.float32)
-    labels = space.classify(features)
+    labels = ranked(space.probabilities(features))
     assert labels.index.tolist() == [0, 2]
     expected = np.exp([3.0, 2.0, 0.0]) / np.exp([3.0, 2.0, 0.0]).sum()
     assert np.allclose(labels.score[0], expected[0])
@@ -58,15 +58,15 @@ def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
 def test_longer_features_give_higher_scores_unless_normalised():
     weak, strong = (np.eye(1, 8, dtype=np.float32) * length for length in (1.0, 10.0))
     raw, unit = space_of(["a", "b"]), space_of(["a", "b"], similarity=Similarity(normalize=True, scale=5.0))
-    assert raw.classify(strong).score > raw.classify(weak).score
-    assert unit.classify(strong).score == unit.classify(weak).score
-    assert np.isclose(unit.classify(weak).score[0], softmax(np.array([5.0, 0.0]))[0])
+    assert ranked(raw.probabilities(strong)).score > ranked(raw.probabilities(weak)).score
+    assert ranked(unit.probabilities(strong)).score == ranked(unit.probabilities(weak)).score
+    assert np.isclose(ranked(unit.probabilities(weak)).score[0], softmax(np.array([5.0, 0.0]))[0])
 
 
 def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
     space = space_of(["sofa|couch", "chair"])
     features = np.array([[0, 4.0, 1.0, 0, 0, 0, 0, 0]], dtype=np.float32)
-    label_score = space.classify(features).score
+    label_score = ranked(space.probabilities(features)).score
     for text in ("sofa", "Couch", " couch "):
         assert np.allclose(space.match(features, text, None), label_score)
     vector = np.eye(8, dtype=np.float32)[3]
@@ -109,7 +109,7 @@ def test_a_text_unlike_everything_scores_zero():
 
 def test_features_of_another_width_are_refused():
     with pytest.raises(SpaceformerError, match="does not belong to this checkpoint"):
-        space_of(["a"]).classify(np.zeros((1, 5), dtype=np.float32))
+        space_of(["a"]).probabilities(np.zeros((1, 5), dtype=np.float32))
 
 
 @pytest.mark.parametrize("text", ["", "   ", "a\nb", "x" * (MAX_TEXT_LENGTH + 1)])
