@@ -17,6 +17,15 @@ DRIVERS = {
     "oak": ("/oak", "rgb/image_raw", "stereo/image_raw"),
 }
 
+SAME = ("detections", "detections_topic", "yolo_topic", "image_views")  # arguments of the main launch file
+SWITCH = ("", "true", "false", "True", "False")  # empty: as in params_file
+
+
+def live_images(cameras, color):
+    """Arguments with the images of the first camera and their CameraInfo, for its detector and for ~/overlay."""
+    image = f"{cameras.split(',')[0].strip().rstrip('/')}/{color.removesuffix('/compressed')}"
+    return {"image_topic": image, "camera_info_topic": f"{image.rsplit('/', 1)[0]}/camera_info"}
+
 
 def start(context):
     """The main launch file, with the topics of the driver."""
@@ -32,6 +41,8 @@ def start(context):
         "color_topic": value["color_topic"] or color,
         "depth_topic": value["depth_topic"] or depth,
         "fixed_frame": LaunchConfiguration("fixed_frame"),
+        **live_images(value["cameras"] or camera, value["color_topic"] or color),
+        **{name: LaunchConfiguration(name) for name in SAME},
     }
     return [IncludeLaunchDescription(main, launch_arguments=arguments.items())]
 
@@ -42,6 +53,10 @@ def generate_launch_description():
         ("cameras", "", "namespaces of the cameras, comma-separated; empty: the driver's default", None),
         ("color_topic", "", "colour images in each camera's namespace; empty: the driver's", None),
         ("depth_topic", "", "depth images in each camera's namespace; empty: the driver's", None),
+        ("detections", "", "true: names from a 2D detector of the first camera (docs/cameras.md)", SWITCH),
+        ("detections_topic", "", "vision_msgs/Detection2DArray of the detector; empty: ~/input/detections", None),
+        ("yolo_topic", "", "yolo_msgs/DetectionArray of the detector; empty: ~/input/yolo_detections", None),
+        ("image_views", "", "true: the map drawn into the images of the first camera", SWITCH),
         ("fixed_frame", "odom", "frame of the map, in which TF has the cameras' poses", None),
     )
     declared = [

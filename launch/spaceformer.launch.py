@@ -28,6 +28,12 @@ ARGUMENTS = (
     ("cameras", "", "namespaces of depth cameras, comma-separated; empty: as in params_file", None),
     ("color_topic", "", "colour images in each camera's namespace; empty: as in params_file", None),
     ("depth_topic", "", "depth images in each camera's namespace; empty: as in params_file", None),
+    ("detections", "", "true: names from 2D detectors (docs/cameras.md); empty: as in params_file", ("", *BOOLEANS)),
+    ("image_views", "", "true: the map drawn into live images; empty: as in params_file", ("", *BOOLEANS)),
+    ("image_topic", "", "images of the camera that the map is drawn into; empty: ~/input/image", None),
+    ("camera_info_topic", "", "CameraInfo of these, and of the detector's images; empty: ~/input/camera_info", None),
+    ("detections_topic", "", "vision_msgs/Detection2DArray of a detector; empty: ~/input/detections", None),
+    ("yolo_topic", "", "yolo_msgs/DetectionArray of a detector; empty: ~/input/yolo_detections", None),
     ("autostart", "true", "configure and activate at start; false: wait for a lifecycle manager", BOOLEANS),
     ("use_sim_time", "false", "use the time from /clock", BOOLEANS),
     ("tf_prefix", "", "namespace of /tf and /tf_static, e.g. robot1; empty: the global topics", None),
@@ -40,6 +46,14 @@ ARGUMENTS = (
 )
 # Parameters that an argument overrides when it is not empty.
 OVERRIDES = ("vocabulary_file", "checkpoint", "device", "input_mode", "fixed_frame", "color_topic", "depth_topic")
+SWITCHES = ("detections", "image_views")  # the same for parameters that are true or false
+INPUTS = {  # topic of the node -> argument that names another one
+    "~/input/points": "cloud_topic",
+    "~/input/image": "image_topic",
+    "~/input/camera_info": "camera_info_topic",
+    "~/input/detections": "detections_topic",
+    "~/input/yolo_detections": "yolo_topic",
+}
 RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "use_sim_time", "tf_prefix")
 # Topics that config/spaceformer.rviz shows, below /spaceformer, and its topic of the raw map.
 RVIZ_TOPICS = ("labeled_cloud", "markers", "layout_markers", "relevancy")
@@ -49,6 +63,11 @@ RAW_MAP = "/spaceformer/input/points"
 def tf_remappings(prefix):
     """Remappings of the TF topics below a namespace; none for an empty one."""
     return [(f"/{name}", f"/{prefix.strip('/')}/{name}") for name in ("tf", "tf_static")] if prefix else []
+
+
+def input_remappings(value):
+    """Remappings of the node's inputs to the topics that arguments name. value: function of an argument's name."""
+    return [(topic, value(name)) for topic, name in INPUTS.items() if value(name)]
 
 
 def node_name(namespace):
@@ -109,6 +128,7 @@ def start_node(context):
     if not os.path.isfile(params_file):
         raise FileNotFoundError(f"params_file {params_file} does not exist; copy {os.path.join(CONFIG, 'params.yaml')}")
     overrides = {name: value(name) for name in OVERRIDES if value(name)}
+    overrides |= {name: is_true(name) for name in SWITCHES if value(name)}
     if value("cameras"):
         overrides["cameras"] = [name.strip() for name in value("cameras").split(",") if name.strip()]
     overrides["use_sim_time"] = is_true("use_sim_time")
@@ -120,7 +140,7 @@ def start_node(context):
             name="spaceformer",
             namespace=value("namespace"),
             parameters=[params_file, overrides],
-            remappings=[("~/input/points", value("cloud_topic")), *tf_remappings(value("tf_prefix"))],
+            remappings=[*input_remappings(value), *tf_remappings(value("tf_prefix"))],
             prefix=value("python_prefix") or None,
             arguments=["--ros-args", "--log-level", f"spaceformer:={value('log_level')}"],
             respawn=is_true("respawn"),

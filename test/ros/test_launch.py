@@ -91,18 +91,37 @@ def test_thin_files_include_the_main_one_with_arguments_that_it_has(stand_ins, p
     assert {name for name, _ in include.fields["launch_arguments"]} <= known
 
 
-def test_cameras_of_a_driver_have_its_topics(stand_ins):
+def passed(**changes):
+    """The arguments that cameras.launch.py gives to the main launch file; its own are recorded values."""
     path = ROOT / "launch" / "cameras.launch.py"
+    context = {"detections": "", "detections_topic": "", "yolo_topic": "", "image_views": ""} | changes
+    (include,) = [a for a in expanded(path, **changes) if a.kind == "IncludeLaunchDescription"]
+    arguments = dict(include.fields["launch_arguments"])
+    return {
+        name: value.perform(context | {"fixed_frame": ""}) if hasattr(value, "perform") else value
+        for name, value in arguments.items()
+    }
 
-    def passed(**changes):
-        (include,) = [a for a in expanded(path, **changes) if a.kind == "IncludeLaunchDescription"]
-        return dict(include.fields["launch_arguments"])
 
+def test_cameras_of_a_driver_have_its_topics(stand_ins):
     assert passed()["depth_topic"] == "aligned_depth_to_color/image_raw"
     assert passed(driver="zed")["cameras"] == "/zed/zed_node"
     assert passed(cameras="/front,/rear", color_topic="rgb")["cameras"] == "/front,/rear"
     two = start_node(input_mode="rgbd", cameras="/front, /rear")["parameters"][1]
     assert (two["input_mode"], two["cameras"]) == ("rgbd", ["/front", "/rear"])
+
+
+def test_detections_and_views_have_the_topics_of_the_first_camera(stand_ins):
+    live = passed(cameras="/front, /rear", color_topic="rgb/image_raw/compressed", detections="true")
+    assert (live["image_topic"], live["camera_info_topic"]) == ("/front/rgb/image_raw", "/front/rgb/camera_info")
+    assert (passed()["image_topic"], passed()["detections"]) == ("/camera/camera/color/image_raw", "")
+    node = start_node(detections="true", yolo_topic="/yolo/tracking", camera_info_topic="/front/camera_info")
+    assert node["parameters"][1]["detections"] is True
+    assert "image_views" not in node["parameters"][1]
+    moved = dict(node["remappings"])
+    assert moved["~/input/yolo_detections"] == "/yolo/tracking"
+    assert moved["~/input/camera_info"] == "/front/camera_info"
+    assert "~/input/detections" not in moved
 
 
 def start_node(**changes):
