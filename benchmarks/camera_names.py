@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.evaluate_rooms import unseen_config
-from benchmarks.walks import CAMERA, make_walk
+from benchmarks.walks import CAMERA, jittered_box, make_walk
 from spaceformer_ros.cameras.render import MapPoints
 from spaceformer_ros.cameras.voting import Detection, Voter
 from spaceformer_ros.cli.tables import print_table
@@ -31,8 +31,6 @@ from spaceformer_ros.training.validate import all_kinds_config, prediction_of, r
 RECALL, PRECISION, CONFUSION = 0.7, 0.8, 0.2
 KNOWN = 0.8  # share of the kinds that are in the detector's list
 SISTERS = 3  # most similar names
-JITTER = 0.06  # of the sides of a box
-MIN_PIXELS = 60  # of an object of which the detector sees something
 CASES = ("text scores alone", "with detections", "with wrong detections only")
 
 
@@ -105,12 +103,11 @@ class Detector:
 
     def detect(self, walk, pose, rng, wrong):
         """List of Detection in the view of a Walk from a pose. wrong: all words are wrong."""
-        ids, found = walk.see(pose).pick(walk.surfaces.instance.astype(np.int64), nothing=-1), []
-        for row in np.unique(ids[ids >= 0]):
-            v, u = np.nonzero(ids == row)
-            word = self._word(walk.surfaces.objects[row].kind, rng, wrong)
-            if len(u) >= MIN_PIXELS and word and rng.random() < RECALL:
-                found.append(Detection(word, rng.uniform(0.4, 0.95), jittered(u, v, rng)))
+        found = []
+        for item, pixels in walk.in_view(walk.see(pose)):
+            word = self._word(item.kind, rng, wrong)
+            if word and rng.random() < RECALL:
+                found.append(Detection(word, rng.uniform(0.4, 0.95), jittered_box(pixels, rng)))
         for _ in range(rng.binomial(max(len(found), 1), (1 - PRECISION) / PRECISION)):
             corner, size = rng.uniform(0, (260, 180)), rng.uniform(20, 120, 2)
             found.append(Detection(str(rng.choice(self.words)), rng.uniform(0.3, 0.8), (*corner, *(corner + size))))
@@ -124,13 +121,6 @@ class Detector:
         if kind not in self.words:  # it takes the thing for something similar, or finds nothing
             return sister if rng.random() < CONFUSION else ""
         return sister if rng.random() < CONFUSION else kind
-
-
-def jittered(u, v, rng):
-    """The box around pixels with errors."""
-    low, high = np.array([u.min(), v.min()]), np.array([u.max(), v.max()]) + 1
-    error = rng.uniform(-JITTER, JITTER, (2, 2)) * (high - low)
-    return (*(low + error[0]), *(high + error[1]))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ CELL = 0.1  # metres of the map of free floor
 CLEARANCE = 0.3  # metres between the camera and things
 HEIGHT = 1.3  # metres of the camera above the floor
 MAX_PITCH = 0.35  # radians
+JITTER = 0.06  # of the sides of the box of a detection
+MIN_PIXELS = 60  # of an object of which a detector sees something
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,15 @@ class Walk:
     def see(self, pose, camera=CAMERA):
         """The View from a pose (RigidTransform of the optical frame into the map), its rows those of `surfaces`."""
         return self.points.draw(camera, pose.inverse)
+
+    def in_view(self, view):
+        """Rows (RoomObject, (rows, columns)) of the objects of which a View shows MIN_PIXELS."""
+        ids, found = view.pick(self.surfaces.instance.astype(np.int64), nothing=-1), []
+        for row in np.unique(ids[ids >= 0]):
+            pixels = np.nonzero(ids == row)
+            if len(pixels[0]) >= MIN_PIXELS:
+                found.append((self.surfaces.objects[row], pixels))
+        return found
 
     def poses(self, count, rng):
         """`count` poses on free floor, ordered by nearest neighbour as on a walk, in random directions."""
@@ -65,6 +76,14 @@ def make_walk(seed, config=RoomConfig()):  # noqa: B008 (frozen: a shared defaul
         if len(near):
             same[row] = near[0]
     return Walk(room, surfaces, MapPoints(surfaces.cloud.xyz, DENSE), same)
+
+
+def jittered_box(pixels, rng):
+    """(left, top, right, bottom) around pixels (rows, columns), with the errors of a detector."""
+    v, u = pixels
+    low, high = np.array([u.min(), v.min()]), np.array([u.max(), v.max()]) + 1
+    error = rng.uniform(-JITTER, JITTER, (2, 2)) * (high - low)
+    return (*(low + error[0]), *(high + error[1]))
 
 
 def free_floor(xyz):

@@ -57,8 +57,8 @@ def labels_of(message):
 
 
 def to_image(pixels, header):
-    """An Image of [H, W, 3] uint8 (rgb8), [H, W] float32 (32FC1) or [H, W] int32 (32SC1)."""
-    encoding = {np.uint8: "rgb8", np.float32: "32FC1", np.int32: "32SC1"}[pixels.dtype.type]
+    """An Image of [H, W, 3] uint8 (rgb8), or [H, W] uint16 (16UC1), float32 (32FC1) or int32 (32SC1)."""
+    encoding = {np.uint8: "rgb8", np.uint16: "16UC1", np.float32: "32FC1", np.int32: "32SC1"}[pixels.dtype.type]
     height, width = pixels.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = pixels[0].nbytes
