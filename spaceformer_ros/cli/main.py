@@ -8,7 +8,22 @@ import os
 import sys
 
 from .. import SpaceformerError, __version__
-from . import assets, evaluate, export, find, fuse, layout, mcp, prepare, render, rooms, segment, train, view
+from . import (
+    assets,
+    evaluate,
+    export,
+    find,
+    fuse,
+    layout,
+    mcp,
+    prepare,
+    render,
+    rooms,
+    segment,
+    train,
+    train_names,
+    view,
+)
 from .options import HelpAll
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
@@ -26,6 +41,7 @@ COMMANDS = (
     ("rooms", rooms, "write generated rooms with known contents"),
     ("assets", assets, "read furniture models for generated rooms"),
     ("train", train, "train a checkpoint on generated rooms"),
+    ("train-names", train_names, "train the name head of a checkpoint"),
 )
 
 

@@ -7,7 +7,7 @@ values are computed once, as the iterations share their weights; the softmax ove
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import nn
 
 from .attention import has_flash_kernel
 from .layers import by_rows, compute_dtype, constant, piece_rows, rotary_table, rotate
+from .name_head import NameHead
 from .seeds import QuerySeeds, Seeds
 
 
@@ -25,13 +26,15 @@ class Prediction:
     mask_logits: [M, Q] on voxels, > 0 is inside;
     objectness_logits: [Q, 2], softmax index 0 is "object", 1 is "no object";
     clip_features: [Q, C_text], not normalised;
-    seeds: Seeds of the queries, None for learned queries.
+    seeds: Seeds of the queries, None for learned queries;
+    features: [M, C] of the backbone, in the last prediction of a network with a NameHead, else None.
     """
 
     mask_logits: torch.Tensor
     objectness_logits: torch.Tensor
     clip_features: torch.Tensor
     seeds: Seeds | None = None
+    features: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ class QueryDecoder(nn.Module):
         self.mask_head = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
         self.clip_head = nn.Linear(channels, config.text_channels)
         self.seeds = QuerySeeds(config.decoder[-1].channels, channels) if config.seeded_queries else None
+        self.name_head = NameHead.of(config) if config.name_head else None
         self.num_queries = config.num_queries
         learned = 1 if config.seeded_queries else config.num_queries
         self.learned_content = nn.Embedding(learned, channels)
@@ -155,7 +159,9 @@ class QueryDecoder(nn.Module):
         mask_features = self.folded("masks", final, self.decoder_proj, features.dtype)(features)  # [M, C_d]
         keys = self.make_keys(features, final, *(points or (positions, None)))
         query, theta, seeds = self.initial_queries(features, positions, num_queries or self.num_queries)
-        del features  # large, and no longer needed
+        if self.name_head is None:
+            del features  # large, and no longer needed
+            features = None
         for _ in range(self.iterations):
             prediction = self.predict(query, mask_features, seeds)
             yield prediction
@@ -163,7 +169,7 @@ class QueryDecoder(nn.Module):
             query = self.cross_attention(rotated, keys, blocked_voxels(prediction.mask_logits), chunk_size)
             query = self.self_attention(rotate_rows(query, theta))
             query = self.ffn(query)
-        yield self.predict(query, mask_features, seeds)
+        yield replace(self.predict(query, mask_features, seeds), features=features)
 
     def initial_queries(self, features, positions, count):
         """Content plus projected position of each query [Q, C], the rotary encoding of its position, and its Seeds.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second look at each mask: its CLIP feature is corrected by what the mask shows as a whole.
+"""The name head corrects the CLIP feature of a mask by what the mask contains.
 
-A query is decoded while its mask is still being found, and sees neither the size of the mask nor its height above the
-floor. This head receives both, with the colours and the backbone's features inside the mask. Like the seeded queries it
-is our addition: released checkpoints have none.
+A query's CLIP feature is decoded before its final mask is known. The head receives the mask's size, its height above
+the floor, its colours and the backbone's features inside it. Like the seeded queries it is our addition: released
+checkpoints have none.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ SAMPLES = 64  # voxels of a mask whose positions and colours are looked at
 TAIL = 3  # samples outside the extent at each end of an axis, about 5 %: masks have strays
 MIN_EXTENT = 0.03  # metres, of the logarithms
 GEOMETRY = 14  # columns of `MaskViews.geometry`
+MIN_SCALE = 1e-3  # of an input that is almost constant in training
 FEATURE_SCALE = 8.0  # unit vectors of some hundred channels have small entries
 
 
@@ -36,7 +37,10 @@ class MaskViews:
 
 
 class NameHead(nn.Module):
-    """Two hidden layers on MaskViews; the result is added to the unit CLIP feature."""
+    """Two hidden layers on MaskViews; their output is added to the unit CLIP feature. New heads add nothing.
+
+    mean, scale: [14 + 2 C], of geometry and pooled features in training; inputs are standardised with them.
+    """
 
     def __init__(self, text_channels, channels, hidden, dropout=0.0):
         super().__init__()
@@ -49,12 +53,27 @@ class NameHead(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, text_channels),
         )
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+        self.register_buffer("mean", torch.zeros(GEOMETRY + 2 * channels))
+        self.register_buffer("scale", torch.ones(GEOMETRY + 2 * channels))
+
+    @classmethod
+    def of(cls, config, dropout=0.0):
+        """The head of a SpaCeFormerConfig."""
+        return cls(config.text_channels, config.decoder[-1].channels, config.name_head, dropout)
+
+    def standardise(self, views):
+        """Take mean and scale from the MaskViews of a training set."""
+        seen = torch.cat([views.geometry, views.pooled], dim=1)
+        self.mean.copy_(seen.mean(dim=0))
+        self.scale.copy_(seen.std(dim=0).clamp(min=MIN_SCALE))
 
     def forward(self, views):
         """Unit CLIP features of K masks, [K, C_text] float32. views: MaskViews."""
         feature = F.normalize(views.features, dim=1)
-        seen = torch.cat([FEATURE_SCALE * feature, views.geometry, views.pooled], dim=1)
-        return F.normalize(feature + self.layers(seen), dim=1)
+        seen = (torch.cat([views.geometry, views.pooled], dim=1) - self.mean) / self.scale
+        return F.normalize(feature + self.layers(torch.cat([FEATURE_SCALE * feature, seen], dim=1)), dim=1)
 
 
 def view_masks(rows, sizes, grid, features, clip_features, objectness, mask_score):

@@ -11,6 +11,7 @@ from .. import Cancelled, SpaceformerError
 from ..network.backbone import Block
 from ..network.kernels import KernelUnavailable, use_triton
 from ..network.layers import freeze
+from ..network.name_head import NameHead
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class TorchBackend:
 
     def __init__(self, model, device, dtype):
         self.model = convert(model, dtype).to(device)
+        self.name_head = self.model.name_head
         freeze(self.model)
         choose_convolution(self.model, device)
         self._cancelled = threading.Event()
@@ -55,10 +57,10 @@ def choose_convolution(model, device):
 
 
 def convert(model, dtype):
-    """The model with weights of `dtype`; batch norms stay float32, as their statistics need it."""
+    """The model with weights of `dtype`; batch norms stay float32, as their statistics need it, and the NameHead."""
     model = model.to(dtype)
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, (torch.nn.BatchNorm1d, NameHead)):
             module.float()
     return model
 

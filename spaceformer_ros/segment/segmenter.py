@@ -24,6 +24,7 @@ from .map_grid import BLOCK, MapGrid
 from .mask_boxes import BoxCache, Surroundings
 from .measure import measure
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
+from .naming import rename_masks
 from .postprocess import find_masks
 from .tiles.cache import TileCache, VoxelRows
 from .tiles.plan import Columns, plan_tiles
@@ -191,7 +192,9 @@ class Segmenter:
         with stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
             prediction = self.backend.predict(grid, self.orders)
         with stopwatch.stage("postprocess", self._wait):
-            return find_masks(prediction, positions, grid.counts, config, self._nms_iou(config), self.network.fuse_iou)
+            limits = self._nms_iou(config), self.network.fuse_iou
+            masks = find_masks(prediction, positions, grid.counts, config, *limits)
+            return rename_masks(masks, prediction, grid, self.backend.name_head)
 
     def _settled(self, tiled, voxels, config, stopwatch):
         """The Instances that no later tile can change. config: PostprocessConfig."""

@@ -38,6 +38,7 @@ from .validate import pipeline_of, validate
 
 logger = logging.getLogger(__name__)
 
+NAME_HEAD = "name_head."  # of its weights
 STEM_WEIGHT = "backbone.inner_module.conv.0.weight"  # [K, C_in, C_out]
 
 
@@ -130,8 +131,13 @@ class Trainer:
         self.step = 0
 
     def _start_from(self, checkpoint):
-        """Initial weights from a Checkpoint of the same network; the voxel size may differ, new inputs get weight 0."""
+        """Initial weights from a Checkpoint of the same network; the voxel size may differ, new inputs get weight 0.
+
+        The NameHead starts anew: it belongs to the features that training changes.
+        """
+        new_head = {key: value for key, value in self.model.state_dict().items() if key.startswith(NAME_HEAD)}
         weights = checkpoint.model.state_dict()
+        weights = {key: value for key, value in weights.items() if not key.startswith(NAME_HEAD)} | new_head
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
         weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
         self.model.load_state_dict(weights)

@@ -44,6 +44,7 @@ LIMITS = {
     "num_queries": (1, 100_000),
     "iterations": (1, 100),
     "position_octaves": (0, 32),
+    "name_head": (0, 1 << 14),
     "stem_kernel_size": (1, 15),
     "nms_iou": (0.0, 1.0),
     "fuse_iou": (0.0, 1.0),

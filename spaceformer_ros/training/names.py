@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the name head of a checkpoint: `spaceformer train-names FOLDER --config config/train_names.yaml`.
+
+The network stays as it is. First its masks of generated rooms are collected, one file per room, which can be stopped
+and continued; then the head is fitted to the names of what the masks contain.
+"""
+
+import logging
+import pathlib
+from collections import namedtuple
+from dataclasses import asdict, dataclass, fields, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file
+from scipy.sparse import csr_matrix
+
+from .. import SpaceformerError
+from ..clouds.cloud import Cloud
+from ..config import Config
+from ..disk.atomic import replacing
+from ..disk.paths import cache_folder
+from ..disk.text_files import read_yaml
+from ..grids.groups import incidence
+from ..network.model import SpaCeFormer
+from ..network.name_head import MaskViews, NameHead
+from ..network.transfer import to_host
+from ..segment.map_grid import MapGrid
+from ..segment.naming import views_of
+from ..segment.postprocess import find_masks
+from ..segment.segmenter import Segmenter
+from ..synthetic import KIND_NAMES, KINDS, STRUCTURE, RoomConfig, make_room
+from ..synthetic.assets import default_folder, only_models_config
+from ..weights.checkpoint import load_checkpoint, save_checkpoint
+from ..words.text_model import PromptEmbedder, load_text_encoder
+from .data import augment
+
+logger = logging.getLogger(__name__)
+
+RIGHT_IOU = 0.25  # with an object: the mask shows it
+STRUCTURE_SHARE = 0.5  # of the mask's points: it shows a wall, a floor or a ceiling
+FRAGMENT_WEIGHT = 0.3  # of masks that show part of something, relative to the others
+MIN_COUNT = 5  # masks of a kind, for its weight
+
+LabelledMasks = namedtuple("LabelledMasks", "features pooled geometry kind weight")
+LabelledMasks.__doc__ = """Columns of MaskViews, index into KIND_NAMES [K] int64 and weight [K] float32, as tensors."""
+
+
+@dataclass(frozen=True)
+class NamesConfig:
+    """Settings of a run; written into the checkpoint."""
+
+    checkpoint: str = "demo"  # whose head is trained
+    rooms: int = 1700
+    models: bool = True  # every second room has only furniture models, see `spaceformer assets`
+    asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
+    first_seed: int = 7_000_000  # of the rooms
+    hidden: int = 384  # channels of the head
+    epochs: int = 20
+    batch_size: int = 256
+    learning_rate: float = 1e-3  # peak of the one-cycle schedule
+    weight_decay: float = 0.05
+    dropout: float = 0.4
+    feature_noise: float = 0.03  # standard deviation on the unit features
+    geometry_noise: float = 0.05  # on the standardised geometry
+    label_smoothing: float = 0.05
+    kind_balance: float = 0.5  # the weight of a kind is its frequency to the power -kind_balance
+    seed: int = 0
+
+
+def collect(segmenter, config, folder, progress=iter):
+    """Write the LabelledMasks of each room to FOLDER/SEED.safetensors, where the file does not exist yet.
+
+    Each room is seen as scanned and, once, as in training (`data.augment`).
+
+    config: NamesConfig; progress: function that wraps the seeds for iteration (such as tqdm).
+    """
+    configs = _room_configs(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in progress(range(config.first_seed, config.first_seed + config.rooms)):
+        path = folder / f"{seed}.safetensors"
+        if not path.is_file():
+            room = make_room(seed, configs[seed % len(configs)])
+            found = [label_masks(segmenter, *look) for look in _looks(room, seed)]
+            joined = LabelledMasks(*map(torch.cat, zip(*found, strict=True)))
+            with replacing(path) as partial:
+                save_file(joined._asdict(), partial)
+
+
+def _room_configs(config):
+    if not config.models:
+        return [RoomConfig()]
+    folder = config.asset_folder or default_folder(cache_folder(Config().model))
+    return [RoomConfig(), only_models_config(folder, "train")]
+
+
+def _looks(room, seed):
+    """Tuples of a Cloud, the object [N] and kind [N] of its points, and the kind of each object."""
+    yield room.cloud, room.instance, room.kind, [KIND_NAMES.index(item.kind) for item in room.objects]
+    sample = augment(room, np.random.default_rng(seed))
+    if sample is not None:
+        rgb = ((sample.colors.numpy() + 1) * 127.5).round().astype(np.uint8)
+        yield Cloud(sample.xyz.numpy(), rgb), *(v.numpy() for v in (sample.instance, sample.kind, sample.object_kinds))
+
+
+@torch.inference_mode()
+def label_masks(segmenter, cloud, instance, kind, object_kinds):
+    """LabelledMasks that a Segmenter finds in a Cloud.
+
+    instance: [N] int object of each point, -1 for none; kind: [N] int index into KIND_NAMES
+    object_kinds: kind of each of G objects
+    """
+    network, config = segmenter.network, Config().postprocess
+    map_grid = MapGrid(segmenter.voxel_size, segmenter.device, network.along_walls)
+    grid, *_ = map_grid.update(cloud, max_voxels=len(cloud), level=True)
+    prediction = segmenter.backend.predict(grid, segmenter.orders)
+    positions, voxel = to_host(grid.positions, grid.point_to_voxel)
+    masks = find_masks(prediction, positions, grid.counts, config, network.nms_iou, network.fuse_iou)
+    views = views_of(masks, prediction, grid)
+    inside = incidence(masks.rows, len(grid))
+    by_object = inside @ _counts(voxel, instance + 1, len(grid), len(object_kinds) + 1)  # column 0: no object
+    by_kind = inside @ _counts(voxel, kind, len(grid), len(KIND_NAMES))
+    sizes = np.bincount(instance + 1, minlength=len(object_kinds) + 1)
+    label = label_of(by_object.toarray()[:, 1:], by_kind.toarray(), sizes[1:], np.asarray(object_kinds))
+    columns = (views.features, views.pooled, views.geometry)
+    return LabelledMasks(*(column.cpu().contiguous() for column in columns), *map(torch.from_numpy, label))
+
+
+def _counts(voxel, group, num_voxels, num_groups):
+    """[num_voxels, num_groups] sparse float32 number of points. voxel, group: [N] int."""
+    return csr_matrix((np.ones(len(voxel), dtype=np.float32), (voxel, group)), shape=(num_voxels, num_groups))
+
+
+def label_of(by_object, by_kind, sizes, object_kinds):
+    """What each of K masks shows: kind [K] int64 and weight [K] float32.
+
+    by_object: [K, G] points of each object inside; by_kind: [K, C] of each kind; sizes: [G] points of each object;
+    object_kinds: [G] int kind of each object.
+    """
+    points = by_kind.sum(axis=1)
+    kind, weight = by_kind.argmax(axis=1), np.full(len(by_kind), FRAGMENT_WEIGHT, dtype=np.float32)
+    share = by_kind.max(axis=1) / points.clip(min=1)
+    structure = np.isin(kind, [KIND_NAMES.index(name) for name in STRUCTURE])
+    weight[structure & (share > STRUCTURE_SHARE)] = 1
+    if len(sizes):
+        iou = by_object / (points[:, None] + sizes - by_object).clip(min=1)
+        right = iou.max(axis=1) > RIGHT_IOU
+        kind[right], weight[right] = object_kinds[iou.argmax(axis=1)[right]], 1
+    return kind.astype(np.int64), weight
+
+
+def read_masks(folder):
+    """LabelledMasks of all files of a folder. Raises SpaceformerError without any."""
+    files = sorted(pathlib.Path(folder).glob("*.safetensors"))
+    if not files:
+        raise SpaceformerError(f"{folder} has no collected masks: expected SEED.safetensors of spaceformer train-names")
+    tables = [load_tensors(path) for path in files]
+    return LabelledMasks(*(torch.cat([table[name] for table in tables]) for name in LabelledMasks._fields))
+
+
+def fit(masks, model_config, texts, scale, config):
+    """A NameHead fitted to LabelledMasks: cross entropy of the names of all kinds, one of its names per kind and step.
+
+    texts: for each of KIND_NAMES the embeddings of its names, [n, C_text]; scale: of the cosines; config: NamesConfig.
+    """
+    torch.manual_seed(config.seed)
+    head = NameHead.of(model_config, config.dropout).train()
+    views = MaskViews(F.normalize(masks.features, dim=1), masks.pooled, masks.geometry)
+    head.standardise(views)
+    weight = masks.weight * _kind_weights(masks, config.kind_balance)
+    steps = max(config.epochs * len(weight) // config.batch_size, 2)
+    optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
+    for step in range(steps):
+        rows = torch.randint(len(weight), (config.batch_size,))
+        drawn = torch.stack([names[torch.randint(len(names), ())] for names in texts])
+        logits = scale * head(_noisy(views, rows, head, config)) @ drawn.t()
+        loss = F.cross_entropy(logits, masks.kind[rows], reduction="none", label_smoothing=config.label_smoothing)
+        loss = (loss * weight[rows]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 500 == 0:
+            logger.info("step %d/%d loss %.3f", step, steps, float(loss.detach()))
+    return head.eval()
+
+
+def _kind_weights(masks, power):
+    """[K] float32 weight of each mask by the frequency of its kind."""
+    count = torch.bincount(masks.kind, weights=masks.weight, minlength=len(KIND_NAMES))
+    return ((count.clamp(min=MIN_COUNT) / count.sum() * len(KIND_NAMES)) ** -power)[masks.kind].float()
+
+
+def _noisy(views, rows, head, config):
+    """Some rows of MaskViews with noise, as no two scans of an object are equal."""
+    features, pooled, geometry = views.features[rows], views.pooled[rows], views.geometry[rows]
+    noise = config.geometry_noise * head.scale[: geometry.shape[1]] * torch.randn_like(geometry)
+    return MaskViews(features + config.feature_noise * torch.randn_like(features), pooled, geometry + noise)
+
+
+def export(path, checkpoint, head, config):
+    """Write a Checkpoint with another NameHead; returns its SHA-256. config: NamesConfig."""
+    model = SpaCeFormer(replace(checkpoint.model.config, name_head=config.hidden))
+    model.load_state_dict(checkpoint.model.state_dict(), strict=False)  # an old head is missing or has another shape
+    model.name_head = head
+    notes = {**checkpoint.notes, "names": asdict(config)}
+    return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
+
+
+def read_config(path):
+    """NamesConfig of a yaml file, "" for the defaults. Raises SpaceformerError."""
+    try:
+        return NamesConfig(**(read_yaml(path) or {} if path else {}))
+    except (SpaceformerError, TypeError) as error:
+        known = ", ".join(field.name for field in fields(NamesConfig))
+        raise SpaceformerError(f"training configuration {path}: {error}; known names: {known}") from error
+
+
+def run(folder, config_path="", device="auto", progress=iter):
+    """Run `spaceformer train-names`; returns the path of the new checkpoint and its SHA-256."""
+    config, folder = read_config(config_path), pathlib.Path(folder)
+    checkpoint = load_checkpoint(config.checkpoint)
+    settings = Config().with_values({"device": device}).model
+    collect(Segmenter(checkpoint, settings), config, folder / "masks", progress)
+    encoder = load_text_encoder("", checkpoint.text_model, cache_folder(settings))
+    embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
+    texts = [torch.from_numpy(embedder.embed(KINDS[name].names)) for name in KIND_NAMES]
+    model_config = replace(checkpoint.model.config, name_head=config.hidden)
+    head = fit(read_masks(folder / "masks"), model_config, texts, checkpoint.similarity.scale, config)
+    path = folder / "checkpoint.safetensors"
+    return path, export(path, checkpoint, head, config)
