@@ -25,7 +25,7 @@ from ..disk.paths import cache_folder
 from ..disk.text_files import read_yaml
 from ..grids.groups import incidence
 from ..network.model import SpaCeFormer
-from ..network.name_head import MaskViews, NameHead
+from ..network.name_head import PREFIX, MaskViews, NameHead, split_head
 from ..network.transfer import to_host
 from ..segment.map_grid import MapGrid
 from ..segment.naming import views_of
@@ -204,8 +204,9 @@ def _noisy(views, rows, head, config):
 def export(path, checkpoint, head, config):
     """Write a Checkpoint with another NameHead; returns its SHA-256. config: NamesConfig."""
     model = SpaCeFormer(replace(checkpoint.model.config, name_head=config.hidden))
-    model.load_state_dict(checkpoint.model.state_dict(), strict=False)  # an old head is missing or has another shape
-    model.name_head = head
+    new_head = {PREFIX + key: value for key, value in head.state_dict().items()}
+    _, others = split_head(checkpoint.model.state_dict())
+    model.load_state_dict(others | new_head)
     notes = {**checkpoint.notes, "names": asdict(config)}
     return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
 

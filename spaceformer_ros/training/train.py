@@ -23,6 +23,7 @@ from ..disk.atomic import replacing
 from ..disk.paths import cache_folder
 from ..disk.text_files import read_yaml
 from ..network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders
+from ..network.name_head import split_head
 from ..network.voxels import VoxelGrid
 from ..segment.backends import choose_device
 from ..segment.segmenter import Segmenter
@@ -38,7 +39,6 @@ from .validate import pipeline_of, validate
 
 logger = logging.getLogger(__name__)
 
-NAME_HEAD = "name_head."  # of its weights
 STEM_WEIGHT = "backbone.inner_module.conv.0.weight"  # [K, C_in, C_out]
 
 
@@ -135,9 +135,8 @@ class Trainer:
 
         The NameHead starts anew: it belongs to the features that training changes.
         """
-        new_head = {key: value for key, value in self.model.state_dict().items() if key.startswith(NAME_HEAD)}
-        weights = checkpoint.model.state_dict()
-        weights = {key: value for key, value in weights.items() if not key.startswith(NAME_HEAD)} | new_head
+        (new_head, _), (_, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
+        weights |= new_head
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
         weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
         self.model.load_state_dict(weights)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from helpers.fakes import DIM, FakeEmbedder
+from helpers.networks import segmenter, tiny_config
+from helpers.paths import CONFIG
+from helpers.rooms import SMALL, scanned
+
+from spaceformer_ros import SpaceformerError
+from spaceformer_ros.network.model import SpaCeFormer
+from spaceformer_ros.network.name_head import GEOMETRY, MaskViews
+from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
+from spaceformer_ros.training import names
+from spaceformer_ros.training.names import LabelledMasks, NamesConfig, collect, export, fit, label_of, read_masks
+from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
+from spaceformer_ros.words.similarity import Similarity
+
+MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, seeded_queries=True, name_head=32)
+QUICK = NamesConfig(rooms=1, models=False, first_seed=0, hidden=32, epochs=1, batch_size=64, learning_rate=1e-2)
+CHAIR, TABLE = (KIND_NAMES.index(name) for name in ("chair", "table"))
+WALL = KIND_NAMES.index(STRUCTURE[0])
+
+
+def texts():
+    return [torch.from_numpy(FakeEmbedder().embed([name])).float() for name in KIND_NAMES]
+
+
+def test_a_mask_shows_the_object_it_overlaps_or_else_what_most_of_it_is():
+    by_object = np.array([[60, 5], [0, 20], [0, 0], [10, 0]])
+    by_kind = np.zeros((4, len(KIND_NAMES)))
+    by_kind[0, [CHAIR, TABLE, WALL]] = 60, 5, 90
+    by_kind[1, [TABLE, WALL]] = 20, 10
+    by_kind[2, [WALL, CHAIR]] = 60, 40
+    by_kind[3, [CHAIR, WALL]] = 30, 29
+    kind, weight = label_of(by_object, by_kind, np.array([70, 500]), np.array([CHAIR, TABLE]))
+    assert kind.tolist() == [CHAIR, TABLE, WALL, CHAIR]
+    assert weight.tolist() == pytest.approx([1, 0.3, 1, 0.3])
+
+
+def test_masks_without_objects_have_a_kind():
+    by_kind = np.zeros((1, len(KIND_NAMES)))
+    by_kind[0, WALL] = 9
+    kind, weight = label_of(np.zeros((1, 0)), by_kind, np.zeros(0), np.zeros(0, dtype=int))
+    assert kind.tolist() == [WALL]
+    assert weight.tolist() == [1]
+
+
+@pytest.mark.slow
+def test_collected_masks_are_kept_when_a_run_continues(tmp_path, monkeypatch):
+    monkeypatch.setattr(names, "RoomConfig", lambda: SMALL)
+    source = segmenter(text_channels=DIM, voxel_size=0.1, num_queries=30, name_head=32)
+    collect(source, QUICK, tmp_path)
+    masks = read_masks(tmp_path)
+    count = len(masks.kind)
+    assert count > 5
+    assert masks.geometry.shape == (count, GEOMETRY)
+    assert set(masks.kind.tolist()) <= {*scanned(0).kind.tolist()}
+    (written,) = tmp_path.iterdir()
+    before = written.stat().st_mtime_ns
+    monkeypatch.setattr(names, "make_room", None)  # would fail if the room were made again
+    collect(source, QUICK, tmp_path)
+    assert written.stat().st_mtime_ns == before
+
+
+def test_a_folder_without_masks_is_refused(tmp_path):
+    with pytest.raises(SpaceformerError, match="no collected masks"):
+        read_masks(tmp_path)
+
+
+def test_a_head_learns_names_from_the_geometry(tmp_path):
+    """Two kinds with the same feature and different heights: only the head can tell them apart."""
+    rng = torch.Generator().manual_seed(0)
+    kind = torch.tensor([CHAIR, TABLE]).repeat(200)
+    geometry = torch.randn(len(kind), GEOMETRY, generator=rng)
+    geometry[:, 4] = torch.where(kind == CHAIR, 1.0, 0.4) + 0.05 * geometry[:, 4]
+    feature = texts()[CHAIR] + texts()[TABLE]
+    pooled = torch.randn(len(kind), 2 * MODEL.decoder[-1].channels, generator=rng)
+    masks = LabelledMasks(feature.repeat(len(kind), 1), pooled, geometry, kind, torch.ones(len(kind)))
+    head = fit(masks, MODEL, texts(), 20.0, dataclasses.replace(QUICK, epochs=20))
+    torch.manual_seed(0)
+    checkpoint = Checkpoint(SpaCeFormer(MODEL).eval(), DEMO_TEXT_MODEL, Similarity(True, 20.0), "", "tiny", {"step": 4})
+    export(tmp_path / "named.safetensors", checkpoint, head, QUICK)
+    loaded = load_file(tmp_path / "named.safetensors")
+    with torch.no_grad():
+        named = loaded.model.name_head(MaskViews(masks.features, pooled, geometry)) @ torch.cat(texts()).t()
+    assert (named.argmax(dim=1) == kind).float().mean() > 0.95
+    assert loaded.notes["step"] == 4
+    assert loaded.notes["names"]["first_seed"] == QUICK.first_seed
+    weight = checkpoint.model.clip_head.weight
+    assert torch.allclose(loaded.model.clip_head.weight, weight, atol=1e-3)
+
+
+def test_a_checkpoint_without_a_head_or_with_another_one_gets_the_new_one(tmp_path):
+    for hidden in (0, 8):
+        old = SpaCeFormer(dataclasses.replace(MODEL, name_head=hidden))
+        head = SpaCeFormer(MODEL).name_head
+        export(tmp_path / "a", Checkpoint(old, DEMO_TEXT_MODEL, Similarity(True, 20.0), "", "tiny"), head, QUICK)
+        assert load_file(tmp_path / "a").model.config == MODEL
+
+
+def test_the_shipped_configuration_can_be_read_and_errors_name_the_known_settings(tmp_path):
+    config = names.read_config(CONFIG / "train_names.yaml")
+    assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
+    path = tmp_path / "names.yaml"
+    path.write_text("roms: 7\n")
+    with pytest.raises(SpaceformerError, match=r"names.yaml: .*roms.*known names: checkpoint, rooms, "):
+        names.read_config(path)
