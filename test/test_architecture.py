@@ -40,7 +40,8 @@ RULES = {
     "navigate": "geometry",
     "export": "disk geometry clouds graph",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
-    "training": "geometry grids clouds config disk timing network words weights segment scene synthetic evaluation pipeline",
+    "training": "geometry grids clouds config disk timing network words weights segment scene synthetic "
+    " evaluation pipeline",
     "cli": "graph export cameras config disk geometry timing clouds words weights segment scene synthetic evaluation "
     "pipeline batch training layout sources view agents",
     "ros": "graph cameras config disk geometry timing heap clouds words scene show pipeline sources view agents "
