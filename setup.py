@@ -36,7 +36,7 @@ setup(
     packages=[*find_packages(include=["spaceformer_ros", "spaceformer_ros.*"]), "spaceformer_ros.files"],
     package_dir={"spaceformer_ros.files": "config"},  # config/ is read by the library too
     package_data={
-        "spaceformer_ros": ["weights/*.safetensors", "weights/CREDITS.md", "synthetic/assets/*.yaml"],
+        "spaceformer_ros": ["weights/*.safetensors", "weights/CREDITS.md", "synthetic/assets/*.yaml", "agents/*.json"],
         "spaceformer_ros.files": ["*.yaml"],
     },
     install_requires=[

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the files that are generated from the code.
 
-config/params.yaml and its JSON schema, docs/parameters.md, the tables of docs/scene_format.md, and the limits in
-docs/security.md.
+config/params.yaml and its JSON schema, docs/parameters.md, the tables of docs/scene_format.md, the limits in
+docs/security.md, and the definitions from which the schemas of the tools for agents are made.
 
 Usage: tools/env.sh python tools/update_docs.py. A test fails if they are outdated.
 """
@@ -32,6 +32,7 @@ from spaceformer_ros.scene.find import MAX_TEXTS  # noqa: E402
 from spaceformer_ros.scene.format import ARRAYS, HEADER, MAX_COUNT_READ, MAX_SIZE, MAX_TEXT  # noqa: E402
 from spaceformer_ros.setting import MAX_MARKER_TEXT  # noqa: E402
 from spaceformer_ros.words import vocabulary  # noqa: E402
+from tools.interface_files import interface_fields  # noqa: E402
 
 PAGE_HEAD = """# Parameters
 
@@ -199,6 +200,14 @@ def size(num_bytes):
     return f"{num_bytes >> 30} GiB" if num_bytes >= 1 << 30 else f"{num_bytes >> 20} MiB"
 
 
+def definitions():
+    """The text of agents/interface_fields.json: every field of our messages, services and actions."""
+    fields = {}
+    for folder in ("action", "msg", "srv"):
+        fields |= interface_fields(ROOT / folder)
+    return json.dumps(fields, indent=1) + "\n"
+
+
 def outputs():
     """Dict path -> text of everything that this script writes."""
     format_path, security_path = ROOT / "docs" / "scene_format.md", ROOT / "docs" / "security.md"
@@ -208,6 +217,7 @@ def outputs():
         ROOT / "docs" / "parameters.md": parameters_page(),
         format_path: scene_format(format_path.read_text()),
         security_path: security(security_path.read_text()),
+        ROOT / "spaceformer_ros" / "agents" / "interface_fields.json": definitions(),
     }
 
 

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers of the tools. The schema that a client sees is made from these definitions."""
+"""The answers of the tools. The schema that a client sees is made from these definitions.
+
+Fields that a message, service or action has too are defined there.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
-Id = Annotated[int, Field(description="id of the object, stable over time")]
-Score = Annotated[float, Field(description="0 to 1, comparable within one answer only")]
-Confidence = Annotated[float | None, Field(description="0 to 1: probability that it is right; null: not calibrated")]
+from .definitions import choice, constants, field
+
+Code = choice(constants("ResultCode"), "as in the replies of the services")
 Place = Annotated[list[float], Field(description="x, y, z in metres, in the frame of the map, z up")]
-Size = Annotated[list[float], Field(description="length, width, height of the box in metres")]
-RoomId = Annotated[int | None, Field(description="id of the room; null: not known")]
+Size = field("Instance.size", list[float])
+RoomId = field("ObjectMatch.room_id")
+Confidence = field("Instance.confidence")
 Degrees = Annotated[float, Field(description="degrees counter-clockwise from the x axis of the map, seen from above")]
-Metres = Annotated[float, Field(description="metres")]
-Sentence = Annotated[str, Field(description="the answer in one sentence, or the reason why there is none")]
+Message = field("FindObjects.Response.message")
 Frame = Annotated[str, Field(description="frame of all positions")]
 Labels = Annotated[dict[str, int], Field(description="label to number of objects, the most frequent ones")]
 
@@ -31,22 +34,22 @@ class Pose:
 class Match:
     """An object that matches a question."""
 
-    id: Id
-    label: str
-    score: Score
-    confidence: Confidence
+    id: field("Instance.id")
+    label: field("Instance.label")
+    score: field("ObjectMatch.score")
+    confidence: field("ObjectMatch.confidence")
     position: Place
     size: Size
-    room: RoomId
-    distance: Annotated[float | None, Field(description="metres from the robot to the centre; null: no robot known")]
-    approach: Annotated[Pose | None, Field(description="where to stand to face it; null: no free floor with a view")]
+    room_id: RoomId
+    distance: field("ObjectMatch.distance", note="measured from the robot")
+    approach: field("ObjectMatch.approach", Pose | None, note="null: no free floor with a view of it")
 
 
 @dataclass
 class Found:
     """Objects that match a question, best first."""
 
-    message: Sentence
+    message: Message
     frame: Frame
     matches: list[Match]
 
@@ -55,12 +58,12 @@ class Found:
 class ObjectLine:
     """An object in a list."""
 
-    id: Id
-    label: str
-    score: Annotated[float, Field(description="0 to 1: how certain object and label are")]
+    id: field("Instance.id")
+    label: field("Instance.label")
+    score: field("Instance.score")
     confidence: Confidence
     position: Place
-    room: RoomId
+    room_id: RoomId
 
 
 @dataclass
@@ -75,14 +78,6 @@ class ObjectPage:
 
 
 @dataclass
-class Candidate:
-    """A label that may be right."""
-
-    label: str
-    score: Annotated[float, Field(description="0 to 1: probability among the labels of the vocabulary")]
-
-
-@dataclass
 class Color:
     """A colour of an object."""
 
@@ -94,37 +89,38 @@ class Color:
 class Neighbour:
     """Another object."""
 
-    id: Id
-    label: str
-    distance: Metres
+    id: field("Instance.id")
+    label: field("Instance.label")
+    gap: Annotated[float, Field(description="metres between the centres of the boxes, or from the robot")]
 
 
 @dataclass
 class ObjectFacts:
     """Everything that is known about one object."""
 
-    id: Id
-    label: str
-    candidates: list[Candidate]
+    id: field("Instance.id")
+    label: field("Instance.label")
+    candidate_labels: field("Instance.candidate_labels")
+    candidate_scores: field("Instance.candidate_scores")
     frame: Frame
     position: Place
     size: Size
     heading: Annotated[float, Field(description="degrees of the longer side, from the x axis of the map")]
     colors: list[Color]
-    room: RoomId
-    relations: Annotated[list[str], Field(description="such as: on desk 4; next to lamp 2")]
-    nearest: Annotated[list[Neighbour], Field(description="nearest objects, by the distance between boxes' centres")]
-    last_seen: Annotated[str, Field(description="time of the last map that shows it, UTC; empty: not known")]
-    observations: Annotated[int, Field(description="number of maps that showed it")]
+    room_id: RoomId
+    relations: field("ObjectMatch.relations")
+    nearest: list[Neighbour]
+    last_seen: field("Instance.last_seen", str, note="UTC; empty: not known")
+    num_observations: field("Instance.num_observations")
 
 
 @dataclass
 class RoomLine:
     """A room."""
 
-    id: int
-    name: Annotated[str, Field(description="such as kitchen; room: not known")]
-    area: Annotated[float, Field(description="square metres")]
+    number: field("GraphNode.number")
+    label: field("GraphNode.label", note="room: not known")
+    area: field("GraphNode.area")
     center: Annotated[list[float], Field(description="x, y in metres")]
     objects: Labels
 
@@ -133,7 +129,7 @@ class RoomLine:
 class Rooms:
     """The rooms of the map."""
 
-    message: Sentence
+    message: Message
     rooms: list[RoomLine]
 
 
@@ -143,7 +139,7 @@ class Whereabouts:
 
     frame: Frame
     pose: Pose
-    room: RoomId
+    room_id: field("Locate.Response.room_id")
     nearest: list[Neighbour]
 
 
@@ -151,7 +147,7 @@ class Whereabouts:
 class Summary:
     """What the map contains."""
 
-    status: str
+    status: field("NodeState.text")
     frame: Frame
     low: Annotated[list[float], Field(description="smallest x, y, z of the map in metres")]
     high: Annotated[list[float], Field(description="largest x, y, z of the map in metres")]
@@ -159,32 +155,35 @@ class Summary:
     labels: Labels
     rooms: int
     vocabulary: Annotated[int, Field(description="number of labels in use")]
-    map_revision: Annotated[int, Field(description="grows with every new map")]
+    map_revision: field("InstanceArray.map_revision")
+    partial: field("InstanceArray.partial")
 
 
 @dataclass
 class Trip:
     """A drive to an object."""
 
-    message: Sentence
-    code: Annotated[str | None, Field(description="null while the robot drives; OK: it has arrived; or why it has not")]
-    object_id: Annotated[int, Field(description="the object of the last attempt; 0: none was chosen yet")]
-    attempts: Annotated[int, Field(description="poses that were tried")]
-    checked_with: Annotated[str, Field(description="what the poses were checked with: costmap or map")]
-    distance_remaining: Annotated[float | None, Field(description="metres along the path; null: not known")]
-    distance: Annotated[float | None, Field(description="metres from the robot to the object at the end")]
+    message: field("GoTo.Result.message")
+    code: Annotated[
+        Code | None, Field(description="null while the robot drives; OK: it has arrived; or why it has not")
+    ]
+    object_id: field("GoTo.Result.object_id")
+    attempts: field("GoTo.Result.attempts")
+    checked_with: field("GoTo.Result.checked_with")
+    distance_remaining: field("GoTo.Feedback.distance_remaining")
+    distance: field("GoTo.Result.distance")
 
 
 @dataclass
 class Refusal:
     """Why a call has no answer."""
 
-    code: str
-    message: Sentence
+    code: Code
+    message: Message
 
 
 @dataclass
 class Done:
-    """The outcome of an action."""
+    """The outcome of a change or of an action."""
 
-    message: Sentence
+    message: Message

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..words.color_words import COLOR_WORDS, color_shares
-from .answers import Candidate, Color, Match, Neighbour, ObjectFacts, ObjectLine, Pose, RoomLine, Trip
+from .answers import Color, Match, Neighbour, ObjectFacts, ObjectLine, Pose, RoomLine, Trip
 
 MAX_NEIGHBOURS = 5
 MAX_CANDIDATES = 3
@@ -23,17 +23,18 @@ def object_facts(snapshot, places, item):
     return ObjectFacts(
         id=item.id,
         label=item.label,
-        candidates=[Candidate(label, round(float(score), 2)) for label, score in item.candidates[:MAX_CANDIDATES]],
+        candidate_labels=[label for label, _ in item.candidates[:MAX_CANDIDATES]],
+        candidate_scores=[round(float(score), 2) for _, score in item.candidates[:MAX_CANDIDATES]],
         frame=snapshot.cloud.frame_id,
         position=metres(box.center),
         size=metres(box.size),
         heading=degrees(box.yaw),
         colors=colors_of(snapshot, item),
-        room=places.room_of(item.id),
+        room_id=places.room_of(item.id),
         relations=places.relations_of(item.id)[:MAX_RELATIONS],
         nearest=nearest(snapshot, item.box.center, without=item.id),
         last_seen=utc(item.last_seen_ns),
-        observations=item.num_observations,
+        num_observations=item.num_observations,
     )
 
 
@@ -53,7 +54,7 @@ def match_of(snapshot, places, finding):
         confidence=known(finding.confidence),
         position=metres(box.center),
         size=metres(box.size),
-        room=places.room_of(finding.object.id),
+        room_id=places.room_of(finding.object.id),
         distance=known(finding.distance),
         approach=pose,
     )

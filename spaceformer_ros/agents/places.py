@@ -3,9 +3,11 @@
 
 from functools import cached_property
 
+from ..sources.source import Refused
+
 
 class Places:
-    """Which room an object or a place is in, and what is said about an object. Ids are those of objects and rooms."""
+    """Which room an object or a place is in, and what is said about an object. Rooms have numbers, 0 is none."""
 
     def __init__(self, graph):
         """graph: dict with nodes and edges."""
@@ -18,20 +20,29 @@ class Places:
         return [node for node in self._nodes.values() if node["kind"] == "room"]
 
     def room_of(self, object_id):
-        """Id of the room of an object; None where it is not known."""
+        """Number of the room of an object; 0 where it is not known."""
         node = self._nodes.get(f"object_{object_id}")
         while node is not None and node["kind"] != "room":
             node = self._nodes.get(node["parent"])
-        return node and node["number"]
+        return node["number"] if node else 0
+
+    def rooms_called(self, name):
+        """Set of the numbers of the rooms with a name or number. Raises Refused if there is none."""
+        asked = name.strip().lower().removeprefix("room").strip()
+        found = {room["number"] for room in self.rooms if asked in (str(room["number"]), room["label"].lower())}
+        if not found:
+            known = ", ".join(f"{room['label']} {room['number']}" for room in self.rooms) or "none"
+            raise Refused("NOT_FOUND", f"there is no room called {name!r} (rooms: {known})")
+        return found
 
     def room_at(self, position):
-        """Id of the room whose floor is below a place [3] in the map's frame; None outside all rooms."""
+        """Number of the room whose floor is below a place [3] in the map's frame; 0 outside all rooms."""
         import shapely
 
         point = shapely.Point(float(position[0]), float(position[1]))
         inside = [room for room in self.rooms if shapely.covers(self._floors[room["id"]], point)]
         inside.sort(key=lambda room: abs(self._floor_height(room) - position[2]))  # of rooms above each other
-        return inside[0]["number"] if inside else None
+        return inside[0]["number"] if inside else 0
 
     @cached_property
     def _floors(self):

@@ -6,12 +6,12 @@ import dataclasses
 import functools
 import inspect
 import json
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError
 from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import Field, create_model
 
 from .. import SpaceformerError, __version__
 from .answers import Refusal
@@ -55,8 +55,15 @@ def answering(method):
         except SpaceformerError as error:
             return as_result(refusal_of(error), is_error=True)
 
-    call.__signature__ = signature.replace(return_annotation=Annotated[CallToolResult, signature.return_annotation])
+    model = model_of(signature.return_annotation)
+    call.__signature__ = signature.replace(return_annotation=Annotated[CallToolResult, model])
     return call
+
+
+def model_of(answer):
+    """The pydantic model of a dataclass of answers: from a plain class the SDK takes no descriptions."""
+    hints = get_type_hints(answer, include_extras=True)
+    return create_model(answer.__name__, __doc__=answer.__doc__, **{name: (kind, ...) for name, kind in hints.items()})
 
 
 def as_result(answer, is_error=False):

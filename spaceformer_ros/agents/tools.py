@@ -3,13 +3,15 @@
 
 import collections
 import math
-from typing import Annotated, Literal
+from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from .. import CodedError, SpaceformerError
 from ..sources.snapshot import Question
 from .answers import Done, Found, ObjectFacts, ObjectPage, Pose, Rooms, Summary, Trip, Whereabouts
+from .definitions import choice, constants, field
 from .facts import degrees, labels_of, line_of, match_of, metres, nearest, object_facts, room_line, trip_of
 from .places import Places
 
@@ -17,10 +19,22 @@ PAGE = 12  # objects, or rooms, on a page
 MAX_RESULTS = 6
 MAX_LABELS = 40  # of a summary
 MAX_MESSAGE = 300  # characters
+MAX_TEXT = 200  # characters
 
 ObjectId = Annotated[int, Field(ge=1, description="id of an object, from find_objects or list_objects")]
-Text = Annotated[str, Field(min_length=1, max_length=200, description="such as: something to sit on, the blue chair")]
-Labels = Annotated[list[str], Field(min_length=1, description="such as: sofa|couch (synonyms follow the name), lamp")]
+Query = field("FindObjects.Request.query", note="such as: something to sit on", min_length=1, max_length=MAX_TEXT)
+MaxResults = field("FindObjects.Request.max_results", le=MAX_RESULTS)
+NearQuery = field("FindObjects.Request.near_query", max_length=MAX_TEXT)
+NearDistance = field("FindObjects.Request.near_distance", ge=0, le=100)
+InRoom = field("FindObjects.Request.in_room", max_length=MAX_TEXT)
+Relation = field("FindObjects.Request.relation", max_length=MAX_TEXT)
+RelationQuery = field("FindObjects.Request.relation_query", max_length=MAX_TEXT)
+Center = field("FindObjects.Request.region_center", list[float], min_length=3, max_length=3)
+Radius = field("FindObjects.Request.region_radius", ge=0)
+EDITS = constants("EditObject.Request", without=("pose",))  # a model has no poses of its own
+Operation = choice(map(str.lower, EDITS), "; ".join(f"{name.lower()}: {text}" for name, text in EDITS.items()))
+EditIds = field("EditObject.Request.ids", max_length=20)
+EditLabel = field("EditObject.Request.label", max_length=MAX_TEXT)
 
 
 class Tools:
@@ -33,16 +47,20 @@ class Tools:
 
     def find_objects(
         self,
-        text: Text,
-        max_results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 3,
-        near: Annotated[str, Field(max_length=200, description="only objects near one that matches this text")] = "",
-        near_distance: Annotated[float, Field(gt=0, le=100, description="metres, for near")] = 1.5,
+        query: Query,
+        max_results: MaxResults = 3,
+        near_query: NearQuery = "",
+        near_distance: NearDistance = 0.0,
+        in_room: InRoom = "",
+        relation: Relation = "",
+        relation_query: RelationQuery = "",
     ) -> Found:
         """Find objects by a description; the words need not be in the vocabulary. Gives where they are and where a
         robot can stand to face them."""
         snapshot = self._source.snapshot()
-        findings = self._source.find(Question(text, max_results, near, near_distance))
-        matches = [match_of(snapshot, self._places(), finding) for finding in findings.found]
+        question = Question(query, max_results, near_query, near_distance, in_room, relation, relation_query)
+        findings = self._source.find(question)
+        matches = [match_of(snapshot, self._places(), finding) for finding in findings.found[:MAX_RESULTS]]
         return Found(findings.message[:MAX_MESSAGE], snapshot.cloud.frame_id, matches)
 
     def describe_object(self, object_id: ObjectId) -> ObjectFacts:
@@ -53,18 +71,25 @@ class Tools:
     def list_objects(
         self,
         label: Annotated[str, Field(description="only objects with this label; empty: all")] = "",
-        room: Annotated[int, Field(ge=0, description="only objects in the room with this id; 0: all")] = 0,
+        in_room: InRoom = "",
+        region_center: Center = (0.0, 0.0, 0.0),
+        region_radius: Radius = 0.0,
         page: Annotated[int, Field(ge=1)] = 1,
     ) -> ObjectPage:
         """List the known objects, a page at a time, best first."""
         snapshot, places = self._source.snapshot(), self._places()
-        lines = [line_of(snapshot, places, item) for item in snapshot.objects if not label or item.label == label]
-        lines = [line for line in lines if not room or line.room == room]
-        pages = max(1, math.ceil(len(lines) / PAGE))
+        items = [item for item in snapshot.objects if not label or item.label == label]
+        if in_room:
+            rooms = places.rooms_called(in_room)
+            items = [item for item in items if places.room_of(item.id) in rooms]
+        if region_radius:
+            gaps = [np.linalg.norm(snapshot.in_frame(item).center - region_center) for item in items]
+            items = [item for item, gap in zip(items, gaps) if gap <= region_radius]
+        pages = max(1, math.ceil(len(items) / PAGE))
         if page > pages:
-            raise SpaceformerError(f"there is no page {page}: the list has {pages}")
-        shown = lines[(page - 1) * PAGE : page * PAGE]
-        return ObjectPage(len(lines), page, pages, snapshot.cloud.frame_id, shown)
+            raise Refused("NOT_FOUND", f"there is no page {page}: the list has {pages}")
+        shown = [line_of(snapshot, places, item) for item in items[(page - 1) * PAGE : page * PAGE]]
+        return ObjectPage(len(items), page, pages, snapshot.cloud.frame_id, shown)
 
     def list_rooms(self) -> Rooms:
         """List the rooms of the map with what is in them."""
@@ -100,37 +125,34 @@ class Tools:
             rooms=len(self._places().rooms),
             vocabulary=len(snapshot.labels),
             map_revision=snapshot.map_revision,
+            partial=snapshot.partial,
         )
 
-    def edit_object(
-        self,
-        operation: Annotated[
-            Literal["rename", "delete", "pin", "unpin", "name_room", "merge", "undo"],
-            Field(description="merge: ids are parts of one object; undo: take the last edit back, without ids"),
-        ],
-        ids: Annotated[list[int], Field(max_length=20, description="of objects; of the room for name_room")] = [],  # noqa: B006
-        label: Annotated[str, Field(max_length=200, description="for rename and name_room")] = "",
-    ) -> Done:
+    def edit_object(self, operation: Operation, ids: EditIds = (), label: EditLabel = "") -> Done:
         """Correct the scene as a person would: later maps respect it."""
         return Done(self._source.edit(operation, ids, label))
 
     def set_vocabulary(
         self,
-        labels: Labels,
-        append: Annotated[bool, Field(description="add to the labels in use instead of replacing them")] = True,
+        labels: field("SetVocabulary.Request.labels", min_length=1),
+        append: field("SetVocabulary.Request.append") = True,
     ) -> Done:
         """Change the labels that objects are named with. Takes effect immediately, for everybody."""
         return Done(self._source.set_vocabulary(labels, append))
 
     def go_to(
         self,
-        text: Annotated[str, Field(max_length=200, description="what to drive to; used without object_id")] = "",
-        object_id: Annotated[int, Field(ge=0, description="id of the object; 0: the best match of text")] = 0,
+        text: field("GoTo.Goal.text", max_length=MAX_TEXT) = "",
+        object_id: field("GoTo.Goal.object_id") = 0,
+        standoff: field("GoTo.Goal.standoff", ge=0) = 0.0,
+        timeout: field("GoTo.Goal.timeout", ge=0) = 0.0,
+        max_attempts: field("GoTo.Goal.max_attempts") = 0,
     ) -> Done:
         """Let the robot drive to an object and face it. Returns at once: ask trip_status how it goes."""
         if not text and not object_id:
             raise SpaceformerError("give a text or an object_id")
-        return Done(self._source.go_to(text, object_id))
+        limits = {"standoff": standoff, "timeout": timeout, "max_attempts": max_attempts}
+        return Done(self._source.go_to(text, object_id, **limits))
 
     def trip_status(self) -> Trip:
         """How the drive that go_to started is going, or how it ended."""

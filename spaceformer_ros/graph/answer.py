@@ -15,6 +15,7 @@ from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
 PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "largest" or "second", nor anchors
 NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
 BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are no objects
+DEFAULT_NEAR_DISTANCE = 1.0  # metres between centres, of requests that leave near_distance at 0
 RELATION_WORDS = (words.ON, words.IN, words.UNDER, words.NEXT_TO, words.NEAR, words.NEAREST, words.ABOVE)
 
 
@@ -81,6 +82,23 @@ def asked_for(texts, room="", relation="", relation_text="", **conditions):
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
     return [Asked(ObjectQuery(text, **conditions), room, relation, relation_text) for text in texts]
+
+
+def asked_as(texts, request, config, **conditions):
+    """As `asked_for`, for a request with fields of srv/FindObjects.srv, whose zeros stand for the settings.
+
+    config: SceneConfig; conditions: further ones
+    """
+    return asked_for(
+        texts,
+        room=" ".join(request.in_room.split()),
+        relation=request.relation.strip().lower(),
+        relation_text=request.relation_query.strip(),
+        max_results=request.max_results or config.max_results,
+        near_text=request.near_query,
+        near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
+        **conditions,
+    )
 
 
 def texts_of(asked, question):

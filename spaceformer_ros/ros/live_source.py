@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map of a running node, asked through its topics and services like any other client."""
 
+import dataclasses
 import json
 import threading
 
@@ -75,13 +76,7 @@ class LiveSource(Source):
         """Matches with approach poses, by `~/find_objects`."""
         snapshot = self.snapshot()
         reply = self._find(
-            snapshot,
-            query=question.text,
-            max_results=question.max_results,
-            near_query=question.near_text,
-            near_distance=question.near_distance,
-            reference_frame=self._robot_frame,
-            with_approach=True,
+            snapshot, reference_frame=self._robot_frame, with_approach=True, **dataclasses.asdict(question)
         )
         found = tuple(to_finding(match, snapshot) for match in reply.matches)
         return Findings(question, found, reply.message)
@@ -129,7 +124,7 @@ class LiveSource(Source):
             raise CodedError("TF_FAILED", str(error)) from error
         return pose.translation, pose.yaw
 
-    def go_to(self, text="", object_id=0):
+    def go_to(self, text="", object_id=0, **limits):
         """Send a goal to `~/go_to`."""
         started = threading.Event()
         self._feedback = None
@@ -138,7 +133,7 @@ class LiveSource(Source):
             self._feedback = message.feedback
             started.set()
 
-        goal = interfaces.GoTo.Goal(text=text, object_id=object_id)
+        goal = interfaces.GoTo.Goal(text=text, object_id=object_id, **limits)
         sent = self._calls.client(interfaces.GoTo, "go_to").send_goal_async(goal, feedback_callback=on_feedback)
         handle = self._calls.result(sent, "go_to")
         if not handle.accepted:

@@ -10,7 +10,7 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
-from ..graph.answer import asked_for
+from ..graph.answer import asked_as
 from ..scene.approach import NoApproach, find_approach
 from ..scene.find import summary
 from ..show.markers import highlights_for
@@ -21,7 +21,6 @@ from .limits import MAX_EMBED_TEXTS, MAX_SELECTED
 from .refusal import Refusal
 from .transforms import TransformError
 
-DEFAULT_NEAR_DISTANCE = 1.0  # metres, if a request leaves near_distance at 0
 MAX_NAMED = 20  # ids or labels listed in a message
 
 
@@ -92,19 +91,15 @@ def _asked(request, config, position):
     if request.region_radius > 0:
         region = (np.array([center.x, center.y, center.z]), request.region_radius)
     first = [request.query] if request.query or not request.queries else []
-    return asked_for(
+    return asked_as(
         [*first, *request.queries],
-        room=" ".join(request.in_room.split()),
-        relation=request.relation.strip().lower(),
-        relation_text=request.relation_query.strip(),
-        max_results=request.max_results or config.max_results,
+        request,
+        config,
         min_score=request.min_score or config.min_match_score,
         min_confidence=request.min_confidence or config.min_match_confidence,
         position=position,
         sort_by_distance=request.sort_by_distance,
         region=region,
-        near_text=request.near_query,
-        near_distance=request.near_distance or DEFAULT_NEAR_DISTANCE,
     )
 
 

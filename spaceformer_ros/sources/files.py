@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..clouds.files import MAP_SUFFIXES, read_cloud
-from ..graph.answer import asked_for
+from ..graph.answer import asked_as
 from ..graph.formats import graph_dict
 from ..scene.approach import NoApproach, find_approach
 from ..scene.data_dir import SUFFIX
@@ -106,15 +106,8 @@ class FileSource(Source):
         """Matches among the published objects, each with an approach pose where there is free floor."""
         scene, snapshot = self._current()
         config = self._pipeline.config.scene
-        asked = asked_for(
-            [question.text],
-            max_results=question.max_results,
-            min_score=config.min_match_score,
-            min_confidence=config.min_match_confidence,
-            near_text=question.near_text,
-            near_distance=question.near_distance,
-        )
-        (answer,) = self._pipeline.ask(asked, scene)
+        limits = {"min_score": config.min_match_score, "min_confidence": config.min_match_confidence}
+        (answer,) = self._pipeline.ask(asked_as([question.query], question, config, **limits), scene)
         found = tuple(
             Finding(
                 snapshot.by_id.get(match.object.id) or map_object(scene, match.object),

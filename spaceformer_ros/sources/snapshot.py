@@ -70,17 +70,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Question:
-    """A question for objects.
+    """A question for objects, with the fields and defaults of srv/FindObjects.srv."""
 
-    text: what to look for
-    max_results: at least 1
-    near_text, near_distance: only objects within that distance, metres, of one that matches the other text
-    """
-
-    text: str
-    max_results: int = 5
-    near_text: str = ""
-    near_distance: float = 1.0
+    query: str
+    max_results: int = 0
+    near_query: str = ""
+    near_distance: float = 0.0
+    in_room: str = ""
+    relation: str = ""
+    relation_query: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,11 @@ class Source:
         """(position [3] metres in the map's frame, yaw in radians) of the robot. Raises NoRobot, or another reason."""
         raise NoRobot("this is the map of a file: there is no robot in it")
 
-    def go_to(self, text="", object_id=0):
-        """Start driving to an object, by text or id. Returns one sentence. Raises NoRobot, or another reason."""
+    def go_to(self, text="", object_id=0, **limits):
+        """Start driving to an object, by text or id. Returns one sentence. Raises NoRobot, or another reason.
+
+        limits: standoff, timeout and max_attempts, as in action/GoTo.action
+        """
         raise NoRobot("this is the map of a file: there is no robot that could drive")
 
     def trip(self):

@@ -37,7 +37,7 @@ def test_every_tool_answers_over_stdio_about_a_real_room(tmp_path, text_cache):
     async def converse():
         async with mcp.Client(server) as client:
             best = (await client.call_tool("list_objects", {})).structured_content["objects"][0]
-            asked = {"find_objects": {"text": best["label"]}, "describe_object": {"object_id": best["id"]}}
+            asked = {"find_objects": {"query": best["label"]}, "describe_object": {"object_id": best["id"]}}
             results = {name: await client.call_tool(name, asked.get(name, {})) for name in READ}
             picture, scene = await client.call_tool("look_at", {}), await client.read_resource(SCENE)
             done = await client.call_tool("set_vocabulary", {"labels": ["a seat"]})
@@ -67,7 +67,7 @@ def test_http_answers_on_this_machine_only(pipeline):
         for _ in range(200):
             try:
                 async with mcp.Client(f"http://127.0.0.1:{port}/mcp") as client:
-                    return await client.call_tool("find_objects", {"text": "couch"})
+                    return await client.call_tool("find_objects", {"query": "couch"})
             except Exception:  # the server is starting
                 await asyncio.sleep(0.05)
         raise AssertionError("the server did not start")
@@ -95,7 +95,7 @@ class Model(BaseHTTPRequestHandler):
         last = asked["messages"][-1]
         names = [tool["function"]["name"] for tool in asked["tools"]]
         if last["role"] == "user" and "find_objects" in names:
-            call = {"name": "find_objects", "arguments": json.dumps({"text": last["content"]})}
+            call = {"name": "find_objects", "arguments": json.dumps({"query": last["content"]})}
             message = {"content": None, "tool_calls": [{"id": "1", "type": "function", "function": call}]}
         else:
             best = json.loads(last["content"])["matches"][0]
@@ -118,4 +118,4 @@ def test_the_chat_example_calls_tools_for_a_model(pipeline, capsys):
         asyncio.run(chat.converse(make_server(FileSource(pipeline)), options))
     printed = capsys.readouterr()
     assert printed.out == "On the sofa at 3 m.\nOn the chair at 0 m.\n"
-    assert "find_objects {'text': 'couch'}" in printed.err
+    assert "find_objects {'query': 'couch'}" in printed.err

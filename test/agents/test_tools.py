@@ -6,16 +6,26 @@ import base64
 import dataclasses
 import io
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
 from helpers.agents import answer, ask, mcp, refusal
+from helpers.paths import ROOT
 from PIL import Image
 
+from spaceformer_ros.agents.answers import Code
 from spaceformer_ros.agents.server import SCENE, make_server
+from spaceformer_ros.agents.tools import Operation
 from spaceformer_ros.layout.structure import Layout, Room, Storey
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.sources.source import NoMapYet
+
+TYPES = {"string": "string", "bool": "boolean", "uint32": "integer", "float32": "number", "string[]": "array", "uint32[]": "array"}
+
+
+def interface_fields():
+    return json.loads((ROOT / "spaceformer_ros" / "agents" / "interface_fields.json").read_text())
 
 
 class OtherSource(FileSource):
@@ -33,8 +43,8 @@ class OtherSource(FileSource):
     def robot_pose(self):
         return np.array([0.0, 1.0, 0.0]), -np.pi / 2
 
-    def go_to(self, text="", object_id=0):
-        self.trips.append((text, object_id))
+    def go_to(self, text="", object_id=0, **limits):
+        self.trips.append((text, object_id, limits["standoff"]))
         return "driving"
 
 
@@ -57,24 +67,59 @@ def test_tools_are_read_only_unless_asked_for(pipeline):
     for tool in offered.values():
         assert tool.annotations.read_only_hint
         assert len(tool.description) > 20
-    schema = offered["find_objects"].output_schema
-    assert "metres" in json.dumps(schema)
-    assert offered["find_objects"].input_schema["required"] == ["text"]
+    assert offered["find_objects"].input_schema["required"] == ["query"]
     everything = asyncio.run(tools(make_server(FileSource(pipeline), changes=True, motion=True)))
     assert set(everything) - set(offered) == {"set_vocabulary", "edit_object", "go_to", "cancel"}
 
 
+# What a tool has and no message, service or action: names of arguments and of fields of answers.
+OWN = {
+    *("object_id", "object_ids", "label", "page", "pages", "total", "position", "heading", "pose", "frame", "nearest"),
+    *("colors", "name", "share", "center", "low", "high", "objects", "labels", "rooms", "vocabulary", "code", "gap"),
+    *("matches", "operation", "status"),
+}
+
+
+def test_schemas_are_those_of_the_services(pipeline):
+    """Every argument and field has name, type, range and meaning of a field in action/, msg/ or srv/, or is in OWN."""
+
+    async def tools():
+        async with mcp.Client(make_server(FileSource(pipeline), changes=True, motion=True)) as client:
+            return (await client.list_tools()).tools
+
+    known, seen = {}, set()
+    for part, fields in interface_fields().items():
+        for name, entry in fields.items():
+            known.setdefault(name, []).append((part, entry["type"], entry["text"].replace("NaN", "null")))
+    for tool in asyncio.run(tools()):
+        schemas = [tool.input_schema, tool.output_schema or {}]
+        schemas += [schema for one in schemas for schema in one.get("$defs", {}).values()]
+        for name, schema in [row for one in schemas for row in one.get("properties", {}).items()]:
+            described = [
+                row for row in known.get(name, ()) if row[2] and schema.get("description", "").startswith(row[2])
+            ]
+            assert described or name in OWN, f"{tool.name}: {name} is not as in the services: {schema}"
+            if described and described[0][1] in TYPES:
+                kinds = [one.get("type") for one in (schema, *schema.get("anyOf", ()))]
+                assert TYPES[described[0][1]] in kinds, f"{tool.name}: {name} is {kinds}"
+                seen.add(name)
+    assert {"query", "max_results", "in_room", "ids", "append", "standoff", "confidence", "room_id"} <= seen
+    operations = {name.lower() for name in interface_fields()["EditObject.Request"] if name.isupper()}
+    assert set(get_args(get_args(Operation)[0])) == operations - {"add", "move", "split"}
+    assert set(get_args(get_args(Code)[0])) == set(interface_fields()["ResultCode"])
+
+
 def test_objects_are_found_described_and_listed(server, pipeline):
-    found = answer(server, "find_objects", text="couch")
+    found = answer(server, "find_objects", query="couch")
     assert found["matches"][0]["label"] == "sofa"
     assert found["matches"][0]["approach"] is None
     assert found["frame"] == "map"
-    nothing = answer(server, "find_objects", text="couch", near="chair", near_distance=0.5)
+    nothing = answer(server, "find_objects", query="couch", near_query="chair", near_distance=0.5)
     assert (nothing["matches"], "within 0.5 m" in nothing["message"]) == ([], True)
 
     chair = answer(server, "describe_object", object_id=ids(pipeline)["chair"])
     assert chair["position"] == pytest.approx([0.0, 0.0, 0.5], abs=0.05)
-    assert (chair["room"], chair["observations"]) == (None, 1)
+    assert (chair["room_id"], chair["num_observations"]) == (0, 1)
     assert chair["colors"][0]["name"] == "red"
     assert chair["last_seen"] == "1970-01-01T00:00:01Z"
     assert chair["relations"] == []
@@ -110,8 +155,8 @@ def test_wrong_arguments_and_missing_things_are_refused_with_a_reason(server):
     assert "there is no page 2" in refusal(server, "list_objects", page=2)
     assert "there is no robot" in refusal(server, "where_am_i")
     assert "there is no robot" in refusal(server, "trip_status")
-    assert "max_results" in refusal(server, "find_objects", text="sofa", max_results=1000)
-    assert "text" in refusal(server, "find_objects")
+    assert "max_results" in refusal(server, "find_objects", query="sofa", max_results=1000)
+    assert "query" in refusal(server, "find_objects")
     assert "object_id" in refusal(server, "describe_object", object_id="the sofa")
     assert "Unknown tool" in refusal(server, "launch_rocket")
     assert "labels" in refusal(server, "set_vocabulary", labels=[])
@@ -120,7 +165,7 @@ def test_wrong_arguments_and_missing_things_are_refused_with_a_reason(server):
 
 def test_without_a_map_every_tool_says_what_is_missing(pipeline):
     server = make_server(OtherSource(pipeline))
-    results = ask(server, ("find_objects", {"text": "sofa"}), ("list_objects", {}), ("look_at", {}))
+    results = ask(server, ("find_objects", {"query": "sofa"}), ("list_objects", {}), ("look_at", {}))
     refused = {"code": "NO_MAP_YET", "message": "waiting for a cloud"}
     assert [(result.is_error, result.structured_content) for result in results] == [(True, refused)] * 3
 
@@ -138,16 +183,21 @@ def test_rooms_robot_and_long_lists(pipeline):
     source = OtherSource(pipeline, {"objects": (*snapshot.objects, *many)})
     server = make_server(source, motion=True)
     inside = answer(server, "list_rooms")["rooms"]
-    assert (inside[0]["id"], inside[0]["area"], inside[0]["objects"]) == (7, 6.0, {"chair": 1})
+    assert (inside[0]["number"], inside[0]["area"], inside[0]["objects"]) == (7, 6.0, {"chair": 1})
     here = answer(server, "where_am_i")
-    assert (here["pose"], here["room"]) == ({"position": [0.0, 1.0, 0.0], "heading": -90.0}, 7)
+    assert (here["pose"], here["room_id"]) == ({"position": [0.0, 1.0, 0.0], "heading": -90.0}, 7)
     listed = [answer(server, "list_objects", page=page) for page in range(1, 18)]
     assert len({row["id"] for page in listed for row in page["objects"]}) == listed[0]["total"] == 203
-    assert [row["label"] for row in answer(server, "list_objects", room=7)["objects"]] == ["chair"]
-    assert answer(server, "find_objects", text="chair")["matches"][0]["room"] == 7
+    assert [row["label"] for row in answer(server, "list_objects", in_room="7")["objects"]] == ["chair"]
+    assert "rooms: dining room 7" in refusal(server, "list_objects", in_room="kitchen")
+    around = answer(server, "list_objects", label="table", region_center=[0.0, 2.5, 0.5], region_radius=1.0)
+    assert around["total"] == 1
+    assert answer(server, "list_objects", label="table", region_center=[0.0, 2.5, 0.5], region_radius=0.1)["total"] == 0
+    assert answer(server, "find_objects", query="chair")["matches"][0]["room_id"] == 7
+    assert answer(server, "find_objects", query="table", in_room="7")["matches"] == []
     answer(server, "scene_summary")
-    assert answer(server, "go_to", text="chair")["message"] == "driving"
-    assert source.trips == [("chair", 0)]
+    assert answer(server, "go_to", text="chair", standoff=0.8)["message"] == "driving"
+    assert source.trips == [("chair", 0, 0.8)]
     assert "give a text or an object_id" in refusal(server, "go_to")
 
 
@@ -174,5 +224,5 @@ def test_the_scene_is_a_resource(server, pipeline):
 
 @pytest.mark.slow
 def test_a_hundred_questions_at_once(server):
-    results = ask(server, *(("find_objects", {"text": text}) for text in ["couch", "chair"] * 50))
+    results = ask(server, *(("find_objects", {"query": text}) for text in ["couch", "chair"] * 50))
     assert [r.structured_content["matches"][0]["label"] for r in results] == ["sofa", "chair"] * 50

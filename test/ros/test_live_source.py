@@ -99,12 +99,12 @@ def test_an_agent_asks_the_running_node(start, client, box_cloud, states, domain
 
     async def converse():
         async with mcp.Client(server) as agent:
-            while (await agent.call_tool("find_objects", {"text": "couch"})).is_error:
+            while (await agent.call_tool("find_objects", {"query": "couch"})).is_error:
                 await asyncio.sleep(0.1)  # the map is on its way
             node.pipeline.segmenter.segment = hold
             client.publish(box_cloud(ROOM[:2]))
             assert await asyncio.to_thread(busy.wait, PATIENCE)
-            questions = [("find_objects", {"text": "couch"}), ("list_objects", {}), ("scene_summary", {})]
+            questions = [("find_objects", {"query": "couch"}), ("list_objects", {}), ("scene_summary", {})]
             calls = [agent.call_tool(*questions[k % len(questions)]) for k in range(100)]
             answers = await asyncio.gather(*calls)
             assert states[-1].state == NodeState.RUNNING
@@ -112,7 +112,7 @@ def test_an_agent_asks_the_running_node(start, client, box_cloud, states, domain
             where = await agent.call_tool("where_am_i", {})
             done.set()
             node.trigger_deactivate()
-            return answers, changed, where, await agent.call_tool("find_objects", {"text": "couch"})
+            return answers, changed, where, await agent.call_tool("find_objects", {"query": "couch"})
 
     answers, changed, where, refused = asyncio.run(asyncio.wait_for(converse(), PATIENCE))
     assert not [one.content[0].text for one in answers if one.is_error]

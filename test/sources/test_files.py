@@ -35,7 +35,7 @@ def test_questions_are_answered_with_matches_or_a_reason(source):
     assert (best.object.label, best.object) == ("sofa", source.snapshot().by_id[best.object.id])
     assert best.score > 0.8
     assert best.approach is None  # there is no floor
-    nothing = source.find(Question("couch", near_text="chair", near_distance=0.5))
+    nothing = source.find(Question("couch", near_query="chair", near_distance=0.5))
     assert nothing.found == ()
     assert "within 0.5 m of a chair" in nothing.message
     snapshot, relevancy = source.relevancy("couch")
