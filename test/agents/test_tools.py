@@ -21,7 +21,14 @@ from spaceformer_ros.layout.structure import Layout, Room, Storey
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.sources.source import NoMapYet
 
-TYPES = {"string": "string", "bool": "boolean", "uint32": "integer", "float32": "number", "string[]": "array", "uint32[]": "array"}
+TYPES = {
+    "string": "string",
+    "bool": "boolean",
+    "uint32": "integer",
+    "float32": "number",
+    "string[]": "array",
+    "uint32[]": "array",
+}
 
 
 def interface_fields():
