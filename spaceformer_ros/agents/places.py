@@ -3,7 +3,7 @@
 
 from functools import cached_property
 
-from ..sources.source import Refused
+from .. import CodedError
 
 
 class Places:
@@ -27,12 +27,12 @@ class Places:
         return node["number"] if node else 0
 
     def rooms_called(self, name):
-        """Set of the numbers of the rooms with a name or number. Raises Refused if there is none."""
+        """Set of the numbers of the rooms with a name or number. Raises CodedError NOT_FOUND if there is none."""
         asked = name.strip().lower().removeprefix("room").strip()
         found = {room["number"] for room in self.rooms if asked in (str(room["number"]), room["label"].lower())}
         if not found:
             known = ", ".join(f"{room['label']} {room['number']}" for room in self.rooms) or "none"
-            raise Refused("NOT_FOUND", f"there is no room called {name!r} (rooms: {known})")
+            raise CodedError("NOT_FOUND", f"there is no room called {name!r} (rooms: {known})")
         return found
 
     def room_at(self, position):

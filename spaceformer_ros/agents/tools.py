@@ -87,7 +87,7 @@ class Tools:
             items = [item for item, gap in zip(items, gaps) if gap <= region_radius]
         pages = max(1, math.ceil(len(items) / PAGE))
         if page > pages:
-            raise Refused("NOT_FOUND", f"there is no page {page}: the list has {pages}")
+            raise CodedError("NOT_FOUND", f"there is no page {page}: the list has {pages}")
         shown = [line_of(snapshot, places, item) for item in items[(page - 1) * PAGE : page * PAGE]]
         return ObjectPage(len(items), page, pages, snapshot.cloud.frame_id, shown)
 
