@@ -23,7 +23,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks.maps import maps, tensors_of
 from benchmarks.measure import TensorMemory
 from benchmarks.tables import markdown
-from spaceformer_ros.network import attention, backbone, decoder, groups, layers, seeds, voxels
+from spaceformer_ros.network import attention, backbone, decoder, groups, layers, neighbours, seeds, voxels
 from spaceformer_ros.network.layers import SparseConv3d, freeze
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
 from spaceformer_ros.network.voxels import VoxelGrid
@@ -231,7 +231,7 @@ def stand_ins(launches):
     yield mock.patch.object(attention, "varlen_attention", hidden(flash))
     yield mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", dense)
     yield mock.patch.object(SparseConv3d, "kernel", staticmethod(hidden(convolve)))
-    for sizes in (layers.PIECE_VALUES, groups.GROUP_ROWS):
+    for sizes in (layers.PIECE_VALUES, groups.GROUP_ROWS, neighbours.SEARCH_ROWS):
         yield mock.patch.dict(sizes, clear=True)
 
 

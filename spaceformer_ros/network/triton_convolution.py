@@ -4,9 +4,10 @@
 Imported only by `kernels.use_triton`: Triton comes with torch's CUDA builds and is missing otherwise.
 """
 
-import torch
 import triton
 import triton.language as tl
+
+from .triton_launch import block_size, launch
 
 ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, pipeline stages of the product
 
@@ -23,20 +24,14 @@ def convolve(x, weight, bias, table):
     sizes = block_sizes(*weight.shape[1:])
     grid = triton.cdiv(len(x), sizes["row_block"]), triton.cdiv(weight.shape[2], sizes["column_block"])
     scalars = len(x), table.stride(0), *weight.shape
-    with torch.cuda.device_of(x):  # Triton starts its kernels on the current device
-        kernel[grid](x, weight, bias, table, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
+    launch(kernel, grid, x, weight, bias, table, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
     return out
 
 
 def block_sizes(in_channels, out_channels):
-    """The kernel's compile-time constants for these widths; a product needs at least 16 on every side."""
+    """The kernel's compile-time constants for these widths."""
     column_block, channel_block = block_size(out_channels, 128), block_size(in_channels, 32)
     return {"row_block": ROWS, "column_block": column_block, "channel_block": channel_block}
-
-
-def block_size(width, maximum):
-    """The power of 2 from 16 to `maximum` that holds `width`, as far as possible."""
-    return min(max(triton.next_power_of_2(width), 16), maximum)
 
 
 @triton.jit(do_not_specialize=["num_rows", "table_stride"])  # they differ between maps

@@ -2,8 +2,8 @@
 """Segment a room on tensors that claim to be on a GPU, and print the results as JSON (test_simulated_gpu.py).
 
 Behind them are tensors of the CPU, whose arithmetic is used; the kernels that only a GPU has are plain ones here. What
-mixes tensors of the host and of the device, or reads one of the device without a copy, fails as on a GPU. Speed, memory
-and the order of what runs at the same time are not simulated.
+mixes tensors of the host and of the device, or reads one of the device without a copy, fails as on a GPU. A copy to the
+host that nobody waits for holds no values. Speed, memory and the order of kernels are not simulated.
 
 A program of its own: functions of PyTorch are replaced for the whole process.
 """
@@ -38,6 +38,7 @@ MIXED = (
     "_has_compatible_shallow_copy_type",
 )  # may see both devices
 used = Counter()  # calls of replaced kernels
+on_their_way = []  # (tensor on the host, values that it will hold) of copies that were not waited for
 
 
 def unwrap(leaf):
@@ -135,9 +136,17 @@ def compute(function, args, kwargs):
             return leaf
         if on_gpu:
             return known.get(id(leaf)) if id(leaf) in known else OnGpu(leaf)
-        return leaf.clone() if id(leaf) in known else leaf
+        copy = leaf.clone() if id(leaf) in known else leaf
+        return sent(copy) if known and kwargs.get("non_blocking") else copy
 
     return tree_map(wrapped, found)
+
+
+def sent(values):
+    """Memory of the host that holds other values until the stream is waited for."""
+    memory = torch.full_like(values, 85)
+    on_their_way.append((memory, values))
+    return memory
 
 
 class Simulation(TorchDispatchMode):
@@ -170,6 +179,7 @@ def flash_attention(q, k, v, ends, same_ends, longest, same_longest, dropout, ca
     assert ends[0] == 0
     assert ends[-1] == len(q)
     assert ends.diff().max() == longest == same_longest
+    assert len(ends) - 1 <= 65_535, "more groups than a grid of CUDA has in its second dimension"
     assert q.shape[-1] % 8 == 0
     assert (dropout, causal) == (0.0, False)
     assert q.stride(-1) == k.stride(-1) == v.stride(-1) == 1
@@ -218,7 +228,10 @@ def constructor(make):
 
 class Stream:
     def synchronize(self):
-        pass
+        with _disable_current_modes():
+            while on_their_way:
+                memory, values = on_their_way.pop()
+                memory.copy_(values)
 
 
 def convolve(x, weight, bias, table):
@@ -240,7 +253,7 @@ def install():
         "_lazy_init": lambda: None,
         "is_available": lambda: True,
         "get_device_capability": lambda device=None: (9, 0),
-        "synchronize": lambda device=None: None,
+        "synchronize": lambda device=None: Stream().synchronize(),
         "current_stream": lambda device=None: Stream(),
         "mem_get_info": lambda device=None: (10**11, 10**11),
         "reset_peak_memory_stats": lambda device=None: None,

@@ -136,6 +136,9 @@ def test_pieces_of_groups_hold_whole_groups_in_order(monkeypatch):
     made = Groups(torch.randperm(45), ((2, 3), (5, 3), (24, 1)))
     assert [piece.runs for piece in made.pieces] == [((2, 3),), ((5, 2),), ((5, 1),), ((24, 1),)]
     assert torch.equal(torch.cat([piece.order for piece in made.pieces]), made.order)
+    monkeypatch.setitem(groups.GROUP_ROWS, "cpu", 1 << 17)
+    pieces = Groups(torch.arange(70_000), ((1, 70_000),)).pieces
+    assert [piece.runs for piece in pieces] == [((1, 65_535),), ((1, 4_465),)]  # the limit of a CUDA grid
     monkeypatch.setattr(groups, "MAX_GROUPS", 2)
     made = Groups(torch.randperm(9), ((1, 5), (4, 1)))
     assert [piece.runs for piece in made.pieces] == [((1, 2),), ((1, 2),), ((1, 1), (4, 1))]
@@ -235,6 +238,32 @@ def test_masked_attention_by_a_fast_kernel(monkeypatch, shared):
     assert q.dim() == 4  # with three dimensions PyTorch takes its slow path
     assert mask.is_contiguous()
     torch.testing.assert_close(out, plain_attention(query, key, value, blocked[row] if shared else blocked))
+
+
+def test_keys_beyond_32_bit_indices_are_left_to_the_plain_path(monkeypatch):
+    calls = []
+
+    def dense(q, k, v, attn_mask):
+        calls.append(k.shape[2])
+        return q
+
+    monkeypatch.setattr(decoder, "has_flash_kernel", lambda q: True)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", dense)
+    query, limit = torch.empty(8, 5, 64, device="meta"), 2**31 // (2 * 8 * 64)
+    for count in (limit - 1, limit):  # keys and values side by side, [N, 2, H, D]
+        keys = Keys(None, *torch.empty(count, 2, 8, 64, device="meta").permute(1, 2, 0, 3))
+        with torch.inference_mode():
+            masked_attention(query, keys, torch.empty(count, 5, dtype=torch.bool, device="meta"), count)
+    assert calls == [limit - 1]
+
+
+def test_a_chunk_whose_keys_are_all_hidden_gives_finite_values_in_float16():
+    query = torch.full((1, 1, 8), 20.0).half()
+    key, value = -query.expand(1, 4, 8), torch.arange(32.0).half().view(1, 4, 8)
+    blocked = torch.tensor([[True], [True], [False], [True]])
+    with torch.inference_mode():
+        out = masked_attention(query, Keys(None, key, value), blocked, 2)
+    torch.testing.assert_close(out, value[:, 2:3])
 
 
 def test_keys_that_share_a_voxel_share_its_mask():

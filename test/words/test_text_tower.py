@@ -2,6 +2,7 @@
 """What is kept of a text model, and `spaceformer prepare` as a whole, with a stand-in for the hub."""
 
 import hashlib
+import os
 import shutil
 
 import numpy as np
@@ -17,6 +18,7 @@ from spaceformer_ros.config import Config
 from spaceformer_ros.pipeline import build_embedder, texts_at_start
 from spaceformer_ros.weights import download
 from spaceformer_ros.weights.checkpoint import RELEASED_TEXT_MODEL
+from spaceformer_ros.words import text_tower
 from spaceformer_ros.words.text_encoder import TextEncoder
 from spaceformer_ros.words.text_model import TextModelId, load_text_encoder
 from spaceformer_ros.words.text_tower import keep_text_tower, prepare_text_model, tower_folder
@@ -60,6 +62,23 @@ def test_a_changed_file_of_a_kept_text_model_is_refused(siglip_folder, tmp_path)
         load_text_encoder("", model, tmp_path).encode(["chair"])
     with pytest.raises(SpaceformerError, match="prepare it again"):
         prepare_text_model(model, tmp_path)
+
+
+def test_a_file_of_a_text_model_is_hashed_again_only_after_a_change(monkeypatch, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text(name)
+    text_tower.write_hashes(tmp_path)
+    hashed, sha256 = [], text_tower.file_sha256
+    monkeypatch.setattr(text_tower, "file_sha256", lambda path: hashed.append(path.name) or sha256(path))
+    text_tower.check_files(tmp_path)
+    text_tower.check_files(tmp_path)
+    assert hashed == ["config.json", "model.safetensors"]
+    os.utime(tmp_path / "config.json", ns=(0, 0))
+    text_tower.check_files(tmp_path)
+    assert hashed[2:] == ["config.json"]
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(SpaceformerError, match=r"config\.json: cannot be read"):
+        text_tower.check_files(tmp_path)
 
 
 @pytest.fixture
