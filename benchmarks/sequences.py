@@ -12,6 +12,7 @@ import numpy as np
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import SceneConfig
 from spaceformer_ros.geometry.boxes import OrientedBox
+from spaceformer_ros.grids.groups import unique_rows
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene.store import SceneStore
 from spaceformer_ros.synthetic.camera_path import draw_path
@@ -174,8 +175,8 @@ class TruthPipeline:
     def segment(self, step):
         """Instances of a Step, in any order."""
         cloud = step.cloud
-        cells, voxel = np.unique(np.floor(cloud.xyz / self.voxel_size).astype(np.int64), axis=0, return_inverse=True)
-        voxel = voxel.ravel().astype(np.int32)
+        cells, voxel = unique_rows(np.floor(cloud.xyz / self.voxel_size).astype(np.int64))
+        voxel = voxel.astype(np.int32)
         counts = np.bincount(voxel)
         means = np.stack([np.bincount(voxel, cloud.xyz[:, axis]) / counts for axis in range(3)], axis=1)
         owner = np.zeros(len(cells), dtype=np.int64)

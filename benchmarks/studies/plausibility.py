@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from spaceformer_ros.clouds.cloud import UPRIGHT
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
+from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.synthetic import make_room
 
 FIRST_SEED = 740_000  # no room of training, tests or other studies; the limits were set with other rooms
@@ -35,7 +36,7 @@ def with_up(axis):
 
 def thinned(cloud):
     """One point per cell of SPARSE metres."""
-    return cloud[np.unique(np.floor(cloud.xyz / SPARSE).astype(np.int64), axis=0, return_index=True)[1]]
+    return cloud[np.unique(cell_keys(cloud.xyz, SPARSE), return_index=True)[1]]
 
 
 def gray(cloud):

@@ -4,7 +4,6 @@
 import sys
 
 from .options import add_cloud, add_settings, config_of
-from .scene_of_file import scene_of_file
 from .tables import figure_text, label_text, meters, print_table
 
 
@@ -18,6 +17,7 @@ def add_arguments(parser):
 def run(options):
     """Locate objects in a cloud file by text: print the best matches of every text."""
     from ..graph.answer import asked_for
+    from .scene_of_file import scene_of_file
 
     config = config_of(options)
     asked = asked_for(

@@ -4,7 +4,6 @@
 import numpy as np
 
 from .. import SpaceformerError
-from ..cameras.fusion import DepthFusion
 from ..config import CameraConfig, Config
 from .options import count
 
@@ -51,6 +50,7 @@ def run(options):
     """
     from tqdm import tqdm
 
+    from ..cameras.fusion import DepthFusion
     from ..cameras.recordings.open import open_recording
     from ..clouds.accumulator import VoxelMapAccumulator
     from ..clouds.files import require_writer, write_cloud

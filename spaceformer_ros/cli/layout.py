@@ -6,7 +6,6 @@ import dataclasses
 from .. import SpaceformerError
 from ..graph.nodes import OBJECT
 from .options import add_cloud, add_settings, results_folder
-from .scene_of_file import scene_or_saved
 
 ALL, LAYOUT, OBJECTS = WHAT = ("all", "layout", "objects")
 OUTPUTS = ("spatiallm", "json", "png", "svg")
@@ -27,6 +26,7 @@ def run(options):
     Writes SpatialLM's text, the scene graph as JSON and a floor plan as PNG and SVG, named after the map.
     """
     from ..export.formats import SUFFIXES, export_scene
+    from .scene_of_file import scene_or_saved
 
     labels = {label.strip().lower() for label in options.labels.split(",") if label.strip()}
     if labels and options.what == LAYOUT:

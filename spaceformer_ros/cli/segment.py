@@ -6,7 +6,6 @@ import pathlib
 
 from .. import SpaceformerError
 from .options import add_cloud, add_settings, config_of, count, results_folder
-from .scene_of_file import print_frame, scene_of_file
 from .tables import figure_text, meters, print_table
 
 
@@ -55,6 +54,7 @@ def run(options):
 def segment_file(options):
     """Write the results of one file and print its objects as a table."""
     from ..batch.results import write_heat, write_results
+    from .scene_of_file import scene_of_file
 
     config, out = config_of(options), results_folder(options.out)
     (path,) = options.cloud
@@ -81,6 +81,7 @@ def segment_batch(options):
     from tqdm import tqdm
 
     from ..batch.batch import FAILED, SEGMENTED, UNCHANGED, Task, cloud_files, segment_files
+    from .scene_of_file import print_frame
 
     paths, out = cloud_files(options.cloud), results_folder(options.out)
     wanted = not options.no_pictures, options.texts or "", options.scenes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..grids.keys import distinct
 from .cloud import UPRIGHT
 
 MAX_SAMPLE = 100_000  # points that are measured
@@ -127,7 +128,7 @@ def occupied_area(xyz):
     cells -= cells.min(axis=0)
     cell = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
     count = cell.max() + 1
-    return np.bincount(np.unique(slab * count + cell) // count, minlength=SLABS) / len(np.unique(cell))
+    return np.bincount(distinct(slab * count + cell) // count, minlength=SLABS) / len(distinct(cell))
 
 
 def upright_score(area):
@@ -162,7 +163,8 @@ def point_spacing(xyz, voxel_size):
         if len(near) > DENSE:
             distances.append(0.0)
             continue
-        points = np.unique(xyz[near], axis=0)
+        points = xyz[near[np.lexsort(xyz[near].T[::-1])]]
+        points = points[np.append(True, (points[1:] != points[:-1]).any(axis=1))]
         if len(points) > 1:
             some = points[:: -(-len(points) // MAX_QUERIES)]
             distances.append(np.median(cKDTree(points).query(some, k=2)[0][:, 1]))

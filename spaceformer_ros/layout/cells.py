@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..grids.groups import ranges
-from ..grids.keys import cell_keys, unpack
+from ..grids.keys import cell_keys, distinct, unpack
 
 CELL = 0.05  # metres, edge of a cell
 BLOCK = 1 << 20  # points converted at a time, so that memory depends on the cells and not on the points
@@ -25,12 +25,12 @@ def occupied(xyz, turn):
     parts, size = [], 0
     for first in range(0, len(xyz), BLOCK):
         x, y, z = xyz[first : first + BLOCK].T
-        parts.append(np.unique(cell_keys(np.column_stack([c * x - s * y, s * x + c * y, z]), CELL)))
+        parts.append(distinct(cell_keys(np.column_stack([c * x - s * y, s * x + c * y, z]), CELL)))
         size += len(parts[-1])
         if size > 8 * BLOCK:
-            parts = [np.unique(np.concatenate(parts))]
+            parts = [distinct(np.concatenate(parts))]
             size = len(parts[0])
-    return unpack(np.unique(np.concatenate([np.zeros(0, np.int64), *parts])))
+    return unpack(distinct(np.concatenate([np.zeros(0, np.int64), *parts])))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class PlanView:
         places = np.floor((t[:, None] * axes[0] + r[:, None] * axes[1]) / CELL).astype(np.int64) - self.low
         shape = np.array(self.seen.shape)
         places = places[((places >= 0) & (places < shape)).all(axis=1)]
-        places = np.column_stack(np.unravel_index(np.unique(np.ravel_multi_index(places.T, shape)), shape))
+        places = np.column_stack(np.unravel_index(distinct(np.ravel_multi_index(places.T, shape)), shape))
         t, r = (self.metres(places) @ axis for axis in axes)
         inside = (t >= along[0]) & (t <= along[1]) & (r >= across[0]) & (r <= across[1])
         return places[inside], t[inside]

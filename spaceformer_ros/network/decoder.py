@@ -119,6 +119,15 @@ class UnusedPositionEncoding(nn.Module):
         self.register_buffer("gauss_B", torch.zeros(3, channels // 2))
 
 
+class LearnedTable(nn.Embedding):
+    """An nn.Embedding that is not initialised on the meta device, where PyTorch would first import its compiler, which
+    takes longer than loading the demo checkpoint."""
+
+    def reset_parameters(self):
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class QueryDecoder(nn.Module):
     """Iterations of masked cross attention, self attention and feed-forward, which share their weights.
 
@@ -143,8 +152,8 @@ class QueryDecoder(nn.Module):
         self.name_head = NameHead.of(config) if config.name_head else None
         self.num_queries = config.num_queries
         learned = 1 if config.seeded_queries else config.num_queries
-        self.learned_content = nn.Embedding(learned, channels)
-        self.learned_pos = nn.Embedding(learned, channels)
+        self.learned_content = LearnedTable(learned, channels)
+        self.learned_pos = LearnedTable(learned, channels)
 
     def decode(self, features, final, positions, points=None, num_queries=None, chunk_size=4096):
         """Yields a Prediction before each iteration and one after the last, which is the result; training uses all.

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from ..grids.keys import cell_keys, isin_sorted
+from ..grids.keys import distinct, isin_sorted, occupied_cells
 from .occupancy import FINE_CELL, ISOLATED, SURROUNDINGS, fine_keys_near
 from .tracks import shared_cells
 
@@ -50,7 +50,7 @@ def _seen_empty(missing, candidates, cloud_occupancy):
     Cells of objects that were seen to be removed count as seen. Cells of other candidates are not counted, because
     adjacent objects may have been removed together.
     """
-    own = {k: np.unique(cell_keys(missing[k].own, FINE_CELL)) for k in candidates.tolist()}
+    own = {k: occupied_cells(missing[k].own, FINE_CELL) for k in candidates.tolist()}
     seen, gone = [], np.zeros(0, np.int64)
     while own:
         undecided, owners = np.unique(np.concatenate([*own.values()]), return_counts=True)
@@ -61,7 +61,7 @@ def _seen_empty(missing, candidates, cloud_occupancy):
         if not found:
             break
         seen += found
-        gone = np.unique(np.concatenate([gone, *(own.pop(k) for k in found)]))
+        gone = distinct(np.concatenate([gone, *(own.pop(k) for k in found)]))
     return np.array(seen, dtype=np.int64)
 
 
@@ -90,7 +90,7 @@ def _replaced(missing, fresh):
     similar = shared.data >= MIN_INSIDE_SHARE * others[shared.col]
     for k in np.unique(shared.row[similar]):
         parts = shared.col[similar & (shared.row == k)]
-        filled = np.unique(np.concatenate([fresh[i].cells for i in parts]))
+        filled = distinct(np.concatenate([fresh[i].cells for i in parts]))
         result[k] = np.isin(missing[k].cells, filled).sum() >= MIN_REPLACED_SHARE * sizes[k]
     return result
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..grids.groups import Members
-from ..grids.keys import RowsByKey, cell_keys, isin_dilated, isin_sorted, neighbour_offsets, occupied_cells, pack_axes
+from ..grids.keys import RowsByKey, cell_keys, dilated, isin_dilated, isin_sorted, occupied_cells, pack_axes
 
 TRACK_CELL = 0.1  # metres; overlap of objects is measured in cells of this size, aligned to the frame's origin
 FINE_CELL = 0.05  # metres; presence and absence are decided in cells of this size
@@ -78,7 +78,7 @@ class CloudOccupancy:
         Cells next to its own are left out, as they may belong to the object if its mask has holes.
         """
         for reach in MAX_REACHES:
-            near = self._blocks.rows(np.unique(occupied_cells(own, TRACK_CELL)[:, None] + neighbour_offsets(reach)))
+            near = self._blocks.rows(dilated(occupied_cells(own, TRACK_CELL), reach))
             around = near[~isin_dilated(self.keys[near], self.keys[cells])]
             if len(around) >= MIN_SURROUNDINGS:
                 break
@@ -119,8 +119,7 @@ class CloudOccupancy:
 
     def mask_of(self, occupancy):
         """Sorted int32 rows of the voxels that are now in the object's own cells."""
-        keys = np.unique(cell_keys(occupancy.own, FINE_CELL))
-        return np.sort(self._voxel_index.rows(keys)).astype(np.int32)
+        return np.sort(self._voxel_index.rows(occupied_cells(occupancy.own, FINE_CELL))).astype(np.int32)
 
 
 def fine_keys_near(xyz):

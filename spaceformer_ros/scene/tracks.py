@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from ..geometry.transform import IDENTITY
 from ..geometry.vectors import unit_vectors
 from ..grids.groups import components, incidence
+from ..grids.keys import distinct
 
 MIN_COSINE = 0.9  # of the features of two objects that may be the same although their labels differ
 
@@ -75,7 +76,7 @@ class CellOverlaps(Pairs):
 def shared_cells(first, second):
     """Numbers of TRACK_CELL cells: shared by A and B Occupancies, a COO matrix [A, B]; of each of them, [A] and [B]."""
     groups = [[occupancy.cells for occupancy in occupancies] for occupancies in (first, second)]
-    keys = np.unique(np.concatenate([*groups[0], *groups[1]]))
+    keys = distinct(np.concatenate([*groups[0], *groups[1]]))
     a, b = (incidence([np.searchsorted(keys, cells) for cells in group], len(keys)) for group in groups)
     sizes = [np.array([len(cells) for cells in group]) for group in groups]
     return (a @ b.T).tocoo(), *sizes

@@ -11,6 +11,7 @@ from helpers.paths import ROOT
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
+from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.synthetic import make_room
 
 VOXEL = 0.05
@@ -27,7 +28,7 @@ def moved(cloud, xyz):
 
 
 def thinned(cloud, cell):
-    return cloud[np.unique(np.floor(cloud.xyz / cell).astype(np.int64), axis=0, return_index=True)[1]]
+    return cloud[np.unique(cell_keys(cloud.xyz, cell), return_index=True)[1]]
 
 
 @pytest.mark.slow

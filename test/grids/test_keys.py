@@ -6,6 +6,8 @@ from spaceformer_ros.grids.keys import (
     AXIS_LIMIT,
     RowsByKey,
     cell_keys,
+    dilated,
+    distinct,
     isin_dilated,
     isin_sorted,
     neighbour_offsets,
@@ -32,6 +34,16 @@ def test_keys_among_others_and_among_their_neighbours(rng, count):
     wanted = np.unique(cell_keys(rng.uniform(-1, 1, (count, 3)), CELL))
     assert np.array_equal(isin_sorted(keys, wanted), np.isin(keys, wanted))
     assert np.array_equal(isin_dilated(keys, wanted), np.isin(keys, wanted[:, None] + neighbour_offsets(1)))
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_cells_are_listed_once_and_with_all_cells_around_them(rng, count):
+    keys = cell_keys(rng.uniform(-1, 1, (count, 3)), CELL)
+    keys = np.concatenate([keys, keys[::2]])
+    assert np.array_equal(distinct(keys), np.unique(keys))
+    for reach in (1, 2):
+        around = keys[:, None] + neighbour_offsets(reach)
+        assert np.array_equal(dilated(keys, reach), np.unique(around))
 
 
 def test_all_rows_of_a_key_are_found():

@@ -7,6 +7,7 @@ import resource
 
 import numpy as np
 
+from spaceformer_ros.grids.groups import unique_rows
 from spaceformer_ros.instances import Masks, Segmentation, VoxelMap
 from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.segment.measure import measure
@@ -47,13 +48,13 @@ class ColorSegmenter:
 
     def segment(self, cloud, config, stopwatch=None):
         self.runs += 1
-        key = np.floor(cloud.xyz / self.voxel_size).astype(np.int64)
-        cells, inverse = np.unique(key, axis=0, return_inverse=True)
-        inverse = inverse.ravel().astype(np.int32)
+        cells, inverse = unique_rows(np.floor(cloud.xyz / self.voxel_size).astype(np.int64))
+        inverse = inverse.astype(np.int32)
         voxels = VoxelMap(((cells + 0.5) * self.voxel_size).astype(np.float32), inverse, self.voxel_size)
-        colors = {tuple(color) for color in np.unique(cloud.rgb, axis=0).tolist()} & set(self.names)
-        colors = sorted(colors)
-        masks = [np.unique(inverse[(cloud.rgb == color).all(axis=1)]) for color in colors]
+        shown, color = unique_rows(cloud.rgb.astype(np.int64))
+        named = [row for row, color in enumerate(shown.tolist()) if tuple(color) in self.names]
+        colors = [tuple(shown[row].tolist()) for row in named]
+        masks = [np.flatnonzero(np.bincount(inverse[color == row])).astype(np.int32) for row in named]
         features = np.array([text_vector(self.names[color]) for color in colors]).reshape(-1, DIM)
         scores = np.full(len(masks), self.objectness, dtype=np.float32)
         found = Masks(tuple(masks), scores, np.ones_like(scores), features.astype(np.float32))

@@ -7,7 +7,6 @@ import pathlib
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import SiglipConfig, SiglipModel
 
 SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
 MERGES = [("c", "h"), ("a", "i"), ("ch", "ai"), ("chai", "r"), ("▁", "chair")]
@@ -30,6 +29,8 @@ def save_siglip(folder, template="eos", flags=True, hidden=16, layers=2):
     template: what tokenizer.json adds to a text: "eos", "bos" or "" for nothing; flags: whether tokenizer_config.json
     states that an end token and no start token is added. Of these, transformers 4 and 5 follow different ones.
     """
+    from transformers import SiglipConfig, SiglipModel
+
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = save_tokenizer(folder, template, flags)

@@ -152,6 +152,12 @@ def test_missing_unexpected_and_misshapen_keys_are_listed_together(tiny_model):
         assert words in str(caught.value)
 
 
+def test_a_network_is_checked_without_drawing_weights(monkeypatch):
+    monkeypatch.setattr(torch.nn.init, "normal_", lambda *_: pytest.fail("PyTorch's compiler would be imported"))
+    with torch.device("meta"):
+        SpaCeFormer(SpaCeFormerConfig.released())
+
+
 @pytest.fixture(scope="module")
 def released_like(tmp_path_factory):
     """A Lightning file with the released network's 486 keys and one that is not its own, golden weights."""

@@ -3,7 +3,6 @@
 
 import pytest
 from helpers.text_models import SPECIAL, save_siglip
-from transformers import AutoTokenizer
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.words.siglip_tokens import check_siglip_tokens, siglip_tokens
@@ -20,6 +19,8 @@ def folder(request, tmp_path):
 
 
 def test_every_layout_gives_the_text_one_end_token_and_padding(folder):
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(folder)
     check_siglip_tokens(tokenizer)
     long, short = siglip_tokens(tokenizer, ["chair " * 100, "chair"])

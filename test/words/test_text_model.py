@@ -12,7 +12,6 @@ import pytest
 import torch
 from helpers.fakes import full_disk
 from helpers.text_models import SPECIAL, save_siglip
-from transformers import AutoTokenizer, SiglipModel
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
@@ -55,6 +54,8 @@ class CountingEncoder:
 
 
 def test_siglip_vectors_are_the_pooled_last_position_of_texts_padded_to_64(siglip, siglip_folder):
+    from transformers import AutoTokenizer, SiglipModel
+
     model = SiglipModel.from_pretrained(siglip_folder).eval()
     tokenizer = AutoTokenizer.from_pretrained(siglip_folder)
     words = tokenizer("a red chair", add_special_tokens=False)["input_ids"]

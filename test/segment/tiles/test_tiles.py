@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from spaceformer_ros import Cancelled, SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
+from spaceformer_ros.grids.groups import unique_rows
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.network.packing import pack
 from spaceformer_ros.network.voxels import Level
@@ -44,7 +45,7 @@ def join(*clouds):
 
 
 def columns_of(xyz):
-    coords = torch.from_numpy(np.unique(np.floor(xyz / VOXEL).astype(np.int64), axis=0))
+    coords = torch.from_numpy(unique_rows(np.floor(xyz / VOXEL).astype(np.int64))[0])
     piles = Level(pack(coords, torch.zeros(len(coords), dtype=torch.int64))).piles()
     return Columns.of(*(array.numpy() for array in piles), VOXEL)
 
