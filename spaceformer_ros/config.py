@@ -300,6 +300,11 @@ class SceneConfig:
     robot_radius: float = setting(
         0.25, "radius of the free floor that an approach pose needs", unit="m", low=0.05, high=5.0
     )
+    footprint: str = setting(
+        "",
+        "outline of the robot instead of a circle of robot_radius, in metres with x forward, written as in Nav2: "
+        '"[[0.3, 0.2], [0.3, -0.2], [-0.3, -0.2], [-0.3, 0.2]]"; empty: the circle',
+    )
     map_id: str = setting("", "name of the map, in every message and in saved scenes")
 
 

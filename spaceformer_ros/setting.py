@@ -7,6 +7,7 @@ import string
 from dataclasses import field
 
 from . import SpaceformerError
+from .geometry.footprint import footprint_of
 
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 KIND_NAMES = {str: "strings", float: "numbers"}  # for the items of lists
@@ -52,6 +53,8 @@ def check_value(info, value):
 
 def _type_hint(info, value):
     """How to write a string that yaml reads as another type: y, on and off are booleans there, 12 is a number."""
+    if info.type is str and isinstance(value, list):
+        return f'; write it in quotes, such as "{value}"'
     if info.type is not str or not isinstance(value, (bool, int, float)):
         return ""
     example = value if type(value) is not bool else next(iter(info.metadata["choices"] or ("on",)))
@@ -88,6 +91,7 @@ def check_together(config):
     _check_cameras(config.camera)
     _check_image_cameras(config.views.image_cameras)
     _check_topic("costmap_topic", config.navigation.costmap_topic, may_be_empty=True)
+    footprint_of(config.scene.footprint, config.scene.robot_radius)
     map_id = config.scene.map_id
     if len(map_id) > MAX_NAME or not map_id.isprintable():
         raise SpaceformerError(

@@ -13,7 +13,7 @@ from helpers.paths import ROOT, TEST
 PACKAGE = ROOT / "spaceformer_ros"
 # What each folder, or single module, of the package may import of the others. Written again in CONTRIBUTING.md.
 RULES = {
-    "setting": "",
+    "setting": "geometry",
     "config": "setting",
     "geometry": "",
     "timing": "",

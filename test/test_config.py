@@ -41,6 +41,8 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
         ({"device": None}, "device: None is not a string"),
         ({"level": False}, 'level: False is not a string; write it in quotes, such as "auto"'),
         ({"map_id": 12}, 'map_id: 12 is not a string; write it in quotes, such as "12"'),
+        ({"footprint": [[0.3, 0.2]]}, r'is not a string; write it in quotes, such as "\[\[0.3, 0.2\]\]"'),
+        ({"footprint": "[[0.3, 0.2], [0.3, -0.2]]"}, "is not a list of three or more points"),
         ({"map_id": "hall\x1b[2J"}, "map_id: .* without control characters"),
         ({"map_id": 201 * "x"}, "map_id: .* at most 200 characters"),
         ({"roi": [0, 0, 0, 1, 1, float("inf")]}, "roi: .* not finite"),

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.geometry.boxes import EDGES
+from spaceformer_ros.geometry.footprint import footprint_of
 from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.scene.approach import Approach, NoApproach, find_approach
@@ -99,9 +100,10 @@ def segment_and_ask(cloud, text):
 
 def first_approach(scene, answer, config):
     """The Approach to the best match that has one, or None. config: SceneConfig."""
+    footprint = footprint_of(config.footprint, config.robot_radius)
     for match in answer.matches:
         with contextlib.suppress(NoApproach):
-            return find_approach(scene.cloud.xyz, match.object.box, config.approach_standoff, config.robot_radius)
+            return find_approach(scene.cloud.xyz, match.object.box, config.approach_standoff, footprint)
     return None
 
 

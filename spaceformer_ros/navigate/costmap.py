@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.footprint import placed
 from ..geometry.transform import RigidTransform
 
 INSCRIBED, LETHAL = 99, 100  # costs of nav2_costmap_2d as it publishes them: the centre may not be there; an obstacle
@@ -21,22 +22,22 @@ class Costmap:
     placement: RigidTransform
     frame_id: str
 
-    def is_free(self, xyz, radius, to_frame):
-        """[P] bool: a robot of `radius` metres may stand at places [P, 3]. to_frame: RigidTransform into `frame_id`.
+    def is_free(self, xyz, yaws, footprint, to_frame):
+        """[P] bool: a robot with a Footprint may stand at places [P, 3] with headings [P].
 
-        Its centre is neither unknown nor INSCRIBED, and no cell within its radius is LETHAL; plain maps have no costs
+        Its centre is neither unknown nor INSCRIBED, and no cell that it covers is LETHAL; plain maps have no costs
         between free and LETHAL.
-        """
-        local = self.placement.inverse.apply(to_frame.apply(np.asarray(xyz, dtype=np.float64)))[:, :2]
-        center = self._costs_at(local)
-        around = self._costs_at((local[:, None] + self._disc(radius)).reshape(-1, 2)).reshape(len(local), -1)
-        return (center >= 0) & (center < INSCRIBED) & (around < LETHAL).all(axis=1)
 
-    def _disc(self, radius):
-        """[n, 2] offsets in metres of the cells within a radius."""
-        along = np.arange(-radius, radius + self.resolution / 2, self.resolution)
-        disc = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
-        return disc[np.linalg.norm(disc, axis=1) <= radius]
+        to_frame: RigidTransform of places and headings into `frame_id`
+        """
+        local = self.placement.inverse.after(to_frame)
+        poses = np.column_stack([local.apply(xyz)[:, :2], np.asarray(yaws) + local.yaw])
+        center = self._costs_at(poses[:, :2])
+        free = (center >= 0) & (center < INSCRIBED)
+        offsets = footprint.offsets(self.resolution / 2)  # no cell is between places that are half of it apart
+        for row in np.flatnonzero(free):
+            free[row] = (self._costs_at(placed(offsets, poses[row])) < LETHAL).all()
+        return free
 
     def _costs_at(self, xy):
         """[n] costs at places [n, 2] in the grid's coordinates; -1 outside."""

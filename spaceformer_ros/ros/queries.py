@@ -10,6 +10,7 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
+from ..geometry.footprint import footprint_of
 from ..graph.answer import asked_as
 from ..scene.approach import NoApproach, find_approach
 from ..scene.find import summary
@@ -70,12 +71,11 @@ def _approaches(scene, found, config, position):
     """
     approaches, reasons = {}, []
     robot = None if position is None else scene.cloud.placement.inverse.apply(position)
+    footprint = footprint_of(config.footprint, config.robot_radius)
     objects = {match.object.id: match.object for answer in found for match in answer.matches}
     for key, item in objects.items():
         try:
-            approaches[key] = find_approach(
-                scene.cloud.xyz, item.box, config.approach_standoff, config.robot_radius, robot
-            )
+            approaches[key] = find_approach(scene.cloud.xyz, item.box, config.approach_standoff, footprint, robot)
         except NoApproach as error:
             reasons.append(f"no approach to {item.label} {key}: {error}")
     return approaches, reasons

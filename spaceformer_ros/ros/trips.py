@@ -5,6 +5,7 @@ import math
 import threading
 
 from .. import SpaceformerError
+from ..geometry.footprint import footprint_of
 from ..navigate.trip import ARRIVED, BLOCKED, CANCELLED, GONE, LATE, Target, Trip, worth_driving
 from ..scene.approach import NoApproach, find_approaches
 from ..scene.find import ObjectQuery, summary
@@ -88,12 +89,13 @@ class Trips:
     def _targets(self, session, scene, goal, robot):
         """Targets with poses in the scene's frame, best first. robot: [3] metres, in the cloud's local coordinates."""
         config, placement = self._settings.config.scene, scene.cloud.placement
-        standoff, is_free = goal.standoff or config.approach_standoff, self._free_places(scene)
+        footprint = footprint_of(config.footprint, config.robot_radius)
+        standoff, is_free = goal.standoff or config.approach_standoff, self._free_places(scene, footprint)
         targets, reasons = [], []
         for item in candidates(session, scene, goal):
             try:
                 poses = find_approaches(
-                    scene.cloud.xyz, item.box, standoff, config.robot_radius, robot, DEFAULT_ATTEMPTS, is_free
+                    scene.cloud.xyz, item.box, standoff, footprint, robot, DEFAULT_ATTEMPTS, is_free
                 )
             except NoApproach as error:
                 reasons.append(f"{item.label} {item.id}: {error}")
@@ -104,14 +106,14 @@ class Trips:
             raise Refusal("NOT_REACHED", f"there is no place to stand in front of it: {'; '.join(reasons)}")
         return tuple(targets)
 
-    def _free_places(self, scene):
-        """A test of places in the scene's local coordinates with the costmap; None without one."""
+    def _free_places(self, scene, footprint):
+        """A test of places and headings in the scene's local coordinates with the costmap; None without one."""
         if self._costmap is None:
             return None
-        costmap, radius = self._costmap.latest(), self._settings.config.scene.robot_radius
+        costmap = self._costmap.latest()
         timeout = self._settings.config.output.tf_timeout
         to_costmap = self._transforms.latest(costmap.frame_id, scene.frame_id, timeout).after(scene.cloud.placement)
-        return lambda places: costmap.is_free(places, radius, to_costmap)
+        return lambda places, yaws: costmap.is_free(places, yaws, footprint, to_costmap)
 
     def _to_result(self, trip, driver):
         target, where = trip.target, driver.where()

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from .. import SpaceformerError
 from ..geometry.floor import floor_height
+from ..geometry.footprint import placed
 
 CELL = 0.05  # metres; side of the grid's cells
 FLOOR_BAND = 0.10  # metres; points within this distance of the floor's height count as floor
@@ -21,7 +22,7 @@ RING_STEP = 0.1  # metres between the positions that are tried
 # Why there is no approach, in the order of the checks: the one that got furthest is reported.
 NO_FLOOR, BLOCKED, HIDDEN, NOT_IN_COSTMAP = REASONS = (
     "no floor is visible {near}",
-    "all floor {near} is closer than {radius:.2f} m to an obstacle",
+    "{robot} touches an obstacle on all floor {near}",
     "it is hidden from all free floor {near}",
     "the costmap has no free place {near}",
 )
@@ -43,60 +44,60 @@ class Approach:
         return Approach(transform.apply(self.position), self.yaw + transform.yaw)
 
 
-def find_approach(xyz, box, standoff, robot_radius, robot=None):
+def find_approach(xyz, box, standoff, footprint, robot=None):
     """The best Approach to an OrientedBox in a map: the first of `find_approaches`. Raises NoApproach."""
-    return find_approaches(xyz, box, standoff, robot_radius, robot, count=1)[0]
+    return find_approaches(xyz, box, standoff, footprint, robot, count=1)[0]
 
 
-def find_approaches(xyz, box, standoff, robot_radius, robot=None, count=4, is_free=None):
+def find_approaches(xyz, box, standoff, footprint, robot=None, count=4, is_free=None):
     """Up to `count` Approaches to an OrientedBox in a map, best first. Raises NoApproach with the reason if none.
 
-    No point of the map between FLOOR_BAND and ROBOT_HEIGHT above the floor is closer to them than robot_radius, and
-    they are at least two robot_radius apart.
+    There a robot with this Footprint, which faces the object, touches no point of the map between FLOOR_BAND and
+    ROBOT_HEIGHT above the floor. They are at least twice the radius of the footprint apart.
 
     xyz: [N, 3] metres, the whole map, z up
-    standoff: metres from the box's side to the robot's centre, at least robot_radius
+    standoff: metres from the box's side to the robot's centre, at least that of its front
     robot: [3] metres; positions near it are preferred, None: those with most free space
-    is_free: another test of places [P, 3], which returns [P] bool, or None
+    is_free: another test of places [P, 3] and headings [P], which returns [P] bool, or None
     """
     side = float(np.max(box.size[:2]))
     if not side <= MAX_SIDE:
         raise NoApproach(f"its box is {side:.0f} m long, the limit is {MAX_SIDE:.0f} m")
-    standoff = max(standoff, robot_radius)
+    standoff = max(standoff, footprint.front)
     furthest = STANDOFF_FACTORS[-1] * standoff
-    ground = _Ground.around(xyz, box, furthest + robot_radius + CELL)
+    ground = _Ground.around(xyz, box, furthest + footprint.radius + CELL)
     found, reason = [], NO_FLOOR
     for factor in STANDOFF_FACTORS:
-        positions, why = _usable(ground, box, factor * standoff, robot_radius, is_free)
+        poses, why = _usable(ground, box, factor * standoff, footprint, is_free)
         reason = max(reason, why, key=REASONS.index)
-        cost = -ground.clearance(positions) if robot is None else np.linalg.norm(positions - robot[:2], axis=1)
-        for x, y in positions[np.argsort(cost, kind="stable")]:
-            if all(np.hypot(*(other.position[:2] - (x, y))) >= 2 * robot_radius for other in found):
-                yaw = np.arctan2(box.center[1] - y, box.center[0] - x)
+        cost = -ground.clearance(poses) if robot is None else np.linalg.norm(poses[:, :2] - robot[:2], axis=1)
+        for x, y, yaw in poses[np.argsort(cost, kind="stable")]:
+            if all(np.hypot(*(other.position[:2] - (x, y))) >= 2 * footprint.radius for other in found):
                 found.append(Approach(np.array([x, y, ground.floor]), float(yaw)))
             if len(found) == count:
                 return found
     if not found:
-        raise NoApproach(reason.format(near=f"within {furthest:.1f} m of it", radius=robot_radius))
+        raise NoApproach(reason.format(near=f"within {furthest:.1f} m of it", robot=footprint))
     return found
 
 
-def _usable(ground, box, distance, robot_radius, is_free):
-    """[P, 2] positions at a distance from a box where a robot can stand and sees it, and, if there is none, the one of
-    REASONS that excluded the last of them."""
-    positions = ring(box, distance)
-    positions = positions[ground.is_floor(positions, robot_radius)]
-    if not len(positions):
-        return positions, NO_FLOOR
-    positions = positions[ground.clearance(positions) >= robot_radius]
-    if not len(positions):
-        return positions, BLOCKED
-    positions = positions[[ground.sees(position, box) for position in positions]]
-    if not len(positions):
-        return positions, HIDDEN
+def _usable(ground, box, distance, footprint, is_free):
+    """[P, 3] poses x, y, yaw at a distance from a box where a robot can stand and sees it, and, if there is none, the
+    one of REASONS that excluded the last of them."""
+    places = ring(box, distance)
+    poses = np.column_stack([places, np.arctan2(*(box.center[:2] - places).T[::-1])])
+    poses = poses[ground.is_floor(poses, footprint)]
+    if not len(poses):
+        return poses, NO_FLOOR
+    poses = poses[ground.is_clear(poses, footprint)]
+    if not len(poses):
+        return poses, BLOCKED
+    poses = poses[[ground.sees(pose[:2], box) for pose in poses]]
+    if not len(poses):
+        return poses, HIDDEN
     if is_free is not None:
-        positions = positions[is_free(np.column_stack([positions, np.full(len(positions), ground.floor)]))]
-    return positions, NOT_IN_COSTMAP
+        poses = poses[is_free(np.column_stack([poses[:, :2], np.full(len(poses), ground.floor)]), poses[:, 2])]
+    return poses, NOT_IN_COSTMAP
 
 
 def ring(box, distance):
@@ -152,17 +153,26 @@ class _Ground:
         cell = ((positions - self.low) / CELL).astype(int)
         return tuple(np.clip(cell, 0, np.array(self.known.shape) - 1).T)
 
-    def clearance(self, positions):
+    def clearance(self, poses):
         """[P] metres to the nearest obstacle, infinite if there is none."""
-        return self.obstacles.query(positions)[0]
+        return self.obstacles.query(poses[:, :2])[0]
 
-    def is_floor(self, positions, radius):
-        """[P] bool: enough of a footprint of `radius` metres was seen as floor."""
-        offset = np.arange(-radius, radius + CELL / 2, CELL)
-        disc = np.stack(np.meshgrid(offset, offset), axis=-1).reshape(-1, 2)
-        disc = disc[np.linalg.norm(disc, axis=1) <= radius]
-        seen = self.known[self._cells((positions[:, None] + disc).reshape(-1, 2))].reshape(len(positions), -1)
-        return seen.mean(axis=1) >= MIN_KNOWN_SHARE
+    def is_clear(self, poses, footprint):
+        """[P] bool: no obstacle is on the footprint of a robot at poses [P, 3]."""
+        clear = self.clearance(poses) >= footprint.inner_radius
+        if footprint.corners is None:
+            return clear
+        for row in np.flatnonzero(clear):
+            x, y, yaw = poses[row]
+            near = np.array(self.obstacles.query_ball_point((x, y), footprint.radius), dtype=np.int64)
+            clear[row] = not footprint.covers(placed(self.obstacles.data[near] - (x, y), (0.0, 0.0, -yaw))).any()
+        return clear
+
+    def is_floor(self, poses, footprint):
+        """[P] bool: enough of the footprint of a robot at poses [P, 3] was seen as floor."""
+        offsets = footprint.offsets(CELL)
+        seen = [self.known[self._cells(placed(offsets, pose))].mean() for pose in poses]
+        return np.array(seen) >= MIN_KNOWN_SHARE
 
     def sees(self, position, box):
         """Whether nothing between a position and the box rises above the box's centre."""

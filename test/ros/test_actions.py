@@ -22,6 +22,7 @@ from std_srvs.srv import Trigger
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.agents.server import make_server
+from spaceformer_ros.geometry.footprint import EXAMPLE, Footprint
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import interfaces, nav2, qos
 from spaceformer_ros.ros.costmaps import CostmapInput, to_costmap
@@ -84,7 +85,7 @@ def robot(start, client, spinner, instances, box_cloud, monkeypatch):
     monkeypatch.setattr(nav2, "SERVER_SECONDS", 1.0)
     own = spinner()
     made = StandIn(own.add(rclpy.create_node("nav2", context=own.context)))
-    node = start()
+    node = start(footprint=EXAMPLE)
     node.session.transforms._buffer = made
     client.publish(box_cloud([*ROOM[:3], *FLOOR], points=8_000))
     wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
@@ -113,7 +114,7 @@ def test_the_robot_drives_to_an_object_and_faces_it(robot, trips):
     status, result = trips.run(object_id=result.object_id)
     assert (result.code, result.attempts, len(robot.goals)) == (ResultCode.OK, 2, 3)
     first, second = (np.array([goal.pose.position.x, goal.pose.position.y]) for goal in robot.goals[1:])
-    assert np.linalg.norm(first - second) >= 0.5
+    assert np.linalg.norm(first - second) >= 2 * np.hypot(0.3, 0.2)  # not only twice the default radius
 
 
 def test_why_the_robot_did_not_arrive(robot, trips):
@@ -248,7 +249,7 @@ def test_a_costmap_message_is_read_row_by_row():
     message = SimpleNamespace(info=info, header=Header(frame_id="map"), data=[0, 0, 100, 0, 0, 0])
     costmap = to_costmap(message)
     places = np.array([[1.25, 2.25, 0.0], [2.25, 2.25, 0.0], [2.25, 2.75, 0.0]])
-    assert costmap.is_free(places, 0.1, IDENTITY).tolist() == [True, False, True]
+    assert costmap.is_free(places, np.zeros(3), Footprint(0.1), IDENTITY).tolist() == [True, False, True]
     for name, value in (("width", 4), ("resolution", 0.0)):
         changed = SimpleNamespace(**{**vars(message), "info": SimpleNamespace(**{**vars(info), name: value})})
         with pytest.raises(SpaceformerError, match="cannot be used"):
