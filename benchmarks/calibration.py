@@ -4,11 +4,11 @@
 
 Usage: tools/env.sh python -m benchmarks.calibration [--checkpoint demo] [-n 60] [--test 40] [--write FILE]
 
-Fits on N rooms (seeds from 450,000), every second one with furniture models that training may use, where
-`spaceformer assets` has read them. Prints the curves, then for other rooms (seeds from 500,000), generated ones and
-ones with held-out models: the expected calibration error of objects and first answers and, by threshold of confidence,
-the share of questions for absent things that get a match and the share of right first answers that are lost. With
---write the calibration is stored in a checkpoint file.
+Fits on N rooms (seeds from 450,000), every second one with one half of the furniture models that no training room has,
+where `spaceformer assets` has read them. Prints the curves, then for other rooms (seeds from 500,000), generated ones
+and ones with the other half of these models: the expected calibration error of objects and first answers and, by
+threshold of confidence, the share of questions for absent things that get a match and the share of right first answers
+that are lost. With --write the calibration is stored in a checkpoint file.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.evaluation.calibration import Claims
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig, make_room
-from spaceformer_ros.synthetic.assets import default_folder, only_models_config, unseen_shapes_config
+from spaceformer_ros.synthetic.assets import HALVES, default_folder, only_models_config
 from spaceformer_ros.training.claims import ANSWERS, CLAIM_KINDS
 from spaceformer_ros.training.validate import all_kinds_config, evaluate_room
 from spaceformer_ros.weights.checkpoint import add_calibration
@@ -42,7 +42,9 @@ def main():
     pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
     configs = room_configs()
     claims = collect(pipeline, configs["fit"], 450_000, options.n)
-    models = "every second one with furniture models" if len(configs["fit"]) > 1 else "without furniture models"
+    models = (
+        "every second one with held-out furniture models" if len(configs["fit"]) > 1 else "without furniture models"
+    )
     fitted_on = f"{options.n} generated rooms (seeds from 450000, {models}), {len(OBJECT_KINDS)} kinds as vocabulary"
     curves = {name: claims[kind].fit_curve() for name, kind in zip(CURVES, CLAIM_KINDS)}
     calibration = Calibration(**curves, fitted_on=fitted_on)
@@ -61,11 +63,11 @@ def room_configs():
     """RoomConfigs: "fit" is a list, used in turn; "test" a dict of title to RoomConfig."""
     folder = default_folder(cache_folder(Config().model))
     try:
-        fit, unseen = [RoomConfig(), only_models_config(folder, "train")], unseen_shapes_config(folder)
+        unseen, test = (only_models_config(folder, half) for half in HALVES)
     except SpaceformerError as error:
         print(f"generated shapes only: {error}")
         return {"fit": [RoomConfig()], "test": {"generated rooms": RoomConfig()}}
-    return {"fit": fit, "test": {"generated rooms": RoomConfig(), "unseen shapes": unseen}}
+    return {"fit": [RoomConfig(), unseen], "test": {"generated rooms": RoomConfig(), "unseen shapes": test}}
 
 
 def collect(pipeline, configs, first_seed, count):

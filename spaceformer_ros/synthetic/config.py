@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from .. import SpaceformerError
 
+ASSET_SPLITS = ("train", "held out", "calibration", "test")  # the last two are halves of "held out"
+
 
 @dataclass(frozen=True)
 class RoomConfig:
@@ -23,7 +25,7 @@ class RoomConfig:
     # real shapes, see `assets`
     asset_folder: str = ""  # cache that `spaceformer assets` has written; "" for generated shapes only
     asset_share: float = 0.0  # of the things with a model of their kind that get its shape
-    asset_split: str = "train"  # models that are used: "train" or "held out"
+    asset_split: str = "train"  # models that are used, one of ASSET_SPLITS
     assets_only: bool = False  # leave out all things without a model
     # scan
     scan: bool = True  # False: the complete surface without noise instead of a camera's measurements
@@ -49,8 +51,8 @@ class RoomConfig:
             raise SpaceformerError(f"RoomConfig: tours is {self.tours}, expected three weights, not all zero")
         if self.asset_share and not self.asset_folder:
             raise SpaceformerError("RoomConfig: asset_share needs asset_folder, the result of `spaceformer assets`")
-        if self.asset_split not in ("train", "held out"):
-            raise SpaceformerError(f"RoomConfig: asset_split is {self.asset_split!r}, expected 'train' or 'held out'")
+        if self.asset_split not in ASSET_SPLITS:
+            raise SpaceformerError(f"RoomConfig: asset_split is {self.asset_split!r}, expected one of {ASSET_SPLITS}")
         spans = {"width": (2, 15), "depth": (2, 15), "height": (2.2, 6), "fusion_size": (0.01, 0.05)}
         for name, (low, high) in spans.items():
             value = getattr(self, name)

@@ -13,7 +13,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import main
 from spaceformer_ros.synthetic import KINDS, RoomConfig, make_room, object_points
 from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
-from spaceformer_ros.synthetic.assets.cache import HELD_OUT_LIBRARY, split_of
+from spaceformer_ros.synthetic.assets.cache import HALVES, HELD_OUT_LIBRARY, SPLITS, Asset, AssetLibrary, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
 from spaceformer_ros.synthetic.assets.mesh import Material, Mesh, read_mesh
 from spaceformer_ros.synthetic.assets.replace import carriers, fits_box, replace_things
@@ -21,6 +21,7 @@ from spaceformer_ros.synthetic.assets.shape import AssetShape
 from spaceformer_ros.synthetic.assets.surface import sample_surface
 from spaceformer_ros.synthetic.assets.table import read_table
 from spaceformer_ros.synthetic.colors import plain
+from spaceformer_ros.synthetic.config import ASSET_SPLITS
 from spaceformer_ros.synthetic.placement import make_thing
 from spaceformer_ros.weights.checkpoint import DEMO_FILE
 
@@ -147,6 +148,17 @@ def test_the_cache_has_the_usable_models_and_their_split(cache):
     points = library.points(chair)
     assert np.allclose(np.ptp(points.xyz, axis=0), (0.45, 0.5, 0.9), atol=0.03)
     assert {tuple(rgb) for rgb in np.unique(points.rgb, axis=0).tolist()} == {(219, 20, 20), (20, 20, 219)}
+
+
+def test_held_out_models_have_two_halves(cache):
+    facts = {"title": "", "size": (1, 1, 1), "spacing": 0.1, "colors": (), "gloss": (), "creator": "", "license": ""}
+    assets = [Asset(f"l/{n}", "chair", split=split, **facts) for n, split in enumerate(SPLITS * 3)]
+    library = AssetLibrary(cache, tuple(assets))
+    keys = {split: {asset.key for asset in library.of_split(split)["chair"]} for split in (*SPLITS, *HALVES)}
+    assert keys["held out"] == {"l/1", "l/3", "l/5"} == keys["calibration"] | keys["test"]
+    assert not keys["calibration"] & keys["test"]
+    assert keys["train"] == {"l/0", "l/2", "l/4"}
+    assert {*SPLITS, *HALVES} == set(ASSET_SPLITS)
 
 
 def test_a_whole_library_is_held_out(tmp_path):

@@ -8,12 +8,13 @@ shape       a cached model as the Shape of a thing;  replace: puts models in the
 unseen      rooms of models only, for training and for validation on models that training never has
 """
 
-from .cache import build_cache, default_folder, has_cache, read_library
+from .cache import HALVES, build_cache, default_folder, has_cache, read_library
 from .credits import write_credits
 from .replace import replace_things
 from .unseen import only_models_config, unseen_shapes_config
 
 __all__ = [
+    "HALVES",
     "build_cache",
     "default_folder",
     "has_cache",

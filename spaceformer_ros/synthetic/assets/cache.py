@@ -32,6 +32,7 @@ INDEX = "index.json"
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
 HELD_OUT_EVERY = 5  # of the models of the other libraries
 SPLITS = ("train", "held out")
+HALVES = ("calibration", "test")  # of the held-out models: scores are calibrated on one, and judged on the other
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class AssetLibrary:
     assets: tuple
 
     def of_split(self, split):
-        """Dict kind -> list of Assets of a split."""
+        """Dict kind -> list of Assets of a split, or of one of the HALVES of the held-out models."""
+        half = split in HALVES
+        assets = [asset for asset in self.assets if asset.split == (SPLITS[1] if half else split)]
         kinds = {}
-        for asset in self.assets:
-            if asset.split == split:
-                kinds.setdefault(asset.kind, []).append(asset)
+        for asset in assets[HALVES.index(split) :: len(HALVES)] if half else assets:
+            kinds.setdefault(asset.kind, []).append(asset)
         return kinds
 
     def points(self, asset):
