@@ -63,6 +63,7 @@ class NamesConfig:
     learning_rate: float = 1e-3  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     dropout: float = 0.4
+    strength: float = 0.25  # of the fitted correction that is kept: the whole one trusts known shapes too much
     feature_noise: float = 0.03  # standard deviation on the unit features
     geometry_noise: float = 0.05  # on the standardised geometry
     label_smoothing: float = 0.05
@@ -185,6 +186,9 @@ def fit(masks, model_config, texts, scale, config):
         schedule.step()
         if step % 500 == 0:
             logger.info("step %d/%d loss %.3f", step, steps, float(loss.detach()))
+    with torch.no_grad():
+        for parameter in head.layers[-1].parameters():
+            parameter *= config.strength
     return head.eval()
 
 

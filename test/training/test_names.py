@@ -19,7 +19,9 @@ from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load
 from spaceformer_ros.words.similarity import Similarity
 
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, seeded_queries=True, name_head=32)
-QUICK = NamesConfig(rooms=1, models=False, first_seed=0, hidden=32, epochs=1, batch_size=64, learning_rate=1e-2)
+QUICK = NamesConfig(
+    rooms=1, models=False, first_seed=0, hidden=32, epochs=1, batch_size=64, learning_rate=1e-2, strength=1.0
+)
 CHAIR, TABLE = (KIND_NAMES.index(name) for name in ("chair", "table"))
 WALL = KIND_NAMES.index(STRUCTURE[0])
 
@@ -91,6 +93,17 @@ def test_a_head_learns_names_from_the_geometry(tmp_path):
     assert loaded.notes["names"]["first_seed"] == QUICK.first_seed
     weight = checkpoint.model.clip_head.weight
     assert torch.allclose(loaded.model.clip_head.weight, weight, atol=1e-3)
+
+
+def test_strength_scales_the_correction():
+    rng = torch.Generator().manual_seed(0)
+    shapes = (DIM, 2 * MODEL.decoder[-1].channels, GEOMETRY)
+    features, pooled, geometry = (torch.randn(70, n, generator=rng) for n in shapes)
+    masks = LabelledMasks(features, pooled, geometry, torch.full((70,), CHAIR), torch.ones(70))
+    whole, half = (fit(masks, MODEL, texts(), 20.0, dataclasses.replace(QUICK, strength=s)) for s in (1.0, 0.5))
+    assert torch.allclose(half.layers[-1].weight, 0.5 * whole.layers[-1].weight)
+    assert torch.allclose(half.layers[-1].bias, 0.5 * whole.layers[-1].bias)
+    assert torch.equal(half.layers[0].weight, whole.layers[0].weight)
 
 
 def test_a_checkpoint_without_a_head_or_with_another_one_gets_the_new_one(tmp_path):
