@@ -19,6 +19,7 @@ BITS_32 = 1 << 32
 BIT_DEPTHS = (8, 10, 12, 16)  # of integer channels; sensors write 10 and 12 bits into 16
 MAX_OVERSHOOT = 2.0  # colours with a lower maximum are in 0..1: read as 0..255, the whole cloud would be black
 MAX_STRAYS = 0.001  # share of values above a range that do not make the whole cloud be read in a larger one
+PERCENT = (95, 100)  # range of the maximum of colours that may be percentages
 MIN_SIGNED = 0.01  # share of values below -0.1 from which on floats are read as -1..1, as networks are trained with
 
 
@@ -136,6 +137,8 @@ def _read_unit(name, channels):
 
 def _bit_remarks(name, channels, bits):
     top, is_wide = channels.max(), channels.dtype == np.uint16
+    if PERCENT[0] <= top <= PERCENT[1]:
+        return (f"{name}: colours up to {top:.6g} were read as 0 to 255; if they are percentages, scale them by 2.55",)
     if bits == 8 and top < 256:
         return (f"{name}: 16-bit colours up to {top:.0f} were read as 8 bit",) if is_wide else ()
     larger = ", larger ones as white" if top >= 1 << bits else ""

@@ -102,6 +102,13 @@ def test_ranges_of_channels(rgb, kind, factor, remark):
     assert [remark] if remark else [text.split(": ")[1] for text in remarks] == []
 
 
+def test_percentages_are_not_read_as_dark_colors_in_silence(rgb):
+    found, remarks = read_colors(triple((rgb / 2.55).astype(np.float32)))
+    assert found.max() == 100
+    assert remarks == ("r, g, b: colours up to 100 were read as 0 to 255; if they are percentages, scale them by 2.55",)
+    assert read_colors(triple((rgb // 3).astype(np.float32)))[1] == ()  # a dark map
+
+
 def test_a_channel_that_stays_below_one_is_read_as_the_others():
     values = np.array([[200.0, 100.0, 0.9], [10.0, 20.0, 0.2]])
     assert read_colors(triple(values))[0].tolist() == [[200, 100, 1], [10, 20, 0]]
