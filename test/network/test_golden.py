@@ -44,6 +44,17 @@ def golden():
     return torch.load(DATA / "golden_small.pt", weights_only=True)
 
 
+@pytest.fixture(scope="module")
+def grid(golden):
+    return VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
+
+
+@pytest.fixture(scope="module")
+def exact_features(network, golden, grid):
+    """Features of the backbone, without rounding in the attention core."""
+    return network.backbone_features(grid, golden["orders"])
+
+
 @pytest.fixture
 def decide(monkeypatch):
     """A function: for the next run, fix the signs of mask logits near 0; rows (voxel, query, inside) per iteration."""
@@ -83,13 +94,12 @@ def test_state_dict_has_the_released_keys_and_shapes(keys):
         ("fp16core", torch.float16, {"features": 5e-3, "logit": 5e-3, "clip_feat": 1e-2, "mask": 0.2}),
     ],
 )
-def test_outputs_agree(network, golden, decide, name, core_dtype, limits):
+def test_outputs_agree(network, golden, grid, exact_features, decide, name, core_dtype, limits):
     expected = golden[name]
     if core_dtype is None:
         decide(json.loads((DATA / "golden_mask_edges.json").read_text()))
-    grid = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
     assert len(grid) == 2960
-    features = network.backbone_features(grid, golden["orders"], core_dtype)
+    features = network.backbone_features(grid, golden["orders"], core_dtype) if core_dtype else exact_features
     (iterations,) = network.predictions_per_cloud(features, grid, points=golden["coord"])
     prediction = list(iterations)[-1]
     difference = {
@@ -102,12 +112,12 @@ def test_outputs_agree(network, golden, decide, name, core_dtype, limits):
     assert all(worst[key] <= limit for key, limit in limits.items()), worst
 
 
-def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, golden, decide):
+def test_voxel_keys_equal_point_keys_for_one_point_per_voxel(network, grid, exact_features, decide):
     """The memory-lean path is exact for clouds that hold one point per voxel."""
-    first = VoxelGrid.from_points(golden["coord"], golden["feat"], 0.02)
-    grid = VoxelGrid.from_points(first.positions, first.features, 0.02)
-    features = network.backbone_features(grid, golden["orders"])
-    (exact,) = network.predictions_per_cloud(features, grid, points=first.positions)
+    points, features = grid.positions, exact_features
+    grid = VoxelGrid.from_points(points, grid.features, 0.02)
+    assert torch.equal(grid.point_to_voxel, torch.arange(len(points)))
+    (exact,) = network.predictions_per_cloud(features, grid, points=points)
     exact = list(exact)
     decide([edges_of(prediction.mask_logits) for prediction in exact])
     (lean,) = network.predictions_per_cloud(features, grid)

@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, position_octaves=3, seeded_queries=True)
 OFFSETS = dataclasses.replace(MODEL, voxel_offsets=True)
 QUICK = TrainConfig(
-    steps=45,
+    steps=28,
     scenes_per_step=1,
     learning_rate=3e-3,
     precision="float32",
