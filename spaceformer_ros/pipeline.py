@@ -21,7 +21,7 @@ from .graph.nodes import ROOM, empty_graph
 from .graph.source import GraphSource, read_layout
 from .layout.find import find_layout
 from .layout.structure import Layout
-from .scene.edits import NAME_ROOM, EditError
+from .scene.edit_request import NAME_ROOM, EditError
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.objects import Scene

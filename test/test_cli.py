@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.fakes import ROOM, make_pipeline
 from helpers.halls import hall_pipeline, make_hall
 from helpers.paths import ROOT
 from PIL import Image
@@ -20,6 +21,8 @@ from spaceformer_ros.cli import main, scene_of_file, segment
 from spaceformer_ros.cli.tables import label_text
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
+from spaceformer_ros.config import Config
+from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.sources.files import map_files
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.words.similarity import Similarity
@@ -141,6 +144,32 @@ def test_layout_writes_a_text_that_is_scored_against_itself(tmp_path, settings, 
     main(["evaluate", str(out / "home.txt"), str(out / "home.txt"), "--out", str(tmp_path / "report")])
     content = json.loads((tmp_path / "report" / "evaluation.json").read_text())
     assert content["classes"] == {"wall": {"F1@0.25": 1.0, "F1@0.50": 1.0}}
+
+
+def test_a_scene_file_is_edited_and_an_edit_is_taken_back_by_another_run(tmp_path, box_cloud, capsys, monkeypatch):
+    monkeypatch.setattr("spaceformer_ros.pipeline.build_pipeline", make_pipeline)
+    pipeline, scene, out = make_pipeline(Config()), tmp_path / "map.safetensors", tmp_path / "edited.safetensors"
+    first = pipeline.process(box_cloud(ROOM)).scene.objects[0]
+    pipeline.save(scene)
+    main(["edit", str(scene), "--out", str(out), "--author", "Ada", "rename", str(first.id), "the  red cube"])
+    main(["edit", str(out), "add", "robot dock", *(["--at", "-3", "4", "0.5", "--size", "1", "1", "2", "--yaw", "90"])])
+    printed = capsys.readouterr().out
+    renamed = f"renamed {first.label} {first.id} to the red cube"
+    assert f"{renamed} (ids {first.id}); written to {out}" in printed
+    assert "added robot dock" in printed
+    edited = read_scene(out)
+    box = edited.instances.boxes[edited.objects["row"][edited.labels.index("robot dock")]]
+    assert np.allclose([*box.center, *box.size, box.yaw], (-3, 4, 0.5, 1, 1, 2, np.pi / 2))
+    assert "the red cube" in edited.labels
+    assert "the red cube" not in read_scene(scene).labels
+    main(["edit", str(out), "undo", "2"])
+    assert read_scene(out).labels == read_scene(scene).labels
+    main(["edit", str(out), "list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"\d{{4}}-\S+Z  Ada .*{renamed}", lines[-1].rstrip())
+    with pytest.raises(SystemExit):
+        main(["edit", str(out), "delete", "999"])
+    assert capsys.readouterr().err == "spaceformer: no object with id 999 in the scene\n"
 
 
 def test_labels_do_not_select_parts_of_a_layout(tmp_path, capsys):

@@ -10,6 +10,7 @@ import sys
 from .. import SpaceformerError, __version__
 from . import (
     assets,
+    edit,
     evaluate,
     export,
     find,
@@ -35,6 +36,7 @@ COMMANDS = (
     ("mcp", mcp, "offer a map to language models as tools"),
     ("render", render, "draw what a camera would see of a map: ids, overlay, marks, relevancy"),
     ("export", export, "write a map for planners, simulators and viewers"),
+    ("edit", edit, "correct the objects and rooms of a scene file by hand"),
     ("layout", layout, "find rooms, walls, doors and windows; draw a floor plan"),
     ("evaluate", evaluate, "score predictions against ground truth"),
     ("prepare", prepare, "download the released weights, after consent, and their text model"),

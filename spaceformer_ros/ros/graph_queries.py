@@ -12,7 +12,7 @@ from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
 from ..graph.formats import to_text
 from ..graph.places import DEFAULT_RADIUS, locate_in
-from ..scene.edits import OPERATIONS, EditRequest
+from ..scene.edit_request import OPERATIONS, EditRequest
 from . import messages
 from .graph_messages import to_node
 from .queries import active_scene, lookup
@@ -96,12 +96,7 @@ async def edit_object(session, request, response):
     response.map_revision, response.ids = changed.map_revision, list(ids)
     history = session.perception.require_pipeline().store.history
     response.message = history[-1].text
-    response.history = [_words(edit) for edit in reversed(history[-LISTED_EDITS:])]
+    newest = reversed(history[-LISTED_EDITS:])
+    response.history = [f"{edit.time} {edit.author}: {edit.text}" for edit in newest]
     if error is not None:
         raise TransformError(f"{response.message}, but it could not be published: {error}")
-
-
-def _words(edit):
-    """An Edit in one line, its time in UTC."""
-    seconds = np.datetime64(edit.stamp_ns // 1_000_000_000, "s")
-    return f"{seconds}Z {edit.author}: {edit.text}"

@@ -18,7 +18,7 @@ MIN_EXPLAINED_SHARE = 0.7  # of the voxels at its location; if more belong to ot
 CLEAR_VIEW, FILLED_VIEW, NO_VIEW = 1.0, 0.25, 0.0
 
 
-def missed_view_weights(missing, fresh, cloud_occupancy, explained):
+def missed_view_weights(missing, fresh, cloud_occupancy, explained, deleted=False):
     """[U] weight of the evidence of a cloud against each object that was not found in it, in missed views.
 
     Infinite: replaced, other objects that are mostly inside it or of similar extent fill its cells.
@@ -31,12 +31,14 @@ def missed_view_weights(missing, fresh, cloud_occupancy, explained):
     fresh: Occupancies of the objects that were found
     cloud_occupancy: CloudOccupancy of the cloud
     explained: [M] bool, voxels in the masks of foreground objects
+    deleted: [U] bool, or one: deleted by an operator; a place that is still filled has not changed, NO_VIEW
     """
     weights = np.full(len(missing), NO_VIEW)
+    deleted = np.broadcast_to(deleted, weights.shape)
     replaced = _replaced(missing, fresh)
     weights[replaced] = np.inf
     filled = np.array([filled_share(occupancy, cloud_occupancy) for occupancy in missing])
-    for k in np.flatnonzero(~replaced & (filled >= MIN_FILLED_SHARE)):
+    for k in np.flatnonzero(~replaced & ~deleted & (filled >= MIN_FILLED_SHARE)):
         mask = cloud_occupancy.mask_of(missing[k])
         weights[k] = CLEAR_VIEW if len(mask) and explained[mask].mean() > MIN_EXPLAINED_SHARE else FILLED_VIEW
     empty = np.flatnonzero(~replaced & (filled < MIN_FILLED_SHARE))

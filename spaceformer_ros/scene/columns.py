@@ -13,6 +13,7 @@ import numpy as np
 MAX_COUNT = 2**31 - 1  # of ids, revisions and counts: messages carry 32 bits
 MAX_NS = 2**31 * 1_000_000_000  # of times: ROS messages carry 32 bits of seconds
 MAX_METRES = 1e7  # of positions: more than the largest coordinates of map projections
+MAX_SIZE = 1000.0  # metres of a side of a box
 UNLIMITED = (-np.inf, np.inf)
 
 

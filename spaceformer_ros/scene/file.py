@@ -9,6 +9,7 @@ from .. import SpaceformerError, StorageError, __version__
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances, VoxelMap
+from . import undo
 from .columns import columns_of
 from .format import ARRAYS, FORMAT, KEY, MAX_COUNT_READ, VERSION, check_arrays, check_header
 from .objects import SceneObject
@@ -106,6 +107,7 @@ def _to_header(saved):
         "votes": [[list(row) for row in sums] for sums in saved.votes],
         "room_names": [list(row) for row in saved.room_names],
         "edits": [[edit.stamp_ns, edit.author, edit.text] for edit in saved.history],
+        "undo": undo.to_header(saved.undo),
         "layout": saved.layout,
         "vocabulary": {"labels": list(labels), "background": list(background)},
         "model": asdict(saved.model),
@@ -132,6 +134,7 @@ def _to_arrays(saved):
         "occupancies.ends": np.cumsum([len(occupancy) for occupancy in occupancies]),
     }
     values |= {name: getattr(instances, column) for name, column in _columns("instances")}
+    values |= undo.to_arrays(saved.undo, instances.features.shape[1])
     values |= {f"objects.{name}": column for name, column in saved.objects.items()}
     return {name: np.asarray(values[name], dtype=column.dtype) for name, column in ARRAYS.items()}
 
@@ -174,6 +177,7 @@ def _from_parts(header, arrays):
         votes=tuple(tuple(map(tuple, sums)) for sums in header["votes"]),
         room_names=tuple((number, name) for number, name in header["room_names"]),
         history=tuple(Edit(*row) for row in header["edits"]),
+        undo=undo.from_file(header["undo"], arrays),
         layout=header["layout"],
         input_scale=header["input_scale"],
     )

@@ -10,17 +10,19 @@ import numpy as np
 
 from ..cameras.evidence import MAX_SUM
 from ..clouds.cloud import UPRIGHT
-from .columns import MAX_COUNT, MAX_METRES, MAX_NS, Column, columns_of
+from .columns import MAX_COUNT, MAX_METRES, MAX_NS, MAX_SIZE, Column, columns_of
+from .edit_request import OPERATIONS, UNDO
 from .objects import SceneObject
 from .occupancy import SURROUNDINGS
+from .undo import UNDO_ARRAYS
 
-KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 6
+KEY, FORMAT, VERSION = "spaceformer", "spaceformer_ros scene", 7
 MAX_COUNT_READ = 2**30  # files with higher ids or counts are refused: a node that continues them could not save
 MAX_TEXT = 2000  # characters of a text in the header
-MAX_SIZE = 1000.0  # metres of a side of a box
 METRES, SHARE, COUNT = (-MAX_METRES, MAX_METRES), (0, 1), (0, MAX_COUNT)
 
-# Sizes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks, P points of all occupancies.
+# Sizes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks, P points of all occupancies,
+# U objects that edits have changed, Q points of their occupancies.
 ARRAYS = {
     "map.origin": Column(np.float64, (3,), "where the local coordinates of all positions begin in the frame", METRES),
     "points.xyz": Column(np.float32, ("N", 3), "positions of the points that the network segmented", METRES),
@@ -62,6 +64,7 @@ ARRAYS = {
         "where each object's part of `occupancies.xyz` ends; it begins where the previous one ends",
         COUNT,
     ),
+    **UNDO_ARRAYS,
 }
 
 
@@ -92,6 +95,11 @@ HEADER = {
     "votes": HeaderField(list, "O lists of what detectors called each object: word, sum of weights, detections"),
     "room_names": HeaderField(list, "pairs of a room's number and the name that an operator gave it"),
     "edits": HeaderField(list, "the last edits by operators, oldest first: time in ns, author and what was done"),
+    "undo": HeaderField(
+        list,
+        "how the last of these edits are taken back, oldest first: `operation`, `text`, `frame_id`, ids `created`, "
+        "`room_names` before it, and `operator_labels` and `votes` of its objects, which follow each other in `undo.*`",
+    ),
     "layout": HeaderField(dict, "storeys, walls, doors, windows and rooms with their numbers; empty without them"),
     "model": HeaderField(dict, "`name` and `sha256` of the checkpoint, `text_model` as name@revision"),
 }
@@ -116,11 +124,25 @@ def check_header(header, max_count=MAX_COUNT):
     labels += tuple(text for _, *texts in header["edits"] for text in texts)
     _require(len(header["operator_labels"]) == len(header["labels"]), "operator_labels and labels differ in length")
     _check_votes(header["votes"], len(header["labels"]))
+    for undo in header["undo"]:
+        _check_undo(undo, header["next_id"])
     numbers = [number for number, *_ in (*header["room_names"], *header["edits"])]
     _require(all(type(number) is int for number in numbers), "a number of room_names or edits is not an integer")
     _require(all(len(edit) == 3 for edit in header["edits"]), "an edit is not a triple")
     for name, text in (*texts.items(), *(("a label", label) for label in labels)):
         _check_text(name, text)
+
+
+def _check_undo(undo, next_id):
+    """Check the header's part of one edit that can be taken back."""
+    _require(undo["operation"] in OPERATIONS and undo["operation"] != UNDO, "undo has an unknown operation")
+    texts = (undo["text"], undo["frame_id"], *undo["operator_labels"], *(name for _, name in undo["room_names"]))
+    for text in texts:
+        _check_text("a text of undo", text)
+    numbers = (*undo["created"], *(number for number, _ in undo["room_names"]))
+    _require(all(type(number) is int for number in numbers), "a number of undo is not an integer")
+    _require(all(0 < number < next_id for number in undo["created"]), f"undo has an id that is not below {next_id}")
+    _check_votes(undo["votes"], len(undo["operator_labels"]))
 
 
 def _check_votes(votes, count):
@@ -143,7 +165,7 @@ def check_arrays(header, arrays, max_count=MAX_COUNT):
 
     header: a header that passed `check_header`; max_count: as there.
     """
-    sizes = {"O": len(header["labels"])}
+    sizes = {"O": len(header["labels"]), "U": sum(len(undo["votes"]) for undo in header["undo"])}
     for name, column in ARRAYS.items():
         array = arrays.get(name)
         _require(array is not None and array.dtype == column.dtype, f"{name} is missing or not {column.dtype.__name__}")
@@ -152,11 +174,10 @@ def check_arrays(header, arrays, max_count=MAX_COUNT):
         low, high = _limits(column.limits, max_count)
         _require(bool(((array >= low) & (array <= high)).all()), f"{name} has a number outside [{low}, {high}]")
     _check_indices(arrays, sizes)
-    ids = arrays["objects.id"]
+    ids, next_id = arrays["objects.id"], header["next_id"]
     _require(len(np.unique(ids)) == len(ids), "objects.id has an id twice")
-    _require(
-        bool((ids < header["next_id"]).all()), f"objects.id has an id that is not below next_id {header['next_id']}"
-    )
+    for name in ("objects.id", "undo.id"):
+        _require(bool((arrays[name] < next_id).all()), f"{name} has an id that is not below next_id {next_id}")
 
 
 def _limits(limits, max_count):
@@ -180,6 +201,7 @@ def _check_indices(arrays, sizes):
     _require(bool((arrays["instances.num_points"] <= sizes["N"]).all()), "instances.num_points exceeds the points")
     _check_ends(arrays, "masks.ends", "masks.voxels")
     _check_ends(arrays, "occupancies.ends", "occupancies.xyz")
+    _check_ends(arrays, "undo.ends", "undo.xyz")
     voxels, ends = arrays["masks.voxels"], arrays["masks.ends"]
     inside = np.ones(max(len(voxels) - 1, 0), dtype=bool)  # pairs of consecutive voxels of the same mask
     inside[ends[(ends > 0) & (ends < len(voxels))] - 1] = False

@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..clouds.cloud import Cloud
 from ..instances import Instances
 
@@ -32,6 +34,11 @@ class Edit:
     author: str
     text: str
 
+    @property
+    def time(self):
+        """UTC, to the second, as ISO 8601 writes it."""
+        return f"{np.datetime64(self.stamp_ns // 1_000_000_000, 's')}Z"
+
 
 @dataclass(frozen=True)
 class SavedScene:
@@ -46,6 +53,7 @@ class SavedScene:
     votes: O tuples of (word, sum of weights, detections), see `cameras.evidence.Votes`
     room_names: tuple of (room id, name that an operator gave)
     history: tuple of Edit, oldest first
+    undo: tuple of Undo, how the last of them are taken back, oldest first
     layout: dict of the layout and the ids that are left, {} without one
     input_scale: the setting of that time; input_up is that of the cloud
     """
@@ -64,5 +72,6 @@ class SavedScene:
     votes: tuple
     room_names: tuple = ()
     history: tuple = ()
+    undo: tuple = ()
     layout: dict = field(default_factory=dict)
     input_scale: float = 1.0

@@ -12,13 +12,15 @@ from ..cameras.evidence import Votes
 from ..clouds.origin import is_near
 from .absence import missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
-from .edits import UNDO, EditError, Undo, edited
+from .edit_request import UNDO, EditError
+from .edits import edited
 from .matching import UNMATCHED, associate
 from .objects import MAX_WEIGHT, Scene, SceneObject, divided, label_objects, new_objects
 from .occupancy import CloudOccupancy
 from .reshape import reshaped
 from .saved_scene import Edit, SavedScene
 from .tracks import Tracks
+from .undo import Undo, newest
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,6 @@ MAX_FRAMES = 3  # scenes in different frames that are kept, the current one incl
 MIN_LOST = 4  # objects of the last scene; a result that has fewer than half of them is remarked on
 MIN_SAME_PLACE = 0.3  # of the cells of an object that were those of a deleted one; otherwise it is another object
 MAX_HISTORY = 1000  # edits that are listed
-MAX_UNDO = 50  # edits that can be taken back
 MAX_CARRIED = 10_000  # kept objects that were not found; if there are more, the least recently found are removed
 
 
@@ -59,11 +60,12 @@ class SceneStore:
     def _restart(self):
         self._next_id = 1
         self._revision = 0
-        self.history, self._undo = (), []
+        self.history = ()
 
     def _forget(self):
         self.scene = None
         self.complete = None
+        self._undo = []  # of the edits that can be taken back, oldest first
         self._by_frame = {}  # `Cloud.coordinates` -> the last complete Scene in them, the latest last
 
     def in_known_coordinates(self, cloud):
@@ -191,7 +193,7 @@ class SceneStore:
                 else:
                     result = edited(before, request, vector, self._new_id)
                     scene, ids, text = result.scene, result.ids, result.text
-                    self._undo = [*self._undo, Undo.of(before, request, result)][-MAX_UNDO:]
+                    self._undo = newest([*self._undo, Undo.of(before, request, result)])
             except SpaceformerError:
                 self._next_id = next_id
                 raise
@@ -219,10 +221,13 @@ class SceneStore:
         """(Scene, ids, words) without the last edits."""
         if not 1 <= count <= len(self._undo):
             raise EditError("CONFLICT", f"{count} edits cannot be taken back: {len(self._undo)} are known")
+        others = {undo.frame_id for undo in self._undo[-count:]} - {scene.frame_id}
+        if others:
+            raise EditError("CONFLICT", f"an edit was made in frame {others.pop()!r}, this map is in another one")
         ids, texts = [], []
         for undo in reversed(self._undo[-count:]):
             scene = undo.applied(scene)
-            ids += [item.id for item, _ in undo.before]
+            ids += undo.ids
             texts.append(undo.text)
         return scene, tuple(dict.fromkeys(ids)), f"took back: {'; '.join(texts)}"
 
@@ -242,6 +247,7 @@ class SceneStore:
             votes=tuple(item.votes.sums for item in objects),
             room_names=scene.room_names,
             history=self.history,
+            undo=tuple(self._undo),
             vocabulary=scene.space.vocabulary.entries(),
             model=model,
             map_id=scene.map_id,
@@ -282,7 +288,7 @@ class SceneStore:
             room_names=saved.room_names,
             remarks=remarks,
         )
-        self.history, self._undo = saved.history, []
+        self.history, self._undo = saved.history, list(saved.undo)
         self._complete(self.scene)
         return self.scene
 
@@ -307,13 +313,15 @@ def _continued(scene, fresh, instances, cloud_occupancy, config, partial):
     if not partial:
         missing = _with_missed_views(missing, fresh, instances, cloud_occupancy)
         missing = [_with_outside_maps(item, cloud_occupancy) for item in missing]
-    kept = [
-        item
-        for item in missing
-        if item.pinned or (item.missed_views < config.fade_views and item.outside_maps < config.outside_maps)
-    ]
+    kept = [item for item in missing if _is_kept(item, config)]
     kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
     return append_objects(objects, replace(instances, features=features), kept, before, cloud_occupancy)
+
+
+def _is_kept(item, config):
+    """Whether an object that was not found stays known; a deletion also where the map has no points any more."""
+    is_near = item.deleted or item.outside_maps < config.outside_maps
+    return item.pinned or (is_near and item.missed_views < config.fade_views)
 
 
 def _unless_moved(item, old, known, transform):
@@ -374,7 +382,8 @@ def _with_missed_views(missing, fresh, instances, cloud_occupancy):
     """The missing objects with the evidence of this cloud against them."""
     explained = _voxels_in_masks(instances, [item.row for item in fresh if not item.background])
     occupancies = [[item.occupancy for item in items] for items in (missing, fresh)]
-    weights = missed_view_weights(*occupancies, cloud_occupancy, explained).tolist()
+    deleted = np.array([item.deleted for item in missing], dtype=bool)
+    weights = missed_view_weights(*occupancies, cloud_occupancy, explained, deleted).tolist()
     return [replace(item, missed_views=item.missed_views + weight) for item, weight in zip(missing, weights)]
 
 

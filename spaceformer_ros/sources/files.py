@@ -15,7 +15,7 @@ from ..graph.answer import asked_as
 from ..graph.formats import graph_dict
 from ..scene.approach import NoApproach, find_approach
 from ..scene.data_dir import SUFFIX
-from ..scene.edits import EditRequest
+from ..scene.edit_request import EditRequest
 from ..scene.find import summary
 from ..words.vocabulary import Vocabulary
 from .snapshot import Finding, Findings, MapObject, Snapshot

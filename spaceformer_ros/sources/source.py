@@ -67,7 +67,7 @@ class Source:
         raise NotImplementedError
 
     def edit(self, operation, ids=(), label=""):
-        """Correct the scene: an operation of `scene.edits` without a pose. Returns one sentence."""
+        """Correct the scene: an operation of `scene.edit_request` without a pose. Returns one sentence."""
         raise NotImplementedError
 
     def choose(self, name):

@@ -21,7 +21,7 @@ from spaceformer_ros.graph.room_names import UNKNOWN_ROOM, name_room
 from spaceformer_ros.graph.source import read_layout
 from spaceformer_ros.graph.stable_ids import numbered
 from spaceformer_ros.layout.structure import Layout
-from spaceformer_ros.scene.edits import EditRequest
+from spaceformer_ros.scene.edit_request import EditRequest
 
 CUP = ((0.0, 3.0, 0.85), (0.2, 0.2, 0.15), (200, 30, 200))  # on the table
 TABLE_OF_ROOMS = {"kitchen": ["table", "stove"], "living room": ["sofa", "armchair"], "office": ["table", "desk"]}

@@ -10,7 +10,7 @@ from helpers.fakes import ROOM
 
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import messages, vision
-from spaceformer_ros.scene.edits import EditRequest
+from spaceformer_ros.scene.edit_request import EditRequest
 
 
 def message(name, **defaults):

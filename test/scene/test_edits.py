@@ -10,10 +10,10 @@ from helpers.fakes import GREEN, NAMES, RED, ROOM, make_pipeline
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
-from spaceformer_ros.scene.edits import EditError, EditRequest
+from spaceformer_ros.scene.edit_request import EditError, EditRequest
 from spaceformer_ros.scene.find import ObjectQuery
 
-VIEWS = 1  # without an object until it is removed
+VIEWS, OUTSIDE = 1, 2  # maps without an object, and without its place, until it is removed
 CHAIR, SOFA, TABLE, WALL = ROOM
 
 
@@ -22,7 +22,12 @@ def seen(box_cloud):
     """A function: segments a cloud of boxes with a floor in a pipeline; without one it makes it."""
     made = make_pipeline(
         Config().with_values(
-            {"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"], "fade_views": VIEWS}
+            {
+                "vocabulary": ["chair", "sofa", "table"],
+                "background_labels": ["wall"],
+                "fade_views": VIEWS,
+                "outside_maps": OUTSIDE,
+            }
         )
     )
     line = np.arange(-1.0, 4.6, 0.045)
@@ -227,6 +232,47 @@ def test_edits_survive_a_restart(seen, tmp_path):
     assert scene.find_id(table).pinned
     assert dataclasses.astuple(pipeline.store.history[0])[:2] == (7, "Ada")
     assert labels(see()) == before
+
+
+def test_edits_are_taken_back_after_a_restart(seen, tmp_path):
+    pipeline, see = seen
+    chair, sofa, table = (id_of(pipeline.scene, name) for name in ("chair", "sofa", "table"))
+    center = pipeline.scene.find_id(table).box.center
+    edit(pipeline, "rename", chair, label="throne")
+    edit(pipeline, "delete", sofa)
+    edit(pipeline, "move", table, position=(4.0, 4.0, 0.4))
+    edit(pipeline, "add", label="lamp", position=(4.0, 2.0, 0.5), size=(0.4, 0.4, 1.0))
+    pipeline.save(tmp_path / "scene.safetensors")
+    pipeline.reset()
+    pipeline.load(tmp_path / "scene.safetensors")
+    scene, _ = edit(pipeline, "undo", count=4)
+    for now in (scene, see()):
+        assert labels(now) == {chair: "chair", sofa: "sofa", table: "table"}
+        assert np.allclose(now.find_id(table).box.center, center, atol=0.05)
+    with pytest.raises(EditError, match="1 edits cannot be taken back: 0 are known"):
+        edit(pipeline, "undo")
+
+
+def test_an_edit_of_another_map_is_not_taken_back_in_this_one(seen, box_cloud):
+    pipeline, _ = seen
+    edit(pipeline, "delete", id_of(pipeline.scene, "sofa"))
+    pipeline.process(dataclasses.replace(box_cloud(ROOM, points=1800), frame_id="attic"))
+    with pytest.raises(EditError, match="an edit was made in frame 'map'"):
+        edit(pipeline, "undo")
+
+
+def test_a_deletion_lasts_while_its_place_is_filled_and_while_it_is_outside_the_map(seen, box_cloud):
+    pipeline, see = seen
+    edit(pipeline, "delete", id_of(pipeline.scene, "sofa"))
+    known = pipeline.segmenter.names
+    pipeline.segmenter.names = {color: name for color, name in known.items() if name != "sofa"}
+    for _ in range(6 * VIEWS):  # the network misses it
+        see()
+    pipeline.segmenter.names = known
+    assert "sofa" not in labels(see()).values()
+    for _ in range(OUTSIDE + 1):
+        pipeline.process(box_cloud([((40.0, 40.0, 0.4), TABLE[1], TABLE[2])]))
+    assert "sofa" not in labels(see()).values()
 
 
 def test_added_objects_may_be_large_but_not_far_away(seen):

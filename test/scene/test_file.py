@@ -382,7 +382,7 @@ def change_frame(path, config):
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 6"),
+        (change_version, "VERSION_MISMATCH", "has version 1 of the scene format, this package reads version 7"),
         (change_model, "MODEL_MISMATCH", "was made with checkpoint colors .* this node runs checkpoint"),
         (change_text_model, "MODEL_MISMATCH", "text model fake@2"),
         (change_map, "MAP_MISMATCH", "is of map 'flat', expected 'office'"),

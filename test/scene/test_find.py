@@ -7,7 +7,7 @@ from helpers.fakes import CALIBRATION, ROOM, FakeEmbedder, make_pipeline
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config, PostprocessConfig
-from spaceformer_ros.scene.edits import EditRequest
+from spaceformer_ros.scene.edit_request import EditRequest
 from spaceformer_ros.scene.find import MAX_TEXTS, queries_for, summary
 
 
