@@ -11,8 +11,7 @@ VIEW ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 3 # for two cores: a third of the time tests wait for DDS and for other processes
-# DDS sometimes loses the first message between new processes: only tests that time out waiting are repeated once.
-PYTEST = $(RUN) python -m pytest -q -rs -n $(WORKERS) --dist worksteal --reruns 1 --only-rerun "waited [0-9.]+ s for"
+PYTEST = $(RUN) python -m pytest -q -rs -n $(WORKERS) --dist worksteal
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 

@@ -2,6 +2,7 @@
 """A client of the node for tests: executors on threads, service clients, waiting."""
 
 import contextlib
+import faulthandler
 import fcntl
 import os
 import pathlib
@@ -9,6 +10,7 @@ import threading
 import time
 from typing import ClassVar
 
+import numpy as np
 import rclpy
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -19,7 +21,8 @@ from spaceformer_ros.ros import messages, qos
 PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
 SEGMENT_AGE = 20.0  # seconds: a lock file this new may belong to a node that has not locked it yet
 ATTEMPTS = 20  # clients of a service that are tried within PATIENCE
-SETTLE = 1.0  # seconds that a server in another process gets to discover a new client, which cannot be seen from here
+ASK_AGAIN = 5.0  # seconds without a response after which a server in another process is asked once more
+DEPTH = 1000  # messages that may wait for a client's executor
 
 
 def remove_dead_segments(folder=pathlib.Path("/dev/shm")):
@@ -50,6 +53,10 @@ def shown_markers(messages):
     return shown
 
 
+# Late joiners get what is latched. The queue is long: a message that replaces one that was not taken yet can be lost.
+LISTEN = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL, DEPTH)
+
+
 class Spinner:
     """A context with one executor on a thread; closes in the order that never hangs."""
 
@@ -77,10 +84,12 @@ class Spinner:
         self.running.remove(self)
         self.executor.shutdown(timeout_sec=20)
         self.thread.join(20)
+        if is_alive := self.thread.is_alive():
+            faulthandler.dump_traceback()  # which callback does not end
         for node in self.nodes:
             node.destroy_node()
         rclpy.shutdown(context=self.context)
-        assert not self.thread.is_alive()
+        assert not is_alive
 
 
 def wait_until(condition, what="the condition"):
@@ -100,7 +109,7 @@ class Client:
         self.node = spinner.add(rclpy.create_node(name, context=spinner.context))
         self.received, self._clients, self._publisher = {}, {}, None
 
-    def listen(self, topic, kind, profile=qos.LATCHED):
+    def listen(self, topic, kind, profile=LISTEN):
         self.received.setdefault(topic, [])
         self.node.create_subscription(kind, topic, self.received[topic].append, profile)
         return self.received[topic]
@@ -122,16 +131,28 @@ class Client:
         self._publisher = None
 
     def call(self, kind, name, **fields):
-        """The response of /spaceformer/<name>."""
-        return self.call_later(kind, name, **fields)()
+        """The response of /spaceformer/<name>. A server in another process may be asked several times."""
+        futures, asked = [], -np.inf
+
+        def response():
+            nonlocal asked
+            if time.monotonic() - asked > ASK_AGAIN and not (futures and self._servers(f"/spaceformer/{name}")):
+                futures.append(self._send(kind, name, fields))
+                asked = time.monotonic()
+            return next((future for future in futures if future.done()), None)
+
+        return wait_until(response, f"the answer of {name}").result()
 
     def call_later(self, kind, name, **fields):
         """Send a request; returns a function that waits for the response."""
+        future = self._send(kind, name, fields)
+        return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
+
+    def _send(self, kind, name, fields):
         if name not in self._clients:
             self._clients[name] = self._connect(kind, f"/spaceformer/{name}")
             self._wait_for_server(f"/spaceformer/{name}")
-        future = self._clients[name].call_async(kind.Request(**fields))
-        return lambda: wait_until(future.done, f"the answer of {name}") and future.result()
+        return self._clients[name].call_async(kind.Request(**fields))
 
     def _connect(self, kind, service):
         """A client of a service. Fast DDS now and then never tells a new client of its server: then make another."""
@@ -144,13 +165,14 @@ class Client:
 
     def _wait_for_server(self, service):
         """Wait until the server has discovered this client too: Fast DDS drops a response to a client that its server
-        has not discovered within 0.1 s after the request."""
-        nodes = [node for spinner in Spinner.running for node in spinner.nodes]
-        servers = [node for node in nodes if any(one.service_name == service for one in node.services)]
-        for server in servers:
+        has not discovered within 0.1 s after the request. What a server in another process knows cannot be seen."""
+        for server in self._servers(service):
             wait_until(lambda server=server: self._is_known_to(server, service), f"{service} to discover its client")
-        if not servers:
-            time.sleep(SETTLE)
+
+    def _servers(self, service):
+        """The nodes of this process that offer a service."""
+        nodes = [node for spinner in Spinner.running for node in spinner.nodes]
+        return [node for node in nodes if any(one.service_name == service for one in node.services)]
 
     def _is_known_to(self, server, service):
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real rclpy over real DDS, on this machine only and in a separate domain."""
 
+import contextlib
 import gc
 import os
 import re
@@ -58,8 +59,9 @@ def spinner(domain):
         return made[-1]
 
     yield make
-    for one in reversed(made):
-        one.close()
+    with contextlib.ExitStack() as closing:  # all of them, even if one fails
+        for one in made:
+            closing.callback(one.close)
     # A context's DDS participant is destroyed with the last reference to it. Many participants make discovery slow, and
     # beyond 32 on a machine new ones are not found at all.
     made.clear()
