@@ -25,6 +25,7 @@ from spaceformer_ros.cameras.voting import Detection, Voter
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.evaluation import MIN_REGION_POINTS, first_right_rank, overlap, success
 from spaceformer_ros.pipeline import build_pipeline
+from spaceformer_ros.scene.evidence import with_sightings
 from spaceformer_ros.synthetic import OBJECT_KINDS, QUESTION_KINDS, RoomConfig, questions
 from spaceformer_ros.training.validate import all_kinds_config, prediction_of, ranking, truth_of
 
@@ -74,7 +75,7 @@ def scenes(pipeline, walk, detector, views, seed):
         rng, named = np.random.default_rng(seed), scene
         for pose in walk.poses(views, rng):
             detections = detector.detect(walk, pose, rng, wrong)
-            named = named.with_sightings(voter.sightings(CAMERA, pose.inverse, detections))
+            named = with_sightings(named, voter.sightings(CAMERA, pose.inverse, detections))
         yield case, named
 
 

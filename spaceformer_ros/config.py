@@ -169,6 +169,11 @@ class CameraConfig:
         low=0,
         high=255,
     )
+    watch_objects: bool = fixed(
+        False,
+        "compare the objects with the depth images of `cameras` also in other input modes: an object that they see "
+        "through is missing; with rgbd this is always done",
+    )
 
 
 @dataclass(frozen=True)
@@ -335,6 +340,11 @@ class NamesConfig:
     max_turn_rate: float = setting(
         1.0, "detections of a camera that turns faster are dropped", unit="rad/s", low=0.01, high=100.0
     )
+    propose_objects: bool = setting(
+        False,
+        "where detections of several images show something and the map has no object, add one, with the state proposed "
+        "and a low score; it is removed when detectors no longer see it",
+    )
 
 
 @dataclass(frozen=True)
@@ -350,6 +360,11 @@ class ViewsConfig:
         False,
         "publish the map drawn into the live images, ~/overlay and ~/view/..., each while it has a subscriber; see "
         "image_cameras",
+    )
+    thumbnails: bool = fixed(
+        False,
+        "keep a small picture of each object, cut out of ~/input/image; see image_cameras, and with_thumbnails of "
+        "~/get_instances",
     )
     image_view_rate: float = setting(
         5.0, "images per second of each camera that the map is drawn into", unit="Hz", low=0.01, high=1000.0

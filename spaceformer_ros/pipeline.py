@@ -22,6 +22,7 @@ from .graph.source import GraphSource, read_layout
 from .layout.find import find_layout
 from .layout.structure import Layout
 from .scene.edit_request import NAME_ROOM, EditError
+from .scene.evidence import with_presence, with_proposal, with_sightings, with_thumbnails
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.objects import Scene
@@ -305,7 +306,21 @@ class Pipeline:
 
     def add_sightings(self, sightings):
         """Count Sightings of objects by detectors in an image. Returns the Scene if labels changed, else None."""
-        return self.store.add_sightings(sightings)
+        return self.store.amend(lambda scene: with_sightings(scene, sightings)) if sightings else None
+
+    def add_presence(self, presence):
+        """Count what a depth image says of objects, a Presence. Returns the Scene if a state changed, else None."""
+        fade_views = self.config.scene.fade_views
+        return self.store.amend(lambda scene: with_presence(scene, presence, fade_views)) if presence else None
+
+    def add_thumbnails(self, thumbnails):
+        """Keep pictures of objects. thumbnails: dict id -> Thumbnail."""
+        self.store.amend(lambda scene: with_thumbnails(scene, thumbnails))
+
+    def propose(self, proposal):
+        """Add an object for a Proposal of detectors. Returns the Scene if there is one now, else None."""
+        vector = self.embed((proposal.word,))[proposal.word]
+        return self.store.amend(lambda scene: with_proposal(scene, proposal, vector, self.store.new_id))
 
     def relevancy(self, text, scene):
         """[N] float32 relevancy of each point of a snapshot's cloud for a text (see `point_relevancy`)."""

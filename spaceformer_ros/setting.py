@@ -133,6 +133,8 @@ def _check_cameras(camera):
 
 
 def _check_image_cameras(names):
+    if not names:
+        raise SpaceformerError('image_cameras: the list is empty; [""] is one camera, with the topics ~/input/...')
     for name in names:
         if name and not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             raise SpaceformerError(f"image_cameras: {name!r} is no name for topics: use letters, digits and _")

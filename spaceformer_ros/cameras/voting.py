@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .model import NEAR
+from .render import View
 
 MIN_OVERLAP = 0.3  # IoU in the image of a detection and what is visible of an object
 MIN_CLASS_SHARE = 0.5  # of the visible area of an object that must have the same class in a label image
@@ -64,13 +65,15 @@ class Voter:
         camera_from_map: RigidTransform of the cloud's local coordinates into the optical frame
         found: list of Detection, each of which shows at most one object, or a LabelImage
         """
-        seen = self._visible(camera, camera_from_map)
-        matched = seen.labelled(found) if isinstance(found, LabelImage) else seen.matched(found)
-        return [Sighting(int(self._ids[row]), word, float(score * seen.trust[row])) for row, word, score in matched]
+        return self.look(camera, camera_from_map).sightings(found)
 
-    def _visible(self, camera, camera_from_map):
-        """What a camera sees of the objects."""
-        depth = self._points.draw(camera, camera_from_map).depth
+    def look(self, camera, camera_from_map):
+        """The Look of a camera. camera, camera_from_map: as of `sightings`."""
+        view = self._points.draw(camera, camera_from_map)
+        return Look(view, self._visible(view.depth, camera, camera_from_map), self._ids)
+
+    def _visible(self, depth, camera, camera_from_map):
+        """What a camera sees of the objects. depth: [H, W] metres of the map."""
         x, y, z = camera_from_map.apply(self._voxels).T
         u, v, inside = camera.project_axes(x, y, z)
         visible = np.flatnonzero(inside & (z > NEAR))
@@ -82,6 +85,25 @@ class Voter:
         distance = np.bincount(self._owner[visible], weights=z[visible], minlength=count) / np.maximum(number, 1)
         half = 0.5 * self._voxel_size * camera.fx / np.maximum(z[visible], NEAR)
         return VisibleObjects(self._owner[visible], column, row, half, number / np.maximum(total, 1), distance, number)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The map as a camera sees it. view: View; visible: VisibleObjects; ids: [O] of the objects."""
+
+    view: View
+    visible: "VisibleObjects"
+    ids: np.ndarray
+
+    def sightings(self, found):
+        """As `Voter.sightings`."""
+        matched = self.visible.labelled(found) if isinstance(found, LabelImage) else self.visible.matched(found)
+        trust = self.visible.trust
+        return [Sighting(int(self.ids[row]), word, float(score * trust[row])) for row, word, score in matched]
+
+    def unmatched(self, detections):
+        """List of the Detections that fit no object."""
+        return [one for one in detections if not (self.visible.overlaps(one) >= MIN_OVERLAP).any()]
 
 
 @dataclass(frozen=True)

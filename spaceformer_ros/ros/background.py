@@ -23,7 +23,8 @@ LANES = {
     "graph": 1,  # the scene graph that is published
     "files": 2,  # saving and loading
     "detections": 1,  # names from images
-    "views": 1,  # pictures on live images
+    "views": 1,  # pictures on live images, and of objects
+    "presence": 1,  # objects that depth images see through
     "trips": 2,  # driving to an object; the second one tells further goals that the robot is driving
 }
 

@@ -10,9 +10,9 @@ from ..cameras.layers import draw_layers
 from ..cameras.model import check_size
 from . import qos
 from .clocks import STEADY
-from .detection_messages import label_info_type
 from .images import color_of, to_image
-from .live_camera import PROFILE
+from .label_info import MAX_CLASS, label_info_type, to_label_info
+from .live_camera import IMAGE, PROFILE
 from .newest import NewestOnly
 from .text import printable
 
@@ -20,7 +20,6 @@ TOPICS = {"overlay": "overlay", **{layer: f"view/{layer}" for layer in ("ids", "
 ON_IMAGE = {"overlay", "marks", "relevancy"}  # drawn over the image; the others need only the camera_info
 PERIOD = 0.5  # seconds between looks at the number of subscribers
 PICTURES = qos.profile(qos.RELIABLE, qos.VOLATILE)  # reaches every subscriber
-MAX_CLASS = 65534  # of vision_msgs/VisionClass, whose numbers have 16 bits; 65535 is reserved
 
 
 class CameraViews:
@@ -40,18 +39,17 @@ class CameraViews:
         self._label_info = None if kind is None else qos.latched_publisher(node, kind, name)
         self._labels = None  # dict id -> label that was published last
         self._newest = NewestOnly(background, "views", self._draw, self._drop)
+        camera.listeners.append(self._on_info)
         self._timer = self._images = None
         self._wanted = set()
         self._last = 0.0  # monotonic seconds of the last image that was used
 
     def open(self):
         """Subscribe, to images as soon as a picture has a subscriber."""
-        self._camera.open(self._on_info)
         self._timer = self._node.create_timer(PERIOD, self._follow_subscribers, clock=STEADY)
 
     def close(self):
         """Unsubscribe."""
-        self._camera.close()
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
         self._timer, self._wanted = None, set()
@@ -70,8 +68,7 @@ class CameraViews:
 
     def _set_subscribed(self, wanted):
         if wanted and self._images is None:
-            topic = self._camera.topic("input/image")
-            self._images = self._node.create_subscription(Image, topic, self._on_image, PROFILE)
+            self._images = self._node.create_subscription(Image, self._camera.topic(IMAGE), self._on_image, PROFILE)
         elif not wanted and self._images is not None:
             self._node.destroy_subscription(self._images)
             self._images = None
@@ -125,7 +122,4 @@ class CameraViews:
         if self._label_info is None or labels == self._labels:
             return
         self._labels = labels
-        from vision_msgs.msg import VisionClass
-
-        classes = [VisionClass(class_id=number, class_name=label) for number, label in labels.items()]
-        self._label_info.publish(label_info_type()(header=header, class_map=classes))
+        self._label_info.publish(to_label_info(header, labels))

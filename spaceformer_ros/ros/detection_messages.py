@@ -9,6 +9,7 @@ from .. import SpaceformerError
 from ..cameras.voting import Detection, LabelImage, polygon_mask
 from .images import labels_of
 
+DETECTIONS = ("input/detections", "input/yolo_detections", "input/label_image")  # topics of a camera
 MAX_DETECTIONS = 1000  # of one image
 MAX_WORD = 100  # characters
 MAX_CORNERS = 10_000  # of the outline of a detection
@@ -23,24 +24,16 @@ def detection_topics():
     with contextlib.suppress(ImportError):
         from vision_msgs.msg import Detection2DArray
 
-        rows.append((Detection2DArray, "input/detections", detections_of))
+        rows.append((Detection2DArray, DETECTIONS[0], detections_of))
     with contextlib.suppress(ImportError):
         from yolo_msgs.msg import DetectionArray
 
-        rows.append((DetectionArray, "input/yolo_detections", yolo_detections_of))
+        rows.append((DetectionArray, DETECTIONS[1], yolo_detections_of))
     if not rows:
         raise SpaceformerError(
             "detections: neither vision_msgs nor yolo_msgs is installed: sudo apt install ros-$ROS_DISTRO-vision-msgs"
         )
     return rows
-
-
-def label_info_type():
-    """vision_msgs/LabelInfo, which names the numbers of label images; None where it is not installed."""
-    with contextlib.suppress(ImportError):
-        from vision_msgs.msg import LabelInfo
-
-        return LabelInfo
 
 
 def detections_of(message):

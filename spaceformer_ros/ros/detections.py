@@ -8,15 +8,16 @@ of those that arrive meanwhile the newest waits, and older ones are dropped and 
 import functools
 import threading
 
-import numpy as np
 from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
 from ..cameras.model import check_size
+from ..cameras.proposals import Proposer
 from ..cameras.voting import LabelImage, Voter
 from . import qos
-from .detection_messages import detection_topics, label_image_of, label_info_type
-from .live_camera import PROFILE
+from .detection_messages import DETECTIONS, detection_topics, label_image_of
+from .label_info import label_info_type
+from .live_camera import INFO, PROFILE, TurnLimit
 from .newest import NewestOnly
 from .text import printable
 
@@ -24,10 +25,14 @@ SLACK = 8.0  # pixels by which the box of a detection may reach out of the image
 
 
 class Voters:
-    """The Voter of the newest map, for all cameras."""
+    """The Voter of the newest map, for all cameras.
+
+    proposer: Proposer of the detections that show no object; belongs to the lane of the detections
+    """
 
     def __init__(self, views):
         """views: MapViews, whose points are drawn."""
+        self.proposer = Proposer()
         self._views = views
         self._lock = threading.Lock()
         self._newest = None, None  # Instances of a scene, and their Voter
@@ -58,15 +63,14 @@ class DetectionInput:
         self._newest = NewestOnly(background, "detections", self._use, self._drop)
         self._subscriptions = []
         self._label_info = None
-        self._last = None  # (rotation, seconds) of the last image
+        self._turns = TurnLimit(settings)
 
     def open(self):
         """Subscribe."""
-        self.camera.open()
         for kind, topic, read in self._topics:
             self._subscribe(kind, topic, functools.partial(self._receive, read))
         if (label_info := label_info_type()) is not None:
-            self._subscribe(Image, "input/label_image", functools.partial(self._receive, self._read_labels))
+            self._subscribe(Image, DETECTIONS[2], functools.partial(self._receive, self._read_labels))
             self._subscribe(label_info, "input/label_info", self._receive_labels, qos.LATCHED)
 
     def _subscribe(self, kind, topic, callback, profile=PROFILE):
@@ -75,7 +79,6 @@ class DetectionInput:
 
     def close(self):
         """Unsubscribe."""
-        self.camera.close()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
@@ -107,13 +110,18 @@ class DetectionInput:
         camera, found = self.camera.model(), read(message)
         self._check_size(camera, found)
         into = self.camera.pose(message.header, scene)
-        self._check_turn(into.rotation, message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
-        sightings = self._voters.of(scene).sightings(camera, into, found)
-        changed = pipeline.add_sightings(sightings)
+        self._turns.check(into.rotation, message.header.stamp)
+        look = self._voters.of(scene).look(camera, into)
+        sightings = look.sightings(found)
+        changed = [pipeline.add_sightings(sightings)]
         self._counters.detections_used += 1
         self._counters.detections_assigned += len(sightings)
-        if changed is not None:
-            self._perception.publish_scene(changed)
+        if self._settings.config.names.propose_objects and not isinstance(found, LabelImage):
+            proposals = self._voters.proposer.add(look, camera, into, found, scene.cloud, self.camera.name)
+            changed += [pipeline.propose(one) for one in proposals]
+        scenes = [scene for scene in changed if scene is not None]
+        if scenes:
+            self._perception.publish_scene(scenes[-1])
 
     def _check_size(self, camera, found):
         """Raise SpaceformerError if detections or labels are of images of another size than the camera's."""
@@ -125,19 +133,8 @@ class DetectionInput:
                 check_size(camera, one.mask, "a mask")
         right, bottom = (max((one.box[side] for one in found), default=0.0) for side in (2, 3))
         if right > camera.width + SLACK or bottom > camera.height + SLACK:
-            topic = self.camera.resolved("input/camera_info")
+            topic = self.camera.resolved(INFO)
             raise SpaceformerError(
                 f"detections reach to pixel {right:.0f}, {bottom:.0f}, but the camera_info is that of {camera.width} x "
                 f"{camera.height} pixels: remap {topic} to that of the detector's images"
             )
-
-    def _check_turn(self, rotation, seconds):
-        """Raise SpaceformerError if the camera has turned too fast since the last image."""
-        last, self._last = self._last, (rotation, seconds)
-        if last is None or not 0 < seconds - last[1] < 1.0:
-            return
-        cosine = (np.trace(rotation.T @ last[0]) - 1) / 2
-        rate = float(np.arccos(np.clip(cosine, -1.0, 1.0))) / (seconds - last[1])
-        limit = self._settings.config.names.max_turn_rate
-        if rate > limit:
-            raise SpaceformerError(f"the camera turned by {rate:.2f} rad/s, more than max_turn_rate {limit:g}")

@@ -48,6 +48,11 @@ class Counters:
     detections_assigned: int = 0
     detections_dropped: int = 0
     detections_reason: str = ""
+    presence_images: int = 0
+    objects_seen_through: int = 0
+    presence_reason: str = ""
+    thumbnails_taken: int = 0
+    thumbnails_reason: str = ""
     views_drawn: int = 0
     views_dropped: int = 0
     views_reason: str = ""
@@ -93,7 +98,18 @@ class Counters:
         self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
 
 
-def diagnose(state_name, active, counters, publishers, now, input_timeout, started, streaming=False, namesakes=""):
+def diagnose(
+    state_name,
+    active,
+    counters,
+    publishers,
+    now,
+    input_timeout,
+    started,
+    streaming=False,
+    namesakes="",
+    camera_remarks=(),
+):
     """Level and sentence of the diagnostics.
 
     state_name: of a NodeState constant.
@@ -104,6 +120,7 @@ def diagnose(state_name, active, counters, publishers, now, input_timeout, start
     input_timeout: the parameter, in seconds.
     streaming: clouds are scans, which must keep arriving; a map may be published only when it changes.
     namesakes: sentence if another node has the same name.
+    camera_remarks: sentences about topics of images and detections.
     """
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
@@ -122,8 +139,8 @@ def diagnose(state_name, active, counters, publishers, now, input_timeout, start
     if counters.slow_in_a_row:
         level = ERROR if counters.slow_in_a_row >= PERSISTENT else WARN
         return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
-    if counters.remarks:
-        return WARN, "; ".join(counters.remarks)
+    if counters.remarks or camera_remarks:
+        return WARN, "; ".join((*camera_remarks, *counters.remarks))
     return OK, "working"
 
 
@@ -176,6 +193,11 @@ def rows(state_name, facts, counters, publishers, now):
         "detections_assigned": counters.detections_assigned,
         "detections_dropped": counters.detections_dropped,
         "detections_reason": counters.detections_reason,
+        "presence_images": counters.presence_images,
+        "objects_seen_through": counters.objects_seen_through,
+        "presence_reason": counters.presence_reason,
+        "thumbnails_taken": counters.thumbnails_taken,
+        "thumbnails_reason": counters.thumbnails_reason,
         "views_drawn": counters.views_drawn,
         "views_dropped": counters.views_dropped,
         "views_reason": counters.views_reason,

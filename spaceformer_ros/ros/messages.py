@@ -10,7 +10,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import CompressedImage, PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -65,8 +65,16 @@ def to_pose(xyz, yaw, transform):
     return Pose(position=to_point(transform.apply(xyz)), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
 
-def to_instance(scene, item, transform, with_embedding=False):
+def to_instance(scene, item, transform, with_embedding=False, with_thumbnail=False):
     """One SceneObject as an Instance, its poses in the transform's target frame."""
+    instance = _to_instance(scene, item, transform, with_embedding)
+    if with_thumbnail and item.thumbnail is not None:
+        header = Header(stamp=to_time(item.thumbnail.stamp_ns), frame_id=item.thumbnail.frame_id)
+        instance.thumbnail = CompressedImage(header=header, format="jpeg", data=item.thumbnail.jpeg)
+    return instance
+
+
+def _to_instance(scene, item, transform, with_embedding):
     embedding = scene.instances.features[item.row] if with_embedding else np.zeros(0, dtype=np.float32)
     return interfaces.Instance(
         id=item.id,
@@ -117,7 +125,7 @@ def to_match(scene, answer, match, transform, approach=None):
     return message
 
 
-def to_instance_array(scene, objects, transform, header, with_embeddings=False):
+def to_instance_array(scene, objects, transform, header, with_embeddings=False, with_thumbnails=False):
     """Objects of a scene as an InstanceArray."""
     return interfaces.InstanceArray(
         header=header,
@@ -125,7 +133,7 @@ def to_instance_array(scene, objects, transform, header, with_embeddings=False):
         map_revision=scene.map_revision,
         partial=scene.partial,
         vocabulary_revision=scene.space.revision,
-        instances=[to_instance(scene, item, transform, with_embeddings) for item in objects],
+        instances=[to_instance(scene, item, transform, with_embeddings, with_thumbnails) for item in objects],
     )
 
 

@@ -140,7 +140,8 @@ async def get_instances(session, request, response):
     objects = _select(scene, request, session.settings.config.postprocess)
     transform = await _placement(session, request.target_frame, scene)
     header = messages.to_header(scene, request.target_frame)
-    response.result = messages.to_instance_array(scene, objects, transform, header, request.with_embeddings)
+    wanted = request.with_embeddings, request.with_thumbnails
+    response.result = messages.to_instance_array(scene, objects, transform, header, *wanted)
     missing = sorted(set(request.ids) - {item.id for item in objects})
     if missing or not objects:
         what = f"id {_some(missing)}" if missing else f"label {_some(request.labels) or 'any'}"

@@ -11,16 +11,14 @@ from .. import SpaceformerError
 from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
-from .camera_views import CameraViews
 from .clocks import STEADY
-from .detections import DetectionInput, Voters
 from .diagnostics import Diagnostics
-from .frames import Frames
+from .frames import Frames, ImagePair
 from .graph_outputs import GraphOutputs
+from .image_cameras import ImageCameras
 from .image_input import ImageInput
 from .input import TOPIC, CloudInput
 from .interfaces import NodeState
-from .live_camera import LiveCamera
 from .map_views import MapViews
 from .messages import decode_bytes
 from .outputs import Outputs
@@ -72,7 +70,8 @@ class Session:
         )
         self.scans = self._make_growing_map()
         self.input = self._make_input()
-        self.detections, self.camera_views = self._make_cameras()
+        parts = self.transforms, self.background, self.counters, self.perception
+        self.cameras = ImageCameras(node, settings, *parts, self.views)
         self.diagnostics = Diagnostics(node, self._read_status)
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
@@ -94,19 +93,6 @@ class Session:
         streaming = self.scans is not None
         return CloudInput(self._node, self.settings, self.counters, self._on_cloud, streaming)
 
-    def _make_cameras(self):
-        """Lists of DetectionInput and CameraViews, one for each of image_cameras. Raises SpaceformerError."""
-        config, voters = self.settings.config, Voters(self.views)
-        parts = self.background, self.counters, self.perception
-        detections, views = [], []
-        for name in dict.fromkeys(config.views.image_cameras):
-            place = self._node, self.settings
-            if config.names.detections:
-                detections.append(DetectionInput(*place, LiveCamera(*place, self.transforms, name), *parts, voters))
-            if config.views.image_views:
-                views.append(CameraViews(*place, LiveCamera(*place, self.transforms, name), *parts, self.views))
-        return detections, views
-
     def start(self):
         """Load the model on the device thread."""
         self.perception.device_thread.start()
@@ -116,8 +102,7 @@ class Session:
         self.state.active = True
         self._active_since = time.monotonic()
         self.input.open()
-        for part in (*self.detections, *self.camera_views):
-            part.open()
+        self.cameras.open()
         self.perception.device_thread.resume()
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -126,8 +111,7 @@ class Session:
         self.state.active = False
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()
-        for part in (*self.detections, *self.camera_views):
-            part.close()
+        self.cameras.close()
         self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline, lane="files")
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -137,10 +121,7 @@ class Session:
         self.state.active = False
         self._node.destroy_timer(self._retry)
         self.input.destroy()
-        for part in self.detections:
-            part.close()
-        for part in self.camera_views:
-            part.destroy()
+        self.cameras.destroy()
         if self.scans is not None:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
@@ -200,6 +181,8 @@ class Session:
             return
         if self.scans is not None:
             self.scans.add(raw)
+            if isinstance(raw, ImagePair):
+                self.cameras.presence.submit(raw)
         else:
             self.perception.submit(functools.partial(self._decode, raw))
 
@@ -248,9 +231,15 @@ class Session:
             self._active_since,
             self.scans is not None,
             self._namesakes(now),
+            self._camera_remarks(now),
         )
         facts = pipeline.facts() if pipeline else {}
         return level, text, health.rows(self.state.name, facts, self.counters, publishers, now)
+
+    def _camera_remarks(self, now):
+        """Sentences about topics of cameras, once they have had input_timeout to appear."""
+        waited = now - self._active_since > self.settings.config.input.input_timeout
+        return self.cameras.remarks() if self.state.active and waited else []
 
     def _namesakes(self, now):
         """A message if another node has had the same name for NAMESAKE_SECONDS, otherwise ""."""

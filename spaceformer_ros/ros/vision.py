@@ -5,6 +5,8 @@
 messages of one result have the same stamp.
 """
 
+from .label_info import to_label_info
+
 try:
     from vision_msgs.msg import (
         BoundingBox3D,
@@ -13,7 +15,6 @@ try:
         LabelInfo,
         ObjectHypothesis,
         ObjectHypothesisWithPose,
-        VisionClass,
     )
 
     AVAILABLE = True
@@ -39,9 +40,8 @@ class VisionOutputs:
         Labels that operators gave come after them.
         """
         given = {label for instance in array.instances for label in instance.candidate_labels} - set(names)
-        ids = {name: i for i, name in enumerate((*names, *sorted(given)), start=1)}  # 0 and 65535 are reserved
-        classes = [VisionClass(class_id=i, class_name=name) for name, i in ids.items()]
-        self._label_info.publish(LabelInfo(header=array.header, class_map=classes))
+        ids = {name: i for i, name in enumerate((*names, *sorted(given)), start=1)}
+        self._label_info.publish(to_label_info(array.header, {i: name for name, i in ids.items()}))
         detections = [to_detection(array.header, instance, ids) for instance in array.instances]
         self._detections.publish(Detection3DArray(header=array.header, detections=detections))
 

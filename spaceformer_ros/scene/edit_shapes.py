@@ -99,7 +99,7 @@ def move(scene, request, _vector, new_id):
     occupancy = Occupancy(own, np.full(len(own), ISOLATED, dtype=np.uint8))
     mask = CloudOccupancy(scene.cloud, scene.instances.voxels).mask_of(occupancy)
     feature = scene.instances.features[item.row]
-    place = replace(item, id=new_id(), deleted=1, pinned=0, operator_label="", missed_views=0.0)
+    place = replace(item, id=new_id(), deleted=1, pinned=0, operator_label="", missed_views=0.0, seen_through=0.0)
     there = replace(
         item,
         box=box,
@@ -109,6 +109,7 @@ def move(scene, request, _vector, new_id):
         operator_label=item.operator_label or item.label,
         found=False,
         missed_views=0.0,
+        seen_through=0.0,
         outside_maps=0,
     )
     scene, there = with_row(scene, there, feature, mask)

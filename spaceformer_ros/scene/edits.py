@@ -34,7 +34,7 @@ def _delete(scene, request, _vector, _new_id):
     pinned = [item for item in items if item.pinned]
     if pinned:
         raise EditError("CONFLICT", f"{named(pinned)} cannot be deleted: pinned; unpin first")
-    deleted = [replace(item, deleted=1, missed_views=0.0) for item in items]
+    deleted = [replace(item, deleted=1, missed_views=0.0, seen_through=0.0) for item in items]
     return Edited(with_changed(scene, deleted), request.ids, f"deleted {named(items)}")
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from .. import SpaceformerError, StorageError, __version__
+from ..cameras.thumbnails import Thumbnail
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances, VoxelMap
@@ -105,6 +106,7 @@ def _to_header(saved):
         "labels": list(saved.labels),
         "operator_labels": list(saved.operator_labels),
         "votes": [[list(row) for row in sums] for sums in saved.votes],
+        "thumbnails": [[one.stamp_ns, one.frame_id, one.quality] if one else [] for one in saved.thumbnails],
         "room_names": [list(row) for row in saved.room_names],
         "edits": [[edit.stamp_ns, edit.author, edit.text] for edit in saved.history],
         "undo": undo.to_header(saved.undo),
@@ -131,6 +133,8 @@ def _to_arrays(saved):
         "boxes.yaw": np.array([box.yaw for box in boxes]),
         "occupancies.xyz": np.concatenate([_EMPTY.xyz, *(occupancy.xyz for occupancy in occupancies)]),
         "occupancies.kind": np.concatenate([_EMPTY.kind, *(occupancy.kind for occupancy in occupancies)]),
+        "thumbnails.jpeg": np.frombuffer(b"".join(one.jpeg for one in saved.thumbnails if one), dtype=np.uint8),
+        "thumbnails.ends": np.cumsum([len(one.jpeg) if one else 0 for one in saved.thumbnails]),
         "occupancies.ends": np.cumsum([len(occupancy) for occupancy in occupancies]),
     }
     values |= {name: getattr(instances, column) for name, column in _columns("instances")}
@@ -142,6 +146,12 @@ def _to_arrays(saved):
 def _columns(group):
     """(name of the array, name of the column) of all arrays of a group."""
     return [(name, name.split(".")[1]) for name in ARRAYS if name.startswith(f"{group}.")]
+
+
+def _thumbnails(rows, arrays):
+    """The Thumbnails of O objects, None for those without. rows: of the header."""
+    for row, jpeg in zip(rows, np.split(arrays["thumbnails.jpeg"], arrays["thumbnails.ends"])):
+        yield Thumbnail(jpeg.tobytes(), *row) if row else None
 
 
 def _from_parts(header, arrays):
@@ -175,6 +185,7 @@ def _from_parts(header, arrays):
         next_id=header["next_id"],
         operator_labels=tuple(header["operator_labels"]),
         votes=tuple(tuple(map(tuple, sums)) for sums in header["votes"]),
+        thumbnails=tuple(_thumbnails(header["thumbnails"], arrays)),
         room_names=tuple((number, name) for number, name in header["room_names"]),
         history=tuple(Edit(*row) for row in header["edits"]),
         undo=undo.from_file(header["undo"], arrays),

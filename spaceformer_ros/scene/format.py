@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cameras.evidence import MAX_SUM
+from ..cameras.thumbnails import MAX_SIDE
 from ..clouds.cloud import UPRIGHT
 from .columns import MAX_COUNT, MAX_METRES, MAX_NS, MAX_SIZE, Column, columns_of
 from .edit_request import OPERATIONS, UNDO
@@ -22,7 +23,7 @@ MAX_TEXT = 2000  # characters of a text in the header
 METRES, SHARE, COUNT = (-MAX_METRES, MAX_METRES), (0, 1), (0, MAX_COUNT)
 
 # Sizes: N points, M voxels, K instances, C channels, O objects, V voxels of all masks, P points of all occupancies,
-# U objects that edits have changed, Q points of their occupancies.
+# U objects that edits have changed, Q points of their occupancies, J bytes of all pictures.
 ARRAYS = {
     "map.origin": Column(np.float64, (3,), "where the local coordinates of all positions begin in the frame", METRES),
     "points.xyz": Column(np.float32, ("N", 3), "positions of the points that the network segmented", METRES),
@@ -57,6 +58,13 @@ ARRAYS = {
         ("P",),
         "0: of the object, nothing else near; 1: of the object, something else near; 2: of its surroundings",
         (0, SURROUNDINGS),
+    ),
+    "thumbnails.jpeg": Column(np.uint8, ("J",), "the bytes of JPEG files, object after object"),
+    "thumbnails.ends": Column(
+        np.int64,
+        ("O",),
+        "where each object's picture ends in them; it begins where the previous one ends",
+        COUNT,
     ),
     "occupancies.ends": Column(
         np.int64,
@@ -93,6 +101,7 @@ HEADER = {
     "vocabulary": HeaderField(dict, "lists `labels` and `background` of that time, synonyms joined by `|`"),
     "operator_labels": HeaderField(list, "O texts: the label that an operator gave to each object, or an empty one"),
     "votes": HeaderField(list, "O lists of what detectors called each object: word, sum of weights, detections"),
+    "thumbnails": HeaderField(list, "O lists, empty or of the picture: stamp in ns, frame, quality of the view"),
     "room_names": HeaderField(list, "pairs of a room's number and the name that an operator gave it"),
     "edits": HeaderField(list, "the last edits by operators, oldest first: time in ns, author and what was done"),
     "undo": HeaderField(
@@ -126,6 +135,7 @@ def check_header(header, max_count=MAX_COUNT):
     _check_votes(header["votes"], len(header["labels"]))
     for undo in header["undo"]:
         _check_undo(undo, header["next_id"])
+    _check_thumbnails(header["thumbnails"], len(header["labels"]))
     numbers = [number for number, *_ in (*header["room_names"], *header["edits"])]
     _require(all(type(number) is int for number in numbers), "a number of room_names or edits is not an integer")
     _require(all(len(edit) == 3 for edit in header["edits"]), "an edit is not a triple")
@@ -152,6 +162,15 @@ def _check_votes(votes, count):
         _check_text("a word of votes", word)
         _require(type(weight) is float and 0 <= weight <= MAX_SUM, f"a weight of votes is {weight!r}")
         _require(type(number) is int and 1 <= number <= MAX_COUNT, f"a count of votes is {number!r}")
+
+
+def _check_thumbnails(thumbnails, count):
+    """Check what is said of the pictures of `count` objects."""
+    _require(len(thumbnails) == count, "thumbnails and labels differ in length")
+    for stamp_ns, frame_id, quality in (row for row in thumbnails if row):
+        _require(type(stamp_ns) is int and abs(stamp_ns) <= MAX_NS, f"a stamp of thumbnails is {stamp_ns!r}")
+        _check_text("a frame of thumbnails", frame_id)
+        _require(type(quality) is float and 0 <= quality <= MAX_SIDE, f"a quality of thumbnails is {quality!r}")
 
 
 def _check_text(name, text):
@@ -202,6 +221,7 @@ def _check_indices(arrays, sizes):
     _check_ends(arrays, "masks.ends", "masks.voxels")
     _check_ends(arrays, "occupancies.ends", "occupancies.xyz")
     _check_ends(arrays, "undo.ends", "undo.xyz")
+    _check_ends(arrays, "thumbnails.ends", "thumbnails.jpeg")
     voxels, ends = arrays["masks.voxels"], arrays["masks.ends"]
     inside = np.ones(max(len(voxels) - 1, 0), dtype=bool)  # pairs of consecutive voxels of the same mask
     inside[ends[(ends > 0) & (ends < len(voxels))] - 1] = False

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..cameras.evidence import NO_VOTES, Votes, fuse
+from ..cameras.thumbnails import Thumbnail
 from ..clouds.cloud import Cloud
 from ..geometry.boxes import OrientedBox
 from ..instances import Instances
@@ -54,8 +55,16 @@ class SceneObject:
     pinned: int = saved(np.uint8, "1: an operator keeps it, it is never removed by inferences", (0, 1), default=0)
     deleted: int = saved(np.uint8, "1: an operator has deleted it, it is kept to recognise it", (0, 1), default=0)
     shaped: int = saved(np.uint8, "1: an operator has decided what belongs to it (merge, split)", (0, 1), default=0)
+    seen_through: float = saved(
+        np.float64,
+        "missed views by depth images that see through it; 0 when one shows it",
+        (0, 1e9),
+        default=0.0,
+    )
+    proposed: int = saved(np.uint8, "1: only detections in images have shown it, no inference", (0, 1), default=0)
     operator_label: str = ""  # label that an operator gave; it replaces that of the vocabulary
     votes: Votes = NO_VOTES  # what detectors called it in images
+    thumbnail: Thumbnail | None = None  # a picture of it
     text_score: float = 0.0  # probability of the label by the text scores alone
     camera_score: float = 0.0  # share of the label in the detections of the object
     named_by_camera: bool = False  # detections in images changed the label
@@ -68,10 +77,11 @@ class SceneObject:
 
     @property
     def state(self):
-        """present: found by the last inference; missing: its place was seen without it; unseen: it was not seen."""
-        if self.found:
-            return "present"
-        return "missing" if self.missed_views >= MISSING_VIEWS else "unseen"
+        """missing: its place was seen without it, by clouds or depth images; present: found by the last inference;
+        proposed: only detections have shown it; unseen: it was not seen."""
+        if self.seen_through + self.missed_views >= MISSING_VIEWS:
+            return "missing"
+        return "present" if self.found else "proposed" if self.proposed else "unseen"
 
     @property
     def in_map(self):
@@ -126,6 +136,8 @@ class Scene:
 
     def _reaches(self, item, limits):
         """Whether an object is certain enough to be published; NaN is not below a threshold."""
+        if item.proposed:  # by a setting of its own
+            return True
         return item.score >= limits.score_threshold and not self.confidence(item) < limits.confidence_threshold
 
     def confidence(self, item):
@@ -144,15 +156,6 @@ class Scene:
         shares = color_shares(self.cloud.rgb, voxels.point_to_voxel, len(voxels)) * voxels.point_counts[:, None]
         points = np.array([voxels.point_counts[rows].sum() for rows in masks])
         return np.stack([shares[rows].sum(axis=0) for rows in masks]) / np.maximum(points, 1)[:, None]
-
-    def with_sightings(self, sightings):
-        """The scene after Sightings of its objects in an image; those of unknown objects are left out."""
-        votes = {item.id: item.votes for item in self.objects}
-        for one in sightings:
-            if one.id in votes:
-                votes[one.id] = votes[one.id].plus(one.word, one.weight)
-        objects = tuple(replace(item, votes=votes[item.id]) for item in self.objects)
-        return replace(self, objects=objects).relabelled(self.space)
 
     def relabelled(self, space):
         """The same objects with the labels of another LabelSpace. Needs no network: features are kept."""

@@ -51,6 +51,7 @@ class SavedScene:
     next_id: all ids given so far are lower
     operator_labels: O str, "" for labels of the network
     votes: O tuples of (word, sum of weights, detections), see `cameras.evidence.Votes`
+    thumbnails: O Thumbnail or None
     room_names: tuple of (room id, name that an operator gave)
     history: tuple of Edit, oldest first
     undo: tuple of Undo, how the last of them are taken back, oldest first
@@ -70,6 +71,7 @@ class SavedScene:
     next_id: int
     operator_labels: tuple
     votes: tuple
+    thumbnails: tuple
     room_names: tuple = ()
     history: tuple = ()
     undo: tuple = ()

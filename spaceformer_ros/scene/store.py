@@ -10,7 +10,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..cameras.evidence import Votes
 from ..clouds.origin import is_near
-from .absence import missed_view_weights
+from .absence import FILLED_VIEW, MIN_FILLED_SHARE, filled_share, missed_view_weights
 from .columns import MAX_COUNT, from_columns, to_columns
 from .edit_request import UNDO, EditError
 from .edits import edited
@@ -138,7 +138,7 @@ class SceneStore:
     def _with_ids(self, objects, cloud, instances):
         """The objects, those without an id with the one that a partial scene has shown, or a new one."""
         shown = self._ids_shown(cloud, instances)
-        return tuple(item if item.id else replace(item, id=shown.get(item.row) or self._new_id()) for item in objects)
+        return tuple(item if item.id else replace(item, id=shown.get(item.row) or self.new_id()) for item in objects)
 
     def _ids_shown(self, cloud, instances):
         """Dict row -> id of the instances that a partial scene of this cloud has shown as new, in the same rows."""
@@ -150,7 +150,8 @@ class SceneStore:
         masks = self.scene.instances.masks
         return {item.row: item.id for item in new if np.array_equal(masks[item.row], instances.masks[item.row])}
 
-    def _new_id(self):
+    def new_id(self):
+        """An id that no object has had. The caller holds the lock."""
         self._next_id += 1
         return self._next_id - 1
 
@@ -162,17 +163,18 @@ class SceneStore:
         self.scene = self.complete if same else self.scene.relabelled(space)
         return self.scene
 
-    def add_sightings(self, sightings):
-        """Count Sightings of objects in an image. Returns the Scene if labels changed, with the next revision.
+    def amend(self, change):
+        """Replace the newest complete scene by `change(scene)`, a function of it. Returns the Scene, with the next
+        revision, if objects, labels or states changed.
 
-        Otherwise, and while a partial scene is shown, None; sightings of a partial scene are dropped.
+        Otherwise None, and while a partial scene is shown: then nothing changes.
         """
         with self.lock:
             before = self.scene
-            if before is None or before is not self.complete or not sightings:
+            if before is None or before is not self.complete:
                 return None
-            scene = before.with_sightings(sightings)
-            changed = any(new.label != old.label for new, old in zip(scene.objects, before.objects))
+            scene = change(before)
+            changed = _shown(scene) != _shown(before)
             self._revision += changed
             self.scene = replace(scene, map_revision=self._revision) if changed else scene
             self._complete(self.scene)
@@ -191,7 +193,7 @@ class SceneStore:
                     scene, ids, text = self._undone(before, request.count)
                     self._undo = self._undo[: -request.count]
                 else:
-                    result = edited(before, request, vector, self._new_id)
+                    result = edited(before, request, vector, self.new_id)
                     scene, ids, text = result.scene, result.ids, result.text
                     self._undo = newest([*self._undo, Undo.of(before, request, result)])
             except SpaceformerError:
@@ -245,6 +247,7 @@ class SceneStore:
             labels=tuple(item.label for item in objects),
             operator_labels=tuple(item.operator_label for item in objects),
             votes=tuple(item.votes.sums for item in objects),
+            thumbnails=tuple(item.thumbnail for item in objects),
             room_names=scene.room_names,
             history=self.history,
             undo=tuple(self._undo),
@@ -271,8 +274,8 @@ class SceneStore:
             for row, occupancy in zip(from_columns(saved.objects), saved.occupancies)
         )
         objects = [
-            replace(item, operator_label=label, votes=Votes(sums))
-            for item, label, sums in zip(objects, saved.operator_labels, saved.votes)
+            replace(item, operator_label=label, votes=Votes(sums), thumbnail=thumbnail)
+            for item, label, sums, thumbnail in zip(objects, saved.operator_labels, saved.votes, saved.thumbnails)
         ]
         objects, deleted = divided(label_objects(objects, saved.instances.features, space))
         self._revision = max(saved.map_revision, self._revision + 1)
@@ -291,6 +294,11 @@ class SceneStore:
         self.history, self._undo = saved.history, list(saved.undo)
         self._complete(self.scene)
         return self.scene
+
+
+def _shown(scene):
+    """What is published of the objects of a Scene and that images may change."""
+    return [(item.id, item.label, item.state) for item in scene.objects]
 
 
 def _continued(scene, fresh, instances, cloud_occupancy, config, partial):
@@ -321,7 +329,7 @@ def _continued(scene, fresh, instances, cloud_occupancy, config, partial):
 def _is_kept(item, config):
     """Whether an object that was not found stays known; a deletion also where the map has no points any more."""
     is_near = item.deleted or item.outside_maps < config.outside_maps
-    return item.pinned or (is_near and item.missed_views < config.fade_views)
+    return item.pinned or (is_near and item.missed_views + item.seen_through < config.fade_views)
 
 
 def _unless_moved(item, old, known, transform):
@@ -363,6 +371,8 @@ def inherit_identity(item, feature, old, old_feature):
         shaped=old.shaped,
         operator_label=old.operator_label,
         votes=old.votes,
+        seen_through=old.seen_through,
+        thumbnail=old.thumbnail,
     )
     return inherited, mean
 
@@ -384,7 +394,15 @@ def _with_missed_views(missing, fresh, instances, cloud_occupancy):
     occupancies = [[item.occupancy for item in items] for items in (missing, fresh)]
     deleted = np.array([item.deleted for item in missing], dtype=bool)
     weights = missed_view_weights(*occupancies, cloud_occupancy, explained, deleted).tolist()
+    weights = [_weight_of(item, weight, cloud_occupancy) for item, weight in zip(missing, weights)]
     return [replace(item, missed_views=item.missed_views + weight) for item, weight in zip(missing, weights)]
+
+
+def _weight_of(item, weight, cloud_occupancy):
+    """The weight of the evidence against an object. That others explain the points of a proposed one says little: the
+    network took it for a part of them from the beginning."""
+    is_there = item.proposed and filled_share(item.occupancy, cloud_occupancy) >= MIN_FILLED_SHARE
+    return min(weight, FILLED_VIEW) if is_there else weight
 
 
 def _with_outside_maps(item, cloud_occupancy):
@@ -404,13 +422,13 @@ def _voxels_in_masks(instances, rows):
 def append_objects(objects, instances, kept, before, cloud_occupancy):
     """(objects, Instances) with the objects `kept`, which were not found, in additional rows.
 
-    Their masks are the voxels that are now in their cells and in no other mask, perhaps none.
+    Their masks are the voxels that are now in their cells and in no other mask, perhaps none; proposed ones share them.
 
     before: the Instances that contain their rows so far
     """
     inside = _voxels_in_masks(instances, range(len(instances)))
     masks = [cloud_occupancy.mask_of(item.occupancy) for item in kept]
-    masks = [mask[~inside[mask]] for mask in masks]
+    masks = [mask if item.proposed else mask[~inside[mask]] for item, mask in zip(kept, masks)]
     rows = replace(
         before[[item.row for item in kept]],
         boxes=tuple(item.box for item in kept),

@@ -51,6 +51,7 @@ def make_scene(number):
         map_revision=number,
         next_id=number + 1,
         votes=((),),
+        thumbnails=(None,),
         operator_labels=("",),
     )
 

@@ -25,6 +25,7 @@ from spaceformer_ros.ros.transforms import TransformError
 
 CAMERA = CameraModel(320, 240, 266.0, 266.0, 159.5, 119.5)
 POSE = optical_pose((0.0, -1.8, 1.2), np.pi / 2, -0.3)  # looks at the chair
+BIN = ((-1.5, 0.5, 0.25), (0.4, 0.4, 0.5), (77, 77, 77))  # of a colour that the segmenter does not know
 
 
 def plain(word, score=0.9, box=(10.0, 20.0, 30.0, 40.0)):
@@ -58,17 +59,18 @@ def test_bad_detections_are_refused_with_the_cure(detection, text):
         detections_of(SimpleNamespace(detections=[plain("chair")] * (MAX_DETECTIONS + 1)))
 
 
-def chair_box():
-    """The box in the image around the chair of ROOM."""
-    center, size, _ = ROOM[0]
+def box_around(thing, pose=POSE):
+    """The box in the image around a row of ROOM."""
+    center, size, _ = thing
     corners = np.array([center + np.array(size) * (np.array(signs) - 0.5) for signs in np.ndindex(2, 2, 2)])
-    pixels, _ = CAMERA.project(POSE.inverse.apply(corners))
+    pixels, _ = CAMERA.project(pose.inverse.apply(corners))
     return (*pixels.min(axis=0), *pixels.max(axis=0))
 
 
 def test_detections_name_an_object(start, client, instances, box_cloud, monkeypatch):
     messages_of = pytest.importorskip("vision_msgs.msg", reason="vision_msgs comes with the messages of `make test`")
     node = start(detections=True, min_detections=3, text_weight_known=0.0, tf_timeout=0.1, max_turn_rate=0.5)
+    node.settings.config = node.settings.config.with_values({"propose_objects": True})
     known, poses = node.session.transforms.lookup, {}
 
     def lookup(target, source, stamp, timeout):
@@ -79,7 +81,7 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
         return poses.get("turned", POSE.inverse)
 
     monkeypatch.setattr(node.session.transforms, "lookup", lookup)
-    client.publish(box_cloud(ROOM))
+    client.publish(box_cloud([*ROOM, BIN]))
     wait_until(lambda: instances and len(instances[-1].instances) == 3, "the objects")
     chair = next(item.id for item in instances[-1].instances if item.label == "chair")
     counters, made = node.session.counters, messages_of.Detection2DArray
@@ -93,7 +95,7 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
         message = made()
         message.header = messages.Header(stamp=messages.to_time(milliseconds * 1_000_000), frame_id="camera")
         one = messages_of.Detection2D()
-        left, top, right, bottom = (float(value) for value in box or chair_box())
+        left, top, right, bottom = (float(value) for value in box or box_around(ROOM[0]))
         one.bbox.center.position.x, one.bbox.center.position.y = (left + right) / 2, (top + bottom) / 2
         one.bbox.size_x, one.bbox.size_y = right - left, bottom - top
         result = messages_of.ObjectHypothesisWithPose()
@@ -107,7 +109,7 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
     assert "no camera_info on /spaceformer/input/camera_info" in counters.detections_reason
     k = [float(value) for value in (CAMERA.fx, 0, CAMERA.cx, 0, CAMERA.fy, CAMERA.cy, 0, 0, 1)]
     info.publish(CameraInfo(width=320, height=240, k=k))
-    wait_until(lambda: node.session.detections[0].camera.info, "the camera_info")
+    wait_until(lambda: node.session.cameras.detections[0].camera.info, "the camera_info")
     for number in range(2):
         send("table", 1000 + 100 * number)
     assert counters.detections_assigned == 2
@@ -126,12 +128,22 @@ def test_detections_name_an_object(start, client, instances, box_cloud, monkeypa
     assert "more than max_turn_rate 0.5" in counters.detections_reason
     assert counters.detections_dropped == 4
 
+    for number, x in enumerate((-2.0, -1.5, -1.0)):
+        pose = optical_pose((x, -1.5, 1.2), np.pi / 2, -0.4)
+        poses["turned"] = pose.inverse
+        send("table", 6000 + 1000 * number, box_around(BIN, pose))
+    wait_until(lambda: "proposed" in {item.state for item in instances[-1].instances}, "a proposed object")
+    proposed = next(item for item in instances[-1].instances if item.state == "proposed")
+    assert proposed.pose.position.x == pytest.approx(BIN[0][0], abs=0.15)
+    assert (proposed.label, proposed.num_detections) == ("table", 3)
+    assert proposed.score < 0.4
+
     poses.clear()
     segmenter = client.node.create_publisher(images.Image, "/spaceformer/input/label_image", qos.EVENTS)
     names = client.node.create_publisher(messages_of.LabelInfo, "/spaceformer/input/label_info", qos.LATCHED)
     classes = [messages_of.VisionClass(class_id=7, class_name="throne")]
     names.publish(messages_of.LabelInfo(class_map=classes))
-    wait_until(lambda: node.session.detections[0]._label_info, "the names of classes")
+    wait_until(lambda: node.session.cameras.detections[0]._label_info, "the names of classes")
     wait_until(segmenter.get_subscription_count, "the subscription")
     header = messages.Header(stamp=messages.to_time(9 * 10**9), frame_id="camera")
     segmenter.publish(images.to_image(np.full((240, 320), 7, dtype=np.int32), header))

@@ -2,9 +2,12 @@
 """config/sros2_policy.xml against the schema of sros2 and the graph of the running node."""
 
 import importlib.util
+import re
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
-from helpers.paths import CONFIG
+import pytest
+from helpers.paths import CONFIG, ROOT
 from helpers.ros import wait_until
 from rclpy.action import get_action_server_names_and_types_by_node
 
@@ -13,9 +16,17 @@ from spaceformer_ros.ros import vision
 ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "actions": {"call", "execute"}}
 
 
-def profile():
-    """The only profile of the policy, after a check of its parent elements."""
-    policy = ElementTree.parse(CONFIG / "sros2_policy.xml").getroot()
+def for_cameras(folder):
+    """The policy for the cameras front and rear, made by the command of docs/security.md."""
+    command = re.search(r"```sh\n(names=.*?)```", (ROOT / "docs" / "security.md").read_text(), re.DOTALL)[1]
+    command = command.replace("$(ros2 pkg prefix --share spaceformer_ros)", str(ROOT))
+    subprocess.run(["bash", "-ec", command], cwd=folder, check=True)
+    return folder / "policy.xml"
+
+
+def profile(path):
+    """The only profile of a policy, after a check of its parent elements."""
+    policy = ElementTree.parse(path).getroot()
     assert (policy.tag, policy.attrib) == ("policy", {"version": "0.2.0"})
     path = [policy]
     for tag, attributes in (
@@ -30,10 +41,10 @@ def profile():
     return path[-1]
 
 
-def allowed():
+def allowed(path):
     """Dict role -> names, as sros2 resolves them."""
     names = {"publish": [], "subscribe": [], "reply": [], "request": [], "call": [], "execute": []}
-    for group in profile():
+    for group in profile(path):
         ((role, verdict),) = group.attrib.items()
         assert role in ROLES[group.tag]
         assert verdict == "ALLOW"
@@ -44,19 +55,21 @@ def allowed():
     return {role: set(found) for role, found in names.items()}
 
 
-def test_the_policy_names_exactly_what_the_node_uses(start, client):
+@pytest.mark.parametrize("cameras", [("",), ("front", "rear")], ids=["one camera", "two cameras"])
+def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, cameras):
     detector, yolo = (importlib.util.find_spec(name) is not None for name in ("vision_msgs", "yolo_msgs"))
-    node = start(use_sim_time=True, detections=detector, image_views=True)
-    wanted = allowed()
+    node = start(use_sim_time=True, detections=detector, image_views=True, thumbnails=True, image_cameras=list(cameras))
+    wanted = allowed(CONFIG / "sros2_policy.xml" if cameras == ("",) else for_cameras(tmp_path))
+    places = [f"/spaceformer/{name}".rstrip("/") for name in cameras]
     wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
     if not vision.AVAILABLE:
         wanted["publish"] -= {"/spaceformer/detections", "/spaceformer/label_info"}
     if not detector:
-        wanted["subscribe"] -= {f"/spaceformer/input/{name}" for name in ("detections", "label_image", "label_info")}
-        wanted["publish"] -= {"/spaceformer/view/label_info"}
+        names = ("detections", "label_image", "label_info")
+        wanted["subscribe"] -= {f"{place}/input/{name}" for place in places for name in names}
+        wanted["publish"] -= {f"{place}/view/label_info" for place in places}
     if not (detector and yolo):
-        wanted["subscribe"] -= {"/spaceformer/input/yolo_detections"}
-    wanted["subscribe"] -= {"/spaceformer/input/image"}  # no picture has a subscriber
+        wanted["subscribe"] -= {f"{place}/input/yolo_detections" for place in places}
     if importlib.util.find_spec("tf2_ros") is None:
         wanted["subscribe"] -= {"/tf", "/tf_static"}
         wanted["reply"] -= {"/tf2_frames"}

@@ -112,6 +112,7 @@ class Cameras:
 
 def test_images_of_two_cameras_become_one_map_and_what_has_gone_leaves_it(start, client, instances, monkeypatch):
     status = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
+    monkeypatch.setattr("spaceformer_ros.ros.presence.PERIOD", 0.0)
     node = start(
         input_mode="rgbd",
         cameras=["/front", "/rear"],
@@ -167,6 +168,11 @@ def test_images_of_two_cameras_become_one_map_and_what_has_gone_leaves_it(start,
     assert counters.voxels_removed > 50
     assert not (node.session.scans.snapshot().cloud.rgb == RED).all(axis=1).any()
     wait_until(lambda: int(value("voxels_removed") or 0) > 50, "the diagnostics")
+
+    def states():
+        return {(item.id, item.state) for message in list(instances) for item in message.instances}
+
+    wait_until(lambda: (chair.id, "missing") in states(), "the missing chair, before it goes")
 
     cameras.publish("front", 321)  # 0.1 s later: too early for 5 Hz
     wait_until(lambda: counters.images_skipped >= 1, "the rate limit")

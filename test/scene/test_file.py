@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceformer_ros import SpaceformerError, StorageError
+from spaceformer_ros.cameras.thumbnails import Thumbnail
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, StorageConfig
 from spaceformer_ros.disk.paths import data_folder, display_path
@@ -98,6 +99,8 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
             "missed_views": rng.random(len(kept)),
             "outside_maps": rng.integers(0, 50, len(kept)),
             **{name: rng.integers(0, 2, len(kept), np.uint8) for name in ("pinned", "deleted", "shaped")},
+            "seen_through": rng.random(len(kept)),
+            "proposed": rng.integers(0, 2, len(kept), np.uint8),
         },
         occupancies=tuple(make_occupancy(rng) if rng.random() < 0.5 else None for _ in kept),
         labels=(label,) * len(kept),
@@ -108,6 +111,7 @@ def make_saved(seed=0, points=12, voxels=6, instances=3, channels=4, texts=("map
         next_id=101,
         operator_labels=tuple(label * int(rng.integers(2)) for _ in kept),
         votes=tuple(((label, float(rng.random()), 3),) * int(rng.integers(2)) for _ in kept),
+        thumbnails=tuple(Thumbnail(b"jpeg", 5, frame_id, 7.5) if rng.random() < 0.5 else None for _ in kept),
         room_names=((3, label),) * int(rng.integers(2)),
         history=(Edit(int(rng.integers(2**60)), label, map_id),) * int(rng.integers(3)),
         layout={"rooms": [{"id": 3}]} if rng.random() < 0.5 else {},
