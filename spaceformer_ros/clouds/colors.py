@@ -9,13 +9,15 @@ import numpy as np
 
 from .. import SpaceformerError
 
-PACKED = ("rgb", "rgba", "color", "colors", "colour", "colours")  # one field with all channels, best first
+PACKED = ("rgb", "rgba", "color", "colors", "colour", "colours", "point_colors", "vertex_colors")  # best first
 CHANNELS = (("r", "g", "b"), ("red", "green", "blue"), ("rf", "gf", "bf"))  # rf: CloudCompare, as floats
 PREFIXES = ("", "diffuse_", "scalar_", "color_", "colour_", "color", "vertex_")  # MeshLab, CloudCompare, E57 and others
 TRIPLES = tuple(tuple(prefix + name for name in names) for prefix in PREFIXES for names in CHANNELS)  # best first
 SPLATS = ("f_dc_0", "f_dc_1", "f_dc_2")  # Gaussian splats: spherical harmonics of degree 0
 SH_C0 = 0.28209479177387814  # 1 / (2 sqrt(pi)), the constant of degree 0
 BITS_32 = 1 << 32
+LOST = 0x7FC00000  # bits of NaN in text: PCL writes colours with alpha 255 as "nan"
+ROUNDED, MIN_ROUNDED = 10, 20  # if that many different packed numbers are all multiples of it, their digits were cut
 BIT_DEPTHS = (8, 10, 12, 16)  # of integer channels; sensors write 10 and 12 bits into 16
 MAX_OVERSHOOT = 2.0  # colours with a lower maximum are in 0..1: read as 0..255, the whole cloud would be black
 MAX_STRAYS = 0.001  # share of values above a range that do not make the whole cloud be read in a larger one
@@ -24,7 +26,7 @@ MIN_SIGNED = 0.01  # share of values below -0.1 from which on floats are read as
 
 
 def read_colors(points):
-    """Colours of structured records [N]: (rgb [N, 3] uint8, remarks), or (None, ()) if no field contains colour.
+    """Colours of structured records [N]: (rgb [N, 3] uint8, remarks), or (None, remarks) if no field contains colour.
 
     Encodings, in order of preference: one field of packed 32 bits 0x__RRGGBB (as bits of any type, or as a number) or
     of 3 or 4 channels; three fields of integers (8 to 16 bit) or floats (-1..1, 0..1, 0..255 or more); Gaussian splats.
@@ -37,7 +39,7 @@ def read_colors(points):
             if column.ndim == 2 and column.shape[1] in (3, 4):
                 return _scale_channels(names[name], column[:, :3])
             if name.startswith("rgb"):
-                return _unpack(names[name], column), ()
+                return _unpack(names[name], column)
     for triple in TRIPLES:
         if all(name in names for name in triple):
             columns = [points[names[name]] for name in triple]
@@ -73,26 +75,47 @@ def _check_numbers(name, column, ndim):
 
 
 def _unpack(name, column):
-    """Channels of a packed field [N] as uint8 [N, 3]: bits of 32-bit types, and numbers 0xRRGGBB in any type."""
+    """(uint8 [N, 3], remarks) of a packed field [N]: bits of 32-bit types, and numbers 0xRRGGBB in any type."""
     if column.ndim != 1 or column.dtype.kind not in "uif" or column.dtype.itemsize < 4:
         raise SpaceformerError(f"field {name!r} holds {column.dtype}, expected 32 bits per point, or 3 or 4 channels")
+    remarks = ()
     if column.dtype.kind == "f":
-        packed = _packed_floats(column)
+        packed, remarks = _packed_floats(name, column)
     elif column.dtype.itemsize == 4:
         packed = np.ascontiguousarray(column).view(column.dtype.byteorder + "u4")
     else:
         packed = column.astype(np.int64) & 0xFFFFFFFF
-    return np.column_stack([(packed >> shift) & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
+    rgb = np.column_stack([(packed >> shift) & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
+    lost = packed == LOST if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    if lost.any():
+        remarks = (
+            *remarks,
+            f"{name}: {np.count_nonzero(lost)} of {len(lost)} colours are NaN, read as black: the writer lost them",
+        )
+        rgb[lost] = 0
+    return None if lost.any() and lost.all() else rgb, remarks
 
 
-def _packed_floats(column):
-    """Packed colours in floats: their bits, as in PCL, or the numbers themselves if all finite ones are integers."""
+def _packed_floats(name, column):
+    """([N] integers 0xAARRGGBB, remarks) of packed colours in floats.
+
+    These are their bits, as in PCL, or the numbers themselves if all finite ones are integers.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         finite = np.isfinite(column)
         whole = (column >= 0) & (column < BITS_32) & (column == np.floor(column))
         if (whole | ~finite).all() and (whole & (column >= 1)).any():  # as bits, they would have an alpha of 63 to 79
-            return np.where(finite, column, 0).astype(np.int64)
-        return column.astype(np.float32).view(np.uint32)
+            numbers = np.where(finite, column, LOST).astype(np.int64)
+            return numbers, _digit_remarks(name, numbers[finite])
+        return column.astype(np.float32).view(np.uint32), ()
+
+
+def _digit_remarks(name, numbers):
+    """Remarks on packed numbers that were written as text with too few digits, such as 4.2108e+06."""
+    large = numbers[numbers >= 1 << 16]
+    if (large % ROUNDED == 0).all() and len(np.unique(large)) >= MIN_ROUNDED:
+        return (f"{name}: the packed colours were written with too few digits, blue and green are not exact",)
+    return ()
 
 
 def _scale_channels(name, channels):

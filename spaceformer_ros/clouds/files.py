@@ -8,12 +8,13 @@ from .formats.libraries import read_e57, read_las, read_mesh
 from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
 from .formats.ply import read_ply, write_ply
+from .formats.recognise import EXPORTS, foreign_content
 from .formats.tables import read_table
 from .point_records import decode_records
 
 READERS = {
     **{".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
-    **dict.fromkeys((".xyz", ".pts", ".csv"), read_table),
+    **dict.fromkeys((".xyz", ".pts", ".csv", ".asc", ".txt"), read_table),
     **{".las": read_las, ".laz": read_las, ".e57": read_e57},
     **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
 }
@@ -40,7 +41,11 @@ def read_records(path):
     try:
         if path.exists() and not path.is_file():
             raise SpaceformerError("is not a regular file")
-        return reader(path)
+        try:
+            return reader(path)
+        except SpaceformerError as error:
+            found = foreign_content(path)
+            raise SpaceformerError(f"{found}; {error}" if found else str(error)) from error
     except OSError as error:
         raise SpaceformerError(f"cannot be read: {error.strerror or error}") from error
 
@@ -71,5 +76,6 @@ def _by_suffix(table, path):
             "pointcloud_to_pcd --ros-args -r input:=/cloud_topic`"
         )
     if suffix not in table:
-        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(table)}")
+        export = f": {EXPORTS[suffix]}" if suffix in EXPORTS and table is READERS else ""
+        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(table)}{export}")
     return table[suffix]

@@ -66,7 +66,7 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
     if rgb is None and not allow_gray:
         raise SpaceformerError(
             f"the cloud has no colour (fields: {list_names(points.dtype.names)}); the network needs rgb, rgba or "
-            "r, g, b: use a coloured map, or allow_gray to try without"
+            f"r, g, b: use a coloured map, or allow_gray to try without{''.join(f'; {text}' for text in color_remarks)}"
         )
     colored = rgb is not None
     if not colored:

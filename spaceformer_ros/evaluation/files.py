@@ -76,7 +76,7 @@ def read_sample(path):
             if all(axis in arrays for axis in "xyz"):
                 arrays["xyz"] = np.column_stack([arrays[axis] for axis in "xyz"])
         else:
-            raise SpaceformerError(f"suffix {path.suffix!r} is none of .txt, {', '.join(sorted(READERS))}")
+            raise SpaceformerError(f"suffix {path.suffix!r} is none of {', '.join(sorted(READERS))}")
         return read_columns(path, arrays, described, kinds)
     except SpaceformerError as error:
         raise SpaceformerError(f"{path}: {error}") from error

@@ -14,7 +14,7 @@ from .answers import ANSWERS
 from .files import read_sample, sample_name
 from .sample import NONE, GroundTruth, SamplePrediction
 
-SUFFIXES = (".txt", *sorted(READERS))
+SUFFIXES = tuple(sorted({".txt", *READERS}))
 
 
 def match_files(predictions, ground_truth):

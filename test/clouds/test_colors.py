@@ -161,3 +161,17 @@ def test_no_color_is_none():
 def test_other_forms_are_refused(points, words):
     with pytest.raises(SpaceformerError, match=words):
         read_colors(points)
+
+
+def test_packed_colors_that_the_writer_lost(rng):
+    """PCL writes colours with alpha 255 as the text "nan", and with few digits as 4.2108e+06."""
+    lost = np.full(50, np.nan, dtype=np.float32)
+    rgb, remarks = read_colors(np.array(lost, dtype=[("rgb", "f4")]))
+    assert rgb is None
+    assert "50 of 50 colours are NaN" in remarks[0]
+    lost[:49] = np.arange(49) * 1000 + 16_000_000
+    rgb, remarks = read_colors(np.array(lost, dtype=[("rgb", "f4")]))
+    assert rgb[49].tolist() == [0, 0, 0]
+    assert ["too few digits" in remarks[0], "1 of 50" in remarks[1]] == [True, True]
+    exact = rng.integers(0, 1 << 24, 50).astype(np.float32)
+    assert read_colors(np.array(exact, dtype=[("rgb", "f4")]))[1] == ()

@@ -47,6 +47,8 @@ def check(path):
         HEADER + PROPERTIES + "property float q\nend_header\n1 2 3 255 128 0 nan\n-1.5 .25 8 1 2 3 -nan(ind)\n",
         HEADER + PROPERTIES + "end_header\n" + ROWS.replace("\n", " "),
         HEADER + PROPERTIES.replace("x", "X") + "end_header\n" + ROWS,
+        HEADER.replace("ply", "PLY").replace("vertex", "Vertex") + PROPERTIES.title() + "end_header\n" + ROWS,
+        HEADER + PROPERTIES + "property int64 id\nend_header\n" + ROWS.replace("\n", " 7\n"),
     ],
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -273,6 +275,9 @@ def test_tables_in_npz_and_npy(tmp_path):
         ("a.xyz", "1 2 3 255 128 0 0 0 1\n-1.5 .25 8 1 2 3 -1 0 0\n"),
         ("a.xyz", "1 2 3 0 0 1 255 128 0\n-1.5 .25 8 -1 0 0 1 2 3\n"),
         ("a.xyz", "1 2 3 255 128 0 255\n-1.5 .25 8 1 2 3 255\n"),
+        ("a.asc", "// made by hand\n1 2 3 255 128 0 # first\n# c\n-1.5 .25 8 1 2 3 % last\n# end\n"),
+        ("a.csv", "sep=;\nx;y;z;r;g;b;label\n1,0;2;3;255;128;0;chair\n-1,5;0,25;8;1;2;3;\n"),
+        ("a.txt", 'x_m|y_m|z_m|r|g|b\n"1"|"2"|"3"|"255"|"128"|"0"\n-1.5|.25|8|1|2|3\n'),
     ],
 )
 def test_text_tables(tmp_path, name, text):
@@ -287,6 +292,9 @@ def test_text_tables(tmp_path, name, text):
         ("a.pts", "1\n1 2 3 9 9 9 9\n2\n4 5 6 1 1 1 1\n" + "7 8 9 1 1 1 1\n", "line 3 has 1 numbers, expected 7"),
         ("a.pts", "3\n1 2 3 9 9 9 9\n4 5 6 1 1 1 1\n", "declares 3 points and holds 2: truncated"),
         ("a.csv", "x,y,z,r,g,b\n", "has no points"),
+        ("a.csv", "x,y,z,r,g,b\n1,2,3,4,5,6\n1,2,NULL,4,5,6\n", "line 3: 'NULL' is not a number"),
+        ("a.csv", "x,y,z,r,g,b,b\n1,2,3,4,5,6,7\n", "column 'b' is there twice"),
+        ("a.xyz", "1 2 3 255 128 0 7 8\n", "no colour .fields: x, y, z, column 4, column 5"),
         ("a.xyz", "hello\n", "line 1 has 1 columns"),
         ("a.xyz", "", "line 1 has 0 columns"),
     ],
@@ -329,6 +337,8 @@ def test_normals_are_not_colors(tmp_path):
         ("a.bag", "is a bag: play it"),
         ("a.mcap", "ros2 run pcl_ros pointcloud_to_pcd"),
         ("a.doc", "suffix '.doc' is not one of .ply, .pcd"),
+        ("a.db", "`rtabmap-export FILE.db` writes its map as PLY"),
+        ("a.ply.gz", "unpack it first"),
     ],
 )
 def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, name, words):
@@ -338,6 +348,41 @@ def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, n
     with pytest.raises(SpaceformerError, match=words) as caught:
         read_cloud(tmp_path / name)
     assert str(caught.value).count(str(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz", "csv", "las", "glb"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty"),
+        (b"\0" * 5000, "begins with zeros only"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        (b"<!DOCTYPE html>\n<html>", "it is a web page"),
+        (b"\x1f\x8b\x08\0", "it is compressed"),
+        (b"ASTM-E57\0", "name it .e57"),
+    ],
+)
+def test_what_is_no_cloud_is_said(tmp_path, suffix, content, words):
+    (tmp_path / f"a.{suffix}").write_bytes(content)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd"])
+def test_binary_files_that_are_text_or_went_through_a_text_mode_are_refused(tmp_path, suffix, rng):
+    path = tmp_path / f"a.{suffix}"
+    rgb = rng.integers(0, 256, (500, 3), dtype=np.uint8)
+    write_cloud(path, Cloud(rng.random((500, 3), dtype=np.float32), rgb))
+    content = path.read_bytes()
+    path.write_bytes(content + b"\r\n")  # some writers end the file with a line
+    assert len(read_cloud(path).cloud) == 500
+    path.write_bytes(content.replace(b"\n", b"\r\n"))
+    with pytest.raises(SpaceformerError, match="was changed to CR LF"):
+        read_cloud(path)
+    end = content.index(b"\n", content.index(b"end_header" if suffix == "ply" else b"DATA")) + 1
+    path.write_bytes(content[:end] + b"1.5 2.5 3.5 1 2 3\n" * 2000)
+    with pytest.raises(SpaceformerError, match="but they are text"):
+        read_cloud(path)
 
 
 def write_las(laspy, path, version="1.2", points=XYZ):
@@ -383,6 +428,20 @@ def test_las_that_declares_more_than_it_holds(tmp_path, name, offset, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SpaceformerError, match=words):
         read_cloud(tmp_path / name)
+
+
+@pytest.mark.parametrize("place", [0, 4, 20, 36])
+def test_laz_layers_that_are_longer_than_the_file(tmp_path, place):
+    """Point formats 6 to 10: lazrs would allocate what they declare, up to 4 GB each."""
+    pytest.importorskip("lazrs")
+    path = tmp_path / "a.laz"
+    write_las(pytest.importorskip("laspy"), path, "1.4")
+    content = bytearray(path.read_bytes())
+    at = int.from_bytes(content[96:100], "little") + 8 + 36 + place  # after the offset of the table and one point
+    content[at : at + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    with pytest.raises(SpaceformerError, match="a chunk declares"):
+        read_cloud(path)
 
 
 def test_e57(tmp_path):

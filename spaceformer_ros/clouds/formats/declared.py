@@ -15,6 +15,9 @@ LAS_EXTENDED = struct.Struct("<QIQ")  # at 235 of LAS 1.4: start and number of e
 LAS_MINOR_VERSION, LAS_COMPRESSED = 25, 0x80  # offset in the header; bit of the point format
 VLR, EXTENDED_VLR = 54, 60  # bytes of the smallest records
 LAZ_RATIO = 200  # LAZ packs measured points to a tenth, artificial ones to less
+LAZ_LAYERS = {10: 9, 11: 1, 12: 2, 13: 1}  # item of point formats 6 to 10 -> layers in a chunk
+LAZ_BYTES = 14  # item with one layer for each of its bytes
+LAZ_ITEM, LAZ_ITEMS = struct.Struct("<HHH"), 34  # type, size and version of an item; offset of the first one
 LAZ_TABLE, LAZ_CHUNKS = struct.Struct("<q"), struct.Struct("<II")  # offset of the chunk table; its version and length
 GLB_HEADER, GLB_CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 
@@ -68,6 +71,31 @@ def _check_chunk_table(file, size, start):
     _, chunks = _unpack_at(file, LAZ_CHUNKS, table)
     if chunks > size:
         raise SpaceformerError(f"is damaged: it declares {chunks} chunks of points, the file has {size} bytes")
+
+
+def check_laz_layers(file, start, record, chunks):
+    """Refuse chunks of point formats 6 to 10 that declare more bytes than they have: LAZ readers allocate them.
+
+    A chunk has its first point, the number of its points, the lengths of its layers, and the layers.
+    file: open for reading; start: of the points; record: that of LASzip; chunks: rows (number of points, bytes).
+    Raises SpaceformerError.
+    """
+    items = [
+        LAZ_ITEM.unpack_from(record, at) for at in range(LAZ_ITEMS, len(record) - LAZ_ITEM.size + 1, LAZ_ITEM.size)
+    ]
+    layers = sum(size if kind == LAZ_BYTES else LAZ_LAYERS.get(kind, 0) for kind, size, _ in items)
+    if not layers:
+        return
+    head = struct.Struct(f"<{sum(size for _, size, _ in items)}x{1 + layers}I")
+    position = start + LAZ_TABLE.size
+    for points, size in chunks:
+        count, *lengths = _unpack_at(file, head, position)
+        if count > points or head.size + sum(lengths) > size:
+            raise SpaceformerError(
+                f"is damaged: a chunk declares {count} points in {head.size + sum(lengths)} bytes, it has {points} in "
+                f"{size} bytes"
+            )
+        position += size
 
 
 def _unpack_at(file, layout, position):

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from ... import SpaceformerError
-from .declared import check_las, glb_content
+from .declared import check_las, check_laz_layers, glb_content
 from .npz import stack_columns
 
 MAX_MESH_BYTES = 1 << 30
@@ -48,9 +48,10 @@ def read_las(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy's, about damaged values
+            _check_layers(laspy, path)
             content = laspy.read(path, laz_backend=_laz_backends(laspy))
             xyz = np.asarray(content.xyz, dtype=np.float64)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, SpaceformerError):
         raise
     except BaseException as error:  # of many types, also for a missing LAZ backend; a panic in Rust is no Exception
         hint = f"; LAZ needs a backend: pip install 'laspy[lazrs]', or {convert}" if path.suffix == ".laz" else ""
@@ -60,6 +61,22 @@ def read_las(path):
     if {"red", "green", "blue"} <= names:
         columns.update({name: np.asarray(content[name]) for name in ("red", "green", "blue")})
     return stack_columns(columns)
+
+
+def _check_layers(laspy, path):
+    """See `check_laz_layers`; only lazrs tells where the chunks are."""
+    if not laspy.LazBackend.Lazrs.is_available():
+        return
+    import lazrs
+
+    with open(path, "rb") as file:
+        header = laspy.LasHeader.read_from(file)
+        if not header.are_points_compressed:
+            return
+        record = header.vlrs.get("LasZipVlr")[0].record_data
+        file.seek(header.offset_to_point_data)
+        chunks = lazrs.read_chunk_table(file, lazrs.LazVlr(record))
+        check_laz_layers(file, header.offset_to_point_data, record, chunks)
 
 
 def _laz_backends(laspy):

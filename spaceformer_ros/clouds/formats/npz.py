@@ -10,7 +10,7 @@ from ... import SpaceformerError
 from ..colors import PACKED
 from ..coordinates import list_names
 
-COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "vertices")  # names of arrays, best first
+COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "coordinates", "vertices", "pc")  # best first
 MAX_WIDTH = 16  # columns of a table of coordinates; more are probably [3, N]
 MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array above both, expansion ratio and expanded bytes, is refused
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

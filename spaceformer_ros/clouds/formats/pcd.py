@@ -12,7 +12,7 @@ import numpy as np
 from ... import SpaceformerError
 from ..colors import pack_color
 from .lzf import decompress
-from .text import BOM, check_first_row, header_lines, parse_numbers, to_records
+from .text import BOM, check_binary, check_first_row, header_lines, parse_numbers, to_records
 
 KEYS = {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -136,7 +136,9 @@ def _read_binary(file, header, held):
         raise SpaceformerError(
             f"holds {held} bytes of points, its header declares {header.points} x {dtype.itemsize}: truncated"
         )
-    return np.frombuffer(file.read(header.points * dtype.itemsize), dtype=dtype)
+    content = file.read(header.points * dtype.itemsize)
+    check_binary(content, file.read())
+    return np.frombuffer(content, dtype=dtype)
 
 
 def _read_compressed(file, header, held):

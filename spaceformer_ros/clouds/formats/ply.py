@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import SpaceformerError
-from .text import BOM, check_first_row, header_lines, parse_numbers, to_records
+from .text import BOM, check_binary, check_first_row, header_lines, parse_numbers, to_records
 
 TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
     **{"ushort": "u2", "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4"},
+    **{"int64": "i8", "uint64": "u8"},  # not in the standard, but written
     **{"float": "f4", "float32": "f4", "double": "f8", "float64": "f8"},
 }
 NAMES = {"i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float"}
@@ -53,7 +54,7 @@ def read_ply(path):
         before, vertices = elements[:index], elements[index]
         _check_size(elements[: index + 1], size, byte_order)
         if byte_order:
-            return _read_binary(file, before, vertices, byte_order)
+            return _read_binary(file, before, vertices, byte_order, is_last=index == len(elements) - 1)
         return _read_text(file, before, vertices)
 
 
@@ -80,29 +81,30 @@ def _min_row(element, byte_order):
 def _parse_header(head):
     """Byte order ("" for text), elements, and the position of the first byte after the header."""
     position = len(BOM) if head.startswith(BOM) else 0
-    if not head[position:].startswith(b"ply"):
+    if not head[position:].lower().startswith(b"ply"):
         raise SpaceformerError("this is not a PLY file: it does not begin with 'ply'")
     byte_order, elements = None, []
     for number, line, end in header_lines(head, position):
         words = line.split()
-        if words[:1] == ["end_header"]:
+        keyword = words[0].lower() if words else ""
+        if keyword == "end_header":
             _check_header(byte_order, elements)
             return byte_order, elements, end
-        if words[:1] == ["format"]:
+        if keyword == "format":
             byte_order = _byte_order(words, number)
-        elif words[:1] == ["element"]:
+        elif keyword == "element":
             elements.append(_element(words, number))
-        elif words[:1] == ["property"]:
+        elif keyword == "property":
             _add_property(elements, words, number)
     raise SpaceformerError(f"the PLY header has no end_header among its first {MAX_HEADER} bytes")
 
 
 def _byte_order(words, number):
-    if len(words) < 2 or words[1] not in BYTE_ORDERS:
+    if len(words) < 2 or words[1].lower() not in BYTE_ORDERS:
         raise SpaceformerError(
             f"line {number} of the PLY header, {' '.join(words)[:80]!r}: expected one of {', '.join(BYTE_ORDERS)}"
         )
-    return BYTE_ORDERS[words[1]]
+    return BYTE_ORDERS[words[1].lower()]
 
 
 def _element(words, number):
@@ -112,17 +114,17 @@ def _element(words, number):
         raise SpaceformerError(
             f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer"
         )
-    return Element(words[1], int(words[2]))
+    return Element(words[1].lower(), int(words[2]))
 
 
 def _add_property(elements, words, number):
     where = f"line {number} of the PLY header, {' '.join(words)[:80]!r}"
-    is_list = words[1:2] == ["list"]
+    is_list = [word.lower() for word in words[1:2]] == ["list"]
     if len(words) < (5 if is_list else 3):
         raise SpaceformerError(f"{where}, is incomplete")
     if not elements:
         raise SpaceformerError(f"{where}, is not below an element")
-    kinds = words[2:4] if is_list else words[1:2]
+    kinds = [word.lower() for word in (words[2:4] if is_list else words[1:2])]
     if any(kind not in TYPES for kind in kinds) or (is_list and TYPES[kinds[0]][0] == "f"):
         raise SpaceformerError(f"{where}, has a type that is not supported")
     properties = elements[-1].properties
@@ -146,7 +148,7 @@ def _check_header(byte_order, elements):
 # --- binary ----------------------------------------------------------------------------------------------------------
 
 
-def _read_binary(file, before, vertices, byte_order):
+def _read_binary(file, before, vertices, byte_order, is_last):
     for element in before:
         _skip_binary(file, element, byte_order)
     dtype = _row_type(file, vertices, byte_order)
@@ -155,6 +157,7 @@ def _read_binary(file, before, vertices, byte_order):
         raise SpaceformerError(
             f"holds {len(content) // dtype.itemsize} vertices, {vertices.count} are declared: truncated"
         )
+    check_binary(content, file.read() if is_last else b"")
     rows = np.frombuffer(content, dtype=dtype)
     _check_lengths(rows, vertices)
     names = [prop.name for prop in vertices.properties if not prop.length_kind]

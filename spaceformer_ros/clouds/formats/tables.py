@@ -1,47 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read text tables: .xyz and .pts (columns without names) and .csv (columns with names)."""
 
+import io
 import re
 
 import numpy as np
 
 from ... import SpaceformerError
+from ..colors import PACKED, TRIPLES
 from .npz import stack_columns, table_columns
 from .text import BOM, parse_numbers
 
-SEPARATORS = (b";", b",", b"\t")  # best first: where columns are separated by semicolons, commas are decimal points
+SEPARATORS = (b";", b",", b"\t", b"|")  # best first; with semicolons, commas are decimal points
 MAX_COLUMNS = 100
 HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
 UNIT_TOLERANCE = 0.02  # of the length of a normal
 OPAQUE = (1, 255, 65535)  # alpha of all points of a file without transparency
-UNIT_OF_NAME = re.compile(r"\s*[\[(]m[\])]$")  # "X [m]"
+UNIT_OF_NAME = re.compile(r"(?:\s*[\[(]m[\])]|_m)$")  # "X [m]", "x_m"
+MARKS = (b"#", b"//", b"%")  # comments begin with one of them
+COMMENT = re.compile(rb"(?<!\S)(?:#|//|%)[^\n]*")
+EXCEL = b"sep="  # spreadsheets write the separator into the first line
+USED = {*"xyz", *PACKED, *(name for triple in TRIPLES for name in triple)}  # names of columns that are needed
 
 
 def read_table(path):
-    """Records of a text table: x, y, z and colours, if it has them. Lines before it that begin with "#" are skipped.
+    """Records of a text table: x, y, z and colours, if it has them. Comments (MARKS) are skipped.
 
     If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
     and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and
-    alpha; 9 are x, y, z, colours and normals, in either order. Raises SpaceformerError, with the number of the line.
+    alpha; 9 are x, y, z, colours and normals, in either order. Named columns that are not needed may have blank
+    cells and words. Raises SpaceformerError, with the number of the line.
     """
     with open(path, "rb") as file:
         if b"\0" in file.read(HEAD):
             raise SpaceformerError("is not a text file: it has null characters (UTF-16? save it as UTF-8)")
-    text = path.read_bytes().removeprefix(BOM)
+    text = path.read_bytes().removeprefix(BOM).replace(b'"', b"")
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
     number, first, rest, declared = _skip_head(text)
     separator = next((separator for separator in SEPARATORS if separator in first), b"")
-    named = not _is_numbers(_blank(first, separator))
+    values = _blank(COMMENT.sub(b"", first), separator)
+    named = not _is_numbers(values)
     names = _names(first, separator) if named else []
-    width = len(names) if named else len(_blank(first, separator).split())
+    width = len(names) if named else len(values.split())
     if not 3 <= width <= MAX_COLUMNS:
         raise SpaceformerError(f"line {number} has {width} columns, expected x, y, z and optionally r, g, b")
-    body = _blank(rest if named else first + b"\n" + rest, separator)
-    table = _parse_body(body, width, number + named)
+    body = rest if named else first + b"\n" + rest
+    if any(mark in body for mark in MARKS):
+        body = COMMENT.sub(b"", body)
+    names, table = _parse(body, names, width, separator, number + named)
     if declared is not None and declared > len(table):
         raise SpaceformerError(f"declares {declared} points and holds {len(table)}: truncated")
     return stack_columns(dict(zip(names, table.T)) if named else _unnamed(table))
+
+
+def _parse(body, names, width, separator, number):
+    """(Names, table) of a body whose first line is the line `number` of the file. names: empty if there are none."""
+    try:
+        return names, _parse_body(_blank(body, separator), width, number)
+    except SpaceformerError:
+        used = [index for index, name in enumerate(names) if name in USED]
+        if not separator or len(used) < 3 or not body.strip():
+            raise
+        try:  # slower, but leaves out columns of words and of blank cells
+            lines = io.BytesIO(body.replace(b",", b".") if separator == b";" else body)
+            table = np.loadtxt(lines, delimiter=separator.decode(), usecols=used, ndmin=2, encoding="latin-1")
+        except ValueError:
+            table = np.empty(0)
+        if len(table):
+            return [names[index] for index in used], table
+        raise
 
 
 def _skip_head(text):
@@ -52,7 +80,8 @@ def _skip_head(text):
         number += 1
         first, found, rest = rest.partition(b"\n")
         line = first.strip()
-        is_comment = line.startswith(b"#") and not set("xyz") <= set(_names(line, b"," if b"," in line else b""))
+        has_names = set("xyz") <= set(_names(line, b"," if b"," in line else b""))
+        is_comment = line.lower().startswith((*MARKS, EXCEL)) and not has_names
         if found and declared is None and line.isdigit() and len(line) < 18:
             declared = int(line)
         elif not found or (line and not is_comment):
@@ -61,17 +90,20 @@ def _skip_head(text):
 
 def _names(line, separator):
     """Names of columns in lower case, without quotes, units and the marks of a comment."""
-    words = line.decode("latin-1").strip("#/ \t\r")
+    words = line.decode("latin-1").strip("#/% \t\r")
     words = words.rstrip(separator.decode()).split(separator.decode()) if separator else words.split()
     names = [UNIT_OF_NAME.sub("", word.strip("\"'/ \r")).lower() for word in words]
-    return [name or f"_{index}" for index, name in enumerate(names)]
+    twice = next((name for name in names if name in USED and names.count(name) > 1), None)
+    if twice:
+        raise SpaceformerError(f"the column {twice!r} is there twice: give each column another name")
+    return [name if name and name not in names[:index] else f"_{index}" for index, name in enumerate(names)]
 
 
 def _blank(text, separator):
     """Text with blanks instead of the separator, and decimal points instead of decimal commas."""
     if separator == b";":
         return text.translate(bytes.maketrans(b";,\r\t", b" .  "))
-    return text.translate(bytes.maketrans(b",\t\r", b"   "))
+    return text.translate(bytes.maketrans(b",\t\r|", b"    "))
 
 
 def _is_numbers(line):
@@ -83,7 +115,7 @@ def _is_numbers(line):
 
 def _parse_body(text, width, number):
     """Table [N, width] of a text whose first line is the line `number` of the file."""
-    numbers = parse_numbers(text)
+    numbers = parse_numbers(text, line=number)
     if not len(numbers):
         raise SpaceformerError("has no points")
     rows = text.strip().count(b"\n") + 1
@@ -108,7 +140,7 @@ def _unnamed(table):
         return {**xyz, "rgb": table[:, 3:6]}
     if width == 9 and _are_normals(table[:, 3:6]):
         return {**xyz, "rgb": table[:, 6:]}
-    return xyz
+    return {**xyz, **{f"column {index + 1}": table[:, index] for index in range(3, width)}}
 
 
 def _are_normals(columns):

@@ -11,15 +11,18 @@ from ..origin import MAX_LOCAL
 
 BOM = b"\xef\xbb\xbf"  # byte-order mark of UTF-8
 
+TEXT_BYTES = b"0123456789+-.,eEnaifNAIF \t\r\n"  # of tables of numbers
+TEXT_SAMPLE = 64  # bytes; in binary points, that many bytes are never all TEXT_BYTES
+
 # What C runtimes of Windows print: "-nan(ind)", "1.#QNAN", "-1.#IND", "1.#INF".
 ODD_NAN = re.compile(rb"[-+]?(?:nan\([^)\s]*\)|1\.#(?:QNAN|SNAN|IND|INF)\d*)", re.IGNORECASE)
 
 
-def parse_numbers(text, limit=-1):
+def parse_numbers(text, limit=-1, line=None):
     """float64 array of the numbers that are separated by blanks in bytes, at most `limit` of them (-1: all).
 
     NaN and infinities are read in every spelling, infinities of Windows as NaN. Raises SpaceformerError that names the
-    first word that is not a number.
+    first word that is not a number, and its line if `line`, the number of the first one, is given.
     """
     if b"#" in text or b"(" in text:
         text = ODD_NAN.sub(b"nan", text)
@@ -35,7 +38,14 @@ def parse_numbers(text, limit=-1):
         return np.array(words, dtype=np.float64)
     except ValueError:
         wrong = next(word for word in words if not _is_number(word))
-        raise SpaceformerError(f"{wrong[:40].decode('latin-1')!r} is not a number") from None
+        where = f"line {line + _lines_before(text, wrong)}: " if line is not None else ""
+        raise SpaceformerError(f"{where}{wrong[:40].decode('latin-1')!r} is not a number") from None
+
+
+def _lines_before(text, word):
+    """Number of line ends before the first occurrence of a word in bytes."""
+    position = re.search(rb"(?<!\S)" + re.escape(word) + rb"(?!\S)", text).start()
+    return text.count(b"\n", 0, position)
 
 
 def header_lines(head, position=0):
@@ -54,6 +64,21 @@ def check_first_row(text, width):
     words = len(text.lstrip().partition(b"\n")[0].split())
     if words % width:
         raise SpaceformerError(f"the first row has {words} values, the header declares {width}")
+
+
+def check_binary(content, rest):
+    """Refuse binary points that are text, or that a transfer in text mode has changed: both give wrong coordinates.
+
+    content: bytes that the header declares; rest: the bytes after them, up to the end of the file.
+    """
+    if len(content) >= TEXT_SAMPLE and not content[:TEXT_SAMPLE].strip(TEXT_BYTES):
+        raise SpaceformerError("its header declares binary points, but they are text: declare them as ascii")
+    ends = (content.count(b"\r\n") + rest.count(b"\r\n")) if rest else 0
+    if ends and ends == len(rest) == content.count(b"\n") + rest.count(b"\n"):
+        raise SpaceformerError(
+            "is damaged: each line feed of its binary points was changed to CR LF; copy it again, in binary mode "
+            "(in git: `*.ply binary` in .gitattributes)"
+        )
 
 
 def _is_number(word):

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a file really is where it is not what its suffix says, by its first bytes, and what to do about it."""
+
+HEAD = 4096  # bytes that are looked at
+UNPACK = "it is compressed: unpack it first"
+
+# First bytes in lower case, suffixes that are right for them, sentence.
+SIGNATURES = (
+    (b"version https://git-lfs", (), "it is a pointer of Git LFS, not the file: run `git lfs pull`"),
+    (b"<!doctype html", (), "it is a web page, probably the answer to a failed download"),
+    (b"<html", (), "it is a web page, probably the answer to a failed download"),
+    (b"\x1f\x8b", (), UNPACK),
+    (b"bzh", (), UNPACK),
+    (b"\xfd7zxz", (), UNPACK),
+    (b"\x28\xb5\x2f\xfd", (), UNPACK),
+    (b"7z\xbc\xaf", (), UNPACK),
+    (b"pk\x03\x04", (".npz",), "it is a ZIP archive: unpack it, or, if it holds arrays of NumPy, name it .npz"),
+    (b"\xff\xfe", (), "it is text in UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", (), "it is text in UTF-16: save it as UTF-8"),
+    (b"ply\n", (".ply",), "it is PLY: name it .ply"),
+    (b"ply\r", (".ply",), "it is PLY: name it .ply"),
+    (b"# .pcd", (".pcd",), "it is PCD: name it .pcd"),
+    (b"version .7", (".pcd",), "it is PCD: name it .pcd"),
+    (b"version 0.7", (".pcd",), "it is PCD: name it .pcd"),
+    (b"\x93numpy", (".npy",), "it is an array of NumPy: name it .npy"),
+    (b"lasf", (".las", ".laz"), "it is LAS: name it .las or .laz"),
+    (b"astm-e57", (".e57",), "it is E57: name it .e57"),
+    (b"gltf", (".glb",), "it is GLB: name it .glb"),
+    (b"sqlite format 3", (), "it is an SQLite database; if RTAB-Map wrote it, run `rtabmap-export` on it"),
+)
+
+# Files of other programs, and how to get a cloud out of them.
+EXPORTS = {
+    ".db": "if RTAB-Map wrote it, `rtabmap-export FILE.db` writes its map as PLY",
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar"), "unpack it first"),
+    **dict.fromkeys((".ptx", ".rcp", ".rcs", ".fls", ".bin", ".fbx"), "export it as PLY, such as with CloudCompare"),
+    **dict.fromkeys((".splat", ".ksplat", ".spz"), "export the splats as PLY"),
+    **dict.fromkeys((".vtk", ".vtp", ".vtu"), "export it as PLY with ParaView"),
+    **dict.fromkeys((".pcap", ".pcapng"), "it holds packets of a sensor: map them first"),
+    **dict.fromkeys((".bt", ".ot"), "OctoMaps have no points: save the cloud that they were made from"),
+}
+
+
+def foreign_content(path):
+    """A sentence about a regular file whose content does not fit its suffix, "" if it does or is not known."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        return "it is empty"
+    if not head.strip(b"\0"):
+        return "it begins with zeros only: copying or downloading it was probably interrupted"
+    suffix, start = path.suffix.lower(), head.lower()
+    return next((text for magic, right, text in SIGNATURES if start.startswith(magic) and suffix not in right), "")
