@@ -145,7 +145,9 @@ def to_detection(word, box, score, header):
     """A Detection2D. box: (left, top, right, bottom) in pixels."""
     from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
 
-    left, top, right, bottom = map(float, box)
+    left, top, right, bottom = (
+        float(min(max(value, 0), side)) for value, side in zip(box, 2 * (CAMERA.width, CAMERA.height))
+    )
     result = ObjectHypothesisWithPose()
     result.hypothesis.class_id, result.hypothesis.score = word, float(score)
     detection = Detection2D(header=header, results=[result])

@@ -21,7 +21,7 @@ from .live_camera import INFO, PROFILE, TurnLimit
 from .newest import NewestOnly
 from .text import printable
 
-SLACK = 8.0  # pixels by which the box of a detection may reach out of the image
+SLACK = 0.05  # share of the sides of the image by which the box of a detection may reach out of it
 
 
 class Voters:
@@ -132,7 +132,7 @@ class DetectionInput:
             if one.mask is not None:
                 check_size(camera, one.mask, "a mask")
         right, bottom = (max((one.box[side] for one in found), default=0.0) for side in (2, 3))
-        if right > camera.width + SLACK or bottom > camera.height + SLACK:
+        if right > (1 + SLACK) * camera.width or bottom > (1 + SLACK) * camera.height:
             topic = self.camera.resolved(INFO)
             raise SpaceformerError(
                 f"detections reach to pixel {right:.0f}, {bottom:.0f}, but the camera_info is that of {camera.width} x "

@@ -73,7 +73,7 @@ class SceneObject:
     @property
     def label_source(self):
         """Who gave the label: "operator", "camera" or "network"."""
-        return "operator" if self.operator_label else "camera" if self.named_by_camera else "network"
+        return "operator" if self.operator_label else "camera" if self.named_by_camera or self.proposed else "network"
 
     @property
     def state(self):

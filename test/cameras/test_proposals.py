@@ -49,7 +49,7 @@ def test_views_that_agree_propose_an_object_with_its_box(pipeline, scene):
     (item,) = [one for one in after.objects if one.proposed]
     assert np.abs(item.box.center - BIN[0]).max() < 0.15
     assert np.abs(np.sort(item.box.size) - np.sort(BIN[1])).max() < 0.25
-    assert (item.state, item.found, item.votes.share("bin")) == ("proposed", False, 1.0)
+    assert (item.state, item.label_source, item.votes.share("bin")) == ("proposed", "camera", 1.0)
     assert item in after.published(pipeline.config.postprocess)
     assert item.score < 0.3
     assert after.map_revision == scene.map_revision + 1
