@@ -8,7 +8,7 @@ import torch
 import spaceformer_ros
 from benchmarks import naive
 from benchmarks.maps import grid_of, tensors_of
-from benchmarks.measure import part_seconds, plain_convolutions, start_of_peak
+from benchmarks.measure import part_seconds, plain_kernels, start_of_peak
 from benchmarks.tables import markdown
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.network.voxels import Level
@@ -52,7 +52,7 @@ def compare(segmenter, source, cloud, clock, with_naive=True):
 
 
 def compare_convolutions(model, predict, measure, clock):
-    """Print the seconds of the convolutions with and without the Triton kernel, and measure the network without."""
+    """Print the seconds of the convolutions with and without Triton, and measure the network without."""
 
     def seconds():
         with part_seconds(model, clock) as parts:
@@ -60,9 +60,9 @@ def compare_convolutions(model, predict, measure, clock):
         return parts["convolution"]
 
     fast = seconds()
-    with plain_convolutions(model) as taken:
+    with plain_kernels(model) as taken:
         if taken:
-            measure("convolutions without Triton", predict)
+            measure("without Triton", predict)
         print(f"\nConvolutions: {fast:.3f} s with Triton, {seconds():.3f} s without" if taken else "\nwithout Triton")
 
 

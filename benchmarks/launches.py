@@ -207,32 +207,67 @@ def stand_ins(launches):
     """Patches that take the code path of a GPU on a CPU: its kernels are counted and compute nothing."""
 
     def flash(q, k, v, groups):
-        launches.count([q, k, v, groups.cumulative], [q])
-        return q.contiguous()
+        out = q.new_empty(q.shape)
+        launches.count([q, k, v, hidden(getattr)(groups, "cumulative")], [out])
+        return filled(out)
 
     plain = torch.nn.functional.scaled_dot_product_attention
 
     def dense(q, k, v, attn_mask=None, *rest, **options):
         if attn_mask is None:
             return plain(q, k, v, None, *rest, **options)
-        launches.count([q, k, v, attn_mask], [q])
-        return q.contiguous()
+        out = q.new_empty(q.shape)
+        launches.count([q, k, v, attn_mask], [out])
+        return filled(out)
 
     def convolve(x, weight, bias, table):
-        out = torch.randn(len(x), weight.shape[2]).to(x.dtype)
+        out = x.new_empty(len(x), weight.shape[2])
         launches.count([x, weight, bias, table], [out])
-        return out
+        return hidden(torch.Tensor.uniform_)(out, -1, 1)
 
     def on_gpu(q):
         return True
 
     yield mock.patch.object(attention, "has_flash_kernel", on_gpu)
     yield mock.patch.object(decoder, "has_flash_kernel", on_gpu)
-    yield mock.patch.object(attention, "varlen_attention", hidden(flash))
+    yield mock.patch.object(attention, "varlen_attention", flash)
     yield mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", dense)
-    yield mock.patch.object(SparseConv3d, "kernel", staticmethod(hidden(convolve)))
+    yield mock.patch.object(SparseConv3d, "kernel", staticmethod(convolve))
+    for owner in (backbone.Block, attention.GroupedAttention, decoder.QueryDecoder):
+        yield mock.patch.object(owner, "kernels", Products(launches))
     for sizes in (layers.PIECE_VALUES, groups.GROUP_ROWS, neighbours.SEARCH_ROWS):
         yield mock.patch.dict(sizes, clear=True)
+
+
+class Products:
+    """Stands in for `network/triton_products.py`."""
+
+    def __init__(self, launches):
+        self.count = launches.count
+
+    def project_rotated(self, x, rows, weight, bias, table, coords, shape, rotated):
+        out = x.new_empty(len(x) if rows is None else len(rows), *shape)
+        read = [x[: len(out)], *(() if rows is None else (rows, coords[: len(out)]))]
+        self.count([*read, weight, bias, table], [out])
+        return filled(out)
+
+    def add_product(self, total, x, weight, bias=None, rows=None):
+        used = total[: len(x)]  # as many rows
+        self.count([x, weight, used, *(value for value in (bias, rows) if value is not None)], [used])
+        return total
+
+    def gated_product(self, x, weight, gated):
+        out = x.new_empty(len(x), len(weight))
+        self.count([x, weight, gated], [out])
+        return filled(out)
+
+    def normalise_sum(self, x, total, inner, outer):
+        self.count([x, total, inner.weight, inner.bias, outer.weight, outer.bias], [total])
+        return total
+
+
+def filled(out):
+    return hidden(torch.Tensor.fill_)(out, 0.1)
 
 
 def hidden(function):

@@ -103,17 +103,21 @@ def _storages(values):
 
 
 @contextlib.contextmanager
-def plain_convolutions(model):
-    """While the block runs, convolutions use the plain path; yields those that had a Triton kernel."""
-    convolutions = [module for module in model.modules() if isinstance(module, SparseConv3d)]
-    taken = [(module, module.kernel) for module in convolutions if module.kernel]
-    for module, _ in taken:
-        module.kernel = None
+def plain_kernels(model):
+    """While the block runs, the network uses plain PyTorch; yields the modules that had Triton kernels."""
+    taken = [
+        (module, name, getattr(module, name))
+        for module in model.modules()
+        for name in ("kernel", "kernels")
+        if getattr(module, name, None)
+    ]
+    for module, name, _ in taken:
+        setattr(module, name, None)
     try:
-        yield taken
+        yield [module for module, *_ in taken]
     finally:
-        for module, kernel in taken:
-            module.kernel = kernel
+        for module, name, kernel in taken:
+            setattr(module, name, kernel)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from spaceformer_ros.network.groups import morton_codes
-from spaceformer_ros.network.layers import rotary_table
 from spaceformer_ros.network.model import fixed_orders, network_input
+from spaceformer_ros.network.rotary import rotary_table
 from spaceformer_ros.network.voxels import VoxelGrid
 
 

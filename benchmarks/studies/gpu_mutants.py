@@ -39,6 +39,7 @@ class Mutant(NamedTuple):
 
 
 CONVOLUTION, LAUNCH = "network/triton_convolution.py", "network/triton_launch.py"
+PRODUCTS = "network/triton_products.py"
 ATTENTION, DECODER, TRANSFER = "network/attention.py", "network/decoder.py", "network/transfer.py"
 MUTANTS = (
     Mutant(
@@ -55,8 +56,20 @@ MUTANTS = (
         "mask=row <= num_rows, other",
         INTERPRETED,
     ),
-    Mutant("row offsets of 32 bits, input", CONVOLUTION, "source.to(tl.int64)[", "source[", INTERPRETED),
-    Mutant("row offsets of 32 bits, output", CONVOLUTION, "row.to(tl.int64)[", "row[", INTERPRETED),
+    Mutant(
+        "row offsets of 32 bits, input",
+        CONVOLUTION,
+        "source.to(tl.int64)[",
+        "source[",
+        INTERPRETED,
+    ),
+    Mutant(
+        "row offsets of 32 bits, output",
+        CONVOLUTION,
+        "row.to(tl.int64)[",
+        "row[",
+        INTERPRETED,
+    ),
     Mutant(
         "strided operands are taken for contiguous",
         CONVOLUTION,
@@ -64,8 +77,77 @@ MUTANTS = (
         "x, weight",
         INTERPRETED,
     ),
+    Mutant(
+        "row offsets of 32 bits, products",
+        PRODUCTS,
+        "return row.to(tl.int64)",
+        "return row",
+        INTERPRETED,
+    ),
+    Mutant(
+        "row offsets of 32 bits, norms",
+        PRODUCTS,
+        "tl.program_id(0).to(tl.int64)",
+        "tl.program_id(0)",
+        INTERPRETED,
+    ),
+    Mutant(
+        "one row too many is normalised",
+        PRODUCTS,
+        "inside = (row < num_rows)[:, None] & (channel < channels)",
+        "inside = (row <= num_rows)[:, None] & (channel < channels)",
+        INTERPRETED,
+    ),
+    Mutant(
+        "rotation in the other sense",
+        PRODUCTS,
+        "real * cos - imaginary * sin",
+        "real * cos + imaginary * sin",
+        INTERPRETED,
+    ),
+    Mutant(
+        "values are rotated too",
+        PRODUCTS,
+        "(2 * pair < rotated_channels) & ",
+        "",
+        INTERPRETED,
+    ),
+    Mutant(
+        "positions of other voxels",
+        PRODUCTS,
+        "tl.load(coords + source[:, None]",
+        "tl.load(coords + row[:, None]",
+        INTERPRETED,
+    ),
+    Mutant(
+        "sums go to other voxels",
+        PRODUCTS,
+        "total + _source(rows, row, there)[:, None]",
+        "total + source[:, None]",
+        INTERPRETED,
+    ),
+    Mutant(
+        "the gate is no sigmoid",
+        PRODUCTS,
+        "tl.sigmoid(gate)",
+        "1.0",
+        INTERPRETED,
+    ),
+    Mutant(
+        "products are used without a check",
+        "network/kernels.py",
+        "check_products(triton_products, module)",
+        "pass",
+        f"{KERNELS}::test_products_that_disagree_are_not_used",
+    ),
     Mutant("TF32 in float32", CONVOLUTION, 'input_precision="ieee"', 'input_precision="tf32"', COMPILED),
-    Mutant("the kernel starts on another GPU", LAUNCH, "with torch.cuda.device_of(x):", "if True:", INTERPRETED),
+    Mutant(
+        "the kernel starts on another GPU",
+        LAUNCH,
+        "with torch.cuda.device_of(x):",
+        "if True:",
+        INTERPRETED,
+    ),
     Mutant("attention is causal", ATTENTION, "longest, 0.0, False, False", "longest, 0.0, True, False", SIMULATED),
     Mutant(
         "the longest group is off by one",

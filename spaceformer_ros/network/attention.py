@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from .groups import RANDOM_ORDER, curve_groups, group_name, space_groups
-from .layers import by_rows, constant, piece_rows, rotary_table, rotate
+from .layers import by_rows, constant, kernels_of, piece_rows
+from .rotary import rotary_table, rotate
 
 MIN_BY_ROWS = 256  # voxels: for shorter groups PyTorch's kernel is faster than the loop of `attention_by_rows`
 BY_ROWS_LOGITS = 1 << 21  # logits held at a time by `attention_by_rows`: 4 MB in bfloat16, which fits a CPU's cache
@@ -93,12 +94,17 @@ class BatchedLinear(nn.Module):
 
     def forward(self, x):
         """x: [M, C] -> [M, 3, C]."""
-        matrix = constant(self, "matrix", lambda: self.weight.transpose(1, 2).flatten(0, 1))  # [3 * C_out, C_in]
-        return F.linear(x, matrix, self.bias).unflatten(1, (3, -1))
+        return F.linear(x, self.matrix(), self.bias).unflatten(1, (3, -1))
+
+    def matrix(self):
+        """The weight as nn.Linear has it, [3 * C_out, C_in]."""
+        return constant(self, "matrix", lambda: self.weight.transpose(1, 2).flatten(0, 1))
 
 
 class GroupedAttention(nn.Module):
     """Multi-head attention of one block: `kind` is "curve" (size = voxels per patch) or "space" (voxels per side)."""
+
+    kernels = None  # see `kernels_of`
 
     def __init__(self, channels, heads, kind, size, rope_base):
         super().__init__()
@@ -146,20 +152,31 @@ class GroupedAttention(nn.Module):
         """
 
         def project(rows):
-            coords = level.local_coords.index_select(0, rows).flatten()
-            angles = table.index_select(0, coords).view(len(rows), -1)
-            qkv = self.qkv(x.index_select(0, rows)).unflatten(2, (self.heads, -1))  # [M, 3, H, D]
-            rotated = rotate(qkv[:, :2], angles)
-            qkv = torch.cat([rotated, qkv[:, 2:]], dim=1) if torch.is_grad_enabled() else qkv
-            return round_to(qkv, core_dtype)
+            return round_to(self.project(x, rows, level.local_coords, table), core_dtype)
 
         q, k, v = by_rows(project, groups.order, rows=piece_rows(x)).unbind(1)
         return round_to(grouped_attention(q, k, v, groups, out=q), core_dtype)
 
+    def project(self, x, rows, coords, table):
+        """Queries, keys and values of some voxels, [P, 3, H, D]; queries and keys are rotated.
+
+        x: [M, C]; rows: [P] int64 of x; coords: [M, 3] int64 rows of `table`, which is as in `attend`.
+        """
+        if kernels := kernels_of(self):
+            shape = 3, self.heads, x.shape[1] // self.heads
+            return kernels.project_rotated(x, rows, self.qkv.matrix(), self.qkv.bias, table, coords, shape, rotated=2)
+        angles = table.index_select(0, coords.index_select(0, rows).flatten()).view(len(rows), -1)
+        qkv = self.qkv(x.index_select(0, rows)).unflatten(2, (self.heads, -1))
+        rotated = rotate(qkv[:, :2], angles)
+        return torch.cat([rotated, qkv[:, 2:]], dim=1) if torch.is_grad_enabled() else qkv
+
     def add_back(self, x, order, attended):
-        """Add the projected attention to x in place. order: [M] int64 rows of x; attended: [M, H, D]."""
+        """Add the projected attention to x in place. order: [M] int64 rows of x; attended: [M, H, D]. Returns x."""
+        if kernels := kernels_of(self):
+            return kernels.add_product(x, attended.flatten(1), self.proj.weight, self.proj.bias, order)
         for rows, part in zip(order.split(piece_rows(x)), attended.split(piece_rows(x))):
             x.index_add_(0, rows, self.project_back(part))
+        return x
 
     def project_back(self, attended):
         """[M, H, D] -> [M, C]."""

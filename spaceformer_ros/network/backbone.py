@@ -7,7 +7,7 @@ from torch import nn
 
 from .attention import GroupedAttention
 from .groups import prepare_groups
-from .layers import LayerNorm, SparseConv3d, SwiGLU, add_to, by_rows, max_pool
+from .layers import LayerNorm, SparseConv3d, SwiGLU, add_to, by_rows, kernels_of, max_pool
 from .voxels import Level
 
 
@@ -16,6 +16,8 @@ class Block(nn.Module):
 
     x = LN(Linear(SparseConv(x))) + x;  x = norm1(x);  x = attention(x) + x;  x = norm2(x);  x = mlp(x) + x
     """
+
+    kernels = None  # see `kernels_of`
 
     def __init__(self, channels, heads, kind, size, mlp_ratio, rope_base):
         super().__init__()
@@ -28,21 +30,24 @@ class Block(nn.Module):
         self.mlp = SwiGLU(channels, mlp_ratio)
 
     def forward(self, x, level, order, core_dtype=None, generator=None):
-        """x: [M, C] -> [M, C]."""
-        convolved = self.conv[0](x, level)
-        x = by_rows(self.mix, convolved, x, out=convolved)
+        """x: [M, C] -> [M, C]. Where gradients are off, x may be overwritten."""
+        x = by_rows(self.mix, self.conv[0](x, level), x, out=x)
         x = self.attention(x, level, order, core_dtype, generator)
         return by_rows(self.finish, x, out=x)
 
     def mix(self, convolved, x):
         """The steps after the convolution. convolved, x: [M, C] -> [M, C]."""
         _, linear, norm = self.conv
+        if kernels := kernels_of(self):
+            return kernels.normalise_sum(linear(convolved), x, norm.norm, self.norm1.norm)
         return self.norm1(add_to(norm(linear(convolved)), x))
 
     def finish(self, x):
         """The steps after the attention. x: [M, C] -> [M, C]."""
-        x = self.norm2(x)
-        return add_to(self.mlp(x), x)
+        x, mlp = self.norm2(x), self.mlp
+        if kernels := kernels_of(self):
+            return kernels.add_product(x, kernels.gated_product(x, mlp.w1.weight, mlp.w3.weight), mlp.w2.weight)
+        return add_to(mlp(x), x)
 
 
 class Down(nn.ModuleList):

@@ -6,16 +6,17 @@ folded into the two projections that follow it, so that no [M, 1152] tensor exis
 values are computed once, as the iterations share their weights; the softmax over the keys is computed in chunks.
 """
 
-import functools
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .attention import has_flash_kernel
-from .layers import by_rows, compute_dtype, constant, piece_rows, rotary_table, rotate
+from .layers import by_rows, compute_dtype, constant, kernels_of, piece_rows
 from .name_head import NameHead
+from .rotary import rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
 
 
@@ -134,6 +135,8 @@ class QueryDecoder(nn.Module):
     Its modules are at the top level of the released checkpoint; `SpaCeFormer` adds the backbone by inheritance.
     """
 
+    kernels = None  # see `kernels_of`
+
     def __init__(self, config):
         super().__init__()
         channels = config.decoder_channels
@@ -199,8 +202,7 @@ class QueryDecoder(nn.Module):
 
     def folded(self, name, first, second, dtype):
         """`fold`, computed once after `freeze`."""
-        weight, bias = constant(self, name, lambda: fold(first, second, dtype))
-        return functools.partial(F.linear, weight=weight, bias=bias)
+        return constant(self, name, lambda: fold(first, second, dtype))
 
     def rotary(self, positions):
         """Number of heads and `rotary_table` of positions [N, 3] metres, for `rotate_rows`."""
@@ -209,16 +211,24 @@ class QueryDecoder(nn.Module):
 
     def make_keys(self, features, final, positions, row=None):
         """Keys of the cross attention, rotated by their position relative to the cloud's minimum, plus 1."""
-        memory = self.folded("memory", final, self.linear, features.dtype)
         origin = positions.amin(dim=0) - 1
 
         def project(rows, positions):
-            rows = memory(rows if row is None else features.index_select(0, rows))
-            return self.cross_attention.project_keys(rotate_rows(rows, self.rotary(positions - origin)))
+            rows = rows if row is None else features.index_select(0, rows)
+            return self.cross_attention.project_keys(self.rotated_memory(rows, final, positions - origin))
 
         rows = features if row is None else row
         projected = by_rows(project, rows, positions, rows=piece_rows(features))  # [N, 2, H, D]
         return Keys(row, *projected.permute(1, 2, 0, 3))
+
+    def rotated_memory(self, features, final, positions):
+        """Input of keys and values, [N, C_d], rotated by the positions [N, 3] metres. features: [N, C]."""
+        memory, (heads, table) = self.folded("memory", final, self.linear, features.dtype), self.rotary(positions)
+        if kernels := kernels_of(self):
+            shape = 1, heads, len(memory.bias) // heads
+            arguments = memory.weight, memory.bias, table, None, shape
+            return kernels.project_rotated(features, None, *arguments, rotated=1).flatten(1)
+        return rotate_rows(memory(features), (heads, table))
 
     def predict(self, query, mask_features, seeds=None):
         """Prediction of the current queries. query: [Q, C]; mask_features: [M, C]."""
@@ -251,12 +261,22 @@ class QueryDecoder(nn.Module):
         return out.t()
 
 
+class Affine(NamedTuple):
+    """A linear function with an offset, as nn.Linear: weight [C_out, C_in], bias [C_out]."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __call__(self, x):
+        return F.linear(x, self.weight, self.bias)
+
+
 def fold(first, second, dtype):
-    """second(first(x)) for two nn.Linear as one linear function: its weight and bias, computed in float32."""
+    """second(first(x)) for two nn.Linear as one Affine function, computed in float32."""
     with torch.autocast(first.weight.device.type, enabled=False):
         weight = second.weight.float() @ first.weight.float()
         bias = second.weight.float() @ first.bias.float() + second.bias.float()
-    return weight.to(dtype), bias.to(dtype)
+    return Affine(weight.to(dtype), bias.to(dtype))
 
 
 def rotate_rows(x, heads_and_table):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers of the backbone: sparse convolution, pooling, norms, SwiGLU and rotary position encoding.
+"""Layers of the backbone: sparse convolution, pooling, norms and SwiGLU.
 
 Module and attribute names follow the released checkpoint, so that its state dict loads strictly.
 """
@@ -46,6 +46,11 @@ def by_rows(function, *tensors, out=None, rows=None):
 def add_to(total, addend):
     """total + addend, in place where gradients are off."""
     return total + addend if torch.is_grad_enabled() else total.add_(addend)
+
+
+def kernels_of(module):
+    """`triton_products` for a module where it is used, see `kernels.use_triton`; else None: the plain path."""
+    return None if torch.is_grad_enabled() else module.kernels
 
 
 def constant(module, name, make):
@@ -190,34 +195,3 @@ class SwiGLU(nn.Module):
         if torch.is_grad_enabled():
             return self.w2(F.silu(self.w1(x)) * self.w3(x))
         return self.w2(F.silu(self.w1(x), inplace=True).mul_(self.w3(x)))
-
-
-def rotary_table(positions, head_dim, base):
-    """The 3D rotary encoding: rotations of pairs of channels, as complex numbers of length 1.
-
-    positions: [M, 3] float, shifted so that the minimum is 1 on each axis (voxels in the backbone, metres in the query
-    decoder). Returns [M, rope_dim / 2] complex64; rope_dim = head_dim // 6 * 6: the first third of the pairs rotates
-    with x, then y, then z; frequencies base**-(2t / (rope_dim / 3)).
-    """
-    rope_dim = head_dim // 6 * 6
-    exponents = torch.arange(0, rope_dim // 3, 2, dtype=torch.float32, device=positions.device) / (rope_dim // 3)
-    theta = torch.pow(
-        base, -exponents
-    )  # base stays a number: as a tensor it would be copied to the GPU, and the host would wait
-    angles = (positions.float()[:, :, None] * theta).flatten(1)
-    return torch.complex(angles.cos(), angles.sin())
-
-
-def rotate(x, table):
-    """Rotate the interleaved pairs (2r, 2r + 1) of each head by the table's angles; other channels are unchanged.
-
-    In place where gradients are off. x: [M, ..., D]; table: of `rotary_table`. Computed in float32 as complex products.
-    """
-    rotation = table.view(len(table), *[1] * (x.dim() - 2), -1)
-    rope_dim = 2 * rotation.shape[-1]
-    pairs = torch.view_as_complex(x[..., :rope_dim].float().unflatten(-1, (-1, 2)))
-    rotated = torch.view_as_real(pairs * rotation).flatten(-2)
-    if torch.is_grad_enabled():
-        return torch.cat([rotated.to(x.dtype), x[..., rope_dim:]], dim=-1)
-    x[..., :rope_dim] = rotated
-    return x

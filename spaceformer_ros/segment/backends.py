@@ -19,7 +19,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 class TorchBackend:
-    """The network in plain PyTorch, on any device; on CUDA with a Triton kernel for convolutions, if that works."""
+    """The network in plain PyTorch, on any device; on CUDA with Triton kernels, if these work."""
 
     name = "torch"
 
@@ -27,7 +27,7 @@ class TorchBackend:
         self.model = convert(model, dtype).to(device)
         self.name_head = self.model.name_head
         freeze(self.model)
-        choose_convolution(self.model, device)
+        choose_kernels(self.model, device)
         self._cancelled = threading.Event()
         for module in self.model.modules():
             if isinstance(module, Block):
@@ -46,14 +46,14 @@ class TorchBackend:
             raise Cancelled("the inference was stopped by a shutdown")
 
 
-def choose_convolution(model, device):
-    """On CUDA, use the Triton kernel if it agrees with plain PyTorch; the choice and its reason are logged."""
+def choose_kernels(model, device):
+    """On CUDA, use the Triton kernels if they agree with plain PyTorch; the choice and its reason are logged."""
     if device.type == "cuda":
         try:
             use_triton(model)
-            logger.info("convolutions run in a Triton kernel, which agrees with plain PyTorch")
+            logger.info("the network runs in Triton kernels, which agree with plain PyTorch")
         except KernelUnavailable as error:
-            logger.warning("convolutions run in plain PyTorch: %s", error)
+            logger.warning("the network runs in plain PyTorch: %s", error)
 
 
 def convert(model, dtype):

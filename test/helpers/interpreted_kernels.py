@@ -4,13 +4,16 @@
 from helpers import interpreter  # isort: split
 
 import json
+from unittest import mock
 
 import torch
 
+from helpers import plain_products
 from helpers.networks import level_of, made_grid, random_level, tiny_config
-from spaceformer_ros.network import kernels, layers, triton_convolution
+from spaceformer_ros.network import kernels, layers, triton_convolution, triton_products
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.packing import pack
+from spaceformer_ros.network.rotary import rotary_table
 from spaceformer_ros.network.triton_launch import launch
 from spaceformer_ros.network.voxels import Level
 
@@ -50,36 +53,79 @@ def convolution_error(level, in_channels, out_channels, kernel_size, dtype=torch
     return relative(result, expected)
 
 
-def far_rows(channels=512):
-    """Errors where a row of the input, and one of the output, begin beyond 2**31 values.
+def product_operands(channels, heads, dtype):
+    """Name -> operands of the functions of `triton_products`, for a block of so many channels."""
+    torch.manual_seed(0)
+    count, norms = 150, [torch.nn.LayerNorm(channels) for _ in range(2)]  # more rows than a program has
+    for norm in norms:
+        norm.load_state_dict({"weight": torch.randn(channels), "bias": torch.randn(channels)})
 
-    The 4 GB are an address space: memory that is never touched does not exist.
+    def draw(*shape):
+        return (torch.randn(shape) / channels**0.25).to(dtype)
+
+    x, rows, coords = draw(count, channels), torch.randperm(count)[:140], torch.randint(0, 30, (count, 3))
+    positions, shape = torch.rand(count, 3), (3, heads, channels // heads)
+    tables = [rotary_table(at, shape[2], 2000.0) for at in (torch.arange(1.0, 31.0)[:, None], positions)]
+    weight, hidden = draw(3 * channels, channels), draw(count, 2 * channels)
+    return {
+        "project_rotated": (x, rows, weight, draw(3 * channels), tables[0], coords, shape, 2),
+        "project_rotated, all rows": (x, None, weight[:channels], draw(channels), tables[1], None, (1, *shape[1:]), 1),
+        "add_product": (x.clone(), hidden, draw(channels, 2 * channels)),
+        "add_product, some rows": (x.clone(), hidden[:140], draw(channels, 2 * channels), draw(channels), rows),
+        "gated_product": (x, draw(2 * channels, channels), draw(2 * channels, channels)),
+        "normalise_sum": (x, draw(count, channels), *(norm.to(dtype) for norm in norms)),
+    }
+
+
+def product_errors():
+    """Rows (name, error, limit) of the functions of `triton_products`."""
+    for channels, heads, dtype in ((48, 2, torch.float32), (32, 1, torch.bfloat16), (20, 2, torch.float16)):
+        for name, operands in product_operands(channels, heads, dtype).items():
+            copies = [value.clone() if torch.is_tensor(value) else value for value in operands]
+            result = getattr(triton_products, name.split(",")[0])(*copies)
+            expected = getattr(plain_products, name.split(",")[0])(*operands)
+            assert result.dtype == dtype
+            assert result.shape == expected.shape
+            yield f"{name}, {channels}, {dtype}", relative(result, expected), EPSILON[str(dtype)[6:]]
+
+
+def far_errors(channels=512):
+    """Rows (function, error) of the last rows of tensors of more than 2**31 values.
+
+    Their 4 GB are an address space: memory that is never touched does not exist.
     """
-    far = 2**31 // channels + 70
-    huge = torch.empty(far + 1, channels, dtype=torch.float16)
-    weight, bias = torch.randn(1, channels, 16).half(), torch.zeros(16)
-    huge[far] = torch.randn(channels).half()
-    out, table = torch.empty(64, 16).half(), torch.full((1, 64), far, dtype=torch.int32)
-    run_convolution(huge, weight, bias, table, out, far + 1)
-    yield relative(out[:1], huge[far:] @ weight[0])
+    count = 2**31 // channels + 71
 
-    del huge
-    x, weight, bias = torch.randn(1, 16).half(), torch.randn(1, 16, channels).half(), torch.zeros(channels)
-    huge = torch.empty(far + 1, channels, dtype=torch.float16)
-    table = torch.empty(1, far + 1, dtype=torch.int32)
-    interpreter.first_program[0] = far // triton_convolution.ROWS
-    table[:, interpreter.first_program[0] * triton_convolution.ROWS :] = 0
-    run_convolution(x, weight, bias, table, huge, far + 1)
+    def far(*shape):
+        tensor = torch.empty(count, *shape, dtype=torch.float16)
+        tensor[-triton_products.ROWS :] = torch.randn(triton_products.ROWS, *shape)
+        return tensor
+
+    x, weight, bias = far(channels), torch.randn(channels, channels).half(), torch.zeros(channels).half()
+    table, norm = torch.empty(count, 30, dtype=torch.complex64), torch.nn.LayerNorm(channels)
+    angles = torch.randn(triton_products.ROWS, 30)
+    table[-len(angles) :] = torch.polar(torch.ones_like(angles), angles)
+    cases = {
+        "project_rotated": (x, None, weight, bias, table, None, (1, channels // 64, 64), 1),
+        "add_product": (far(channels), x, weight, bias),
+        "gated_product": (x, weight, weight),
+        "normalise_sum": (x, far(channels), norm.half(), norm),
+    }
+    for name, operands in cases.items():
+        last = [value[-3:].clone() if torch.is_tensor(value) and len(value) == count else value for value in operands]
+        yield name, relative(getattr(triton_products, name)(*operands)[-3:], getattr(plain_products, name)(*last))
+    table = torch.empty(1, count, dtype=torch.int32)
+    table[:, -triton_convolution.ROWS :] = count - 1
+    out = triton_convolution.convolve(x, weight[None], bias, table)
+    yield "convolve", relative(out[-1], x[-1] @ weight)
+
+
+def launch_last(kernel, programs, x, *arguments, **options):
+    """As `launch`, but only the programs of the last rows of x."""
+    count = programs[0] // -(-len(x) // options["row_block"])
+    interpreter.first_program[0] = programs[0] - count
+    launch(kernel, (count, *programs[1:]), x, *arguments, **options)
     interpreter.first_program[0] = 0
-    yield relative(huge[far:], x @ weight[0])
-
-
-def run_convolution(x, weight, bias, table, out, rows):
-    """The programs of the first rows only."""
-    sizes = triton_convolution.block_sizes(*weight.shape[1:])
-    programs = 1, -(-weight.shape[2] // sizes["column_block"])
-    arguments = weight, bias, table, out, rows, table.stride(0), *weight.shape
-    launch(triton_convolution.kernel, programs, x, *arguments, **sizes)
 
 
 def in_a_network(model, grid):
@@ -110,8 +156,12 @@ def main():
     for name, level in levels().items():
         errors[name] = convolution_error(level, 16, 24, 3), EPSILON["float32"]
     errors["strided operands"] = convolution_error(dense, 16, 24, 3, layout=every_second), EPSILON["float32"]
-    for name, error in zip(("far input", "far output"), far_rows()):
-        errors[name] = error, EPSILON["float16"]
+    patches = (mock.patch.object(module, "launch", launch_last) for module in (triton_convolution, triton_products))
+    with next(patches), next(patches):
+        for name, error in far_errors():
+            errors[f"{name}, far rows"] = error, EPSILON["float16"]
+    for name, error, limit in product_errors():
+        errors[name] = error, limit
     torch.manual_seed(0)
     model = SpaCeFormer(tiny_config(stem_kernel_size=3)).eval()
     print(json.dumps({"errors": errors, "network": in_a_network(model, made_grid(points=50))}))

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
+from helpers import plain_products
 from helpers.reference import convolve_by_table
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config, ModelConfig
@@ -267,6 +268,7 @@ def install():
     torch.tensor, torch.as_tensor = constructor(torch.tensor), constructor(torch.as_tensor)
     F.scaled_dot_product_attention = dense_attention
     sys.modules["spaceformer_ros.network.triton_convolution"] = SimpleNamespace(convolve=convolve)
+    sys.modules["spaceformer_ros.network.triton_products"] = plain_products
 
 
 def best_ious(wanted, found):

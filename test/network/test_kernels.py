@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Triton convolution without a GPU: in Triton's interpreter, compiled for three of them, and when it is refused."""
+"""The Triton kernels without a GPU: in Triton's interpreter, compiled for three of them, and when it is refused."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers import plain_products
 from helpers.networks import made_grid
 from helpers.paths import run_helper
 from helpers.reference import convolve_by_table
@@ -17,7 +18,7 @@ from benchmarks.launches import Launches
 from spaceformer_ros.network import attention, kernels, layers
 from spaceformer_ros.network.layers import SparseConv3d
 from spaceformer_ros.network.model import StageConfig
-from spaceformer_ros.segment.backends import choose_convolution
+from spaceformer_ros.segment.backends import choose_kernels
 
 INSTALL = "Triton is not installed, which CUDA builds of torch bring: pip install triton"
 
@@ -51,7 +52,7 @@ def interpreted():
 @pytest.mark.process
 def test_the_interpreted_kernels_equal_the_plain_path(interpreted):
     assert {name: error for name, (error, most) in interpreted["errors"].items() if not error <= most} == {}
-    assert len(interpreted["errors"]) == 13
+    assert len(interpreted["errors"]) == 34
 
 
 @pytest.mark.process
@@ -62,69 +63,98 @@ def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpret
     assert repeated
 
 
-class Compiled:
-    """Stands in for the kernel: `kernel[grid](...)` compiles what it would launch."""
-
-    def __init__(self, kernel):
-        self.kernel, self.last = kernel, None
-
-    def __getitem__(self, grid):
-        def compile(*args, **options):
-            self.last = self.kernel.warmup(*args, grid=grid, **options)
-
-        return compile
-
-
 @pytest.fixture
 def compiled(monkeypatch, tmp_path):
-    """A function: the compiled kernel that `convolve` launches on a GPU of a compute capability."""
+    """A function: the kernel that a function of the network launches on a GPU of a compute capability, compiled."""
     triton = pytest.importorskip("triton", reason=INSTALL)
-    from spaceformer_ros.network import triton_convolution
+    from spaceformer_ros.network import triton_convolution, triton_products
+
+    last = []
+
+    def compile(kernel, programs, *arguments, **options):
+        last[:] = [kernel.warmup(*arguments, grid=programs, **options)]
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    stand_in = Compiled(triton_convolution.kernel)
-    monkeypatch.setattr(triton_convolution, "kernel", stand_in)
+    for module in (triton_convolution, triton_products):
+        monkeypatch.setattr(module, "launch", compile)
 
-    def make(capability, rows, in_channels, out_channels, dtype):
+    def make(capability, function, *operands):
         driver = SimpleNamespace(
             get_current_device=lambda: capability,
             get_current_stream=lambda device: 0,
             get_current_target=lambda: triton.backends.compiler.GPUTarget("cuda", capability, 32),
         )
         monkeypatch.setattr(triton.runtime.driver, "_active", driver)
-        x, weight = torch.zeros(rows, in_channels, dtype=dtype), torch.zeros(27, in_channels, out_channels, dtype=dtype)
-        table = torch.zeros(27, rows + 1, dtype=torch.int32)[:, :-1]
-        triton_convolution.convolve(x, weight, torch.zeros(out_channels), table)
-        return stand_in.last
+        module = triton_convolution if function == "convolve" else triton_products
+        getattr(module, function)(*operands)
+        return last[0]
 
     return make
 
 
+def convolution(rows, in_channels, out_channels, dtype):
+    """Operands of `convolve`."""
+    x, weight = torch.zeros(rows, in_channels, dtype=dtype), torch.zeros(27, in_channels, out_channels, dtype=dtype)
+    table = torch.zeros(27, rows + 1, dtype=torch.int32)[:, :-1]
+    return x, weight, torch.zeros(out_channels), table
+
+
+def products(rows, channels, dtype):
+    """Function of `triton_products` -> its operands in a block of the released network."""
+    x, weight = torch.zeros(rows, channels, dtype=dtype), torch.zeros(3 * channels, channels, dtype=dtype)
+    bias, some, coords = torch.zeros(3 * channels), torch.arange(rows), torch.zeros(rows, 3, dtype=torch.int64)
+    table, norm = torch.zeros(100, 10, dtype=torch.complex64), torch.nn.LayerNorm(channels)
+    return {
+        "project_rotated": (x, some, weight, bias, table, coords, (3, channels // 64, 64), 2),
+        "add_product": (x, x, weight[:channels], bias, some),
+        "gated_product": (x, weight[: 2 * channels], weight[: 2 * channels]),
+        "normalise_sum": (x, x, norm, norm),
+    }
+
+
 SHARED = {87: 163 << 10, 89: 99 << 10, 90: 227 << 10}  # bytes that one program may have: CUDA programming guide
+
+
+def check_resources(kernel, capability, folder):
+    """Assert that a compiled kernel keeps its values in registers, and that two programs fit on a processor."""
+    from triton import knobs
+
+    (folder / "kernel.cubin").write_bytes(kernel.asm["cubin"])
+    command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", folder / "kernel.cubin"]
+    usage = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert kernel.metadata.target.arch == capability
+    assert kernel.metadata.shared <= SHARED[capability] // 2
+    assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 32, usage  # bytes per thread of registers that did not fit
+    assert "tf32" not in kernel.asm["ptx"]  # float32 is multiplied with all of its bits
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("capability", SHARED)  # Jetson Orin, GeForce 40, H100
 def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):
-    from triton import knobs
-
     for channels in ((3, 32), (64, 64), (512, 512)):
-        kernel = compiled(capability, 1000, *channels, dtype)
-        (tmp_path / "kernel.cubin").write_bytes(kernel.asm["cubin"])
-        command = [knobs.nvidia.cuobjdump.path, "--dump-resource-usage", tmp_path / "kernel.cubin"]
-        usage = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        assert kernel.metadata.target.arch == capability
-        assert kernel.metadata.shared <= SHARED[capability] // 2  # so that two of them share a processor
-        assert int(re.search(r"STACK:(\d+)", usage)[1]) <= 32, usage  # bytes per thread of registers that did not fit
-        assert "tf32" not in kernel.asm["ptx"]  # float32 is multiplied with all of its bits
+        check_resources(compiled(capability, "convolve", *convolution(1000, *channels, dtype)), capability, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("capability", SHARED)
+def test_products_compile_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):
+    for function, operands in products(1000, 512, dtype).items():
+        check_resources(compiled(capability, function, *operands), capability, tmp_path)
 
 
 @pytest.mark.slow
 def test_maps_of_other_sizes_need_no_other_kernel(compiled):
-    first, *others = (compiled(90, rows, 32, 32, torch.float16) for rows in (1000, 1001, 1024, 2))
-    assert all(other is first for other in others)
-    assert compiled(90, 1000, 3, 32, torch.float16) is not first
+    def kernels(rows):
+        yield compiled(90, "convolve", *convolution(rows, 32, 32, torch.float16))
+        for function, operands in products(rows, 64, torch.float16).items():
+            yield compiled(90, function, *operands)
+
+    first = list(kernels(1000))
+    for rows in (1001, 1024, 2):
+        assert all(kernel is other for kernel, other in zip(kernels(rows), first, strict=True))
+    assert compiled(90, "convolve", *convolution(1000, 3, 32, torch.float16)) is not first[0]
 
 
 # --- when it is used --------------------------------------------------------------------------------------------------
@@ -134,9 +164,10 @@ def test_maps_of_other_sizes_need_no_other_kernel(compiled):
 def use_triton(monkeypatch):
     """A function: `use_triton` on a model with another function in the kernel's place."""
 
-    def use(model, convolve):
+    def use(model, convolve, products=plain_products):
         module = SimpleNamespace(convolve=convolve)
         monkeypatch.setitem(sys.modules, "spaceformer_ros.network.triton_convolution", module)
+        monkeypatch.setattr("spaceformer_ros.network.triton_products", products, raising=False)
         kernels.use_triton(model)
 
     return use
@@ -172,6 +203,17 @@ def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtyp
     assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
 
 
+@pytest.mark.parametrize("name", ["project_rotated", "add_product", "gated_product", "normalise_sum"])
+def test_products_that_disagree_are_not_used(use_triton, tiny_model, name):
+    def wrong(*operands, **options):
+        return getattr(plain_products, name)(*operands, **options) * 1.1
+
+    model, products = tiny_model(), SimpleNamespace(**{**vars(plain_products), name: wrong})
+    with pytest.raises(kernels.KernelUnavailable, match=r"relative error .* of (Block|GroupedAttention|SpaCeFormer)\."):
+        use_triton(model, convolve_by_table, products)
+    assert not any(getattr(module, "kernels", None) for module in model.modules())
+
+
 def test_a_float32_kernel_that_multiplies_in_fewer_bits_is_not_used(use_triton, tiny_model):
     with pytest.raises(kernels.KernelUnavailable, match="relative error"):
         use_triton(tiny_model(), in_fewer_bits)
@@ -179,12 +221,12 @@ def test_a_float32_kernel_that_multiplies_in_fewer_bits_is_not_used(use_triton, 
 
 def test_the_log_gives_the_reason_for_the_plain_path(monkeypatch, caplog, tiny_model):
     caplog.set_level("INFO")
-    choose_convolution(tiny_model(), torch.device("cpu"))
+    choose_kernels(tiny_model(), torch.device("cpu"))
     assert caplog.messages == []
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.delitem(sys.modules, "spaceformer_ros.network.triton_convolution", raising=False)
-    choose_convolution(tiny_model(), torch.device("cuda"))
-    assert "convolutions run in plain PyTorch: " in caplog.text
+    choose_kernels(tiny_model(), torch.device("cuda"))
+    assert "the network runs in plain PyTorch: " in caplog.text
     assert "triton" in caplog.text
 
 

@@ -10,8 +10,8 @@ from spaceformer_ros.network import attention, decoder, groups, layers
 from spaceformer_ros.network.attention import grouped_attention
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, fold, masked_attention
 from spaceformer_ros.network.groups import CURVE_ORDERS, Groups, curve_groups, morton_codes, space_groups
-from spaceformer_ros.network.layers import rotary_table, rotate
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, drawn_orders, fixed_orders, network_input
+from spaceformer_ros.network.rotary import rotary_table, rotate
 from spaceformer_ros.network.seeds import QuerySeeds, farthest_points
 from spaceformer_ros.network.voxels import VoxelGrid
 

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of `spaceformer_ros/network/triton_products.py` in plain PyTorch: references and stand-ins."""
+
+import torch.nn.functional as F
+
+from spaceformer_ros.network.rotary import rotate
+
+
+def project_rotated(x, rows, weight, bias, table, coords, shape, rotated):
+    out = F.linear(x if rows is None else x.index_select(0, rows), weight, bias).unflatten(1, shape)
+    if coords is not None:
+        table = table.index_select(0, coords.index_select(0, rows).flatten()).view(len(out), -1)
+    rotate(out[:, :rotated], table)
+    return out
+
+
+def add_product(total, x, weight, bias=None, rows=None):
+    product = F.linear(x, weight, bias)
+    return total.add_(product) if rows is None else total.index_add_(0, rows, product)
+
+
+def gated_product(x, weight, gated):
+    return F.silu(F.linear(x, weight)).mul_(F.linear(x, gated))
+
+
+def normalise_sum(x, total, inner, outer):
+    return total.copy_(outer(inner(x).add_(total)))
