@@ -8,7 +8,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..words.color_words import split_color
 from ..words.vocabulary import check_text
-from .objects import names_of
+from .objects import with_votes
 
 MAX_TEXTS = 32  # of one request
 
@@ -181,11 +181,11 @@ def _noun_scores(scene, objects, noun, vectors):
 
 def _match(scene, objects, noun, vector):
     """[O] in [0, 1]: how well a text fits objects, by their features and by what detectors called them."""
-    features, space = scene.instances.features, scene.space
-    rows, rule = [item.row for item in objects], space.rule
+    features, space = scene.instances.features[[item.row for item in objects]], scene.space
+    rule = space.rule
     if rule is None or not any(item.votes.sums for item in objects):
-        return space.match(features[rows], noun, vector)
-    match = space.match(features[rows], noun, vector, names_of(objects, features, space).fused)
+        return space.match(features, noun, vector)
+    match = space.match(features, noun, vector, lambda text: with_votes(text, objects, space).fused)
     if space.find_label(noun) is None:  # a word that only detectors use
         heard = [item.votes.share(noun) if rule.admits(item.votes) else 0.0 for item in objects]
         match = np.maximum(match, (1 - rule.inside) * np.array(heard))

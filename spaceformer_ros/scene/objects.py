@@ -178,7 +178,7 @@ def label_objects(objects, features, space):
     them in images; or the label that an operator gave."""
     if not objects:
         return ()
-    found = names_of(objects, features, space)
+    found = with_votes(space.probabilities(features[[item.row for item in objects]]), objects, space)
     labels = ranked(found.fused)
     names, first_background = space.vocabulary.names, len(space.vocabulary.labels)
     labelled = (
@@ -202,9 +202,8 @@ def label_objects(objects, features, space):
     )
 
 
-def names_of(objects, features, space):
-    """The Names of objects by the text scores of their features [K, C], by row, and by their votes."""
-    text = space.probabilities(features[[item.row for item in objects]])
+def with_votes(text, objects, space):
+    """The Names of objects by their probabilities [O, L] of the text scores and by their votes."""
     return fuse(text, [item.votes for item in objects], space.find_label, space.rule)
 
 

@@ -73,18 +73,21 @@ class LabelSpace:
         """[K, L] float32 probability of each label, by the text scores. features: [K, C] float32."""
         return softmax(self.label_logits(features))
 
-    def match(self, features, text, vector, probabilities=None):
+    def match(self, features, text, vector, refine=None):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
         A text of the vocabulary gets the score of its label. For any other text two scores are computed and the larger
         is used: its probability as an additional label of the vocabulary, and the probability of the labels
         that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
 
-        features: [K, C]; vector: [C] unit vector of the text; probabilities: [K, L] of the labels, where more is known
-        than the text scores.
+        features: [K, C]
+        vector: [C] unit vector of the text
+        refine: function of the probabilities [K, L] by the text scores that returns better ones; None: these
         """
         logits = self.label_logits(features)
-        probabilities = softmax(logits) if probabilities is None else probabilities
+        probabilities = softmax(logits)
+        if refine is not None:
+            probabilities = refine(probabilities)
         known = self.find_label(text)
         if known is not None:
             return probabilities[:, known]
