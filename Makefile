@@ -11,7 +11,7 @@ VIEW ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 3 # for two cores: a third of the time tests wait for DDS and for other processes
-PYTEST = $(RUN) python -m pytest -q -rs -n $(WORKERS) --dist worksteal
+PYTEST = $(RUN) python -m pytest -q -rs --dist worksteal -n
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
@@ -24,10 +24,10 @@ view: setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up a
 	$(RUN) spaceformer view "$(or $(CLOUD),$(OUT)/room_1.ply)" $(if $(UP),--up="$(UP)")
 
 test: setup-tests lint ## run all tests, over real DDS on this machine only, in WORKERS (3) processes
-	$(PYTEST) test
+	$(PYTEST) $(WORKERS) test
 
 test-fast: setup-tests lint ## run the tests without ROS, without separate processes, of less than a second each
-	$(PYTEST) -m "not slow and not process and not ros" test
+	$(PYTEST) 2 -m "not slow and not process and not ros" test
 
 evaluate: setup ## compute the figures of docs/demo_weights.md on 200 rooms that training did not use and 100 with unseen shapes
 	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --unseen 100 --per-class --json $(OUT)/evaluation.json

@@ -21,7 +21,7 @@ from spaceformer_ros.batch import batch
 from spaceformer_ros.batch.batch import FAILED, SEGMENTED, UNCHANGED, MapSegmenter, Task, cloud_files, segment_files
 from spaceformer_ros.batch.records import task_digest
 from spaceformer_ros.batch.workers import ProcessWorker, RayWorker, WorkerLost, distribute
-from spaceformer_ros.cli import main
+from spaceformer_ros.cli import main, segment
 from spaceformer_ros.clouds.files import write_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
@@ -262,19 +262,22 @@ def test_threads_are_divided(monkeypatch):
     assert batch.divide_threads(3) == [0, 0, 0]
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         (["{maps}/../a.ply"], "have the same result file"),
         (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
-        (["--set", "checkpoint=nowhere.ckpt"], "checkpoint 'nowhere.ckpt': no such file"),
+        pytest.param(["--set", "checkpoint=nowhere.ckpt"], "'nowhere.ckpt': no such file", marks=pytest.mark.process),
         (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file: there is no file"),
         (["--texts", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--ray", "auto"], "pip install 'ray>=2.60,<3'"),
     ],
 )
-def test_invalid_arguments_end_the_batch_with_one_sentence(tmp_path, maps, values, capsys, monkeypatch, more, words):
+def test_invalid_arguments_end_the_batch_with_one_sentence(
+    request, tmp_path, maps, values, capsys, monkeypatch, more, words
+):
+    if not request.node.get_closest_marker("process") and "--ray" not in more:  # a worker like any other
+        monkeypatch.setattr(segment, "make_workers", lambda task, *_: [InlineWorker(MapSegmenter(task))])
     monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
     shutil.copy(maps / "a.ply", tmp_path / "a.ply")
     shutil.copy(maps / "a.ply", maps / "a_labeled.ply")

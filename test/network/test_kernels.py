@@ -263,6 +263,7 @@ def count_waits(monkeypatch, use_triton, tiny_model):
     return count
 
 
+@pytest.mark.slow
 def test_the_host_waits_for_sizes_of_levels_and_groups_and_blocks_add_nothing(count_waits):
     assert count_waits(1) == count_waits(3) == {"to_host": 2}
 

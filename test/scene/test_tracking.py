@@ -19,10 +19,11 @@ from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
 from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.instances import Instances, VoxelMap
 from spaceformer_ros.scene.absence import CLEAR_VIEW, FILLED_VIEW, NO_VIEW, missed_view_weights
+from spaceformer_ros.scene.continuation import to_tracks
 from spaceformer_ros.scene.map_shift import find_transforms, fit_transform
 from spaceformer_ros.scene.matching import associate
 from spaceformer_ros.scene.occupancy import FINE_CELL, ISOLATED, SURROUNDINGS, CloudOccupancy, Occupancy, fine_keys_near
-from spaceformer_ros.scene.store import SceneStore, to_tracks
+from spaceformer_ros.scene.store import SceneStore
 from spaceformer_ros.scene.tracks import Tracks
 from spaceformer_ros.words.label_space import LabelSpace
 from spaceformer_ros.words.similarity import Similarity
@@ -269,7 +270,7 @@ def test_no_shift_is_proposed_for_things_that_share_nothing():
 
 
 def test_the_number_of_carried_objects_is_bounded(monkeypatch):
-    monkeypatch.setattr("spaceformer_ros.scene.store.MAX_CARRIED", 2)
+    monkeypatch.setattr("spaceformer_ros.scene.continuation.MAX_CARRIED", 2)
     store = SceneStore()
     given = [
         ids(update(store, [thing], number=k), [thing])[thing] for k, thing in enumerate((CHAIR, SOFA, TABLE, LAMP))

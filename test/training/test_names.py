@@ -72,6 +72,7 @@ def test_a_folder_without_masks_is_refused(tmp_path):
         read_masks(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_head_learns_names_from_the_geometry(tmp_path):
     """Two kinds with the same feature and different heights: only the head can tell them apart."""
     rng = torch.Generator().manual_seed(0)

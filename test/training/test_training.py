@@ -8,7 +8,7 @@ import torch
 from helpers.fakes import DIM, FakeEmbedder
 from helpers.networks import tiny_config
 from helpers.paths import CONFIG
-from helpers.rooms import SMALL
+from helpers.rooms import SMALL, scanned
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.geometry.heading import manhattan_yaw
@@ -35,8 +35,9 @@ QUICK = TrainConfig(
 
 @pytest.fixture(autouse=True)
 def small_rooms(monkeypatch):
-    """Training on small rooms, which are quick to make."""
+    """Training on small rooms, which are quick to make, once for each seed."""
     monkeypatch.setattr(data, "RoomConfig", lambda: SMALL)
+    monkeypatch.setattr(data, "make_room", lambda seed, _: scanned(seed))
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ def two_steps(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_steps")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "RoomConfig", lambda: SMALL)
+        patch.setattr(data, "make_room", lambda seed, _: scanned(seed))
         return train(dataclasses.replace(QUICK, steps=2), MODEL, folder, CPU, FakeEmbedder()), folder
 
 
