@@ -183,7 +183,8 @@ def security(text):
         "`vocabulary_file` as a parameter": f"{request_limits.FILE_SECONDS:g} s",
         "prompt templates": f"{vocabulary.MAX_TEMPLATES} of {vocabulary.MAX_TEMPLATE_LENGTH:,} characters",
         "ScanNet's text format": size(scannet.MAX_BYTES),
-        "LAS, LAZ": f"points, records, chunks and the layers of chunks must fit the size of the file, unpacked {LAZ_RATIO} times it",
+        "LAS, LAZ": "points, records, chunks and the layers of chunks must fit the size of the file, "
+        f"unpacked {LAZ_RATIO} times it",
         "meshes": f"{size(libraries.MAX_MESH_BYTES)}, {libraries.MAX_MESH_POINTS:,} points every "
         f"{libraries.MAX_MESH_SPACING} m at most; the chunks of GLB must fit the file",
         "arrays of NPZ": f"refused above {size(npz.MAX_EXPANDED)} if they expand more than {npz.MAX_RATIO} times",
