@@ -3,13 +3,13 @@
 
 import contextlib
 import sys
-import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 
 from .. import SpaceformerError
 from .live_source import LiveSource
+from .spinning import SpinThread
 
 # Name -> default and meaning of the parameters of every such program.
 PARAMETERS = {
@@ -30,8 +30,7 @@ def live_source(name, **parameters):
         node.declare_parameter(key, default)
     source = LiveSource(node, *(node.get_parameter(key).value for key in PARAMETERS))
     executor.add_node(node)
-    thread = threading.Thread(target=_spin, args=(executor,), daemon=True)
-    thread.start()
+    thread = SpinThread(executor)
     try:
         yield node, source
     except SpaceformerError as error:
@@ -39,13 +38,7 @@ def live_source(name, **parameters):
     except KeyboardInterrupt:
         pass
     finally:
-        executor.shutdown(timeout_sec=2.0)
-        thread.join(2.0)
+        thread.end(2.0)
         source.close()
         node.destroy_node()
         rclpy.try_shutdown()
-
-
-def _spin(executor):
-    with contextlib.suppress(ExternalShutdownException):
-        executor.spin()

@@ -13,6 +13,7 @@ from . import interfaces
 from .costmaps import CostmapInput
 from .nav2 import ACTION, TF_SECONDS, Nav2Driver, navigate_to_pose
 from .refusal import Refusal
+from .spinning import on_executor
 
 CODES = {
     ARRIVED: "OK",
@@ -83,7 +84,7 @@ class Trips:
         """Let the next goal make a client: now and then DDS never tells a client of its server. One that knows its
         server is kept, because a goal that is accepted late must still be cancelled."""
         if not self._client.server_is_ready():
-            self._client.destroy()
+            on_executor(self._node, self._client.destroy)
             self._client = None
 
     def _targets(self, session, scene, goal, robot):

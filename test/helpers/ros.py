@@ -6,17 +6,17 @@ import faulthandler
 import fcntl
 import os
 import pathlib
-import threading
 import time
 from typing import ClassVar
 
 import numpy as np
 import rclpy
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from visualization_msgs.msg import Marker
 
 from spaceformer_ros.ros import messages, qos
+from spaceformer_ros.ros.spinning import SpinThread
 
 PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
 SEGMENT_AGE = 20.0  # seconds: a lock file this new may belong to a node that has not locked it yet
@@ -67,12 +67,7 @@ class Spinner:
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.executor = SingleThreadedExecutor(context=self.context)
-        self.nodes, self.thread = [], threading.Thread(target=self._spin, daemon=True)
-        self.thread.start()
-
-    def _spin(self):
-        with contextlib.suppress(ExternalShutdownException):
-            self.executor.spin()
+        self.nodes, self.thread = [], SpinThread(self.executor)
 
     def add(self, node):
         self.nodes.append(node)
@@ -82,14 +77,13 @@ class Spinner:
 
     def close(self):
         self.running.remove(self)
-        self.executor.shutdown(timeout_sec=20)
-        self.thread.join(20)
-        if is_alive := self.thread.is_alive():
+        ended = self.thread.end(20)
+        if not ended:
             faulthandler.dump_traceback()  # which callback does not end
         for node in self.nodes:
             node.destroy_node()
         rclpy.shutdown(context=self.context)
-        assert not is_alive
+        assert ended
 
 
 def wait_until(condition, what="the condition"):
