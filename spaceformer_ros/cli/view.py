@@ -29,8 +29,8 @@ def run(options):
     source = source_of_files(options.map, config_of(options), options.up)
     viewer = Viewer(source, options.host, options.port)
     print(f"{viewer.address} shows {source.chosen}; end with Ctrl-C", flush=True)
-    if options.host not in ("127.0.0.1", "localhost", "::1"):
-        print("spaceformer: everybody who reaches this machine can see the map", file=sys.stderr)
+    if viewer.warning:
+        print(f"spaceformer: {viewer.warning}", file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         viewer.wait()
     viewer.close()

@@ -15,6 +15,8 @@ def main():
     with live_source("spaceformer_viewer", **PARAMETERS) as (node, source):
         viewer = Viewer(source, *(node.get_parameter(key).value for key in PARAMETERS))
         node.get_logger().info(f"the page is at {viewer.address}")
+        if viewer.warning:
+            node.get_logger().warning(viewer.warning)
         try:
             viewer.wait(node.context.ok)
         finally:

@@ -19,7 +19,7 @@ from ..sources.source import NoMapYet
 from .coloring import COLORS, INSTANCES, MODES, RELEVANCY
 from .drawing import Drawing
 from .flight import fly
-from .plan import Plan, has_plan
+from .plan import Plan, has_plan, room_boxes
 from .recording import Recording, picture, png
 
 NOTHING = "-"  # entry of the list of objects that stands for none
@@ -56,6 +56,7 @@ class Page:
         self._findings = None  # of the last question
         self._relevancy = None  # [N] of the points of the drawn snapshot for it
         self._matches = []  # viser's handles of the buttons of the matches
+        self._entries, self._room_boxes = {}, {}  # object, and box, of each entry of the lists
         with self.lock:
             self._build()
         self.refresh()
@@ -92,6 +93,8 @@ class Page:
     def _build_objects(self, gui):
         self._objects = gui.add_dropdown("Fly to", (NOTHING,), hint="best first")
         self._objects.on_update(self._fly_to_object)
+        self._rooms = gui.add_dropdown("Room", (NOTHING,), visible=False, hint="fly to a room")
+        self._rooms.on_update(self._fly_to_room)
         self._threshold = gui.add_slider("Minimum score", 0.0, 1.0, 0.01, 0.0)
         self._threshold.on_update(self._draw_boxes)
         self._show_boxes = gui.add_checkbox("Boxes", True)
@@ -163,6 +166,12 @@ class Page:
         self._objects.options = (NOTHING, *entries)
         self._entries = dict(zip(entries, self._snapshot.objects))
 
+    def _list_rooms(self, graph):
+        to_local = self._snapshot.cloud.placement.inverse
+        self._room_boxes = {text: box.moved(to_local) for text, box in room_boxes(graph)}
+        self._rooms.options = (NOTHING, *self._room_boxes)
+        self._rooms.visible = bool(self._room_boxes)
+
     @reported
     def _draw_cloud(self):
         if self._snapshot is not None:
@@ -194,6 +203,7 @@ class Page:
         graph = None
         with contextlib.suppress(SpaceformerError):  # the node does not make graphs, or is not active
             graph = self._source.graph()
+        self._list_rooms(graph)
         self._show_plan.visible = has_plan(graph)
         shown = graph if self._show_plan.value else None
         self._plan.draw(shown, self._snapshot.cloud.placement, self._drawing.origin)
@@ -255,6 +265,11 @@ class Page:
         if (item := self._entries.get(self._objects.value)) is not None:
             self._fly_to_box(item.box)
 
+    @reported
+    def _fly_to_room(self):
+        if (box := self._room_boxes.get(self._rooms.value)) is not None:
+            self._fly_to_box(box)
+
     def _fly_to_match(self, box, _event):
         self._fly_to_box(box)
 
@@ -272,7 +287,9 @@ class Page:
         return np.array(self.client.camera.position) + (0.0 if origin is None else origin)
 
     def _overview(self):
-        return self._drawn(overview(self._snapshot.cloud, self.client.camera.fov))
+        camera = self.client.camera
+        narrow = 2 * math.atan(min(camera.aspect, 1.0) * math.tan(camera.fov / 2))  # a phone is higher than wide
+        return self._drawn(overview(self._snapshot.cloud, narrow))
 
     def _drawn(self, places):
         """Positions of the map in the coordinates of the picture."""

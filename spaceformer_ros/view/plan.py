@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from ..geometry.boxes import OrientedBox
 from .drawing import ABOVE_FLOOR, LINE, THICK_LINE, remove
 
 # r, g, b, 0..255
@@ -41,6 +42,16 @@ class Plan:
 def has_plan(graph):
     """Whether a scene graph, or None, has anything that `Plan` draws."""
     return graph is not None and any(node["kind"] in COLORS for node in graph["nodes"])
+
+
+def room_boxes(graph):
+    """List (room in words, OrientedBox in the graph's frame) of the rooms of a scene graph, or of None."""
+    rooms = [node for node in graph["nodes"] if node["kind"] == "room"] if graph else []
+    return [(f"{node['number']}: {room_text(node)}", _box_of(node)) for node in rooms]
+
+
+def _box_of(node):
+    return OrientedBox(np.array(node["center"]), np.array(node["size"], dtype=np.float64), node.get("yaw", 0.0))
 
 
 def room_text(node):

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import ipaddress
 import logging
 import threading
 
@@ -10,6 +11,10 @@ from .. import SpaceformerError
 from .detail import DetailCache
 from .page import Page
 
+WARNING = (
+    "everybody in the network who reaches {} can see the map and change the vocabulary: there is no password; "
+    "ssh -L 8080:localhost:8080 admits yourself only"
+)
 PERIOD = 0.5  # seconds between looks for changes of the source
 
 
@@ -19,7 +24,8 @@ class Viewer:
     def __init__(self, source, host="127.0.0.1", port=8080):
         """host: address to listen on; port: 0 for a free one; the next free one is taken if it is used.
 
-        Raises SpaceformerError without viser.
+        `warning` is a sentence for the user, empty if the address admits this machine only. Raises SpaceformerError
+        without viser.
         """
         self._source = source
         self._pages = {}  # id of the client -> Page
@@ -27,6 +33,7 @@ class Viewer:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._server = make_server(host, port)
+        self.warning = "" if is_local(host) else WARNING.format(host)
         self.address = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{self._server.get_port()}"
         self._server.on_client_connect(self._add)
         self._server.on_client_disconnect(self._remove)
@@ -66,6 +73,13 @@ class Viewer:
         self._ended.set()
         self._thread.join(5)
         self._server.stop()
+
+
+def is_local(host):
+    """Whether only programs on this machine reach an address."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def make_server(host, port):

@@ -11,7 +11,7 @@ from helpers.paths import CONFIG, ROOT
 from helpers.ros import wait_until
 from rclpy.action import get_action_server_names_and_types_by_node
 
-from spaceformer_ros.ros import vision
+from spaceformer_ros.ros import bond, vision
 
 ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "actions": {"call", "execute"}}
 
@@ -57,9 +57,16 @@ def allowed(path):
 
 @pytest.mark.parametrize("cameras", [("",), ("front", "rear")], ids=["one camera", "two cameras"])
 def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, cameras):
-    detector, yolo = (importlib.util.find_spec(name) is not None for name in ("vision_msgs", "yolo_msgs"))
-    node = start(use_sim_time=True, detections=detector, image_views=True, thumbnails=True, image_cameras=list(cameras))
+    packages = "vision_msgs", "yolo_msgs", "nav_msgs"
+    detector, yolo, nav = (importlib.util.find_spec(name) is not None for name in packages)
+    costmap = "/global_costmap/costmap"
+    views = {"detections": detector, "image_views": True, "thumbnails": True, "image_cameras": list(cameras)}
+    node = start(use_sim_time=True, costmap_topic=costmap, **views)
     wanted = allowed(CONFIG / "sros2_policy.xml" if cameras == ("",) else for_cameras(tmp_path))
+    for role in ("publish", "subscribe"):
+        wanted[role].remove(f"/{bond.TOPIC}")  # the node starts by itself
+    if not nav:
+        wanted["subscribe"] -= {costmap}
     places = [f"/spaceformer/{name}".rstrip("/") for name in cameras]
     wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
     if not vision.AVAILABLE:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page in a real browser: headless Chromium with software rendering."""
 
+import pathlib
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from spaceformer_ros.layout.structure import Layout, Room, Storey
 from spaceformer_ros.sources.files import FileSource
 from spaceformer_ros.view.server import Viewer
 
@@ -30,23 +32,35 @@ def browser():
 
 @pytest.fixture
 def viewer(pipeline):
+    corners = ((-1.0, -1.0), (1.0, -1.0), (1.0, 2.0), (-1.0, 2.0))
+    layout = Layout(storeys=(Storey(1, 0.0, 2.5),), rooms=(Room(7, corners, 6.0, 1, ()),))
+    pipeline.graphs._find_layout = lambda scene: layout
+    pipeline.graphs.forget()
     made = Viewer(FileSource(pipeline), port=0)
     yield made
     made.close()
 
 
 @pytest.fixture
-def page(browser, viewer):
-    """The loaded page; `page.problems` collects errors of its console."""
-    context = browser.new_context(viewport={"width": 640, "height": 480}, device_scale_factor=0.5)
-    made = context.new_page()
-    made.set_default_timeout(SECONDS)
-    made.problems = []
-    made.on("console", lambda message: made.problems.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: made.problems.append(str(error)))
-    made.goto(viewer.address)
-    yield made
-    context.close()
+def visit(browser, viewer):
+    """A function: the page in a window of its own. `page.problems` collects errors of its console."""
+    opened = []
+
+    def visit(width=640, height=480, **device):
+        opened.append(
+            browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=0.5, **device)
+        )
+        page = opened[-1].new_page()
+        page.set_default_timeout(SECONDS)
+        page.problems = []
+        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.goto(viewer.address)
+        return page
+
+    yield visit
+    for context in opened:
+        context.close()
 
 
 def field(page, label, kind="input"):
@@ -68,7 +82,8 @@ def is_hot(pixels):
     return (red > 170) & (green > 170) & (blue < 110)
 
 
-def test_a_visitor_asks_saves_a_picture_and_changes_the_vocabulary(page, pipeline):
+def test_a_visitor_asks_saves_a_picture_and_changes_the_vocabulary(visit, pipeline):
+    page = visit()
     page.get_by_text("3 objects").wait_for()
     field(page, "Find").fill("couch")
     field(page, "Find").press("Enter")
@@ -103,3 +118,51 @@ def test_a_visitor_asks_saves_a_picture_and_changes_the_vocabulary(page, pipelin
     page.get_by_role("option", name="couch").wait_for()
     assert pipeline.space.vocabulary.labels[1] == "<b>seat</b>"
     assert page.problems == []
+
+
+def test_visitors_on_a_phone_and_at_desks_have_a_page_each(visit):
+    phone, desk, other = visit(390, 844, has_touch=True, is_mobile=True), visit(), visit()
+    for page, text in ((phone, "couch"), (desk, "chair")):
+        page.get_by_text("3 objects").wait_for()
+        field(page, "Find").fill(text)
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    phone.get_by_role("button", name="Ask").tap()
+    desk.get_by_role("button", name="Ask").click()
+    phone.get_by_role("button", name="sofa 2: 0.9").wait_for()
+    desk.get_by_role("button", name="chair 1: 0.9").wait_for()
+    assert [page.get_by_text("1 found; first:").inner_text() for page in (phone, desk)] == [
+        "1 found; first: sofa 2",
+        "1 found; first: chair 1",
+    ]
+    assert phone.get_by_role("tab", name="Ask").bounding_box()["y"] > 844 / 2  # the map has the upper half
+    assert phone.get_by_role("button", name="sofa 2: 0.9").bounding_box()["y"] < 844
+
+    other.get_by_role("tab", name="View").click()
+    other.get_by_label("Dark").click()
+    other.locator("html[data-mantine-color-scheme=light]").wait_for()
+    desk.locator("html[data-mantine-color-scheme=dark]").wait_for()
+    before = picture(other)
+    assert (before[0, 0] == 255).all()
+    assert not is_hot(before).any()  # nobody asked on this page
+    other.get_by_role("tab", name="Objects").click()
+    share = {}
+    for score in ("0.5", "0.95"):  # all objects have 0.9
+        field(other, "Minimum score", "input[@inputmode]").fill(score)
+        field(other, "Minimum score", "input[@inputmode]").press("Enter")
+        other.wait_for_timeout(300)
+        share[score] = (picture(other) != before).any(axis=-1).mean()
+        other.get_by_role("tab", name="Objects").click()
+    assert share["0.5"] < 1e-3 < 0.003 < share["0.95"]  # the boxes are gone
+    field(other, "Room").click()
+    other.get_by_role("option", name="7: dining room, 6 m²").click()
+    other.wait_for_timeout(1000)  # the flight
+    assert (picture(other) != before).any(axis=-1).mean() > 0.1
+    assert phone.problems + desk.problems + other.problems == []
+
+
+def test_the_page_is_served_to_this_machine_only(viewer):
+    """/proc/net/tcp has the addresses in hexadecimal."""
+    port = int(viewer.address.rpartition(":")[2])
+    sockets = [line.split()[1] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    assert {place.partition(":")[0] for place in sockets if place.endswith(f":{port:04X}")} == {"0100007F"}
+    assert viewer.warning == ""
