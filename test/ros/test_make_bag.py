@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/make_bag.py: the bag is read back, its messages fit each other and are what the node reads."""
 
+import functools
 import importlib
 import importlib.util
 
@@ -16,7 +17,7 @@ from spaceformer_ros.ros.detection_messages import detections_of
 from spaceformer_ros.ros.frames import model_of
 from spaceformer_ros.ros.images import color_of, depth_of
 from spaceformer_ros.ros.transforms import to_rigid_transform
-from spaceformer_ros.synthetic import OBJECT_KINDS
+from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig
 
 DEPTH = "/camera/camera/aligned_depth_to_color"
 SMALL = ["/tf", "/tf_static", "/detections", f"{DEPTH}/camera_info"]  # mcap decodes large arrays number by number
@@ -36,6 +37,7 @@ def bag(tmp_path_factory):
     spec.loader.exec_module(tool)
     path = tmp_path_factory.mktemp("bag") / "walk.mcap"
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tool, "make_walk", functools.partial(tool.make_walk, config=RoomConfig(tours=(0, 0, 1))))
         patch.setattr("sys.argv", ["make_bag.py", "--out", str(path), "--seconds", str(SECONDS)])
         tool.main()
     found, channels = {}, {}
