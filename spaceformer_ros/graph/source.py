@@ -30,7 +30,7 @@ class GraphSource:
         """The SceneGraph of a Scene."""
         key = (scene, self._limits())
         with self._lock:
-            if self._graph[0] is None or self._graph[0][0] is not scene or self._graph[0][1] != key[1]:
+            if self._graph[0] is None or not scene.is_same(self._graph[0][0]) or self._graph[0][1] != key[1]:
                 layout = self.layout(scene)
                 self._graph = (key, build_graph(scene, layout, key[1], self._room_table()))
             return self._graph[1]
@@ -38,7 +38,7 @@ class GraphSource:
     def ready(self, scene):
         """The SceneGraph of a Scene if it is made already, else None."""
         key, graph = self._graph
-        return graph if key is not None and key[0] is scene and key[1] == self._limits() else None
+        return graph if key is not None and scene.is_same(key[0]) and key[1] == self._limits() else None
 
     def layout(self, scene):
         """The Layout of a Scene, its ids continued from the last map in the same coordinates."""

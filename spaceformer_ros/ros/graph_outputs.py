@@ -44,13 +44,13 @@ class GraphOutputs:
         if waiting is None:  # cleared meanwhile
             return
         pipeline, scene, transform, header = waiting
-        if pipeline.scene is not scene:
+        if not scene.is_same(pipeline.scene):
             return
         graph = pipeline.graph(scene)
         to_target = transform.after(scene.cloud.placement.inverse)
         records = layout_markers(graph, self._settings.config.output.marker_text_height)
         with self._lock:
-            if pipeline.scene is scene and not self._destroyed:
+            if scene.is_same(pipeline.scene) and not self._destroyed:
                 self._revision += 1
                 self._graph.publish(to_scene_graph(graph, self._revision, to_target, header))
                 self._markers.publish(records, header, to_target)

@@ -38,7 +38,7 @@ class MapViews:
         text, (known, relevancy) = self.text, self._relevancy
         if not text:
             return None
-        if known is None or known[0] is not scene or known[1] != text:
+        if known is None or not scene.is_same(known[0]) or known[1] != text:
             relevancy = pipeline.relevancy(text, scene)
             self._relevancy = (scene, text), relevancy
         return relevancy
@@ -48,7 +48,7 @@ class MapViews:
         limits = self._settings.config.postprocess
         with self._lock:
             key, ids = self._ids
-            if key is None or key[0] is not scene or key[1] != limits:
+            if key is None or not scene.is_same(key[0]) or key[1] != limits:
                 shown = scene.published(limits)
                 ids = np.array([*(item.id for item in shown), 0], dtype=np.int32)[scene.point_owner(shown)]
                 self._ids = (scene, limits), ids

@@ -41,13 +41,14 @@ def with_presence(scene, presence, fade_views):
     views. presence: Presence."""
     objects = []
     for item in scene.objects:
-        if item.id in presence.there:
+        if item.id in presence.there and item.seen_through:
             item = replace(item, seen_through=0.0)
         elif item.id in presence.through:
             item = replace(item, seen_through=min(item.seen_through + IMAGE_VIEW, float(fade_views)))
         if item.found or item.pinned or item.seen_through + item.missed_views < fade_views:
             objects.append(item)
-    return replace(scene, objects=tuple(objects))
+    is_new = len(objects) < len(scene.objects) or any(new is not old for new, old in zip(objects, scene.objects))
+    return replace(scene, objects=tuple(objects)) if is_new else scene
 
 
 def with_thumbnails(scene, thumbnails):

@@ -122,6 +122,15 @@ class Scene:
         """Frame of the cloud, into which `cloud.placement` maps all positions."""
         return self.cloud.frame_id
 
+    def is_same(self, other):
+        """Whether another Scene, or None, has the same objects, labels and states; what images say may differ."""
+        return other is self or (
+            other is not None
+            and other.cloud is self.cloud
+            and other.space is self.space
+            and (other.map_revision, other.partial) == (self.map_revision, self.partial)
+        )
+
     def box_in_frame(self, item):
         """The OrientedBox of a SceneObject in the scene's frame, whose z axis must be up."""
         return item.box.moved(self.cloud.placement)

@@ -170,6 +170,8 @@ class SceneStore:
             if before is None or before is not self.complete:
                 return None
             scene = change(before)
+            if scene is before:
+                return None
             changed = _shown(scene) != _shown(before)
             self._revision += changed
             self.scene = replace(scene, map_revision=self._revision) if changed else scene

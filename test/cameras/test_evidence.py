@@ -121,3 +121,16 @@ def test_a_word_that_only_detectors_know_can_be_asked_for(pipeline):
 def test_sightings_of_unknown_objects_are_left_out(pipeline):
     assert pipeline.add_sightings([Sighting(4711, "table", 1.0)]) is None
     assert pipeline.add_sightings([]) is None
+
+
+def test_detections_that_change_no_label_leave_the_graph_as_it_is(pipeline):
+    scene = pipeline.scene
+    graph = pipeline.graph(scene)
+    assert pipeline.add_sightings([Sighting(scene.objects[0].id, "throne", 0.1)]) is None
+    assert pipeline.scene is not scene
+    assert pipeline.scene.is_same(scene)
+    assert pipeline.graphs.ready(pipeline.scene) is graph
+    assert pipeline.graph(pipeline.scene) is graph
+    pipeline.set_vocabulary(Vocabulary.parse(["chair", "throne"]))
+    assert not pipeline.scene.is_same(scene)
+    assert pipeline.graphs.ready(pipeline.scene) is None

@@ -70,6 +70,9 @@ def test_an_object_is_missing_before_it_goes_and_back_when_it_is_seen(pipeline, 
     assert states == list(zip(expected, [False, True, False, True, False]))
     assert pipeline.scene.map_revision == revision + 2
     assert pipeline.add_presence(Presence()) is None
+    before = pipeline.scene
+    pipeline.add_presence(Presence(there=ids(scene, "sofa")))
+    assert pipeline.scene is before
 
 
 def test_found_objects_stay_and_others_go_after_fade_views(pipeline, scene, box_cloud):
