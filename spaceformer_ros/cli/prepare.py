@@ -2,6 +2,7 @@
 """`spaceformer prepare`: download the released weights and their text model."""
 
 import sys
+import tempfile
 
 from .. import SpaceformerError
 from ..disk.paths import cache_folder
@@ -27,6 +28,7 @@ def run(options):
     vocabulary is embedded, so that the node starts without loading the text model. What is there already is checked
     and not downloaded again.
     """
+    from ..pipeline import texts_at_start
     from ..weights.checkpoint import RELEASED_TEXT_MODEL
     from ..weights.download import download_released
     from ..words.text_model import TextModelId
@@ -35,15 +37,15 @@ def run(options):
     config = config_of(options)
     if options.cache_dir:
         config = config.with_values({"cache_dir": options.cache_dir})
-    cache = cache_folder(config.model)
+    cache, texts = cache_folder(config.model), texts_at_start(config)  # a wrong vocabulary is refused before downloads
     name, _, revision = options.text_model.partition("@")
     text_model = TextModelId(name, revision) if name else RELEASED_TEXT_MODEL
     agreed = bool(name) or ask_for_consent(cache, options.accept_licence)
-    announce(cache, text_model, with_weights=not name)
+    announce(cache, text_model, with_weights=not name, offline=config.model.offline)
     if not name:
         print(f"weights: {download_released(cache, agreed, options.accept_sha256)}")
     print(f"text model: {prepare_text_model(text_model, cache)}")
-    embed_vocabulary(config.with_values({"text_model": options.text_model}), text_model)
+    embed(texts, config.with_values({"text_model": options.text_model}), text_model)
     argument = f"text_model:={options.text_model}" if name else "checkpoint:=released"
     print(f"done: from now on the node works offline with {argument}")
 
@@ -64,16 +66,20 @@ def ask_for_consent(cache, accepted):
     return agreed
 
 
-def announce(cache, text_model, with_weights):
-    """Say what will be downloaded and how large it is, and check the free space. Raises SpaceformerError."""
+def announce(cache, text_model, with_weights, offline=False):
+    """Say what will be downloaded and how large it is, and check folder and free space. Raises SpaceformerError."""
     from ..weights.download import BYTES, released_file
     from ..words.hub import download_bytes
     from ..words.text_tower import is_prepared, tower_folder
 
+    check_writable(cache)
     missing = {}
     if with_weights and not released_file(cache).is_file():
         missing["weights"] = BYTES
-    if not is_prepared(tower_folder(text_model, cache)):
+    has_text_model = is_prepared(tower_folder(text_model, cache))
+    if offline and (missing or not has_text_model):
+        raise SpaceformerError(f"offline is set, and not everything is in {cache}: run this once without offline")
+    if not has_text_model:
         missing[f"text model {text_model.name}"] = size = download_bytes(text_model)
         print(f"of the text model about {size * KEPT_SHARE / 1e9:.1f} GB are kept: the text tower in half precision")
     for what, size in missing.items():
@@ -81,10 +87,21 @@ def announce(cache, text_model, with_weights):
     check_free_space(cache, sum(missing.values()) * (1 + KEPT_SHARE), "the download")
 
 
-def embed_vocabulary(config, text_model):
-    """Embed and cache the texts that the node needs at its start."""
-    from ..pipeline import build_embedder, texts_at_start
+def check_writable(cache):
+    """Create the cache folder if needed. Raises SpaceformerError if nothing can be written into it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=cache).close()
+    except OSError as error:
+        raise SpaceformerError(
+            f"nothing can be written into {cache} ({error.strerror}): set another cache_dir"
+        ) from error
 
-    texts = tuple(dict.fromkeys(texts_at_start(config)))
+
+def embed(texts, config, text_model):
+    """Embed and cache the texts that the node needs at its start."""
+    from ..pipeline import build_embedder
+
+    texts = tuple(dict.fromkeys(texts))
     print(f"embedding the {len(texts)} names of the vocabulary; on a CPU this takes minutes", flush=True)
     build_embedder(config, text_model).embed(texts)

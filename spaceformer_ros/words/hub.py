@@ -71,7 +71,8 @@ def download_bytes(model_id, endpoint=None):
         return sum(entry.size for entry in tree if any(pathlib.PurePath(entry.path).match(form) for form in PATTERNS))
     except Exception as error:  # the hub client raises many kinds; all mean the same here
         raise SpaceformerError(
-            f"the hub does not answer about text model {model_id} ({type(error).__name__}: {error}): check the network"
+            f"the hub does not answer about text model {model_id} ({type(error).__name__}: {error}): check its name "
+            "and the network"
         ) from error
 
 

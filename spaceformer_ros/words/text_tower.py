@@ -129,7 +129,9 @@ def _identity(path):
     try:
         facts = path.stat()
     except OSError as error:
-        raise SpaceformerError(f"{path}: cannot be read: {error}") from error
+        raise SpaceformerError(
+            f"{path} cannot be read ({error.strerror}): delete {path.parent} and prepare it again"
+        ) from error
     return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 

@@ -77,7 +77,7 @@ def test_a_file_of_a_text_model_is_hashed_again_only_after_a_change(monkeypatch,
     text_tower.check_files(tmp_path)
     assert hashed[2:] == ["config.json"]
     (tmp_path / "config.json").unlink()
-    with pytest.raises(SpaceformerError, match=r"config\.json: cannot be read"):
+    with pytest.raises(SpaceformerError, match=r"config\.json cannot be read .* prepare it again"):
         text_tower.check_files(tmp_path)
 
 
@@ -112,6 +112,22 @@ def test_prepare_starts_no_download_on_a_full_disk(hub, released, monkeypatch, c
     with pytest.raises(SystemExit):
         main(["prepare", "--cache-dir", str(released)])
     assert "the download needs 0.0 GB" in capsys.readouterr().err
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "vocabulary_file=/nowhere.yaml"], "there is no file /nowhere.yaml"),
+        (["--set", "offline=true"], "offline is set, and not everything is in"),
+        (["--cache-dir", "/dev/null/cache"], "nothing can be written into /dev/null/cache"),
+        (["--text-model", "a b"], "check its name and the network"),
+    ],
+)
+def test_what_cannot_be_prepared_is_refused_before_downloads(hub, released, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--accept-licence", "--cache-dir", str(released), *arguments])
+    assert message in capsys.readouterr().err
     assert hub.asked == []
 
 
