@@ -25,7 +25,7 @@ NUMBERS = (0, 1, 2, 3, 4, 7, 8, 12, 255, 256, 4095, 65536, 2**24, 2**31 - 1, 2**
 COORDINATES = (np.nan, np.inf, -np.inf, 1e-45, -0.0, 1e4, -1e6, 1e19, 1e38, -3.4e38, 1e39, 1.7e308)
 NAMES = ("x", "y", "z", "rgb", "rgba", "r", "g", "b", "red", "", "X", "intensity", "grün", "x_0", "n" * 300)
 FRAMES = ("", "map", "/map", "другая", "a b\n{}", "%s%n", "f" * 5000)
-PATIENCE = 2.0  # seconds for one small message or file, on a busy machine
+PATIENCE = 2.0  # seconds of the processor for one small message or file: others may keep the machine busy
 VARYING = re.compile(r"'[^']*'|\S*/\S+|-?\d[\d.e+-]*|\([^)]*\)?")  # values that differ between errors of one kind
 MEMORY = 16 << 20  # bytes beyond the input that a reader may hold at its peak: the inputs have a few kilobytes
 
@@ -363,7 +363,7 @@ def checked(read, success, label):
     tracemalloc must be running: it counts what was allocated, also if the memory was never touched.
     """
     tracemalloc.reset_peak()
-    before, start = tracemalloc.get_traced_memory()[0], time.perf_counter()
+    before, start = tracemalloc.get_traced_memory()[0], time.process_time()
     refusal = None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -373,7 +373,7 @@ def checked(read, success, label):
             refusal = error
         except Exception as error:
             raise AssertionError(f"{label}: {type(error).__name__}: {error}") from error
-    seconds, peak = time.perf_counter() - start, tracemalloc.get_traced_memory()[1] - before
+    seconds, peak = time.process_time() - start, tracemalloc.get_traced_memory()[1] - before
     assert seconds < PATIENCE, f"{label}: took {seconds:.1f} s"
     assert peak < MEMORY, f"{label}: held {peak / 2**20:.0f} MiB at its peak"
     if refusal is None:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from spaceformer_ros.batch import batch
 from spaceformer_ros.cli import main, scene_of_file, segment
+from spaceformer_ros.cli.options import join_up
 from spaceformer_ros.cli.tables import label_text
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
@@ -232,6 +233,11 @@ def test_evaluation_of_ground_truth_with_itself_prints_ones(tmp_path, capsys):
         (["segment", "map.ply", "--set", f"vocabulary={5000 * '['}"], "nested more than 50 levels"),
         (["segment", "map.ply", "--set", "device=quantum"], "device 'quantum' cannot be used"),
         (["segment", "map.ply", "--set", "device=cpu", "--set", "precision=float16"], "float16 needs a CUDA device"),
+        (["segment", "nowhere"], "nowhere: there is no such file"),
+        (["segment", "map.ply", "--texts", "nowhere.json"], "there is no file nowhere.json"),
+        (["segment", "map.ply", "--set", "nms_iou=2e-0"], "nms_iou: 2.0 is outside"),
+        (["segment", "map.ply", "--set", "checkpoint=~nosuchuser/a"], "the home folder is not known"),
+        (["segment", "map.ply", "--set", "cache_dir=~nosuchuser/a"], "the home folder is not known"),
         (["segment", "map.ply", "--set", "max_voxels=100"], "more than max_voxels 100"),
         (["find", "map.ply", " "], "the text is empty"),
     ],
@@ -249,6 +255,15 @@ def test_invalid_arguments_of_evaluate_end_with_one_sentence(capsys):
         main(["evaluate", "nowhere", "nowhere.ply"])
     assert stopped.value.code == 1
     assert "spaceformer: nowhere: does not exist" in capsys.readouterr().err
+
+
+def test_a_cloud_without_a_name_is_not_the_current_folder(capsys):
+    assert ended(["segment", ""]) == 2
+    assert "the name of the file is empty" in capsys.readouterr().err
+
+
+def test_an_axis_with_a_sign_may_follow_its_option():
+    assert join_up(["find", "--up", "-y", "-x"]) == ["find", "--up=-y", "-x"]
 
 
 def ended(arguments):

@@ -10,6 +10,7 @@ from .. import SpaceformerError
 from ..clouds.files import MAP_SUFFIXES, read_cloud
 from ..config import Config
 from ..disk.hashing import file_sha256
+from ..disk.paths import expand_user
 from ..pipeline import build_pipeline
 from .records import is_done, published_together, sole_writer, task_digest
 from .results import write_results
@@ -75,7 +76,7 @@ def _with_absolute_paths(config):
     }
     values = {}
     for name, value in paths.items():
-        path = pathlib.Path(value).expanduser()
+        path = expand_user(value)
         if value and (path.exists() or name == "cache_dir"):  # "demo" and names of hub models are not paths
             values[name] = str(path.absolute())
     return config.with_values(values)

@@ -25,7 +25,7 @@ from . import (
     train_names,
     view,
 )
-from .options import HelpAll
+from .options import HelpAll, join_up
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
 COMMANDS = (
@@ -74,7 +74,7 @@ def main(arguments=None):
 def run_command(arguments=None):
     """Parse arguments (default: those of the process) and run their command. Raises SpaceformerError, SystemExit."""
     parser = build_parser()
-    options, unknown = parser.parse_known_args(arguments)
+    options, unknown = parser.parse_known_args(join_up(sys.argv[1:] if arguments is None else arguments))
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of the command
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")

@@ -50,7 +50,8 @@ class HelpAll(argparse.Action):
 
 def add_cloud(parser, nargs=None, text=""):
     """Arguments `cloud` and `--up`."""
-    parser.add_argument("cloud", nargs=nargs, help=f".ply, .pcd or .npz file with colour, in metres{text}")
+    about = f".ply, .pcd or .npz file with colour, in metres{text}"
+    parser.add_argument("cloud", nargs=nargs, type=file_name, help=about)
     add_up(parser)
 
 
@@ -87,6 +88,22 @@ def config_of(options):
             raise SpaceformerError(f"--set {entry}: write NAME=VALUE")
         values[name] = parse_yaml(text, f"--set {display_path(entry)}: the value")
     return Config().with_values({"warm_up": False, **values})
+
+
+def file_name(text):
+    """An argparse type: a path that is not empty, as that of an unset variable is."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of the file is empty")
+    return text
+
+
+def join_up(arguments):
+    """The arguments with "--up -y" as "--up=-y": argparse would take -y for another option."""
+    joined = []
+    for argument in arguments:
+        follows = joined and joined[-1] == "--up" and argument in UPRIGHT
+        joined = [*joined[:-1], f"--up={argument}"] if follows else [*joined, argument]
+    return joined
 
 
 def count(low):

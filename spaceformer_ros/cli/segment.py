@@ -43,6 +43,10 @@ def run(options):
 
     Writes <stem>.json (objects), <stem>_labeled.ply and pictures per file; finished files of a batch are skipped.
     """
+    from ..evaluation.answers import read_texts
+
+    if options.texts:
+        read_texts(pathlib.Path(options.texts))  # refused before the network runs
     if len(options.cloud) > 1 or options.ray or pathlib.Path(options.cloud[0]).is_dir():
         if options.heat:
             raise SpaceformerError("--heat is for one file: ids differ between files")

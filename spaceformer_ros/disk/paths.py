@@ -20,22 +20,32 @@ def find_config(name):
     raise SpaceformerError(f"{name} of this package is missing (searched from {here}): install the package again")
 
 
+def expand_user(text):
+    """Path of a text that may begin with "~" or "~user". Raises SpaceformerError where that folder is not known."""
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError as error:  # an unknown user, or a container whose user has no home
+        raise SpaceformerError(
+            f"{display_path(text)}: the home folder is not known ({error}): write the path without '~', or set HOME"
+        ) from error
+
+
 def cache_folder(config):
     """Folder of weights and embeddings for a ModelConfig."""
     if config.cache_dir:
-        return pathlib.Path(config.cache_dir).expanduser()
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "spaceformer_ros"
+        return expand_user(config.cache_dir)
+    return expand_user(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "spaceformer_ros"
 
 
 def data_folder(config):
     """The folder of saved scenes for a StorageConfig, absolute, links followed."""
-    folder = pathlib.Path(config.data_dir).expanduser() if config.data_dir else default_data_folder()
+    folder = expand_user(config.data_dir) if config.data_dir else default_data_folder()
     return folder.resolve()
 
 
 def default_data_folder():
     """The folder of saved scenes if the setting data_dir is empty."""
-    return pathlib.Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "spaceformer_ros"
+    return expand_user(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "spaceformer_ros"
 
 
 def display_path(path, limit=300):

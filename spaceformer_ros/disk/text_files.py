@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read untrusted text, JSON and yaml files with limits on size, nesting and time."""
 
+import functools
 import json
+import re
 
 from .. import SpaceformerError
 from .paths import display_path
 from .reading import read_regular_file
 
 MAX_BYTES = 4 << 20  # of a text file that is read as a whole
+EXPONENT = re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$")  # 1e-3, which yaml 1.1 reads as text
 MAX_DEPTH = 50  # of nested lists and mappings
 
 
@@ -35,16 +38,28 @@ def read_yaml(path, max_bytes=MAX_BYTES):
 def parse_yaml(text, name):
     """The content of a yaml text. `name`: its source, for error messages. Raises SpaceformerError.
 
-    Aliases are refused, because a few hundred bytes of them can expand to gigabytes.
+    Numbers such as 1e-3 are numbers, as in yaml 1.2. Aliases are refused, because a few hundred bytes of them
+    can expand to gigabytes.
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = _loader()
     try:
         _check_events(yaml.parse(text, Loader=loader))
         return yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
         raise SpaceformerError(f"{name} is not valid yaml: {_reason(error)}") from error
+
+
+@functools.cache
+def _loader():
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        """A safe loader that reads numbers with an exponent."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("+-0123456789"))
+    return Loader
 
 
 def _check_events(events):

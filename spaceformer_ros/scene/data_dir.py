@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths of scene files in requests, confined to one folder."""
 
-import pathlib
-
-from .. import StorageError
-from ..disk.paths import data_folder, display_path
+from .. import SpaceformerError, StorageError
+from ..disk.paths import data_folder, display_path, expand_user
 
 SUFFIX = ".safetensors"
 MAX_PATH = 4096  # characters, as in Linux
@@ -25,8 +23,8 @@ def scene_path(text, config):
         raise StorageError("PATH_REFUSED", f"{name} has {len(text)} characters, the limit is {MAX_PATH}")
     try:
         root = data_folder(config)
-        path = (root / pathlib.Path(text).expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a null character
+        path = (root / expand_user(text)).resolve()
+    except (OSError, RuntimeError, ValueError, SpaceformerError) as error:  # a loop of links, a null character
         raise StorageError("PATH_REFUSED", f"{name} cannot be resolved ({error})") from error
     if not str(path).isprintable():
         raise StorageError(

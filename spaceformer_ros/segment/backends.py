@@ -84,7 +84,7 @@ def choose_device(name):
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise SpaceformerError(f'device {name!r} cannot be used ({reason}): set device to "auto" or "cpu"') from error
     return device
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from .. import SpaceformerError
 from ..disk.atomic import replacing
-from ..disk.paths import prepare_command
+from ..disk.paths import expand_user, prepare_command
 from ..disk.reading import open_regular_file
 from ..network.model import SpaCeFormer, SpaCeFormerConfig
 from ..words.calibration import Calibration
@@ -117,7 +117,7 @@ def checkpoint_file(name, released_file=None):
                 "licence (CC-BY-NC-4.0, non-commercial) and downloads them if you agree"
             )
         return pathlib.Path(released_file)
-    path = pathlib.Path(name).expanduser()
+    path = expand_user(name)
     if not path.is_file():
         raise SpaceformerError(f'checkpoint {name!r}: no such file; use "demo", "released" or the path of a checkpoint')
     return path

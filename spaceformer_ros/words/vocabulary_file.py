@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vocabulary files: labels, background and prompt templates in yaml."""
 
-import pathlib
-
 from .. import SpaceformerError
-from ..disk.paths import display_path, find_config
+from ..disk.paths import display_path, expand_user, find_config
 from ..disk.text_files import read_text, read_yaml
 from .vocabulary import Vocabulary, check_templates
 
@@ -27,15 +25,16 @@ def read_vocabulary_file(path=""):
     Raises SpaceformerError.
     """
     try:
-        path = pathlib.Path(path).expanduser() if path else find_config(VOCABULARY_FILE)
+        path = expand_user(path) if path else find_config(VOCABULARY_FILE)
         content = read_yaml(path)
-    except (SpaceformerError, RuntimeError) as error:  # RuntimeError: the home of an unknown user
+    except SpaceformerError as error:
         raise SpaceformerError(f"vocabulary_file: {error}") from error
     name = display_path(path)
     if isinstance(content, list):
         content = {"labels": content}
-    if isinstance(content, str):  # one label per line
-        content = {"labels": [line for line in read_text(path).splitlines() if line.strip()]}
+    if isinstance(content, str):  # one label per line, and comments
+        lines = [line.strip() for line in read_text(path).splitlines()]
+        content = {"labels": [line for line in lines if line and not line.startswith("#")]}
     if not isinstance(content, dict) or not content.get("labels"):
         raise SpaceformerError(
             f"vocabulary_file {name} has no list `labels`; see the format in config/{VOCABULARY_FILE}"

@@ -8,6 +8,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.words.label_space import LabelSpace, ranked
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
 from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
+from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
 
 
 def space_of(labels, background=(), similarity=None, **arguments):
@@ -116,3 +117,8 @@ def test_features_of_another_width_are_refused():
 def test_unusable_texts_are_refused(text):
     with pytest.raises(SpaceformerError):
         check_text(text)
+
+
+def test_a_text_file_has_one_label_per_line_and_comments(tmp_path):
+    (tmp_path / "labels.txt").write_bytes("\ufeff# rooms\r\nsofa\r\n\r\n  chair\r\n# end\r\n".encode())
+    assert read_vocabulary_file(tmp_path / "labels.txt")["labels"] == ["sofa", "chair"]
