@@ -41,8 +41,8 @@ def profile(path):
     return path[-1]
 
 
-def allowed(path):
-    """Dict role -> names, as sros2 resolves them."""
+def allowed(path, node="/spaceformer"):
+    """Dict role -> names, as sros2 resolves them for a node."""
     names = {"publish": [], "subscribe": [], "reply": [], "request": [], "call": [], "execute": []}
     for group in profile(path):
         ((role, verdict),) = group.attrib.items()
@@ -50,27 +50,30 @@ def allowed(path):
         assert verdict == "ALLOW"
         for entry in group:
             assert entry.tag == group.tag[:-1]
-            names[role].append(entry.text.replace("~", "/spaceformer", 1))
+            names[role].append(entry.text.replace("~", node, 1))
     assert all(len(set(found)) == len(found) for found in names.values())
     return {role: set(found) for role, found in names.items()}
 
 
-@pytest.mark.parametrize("cameras", [("",), ("front", "rear")], ids=["one camera", "two cameras"])
-def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, cameras):
+@pytest.mark.parametrize(
+    ("cameras", "namespace"), [(("",), None), (("front", "rear"), "second")], ids=["one camera", "two cameras"]
+)
+def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, cameras, namespace):
     packages = "vision_msgs", "yolo_msgs", "nav_msgs"
     detector, yolo, nav = (importlib.util.find_spec(name) is not None for name in packages)
     costmap = "/global_costmap/costmap"
     views = {"detections": detector, "image_views": True, "thumbnails": True, "image_cameras": list(cameras)}
-    node = start(use_sim_time=True, costmap_topic=costmap, **views)
-    wanted = allowed(CONFIG / "sros2_policy.xml" if cameras == ("",) else for_cameras(tmp_path))
+    node = start(use_sim_time=True, namespace=namespace, costmap_topic=costmap, **views)
+    own = node.get_fully_qualified_name()
+    wanted = allowed(CONFIG / "sros2_policy.xml" if cameras == ("",) else for_cameras(tmp_path), own)
     for role in ("publish", "subscribe"):
         wanted[role].remove(f"/{bond.TOPIC}")  # the node starts by itself
     if not nav:
         wanted["subscribe"] -= {costmap}
-    places = [f"/spaceformer/{name}".rstrip("/") for name in cameras]
+    places = [f"{own}/{name}".rstrip("/") for name in cameras]
     wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
     if not vision.AVAILABLE:
-        wanted["publish"] -= {"/spaceformer/detections", "/spaceformer/label_info"}
+        wanted["publish"] -= {f"{own}/detections", f"{own}/label_info"}
     if not detector:
         names = ("detections", "label_image", "label_info")
         wanted["subscribe"] -= {f"{place}/input/{name}" for place in places for name in names}
@@ -81,7 +84,7 @@ def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, ca
         wanted["subscribe"] -= {"/tf", "/tf_static"}
         wanted["reply"] -= {"/tf2_frames"}
     if not any(name.endswith("/get_type_description") for name, _ in node.get_service_names_and_types()):
-        wanted["reply"] -= {"/spaceformer/get_type_description"}  # not on Humble
+        wanted["reply"] -= {f"{own}/get_type_description"}  # not on Humble
 
     def used():
         name = node.get_name(), node.get_namespace()
