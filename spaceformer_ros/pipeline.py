@@ -28,6 +28,7 @@ from .scene.find import ObjectQuery, find_objects, rank
 from .scene.objects import Scene
 from .scene.saved_scene import ModelIdentity
 from .scene.store import SceneStore
+from .segment.alignment import shows_table_top
 from .show.relevancy import point_relevancy
 from .timing import Stopwatch
 from .words.label_space import LabelSpace
@@ -143,7 +144,7 @@ class Pipeline:
 
         # Crop to the region of interest, subsample very large clouds, and check whether they are plausible maps.
         cloud, remarks = select_points(self.store.in_known_coordinates(cloud), self.config.input)
-        plausibility = tuple(map(str, plausibility_remarks(cloud, self.segmenter.voxel_size)))
+        plausibility = self._plausibility(cloud)
         text = f"segmenting {len(cloud)} points"
         observer.on_progress(text)
 
@@ -161,6 +162,12 @@ class Pipeline:
         scene = update_scene(found.instances)
         remarks = (*cloud.remarks, *remarks, *report.remarks, *scene.remarks, *plausibility)
         return Outcome(scene, dict(stopwatch.seconds), remarks, report.tiles, report.computed)
+
+    def _plausibility(self, cloud):
+        """Tuple of sentences about a cloud that the network is not suited for."""
+        voxel_size = self.segmenter.voxel_size
+        is_table_top = self.config.input.enlarge == "auto" and shows_table_top(cloud.xyz, voxel_size)
+        return tuple(map(str, plausibility_remarks(cloud, voxel_size, is_table_top)))
 
     def _update_scene(self, cloud, stopwatch, scene_epoch, instances, partial=False):
         with stopwatch.stage("label"), self.store.lock:

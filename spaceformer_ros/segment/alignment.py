@@ -52,7 +52,7 @@ class Alignment:
         xyz = rotate_z(levelled, -yaw)
         origin = replace(cloud, xyz=xyz).floor_center
         origin[2] = base_height(xyz[:, 2])
-        scale = ENLARGED if enlarge_below and is_dense_table_top(xyz, enlarge_below / ENLARGED) else 1.0
+        scale = ENLARGED if enlarge_below and shows_table_top(xyz, enlarge_below) else 1.0
         return cls(yaw, origin, wall_yaw, up, scale)
 
     @property
@@ -69,6 +69,11 @@ class Alignment:
         """Inverse of `from_map`."""
         moved = xyz if self.scale == 1 else xyz / np.float32(self.scale)
         return turn_from_z(rotate_z(moved + self.origin, self.yaw), self.up)
+
+
+def shows_table_top(xyz, voxel_size):
+    """Whether a cloud [N, 3] in metres is a table top that is enlarged for a network with voxels of this size."""
+    return is_dense_table_top(xyz, voxel_size / ENLARGED)
 
 
 def is_dense_table_top(xyz, cell):

@@ -265,7 +265,8 @@ def alignment_remarks(alignment):
     if alignment.tilt:
         remarks.append(f"the floor is tilted by {alignment.tilt:.1f} degrees: levelled for the network")
     if alignment.scale != 1:
-        remarks.append(f"the map shows a table top: enlarged {alignment.scale:g} times for the network")
+        enlarged = f"enlarged {alignment.scale:g} times for the network (if it is a room, set input_scale)"
+        remarks.append(f"the map shows a table top: {enlarged}")
     return tuple(f"{remark}; results stay in the map's frame" for remark in remarks)
 
 
