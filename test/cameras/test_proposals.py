@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Detections where the map has points and no object: a box is proposed once several views agree."""
 
+import itertools
+
 import numpy as np
 import pytest
 from helpers.fakes import ROOM, make_pipeline
@@ -30,12 +32,13 @@ def box_of(thing, pose):
     return (*pixels.min(axis=0), *pixels.max(axis=0))
 
 
-def show(proposer, scene, poses, word="bin", thing=BIN):
-    """The Proposals after views from poses."""
+def show(proposer, scene, poses, word="bin", thing=BIN, wider=()):
+    """The Proposals after views from poses. wider: pixels by which the detection of each view reaches too far right."""
     voter, found = Voter(MapPoints(scene.cloud.xyz), scene.instances, scene.objects), []
-    for pose in poses:
+    for pose, more in itertools.zip_longest(poses, wider, fillvalue=0.0):
         look = voter.look(CAMERA, pose.inverse)
-        detections = [Detection(word, 0.8, box_of(thing, pose))] if thing else []
+        box = np.add(box_of(thing, pose), (0, 0, more, 0)) if thing else ()
+        detections = [Detection(word, 0.8, tuple(box))] if thing else []
         found += proposer.add(look, CAMERA, pose.inverse, detections, scene.cloud)
     return found
 
@@ -55,6 +58,11 @@ def test_views_that_agree_propose_an_object_with_its_box(pipeline, scene):
     assert after.map_revision == scene.map_revision + 1
     assert pipeline.propose(found) is None  # it is there already
     assert show(Proposer(), after, POSES) == []  # its detections have an object now
+
+
+def test_what_is_beside_the_thing_in_one_view_is_left_out(scene):
+    (exact,), (wide,) = (show(Proposer(), scene, POSES[:3], wider=wider) for wider in ((0, 0, 0), (60, 60, 0)))
+    assert len(wide.cells) < 1.1 * len(exact.cells)
 
 
 def test_what_detectors_no_longer_see_is_not_proposed(scene):
