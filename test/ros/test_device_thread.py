@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.ros import wait_until
 
 from spaceformer_ros.ros.device_thread import NICENESS, DeviceThread
 
@@ -90,6 +91,7 @@ def test_a_failed_load_is_reported_and_nothing_is_handled(bench):
 
     made = bench(load=load)
     future = made.thread.submit(1)
+    wait_until(lambda: made.errors, "the error")  # a thread that is being stopped reports nothing
     assert made.thread.stop(PATIENCE)
     assert [str(error) for error in made.errors] == ["no weights"]
     assert future.cancelled()

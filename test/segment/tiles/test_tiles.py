@@ -512,6 +512,8 @@ def test_cancel_works_between_tiles(hall):
 class SmallBackend:
     """A backend that has memory for a limited number of voxels."""
 
+    name_head = None
+
     def __init__(self, backend, limit, error):
         self.backend, self.limit, self.error, self.name, self.sizes = backend, limit, error, "small", []
 
