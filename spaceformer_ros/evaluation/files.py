@@ -18,6 +18,7 @@ from ..geometry.boxes import OrientedBox
 from .classes import ONE_CLASS
 
 LABELED = "_labeled"  # suffix of the stem of the cloud that `spaceformer segment` writes
+MAX_ID = 2**31 - 1  # of instances and classes
 INSTANCE_COLUMNS = {"instance_id": 0, "instance": -1}  # column -> largest value that means "no instance"
 
 
@@ -92,7 +93,7 @@ def read_description(path):
         return {_object_id(item): _described(item) for item in objects}, _kinds(content)
     except (SpaceformerError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise SpaceformerError(
-            f"{path.name} next to it cannot be read ({type(error).__name__}: {error}); expected what `spaceformer "
+            f"{path.name} next to it cannot be read ({error}); expected what `spaceformer "
             "segment` or `spaceformer rooms` writes: objects with id or instance, and label or kind"
         ) from error
 
@@ -127,9 +128,9 @@ def read_columns(path, arrays, described, kinds):
             f"has no instances: expected a column {' or '.join(INSTANCE_COLUMNS)} (found {', '.join(arrays)}), as "
             "`spaceformer segment` and `spaceformer rooms` write, or masks [K, N] in an NPZ file"
         )
-    instance = _per_point(arrays, column, len(arrays[column])).astype(np.int64)
+    instance = _whole_per_point(arrays, column, len(arrays[column]))
     ids, masks = _split(instance, INSTANCE_COLUMNS[column], described)
-    label = _per_point(arrays, "label", len(instance))
+    label = _whole_per_point(arrays, "label", len(instance))
     point_classes, ignored = _point_classes(arrays, instance, kinds, label if described is None else None)
     if "ignored" in arrays:
         ignored = _per_point(arrays, "ignored", len(instance)).astype(bool)
@@ -155,6 +156,17 @@ def _per_point(arrays, name, count):
     if arrays[name].shape != (count,):
         raise SpaceformerError(f"{name} has shape {list(arrays[name].shape)}, expected one value for {count} points")
     return arrays[name]
+
+
+def _whole_per_point(arrays, name, count):
+    """A column [N] of ids as int64, or None if there is none: text tables hold them as floats."""
+    values = _per_point(arrays, name, count)
+    if values is None or values.dtype.kind in "bui":
+        return values if values is None else values.astype(np.int64)
+    wrong = ~((values == np.floor(values)) & (np.abs(values) <= MAX_ID))  # NaN is wrong, too
+    if wrong.any():
+        raise SpaceformerError(f"{name} has {values[wrong][0]:g}, expected whole numbers up to {MAX_ID}")
+    return values.astype(np.int64)
 
 
 def _split(instance, none, described):
@@ -204,6 +216,11 @@ def _score(mask, described, instance_id, score):
     return 1.0 if known is None else known
 
 
+def _is_finite(name, values):
+    """Whether numbers are finite; positions need not be: sensors write NaN for missing measurements."""
+    return name == "xyz" or values.dtype.kind != "f" or bool(np.isfinite(values).all())
+
+
 def read_masks(path, arrays):
     """SampleFile from arrays of masks, which may overlap.
 
@@ -220,6 +237,9 @@ def read_masks(path, arrays):
             raise SpaceformerError(
                 f"{name} has shape {list(arrays[name].shape)}, expected {list(shape)} to go with masks {[K, N]}"
             )
+    for name in ("masks", "ids", "scores", "boxes", "semantic", "xyz"):
+        if name in arrays and (arrays[name].dtype.kind not in "buif" or not _is_finite(name, arrays[name])):
+            raise SpaceformerError(f"{name} holds {arrays[name].dtype}, or NaN, expected finite numbers")
     labels, semantic = arrays.get("labels", np.full(K, ONE_CLASS)), arrays.get("semantic")
     if semantic is not None:
         semantic = semantic, {int(code): int(code) for code in np.unique(semantic) if code > 0}

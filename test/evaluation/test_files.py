@@ -283,6 +283,11 @@ def test_files_of_different_points_are_refused(tmp_path):
         ({"masks": np.ones((2, N), bool), "scores": np.ones(3)}, r"scores has shape \[3\], expected \[2\]"),
         ({"masks": np.ones(N, bool)}, r"masks has shape \[600\], expected \[K, N\]"),
         ({"masks": np.ones((2, N), bool)}, "instances overlap"),
+        ({"masks": np.eye(2, N, dtype=bool), "scores": np.array([1, np.nan])}, "scores holds float64, or NaN"),
+        ({"masks": np.eye(2, N, dtype=bool), "ids": np.array(["a", "b"])}, "ids holds <U1, or NaN"),
+        ({"instance": VALUES + 0.5}, "instance has [0-9.]+, expected whole numbers"),
+        ({"instance": np.full(N, np.nan)}, "instance has nan, expected whole numbers"),
+        ({"instance": VALUES, "label": np.full(N, 1e18)}, r"label has 1e\+18, expected whole numbers"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, words):

@@ -14,7 +14,7 @@ from .npz import stack_columns
 MAX_MESH_BYTES = 1 << 30
 MESH_SPACING = 0.02  # metres between points on the surface of a mesh, about the voxel size of the networks
 MAX_MESH_SPACING = 0.05  # of large meshes; with fewer points the networks find little
-MIN_MESH_POINTS, MAX_MESH_POINTS = 1000, 3_000_000  # of one part; of all together
+MIN_MESH_POINTS, MAX_MESH_POINTS = 1000, 1_500_000  # of one part; of all together, which takes 250 MB
 MAX_REASON = 200  # characters of a library's own message
 SEED = 0  # of the points on a mesh: the same file gives the same points
 
