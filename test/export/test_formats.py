@@ -146,6 +146,7 @@ def test_gltf_is_read_by_trimesh(export):
     assert {"room_1", "wall_1", "door_1", "window_1"} <= set(read.geometry)
 
 
+@pytest.mark.slow
 def test_usd_is_read_by_pxr(export):
     pytest.importorskip("pxr")
     from pxr import Usd, UsdGeom
@@ -189,6 +190,7 @@ def test_a_missing_library_is_named(export, monkeypatch):
         export_scene("dwg", "x", export.graph, export.scene)
 
 
+@pytest.mark.slow
 def test_rerun_recordings_are_read_by_rerun(export):
     chunk = pytest.importorskip("rerun.chunk")
     batches = {}
@@ -204,6 +206,7 @@ def test_rerun_recordings_are_read_by_rerun(export):
     assert {"/map/walls", "/map/doors", "/map/rooms/room_2"} <= set(batches)
 
 
+@pytest.mark.slow
 def test_svg_floor_plan_has_the_names_and_areas_of_the_rooms(export):
     root = ElementTree.parse(export("svg")).getroot()
     texts = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
@@ -212,6 +215,7 @@ def test_svg_floor_plan_has_the_names_and_areas_of_the_rooms(export):
     assert texts >= {f"{room.area:.1f} m²" for room in rooms} | {node_of(export.graph, "sofa").label}
 
 
+@pytest.mark.slow
 def test_png_floor_plan_shows_walls_dark_and_both_rooms_in_colours(export):
     from PIL import Image
 

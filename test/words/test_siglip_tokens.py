@@ -18,6 +18,7 @@ def folder(request, tmp_path):
     return save_siglip(tmp_path, *request.param)
 
 
+@pytest.mark.slow
 def test_every_layout_gives_the_text_one_end_token_and_padding(folder):
     from transformers import AutoTokenizer
 
@@ -30,6 +31,7 @@ def test_every_layout_gives_the_text_one_end_token_and_padding(folder):
     assert START not in long
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_the_layout(folder, tmp_path_factory):
     expected = TextEncoder(save_siglip(tmp_path_factory.mktemp("plain")), TextModelId("x")).encode(["a red chair"])
     assert TextEncoder(folder, TextModelId("x")).encode(["a red chair"]) == pytest.approx(expected, abs=1e-6)

