@@ -26,9 +26,11 @@ from benchmarks.tables import markdown
 from spaceformer_ros.network import attention, backbone, decoder, groups, layers, neighbours, seeds, voxels
 from spaceformer_ros.network.layers import SparseConv3d, freeze
 from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig
+from spaceformer_ros.network.neighbours import sort_by_neighbours
 from spaceformer_ros.network.voxels import VoxelGrid
 from spaceformer_ros.segment.backends import convert
 
+ROWS = 64  # of a tile, as in network/triton_convolution.py
 # Operations that launch nothing: views, memory, and reading one number.
 FREE = frozenset(
     [
@@ -159,7 +161,7 @@ def bytes_moved(name, inputs, outputs):
 
 # (owner, attribute, part): what runs inside these functions counts for the part.
 PARTS = (
-    (voxels.Level, "neighbour_table", "neighbour tables"),
+    (voxels.Level, "sorted_neighbours", "neighbour tables"),
     (voxels.Level, "prepare", "levels"),
     (voxels.Level, "local_coords", "levels"),
     (backbone, "prepare_groups", "groups"),
@@ -220,9 +222,9 @@ def stand_ins(launches):
         launches.count([q, k, v, attn_mask], [out])
         return filled(out)
 
-    def convolve(x, weight, bias, table):
+    def convolve(x, weight, bias, table, order):
         out = x.new_empty(len(x), weight.shape[2])
-        launches.count([x, weight, bias, table], [out])
+        launches.count([x, weight, bias, table, *(() if order is None else (order,))], [out])
         return hidden(torch.Tensor.uniform_)(out, -1, 1)
 
     def on_gpu(q):
@@ -313,6 +315,7 @@ def main():
         grid = VoxelGrid.from_points(*tensors_of(cloud, torch.device("cpu")), config.voxel_size)
         print(f"\n## {name}, {len(grid)} voxels of {source}\n")
         report(*count_launches(model, grid), len(grid))
+        report_tiles(grid.level, len(config.encoder))
 
 
 def report(launches, peak, voxels):
@@ -327,6 +330,24 @@ def report(launches, peak, voxels):
     waits = ", ".join(f"{name} {count}" for name, count in launches.waits.most_common())
     print(f"\nThe host waits {launches.waits.total()} times ({waits or 'never'}); ", end="")
     print(f"peak of tensors: {peak / voxels / 1024:.1f} KiB per voxel")
+
+
+def report_tiles(level, levels):
+    """Print which share of the products that the convolution kernel computes has a neighbour, on each level."""
+    shares = []
+    for _ in range(levels):
+        table = level.neighbour_table(3)
+        shares.append([f"{fill(rows):.2f}" for rows in (table, sort_by_neighbours(table)[0])])
+        level = level.coarser
+    unsorted, ordered = (", ".join(column) for column in zip(*shares))
+    print(f"\nProducts of tiles with a neighbour, from the finest level: {ordered}; with rows as they are: {unsorted}")
+
+
+def fill(table, rows=ROWS):
+    """Entries with a neighbour of all that are computed, as offsets without any in a tile of `rows` are skipped."""
+    there = table < table.shape[1]
+    tiles = torch.nn.functional.pad(there, (0, -len(there[0]) % rows)).unflatten(1, (-1, rows)).any(dim=2)
+    return (there.sum() / (tiles.sum() * rows)).item()
 
 
 if __name__ == "__main__":

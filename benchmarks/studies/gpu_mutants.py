@@ -52,8 +52,8 @@ MUTANTS = (
     Mutant(
         "one row too many is read",
         CONVOLUTION,
-        "mask=row < num_rows, other",
-        "mask=row <= num_rows, other",
+        "mask=row < num_rows, other=num_rows",
+        "mask=row <= num_rows, other=num_rows",
         INTERPRETED,
     ),
     Mutant(
@@ -66,8 +66,15 @@ MUTANTS = (
     Mutant(
         "row offsets of 32 bits, output",
         CONVOLUTION,
-        "row.to(tl.int64)[",
-        "row[",
+        "target.to(tl.int64)[",
+        "target[",
+        INTERPRETED,
+    ),
+    Mutant(
+        "sorted rows are not put back",
+        CONVOLUTION,
+        "row if order is None else tl.load(order + row, mask=row < num_rows, other=0)",
+        "row",
         INTERPRETED,
     ),
     Mutant(

@@ -67,7 +67,7 @@ def check(kernel, convolution):
     draw = drawing(weight)
     operands = draw(len(key), in_channels), draw(*weight.shape) * in_channels**-0.5, draw(out_channels)
     expected = plain_convolution(*operands, level, kernel_size)
-    result = kernel(*operands, level.neighbour_table(kernel_size))
+    result = kernel(*operands, *level.sorted_neighbours(kernel_size))
     compare(result, expected, f"the convolution of {in_channels} to {out_channels} channels")
 
 

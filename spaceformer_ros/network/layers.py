@@ -133,8 +133,8 @@ class SparseConv3d(nn.Module):
     """Submanifold sparse convolution of stride 1: outputs exist at the input voxels only.
 
     weight: [kernel_size**3, C_in, C_out]; equals `torch.nn.functional.conv3d` with the weight permuted to
-    [C_out, C_in, kx, ky, kz] and evaluated at the occupied voxels. kernel: a function of (x, weight, bias, neighbour
-    table) used instead of `plain_convolution` where gradients are off, set by `kernels.use_triton`; None by default.
+    [C_out, C_in, kx, ky, kz] and evaluated at the occupied voxels. kernel: a function of (x, weight, bias, table,
+    order) used instead of `plain_convolution` where gradients are off, see `triton_convolution`; None by default.
     """
 
     kernel = None
@@ -154,7 +154,7 @@ class SparseConv3d(nn.Module):
             return gathered_convolution(*operands, level.neighbour_rows(self.kernel_size))
         if self.kernel is None or torch.is_grad_enabled():
             return plain_convolution(*operands, level, self.kernel_size)
-        return self.kernel(*operands, level.neighbour_table(self.kernel_size))
+        return self.kernel(*operands, *level.sorted_neighbours(self.kernel_size))
 
 
 def compute_dtype(x):

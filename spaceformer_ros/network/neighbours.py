@@ -118,6 +118,17 @@ def find_neighbour_table(key, kernel_size):
     return table[:, :count]
 
 
+def sort_by_neighbours(table):
+    """Rows with neighbours at the same offsets one after the other: a kernel skips an offset that no row of a tile has.
+
+    table: [K, M] int32 of `find_neighbour_table`, K < 63. Returns the table with its columns in that sequence, and the
+    voxel of each column, [M] int32. As in spconv (Yan et al. 2018) and the published implementation.
+    """
+    bits = 1 << torch.arange(len(table), device=table.device)[:, None]
+    order = torch.sort(((table < table.shape[1]) * bits).sum(dim=0), stable=True).indices
+    return table.index_select(1, order), order.int()
+
+
 def _column_offsets(kernel_size, device):
     """[C, 1] int64: what to add to a key for the lowest cell of every column (dx, dy) up to the central one."""
     radius, column = kernel_size // 2, np.arange(kernel_size**2 // 2 + 1)

@@ -12,10 +12,11 @@ from .triton_launch import block_size, launch
 ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, pipeline stages of the product
 
 
-def convolve(x, weight, bias, table):
-    """out[q] = bias + sum_k x[table[k, q]] @ weight[k] over the entries below M, without gradients.
+def convolve(x, weight, bias, table, order=None):
+    """out[order[q]] = bias + sum_k x[table[k, q]] @ weight[k] over the entries below M, without gradients.
 
-    x: [M, C_in] and weight: [K, C_in, C_out], both float32, float16 or bfloat16; bias: [C_out]; table: [K, M] int32.
+    x: [M, C_in] and weight: [K, C_in, C_out], both float32, float16 or bfloat16; bias: [C_out]; table: [K, M] int32;
+    order: [M] int32, None for the rows as they are.
     Returns [M, C_out] in the type of x. Sums are float32, in an order that depends on the widths only, so that equal
     input gives equal output.
     """
@@ -24,7 +25,7 @@ def convolve(x, weight, bias, table):
     sizes = block_sizes(*weight.shape[1:])
     grid = triton.cdiv(len(x), sizes["row_block"]), triton.cdiv(weight.shape[2], sizes["column_block"])
     scalars = len(x), table.stride(0), *weight.shape
-    launch(kernel, grid, x, weight, bias, table, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
+    launch(kernel, grid, x, weight, bias, table, order, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
     return out
 
 
@@ -40,6 +41,7 @@ def kernel(
     weight,
     bias,
     table,
+    order,
     out,
     num_rows,
     table_stride,
@@ -69,6 +71,7 @@ def kernel(
                 matrix = tl.load(weight + place, mask=inside, other=0.0)
                 sums = tl.dot(gathered, matrix, sums, input_precision="ieee")
     sums += tl.load(bias + column, mask=column < out_channels, other=0.0).to(tl.float32)[None, :]
-    place = row.to(tl.int64)[:, None] * out_channels + column[None, :]
+    target = row if order is None else tl.load(order + row, mask=row < num_rows, other=0)
+    place = target.to(tl.int64)[:, None] * out_channels + column[None, :]
     inside = (row < num_rows)[:, None] & (column < out_channels)[None, :]
     tl.store(out + place, sums.to(out.dtype.element_ty), mask=inside)

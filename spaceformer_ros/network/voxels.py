@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from .. import SpaceformerError
-from .neighbours import find_neighbour_pairs, find_neighbour_table
+from .neighbours import find_neighbour_pairs, find_neighbour_table, sort_by_neighbours
 from .packing import AXIS_BITS, AXIS_LIMIT, AXIS_MASK, MAX_CLOUDS, coarser_keys, pack, unpack, voxel_coords
 from .transfer import to_host
 
@@ -164,6 +164,16 @@ class Level:
     def neighbour_table(self, kernel_size):
         """[K, M] int32, see `find_neighbour_table`."""
         return self.cached("neighbours", lambda: find_neighbour_table(self.key, kernel_size), kernel_size)
+
+    def sorted_neighbours(self, kernel_size):
+        """`sort_by_neighbours` of the table; for more than 3^3 offsets, which a bit each does not hold, as it is."""
+        if kernel_size > 3:
+            return self.neighbour_table(kernel_size), None
+        return self.cached(
+            "neighbours",
+            lambda: sort_by_neighbours(find_neighbour_table(self.key, kernel_size)),
+            (kernel_size, "sorted"),
+        )
 
 
 def find_parents(key, steps):

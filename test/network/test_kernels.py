@@ -23,20 +23,20 @@ from spaceformer_ros.segment.backends import choose_kernels
 INSTALL = "Triton is not installed, which CUDA builds of torch bring: pip install triton"
 
 
-def without_an_offset(x, weight, bias, table):
-    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], len(x)), table[1:]]))
+def without_an_offset(x, weight, bias, table, order):
+    return convolve_by_table(x, weight, bias, torch.cat([torch.full_like(table[:1], len(x)), table[1:]]), order)
 
 
-def without_bias(x, weight, bias, table):
-    return convolve_by_table(x, weight, 0, table)
+def without_bias(x, weight, bias, table, order):
+    return convolve_by_table(x, weight, 0, table, order)
 
 
-def in_fewer_bits(x, weight, bias, table):
+def in_fewer_bits(x, weight, bias, table, order):
     """float32 operands with the 10 bits of TF32."""
-    return convolve_by_table(x.half().to(x), weight.half().to(x), bias, table)
+    return convolve_by_table(x.half().to(x), weight.half().to(x), bias, table, order)
 
 
-def not_numbers(x, weight, bias, table):
+def not_numbers(x, weight, bias, table, order):
     return x.new_full((len(x), weight.shape[2]), torch.nan)
 
 
@@ -96,7 +96,7 @@ def convolution(rows, in_channels, out_channels, dtype):
     """Operands of `convolve`."""
     x, weight = torch.zeros(rows, in_channels, dtype=dtype), torch.zeros(27, in_channels, out_channels, dtype=dtype)
     table = torch.zeros(27, rows + 1, dtype=torch.int32)[:, :-1]
-    return x, weight, torch.zeros(out_channels), table
+    return x, weight, torch.zeros(out_channels), table, torch.zeros(rows, dtype=torch.int32)
 
 
 def products(rows, channels, dtype):

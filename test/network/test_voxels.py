@@ -88,6 +88,16 @@ def test_the_table_of_neighbours_holds_the_pairs(size):
         assert level.neighbour_table(size) is table
 
 
+def test_rows_with_neighbours_at_the_same_offsets_follow_each_other():
+    level = random_level(count=300, extent=9)
+    plain, (table, order) = level.neighbour_table(3), level.sorted_neighbours(3)
+    assert sorted(order.tolist()) == list(range(len(level)))
+    assert torch.equal(table, plain[:, order.long()])
+    there = (table < len(level)).t()
+    assert (there[1:] != there[:-1]).any(dim=1).sum() + 1 == len(torch.unique(there, dim=0))
+    assert level.sorted_neighbours(5)[1] is None
+
+
 def test_neighbours_never_cross_scenes():
     coords = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 1]])
     level = level_of(coords, [0, 0, 1, 1])
