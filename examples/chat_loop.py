@@ -20,6 +20,10 @@ MAX_ROUNDS = 12  # answers of the model to one question, calls of tools included
 SYSTEM = "You help people in a building that a robot has mapped. Use the tools; say where things are, with numbers."
 
 
+class NoModel(Exception):
+    """No model answers at the address."""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("question", nargs="+", help="asked one after the other")
@@ -30,17 +34,21 @@ def main():
     options = parser.parse_args()
     command = ["-m", "spaceformer_ros.cli", "mcp", "--scene", options.scene]
     server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
-    asyncio.run(converse(server, options))
+    if problem := asyncio.run(converse(server, options)):
+        sys.exit(f"chat_loop: {problem}")
 
 
 async def converse(server, options):
-    """Ask all questions in one conversation and print the answers."""
+    """Ask all questions in one conversation and print the answers. Returns what is wrong with the model, or None."""
     async with Client(server) as client:
         tools = [as_function(tool) for tool in (await client.list_tools()).tools if tool.name != "look_at"]
         messages = [{"role": "system", "content": f"{SYSTEM} {client.instructions or ''}"}]
         for question in options.question:
             messages.append({"role": "user", "content": question})
-            print(await answer(client, messages, tools, options))
+            try:
+                print(await answer(client, messages, tools, options))
+            except NoModel as error:  # the connection to the tools would wrap what leaves this block
+                return error
 
 
 async def answer(client, messages, tools, options):
@@ -75,7 +83,8 @@ def complete(messages, tools, options):
         with urllib.request.urlopen(request, timeout=300) as response:
             return json.load(response)["choices"][0]["message"]
     except urllib.error.URLError as error:
-        sys.exit(f"chat_loop: {options.url} does not answer ({error}): is the model running? Choose it with --url")
+        text = f"{options.url} does not answer ({error}): is the model running? Choose it with --url"
+        raise NoModel(text) from error
 
 
 if __name__ == "__main__":

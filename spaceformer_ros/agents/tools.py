@@ -101,7 +101,7 @@ class Tools:
             inside[places.room_of(item.id)].append(item)
         lines = [room_line(room, inside[room["number"]]) for room in rooms[:PAGE]]
         rest = f", the first {PAGE} are listed" if len(rooms) > PAGE else ""
-        return Rooms(f"{len(rooms)} rooms{rest}", lines)
+        return Rooms(f"{len(rooms)} {'room' if len(rooms) == 1 else 'rooms'}{rest}", lines)
 
     def where_am_i(self) -> Whereabouts:
         """Where the robot is: pose, room, nearest objects."""

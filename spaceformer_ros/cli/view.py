@@ -33,4 +33,5 @@ def run(options):
         print(f"spaceformer: {viewer.warning}", file=sys.stderr)
     with contextlib.suppress(KeyboardInterrupt):
         viewer.wait()
-    viewer.close()
+    with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C
+        viewer.close()

@@ -5,6 +5,7 @@ import contextlib
 import io
 import ipaddress
 import logging
+import socket
 import threading
 
 from .. import SpaceformerError
@@ -25,7 +26,7 @@ class Viewer:
         """host: address to listen on; port: 0 for a free one; the next free one is taken if it is used.
 
         `warning` is a sentence for the user, empty if the address admits this machine only. Raises SpaceformerError
-        without viser.
+        without viser, and for an address where nothing can be served.
         """
         self._source = source
         self._pages = {}  # id of the client -> Page
@@ -72,7 +73,8 @@ class Viewer:
         """Stop serving."""
         self._ended.set()
         self._thread.join(5)
-        self._server.stop()
+        with contextlib.redirect_stdout(io.StringIO()):  # what viser prints
+            self._server.stop()
 
 
 def is_local(host):
@@ -82,12 +84,26 @@ def is_local(host):
     return host == "localhost"
 
 
+def check_address(host, port):
+    """Raise SpaceformerError where nothing can be served: viser would wait for ever."""
+    if not 0 <= port <= 65535:
+        raise SpaceformerError(f"port is {port}, expected 0 to 65535")
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(place)
+    except OSError as error:
+        text = "127.0.0.1 admits this machine only, 0.0.0.0 everybody in the network"
+        raise SpaceformerError(f"host {host!r} is no address of this machine ({error}): {text}") from error
+
+
 def make_server(host, port):
-    """A viser server that never opens a tunnel to the internet. Raises SpaceformerError without viser."""
+    """A viser server that never opens a tunnel to the internet. Raises SpaceformerError, also without viser."""
     try:
         import viser
     except ImportError as error:
         raise SpaceformerError("the page needs the package viser: pip install viser") from error
+    check_address(host, port)
 
     class LocalServer(viser.ViserServer):
         """viser's server without its share function, which any visitor could call."""

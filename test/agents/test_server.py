@@ -115,7 +115,16 @@ def test_the_chat_example_calls_tools_for_a_model(pipeline, capsys):
     spec.loader.exec_module(chat)
     with serving(Model) as url:
         options = SimpleNamespace(question=["couch", "chair"], url=url, model="any", verbose=True)
-        asyncio.run(chat.converse(make_server(FileSource(pipeline)), options))
+        assert asyncio.run(chat.converse(make_server(FileSource(pipeline)), options)) is None
     printed = capsys.readouterr()
     assert printed.out == "On the sofa at 3 m.\nOn the chair at 0 m.\n"
     assert "find_objects {'query': 'couch'}" in printed.err
+    problem = asyncio.run(chat.converse(make_server(FileSource(pipeline)), options))  # the model has ended
+    assert "does not answer (<urlopen error" in str(problem)
+
+
+def test_a_port_that_is_used_or_does_not_exist_is_refused(pipeline):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port in (other.getsockname()[1], 99999):
+            with pytest.raises(SpaceformerError, match=f"port {port} cannot be used .*: choose another one"):
+                run.serve(FileSource(pipeline), port)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is told that a page is open to others."""
+"""Addresses of the page: which are refused, and who is told that others are admitted."""
 
 import argparse
 import contextlib
@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import view
-from spaceformer_ros.view.server import WARNING, is_local
+from spaceformer_ros.view.server import WARNING, Viewer, is_local
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,18 @@ from spaceformer_ros.view.server import WARNING, is_local
 )
 def test_an_address_that_others_reach_is_known(host, expected):
     assert is_local(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("127.0.0.1", 99999, "port is 99999, expected 0 to 65535"),
+        ("192.0.2.1", 0, "host '192.0.2.1' is no address of this machine"),
+    ],
+)
+def test_an_address_that_cannot_be_served_is_refused(host, port, words):
+    with pytest.raises(SpaceformerError, match=words):
+        Viewer(None, host, port)
 
 
 class Served:
