@@ -29,7 +29,7 @@ class ModelConfig:
     )
     text_idle_timeout: float = fixed(
         0.0,
-        "the text model leaves memory after this time without a new text, and is loaded again with the next; 0: never",
+        "the text model is unloaded after this time without a new text, and loaded again for the next; 0: never",
         unit="s",
         low=0.0,
         high=1e6,
@@ -156,7 +156,11 @@ class CameraConfig:
         "its camera_info is beside it; .../compressedDepth: as CompressedImage",
     )
     camera_rate: float = setting(
-        15.0, "images per second that are used of each camera; more are skipped", unit="Hz", low=0.01, high=1000.0
+        15.0,
+        "images per second that are used from each camera; the others are skipped",
+        unit="Hz",
+        low=0.01,
+        high=1000.0,
     )
     depth_near: float = setting(0.3, "depth below is not used", unit="m", low=0.0, high=100.0)
     depth_far: float = setting(
@@ -323,13 +327,16 @@ class NamesConfig:
         "(yolo_msgs/DetectionArray) or ~/input/label_image, with ~/input/camera_info of the images; see image_cameras",
     )
     min_detections: int = fixed(
-        2, "detections with the same word that an object needs before they count", low=1, high=10_000
+        2, "number of detections with the same word from which they change the name of an object", low=1, high=10_000
     )
     min_detection_share: float = fixed(
-        0.5, "share that the commonest word of an object needs in the weights of its detections", low=0.0, high=1.0
+        0.5, "minimum share of the most frequent word in the weighted detections of an object", low=0.0, high=1.0
     )
     min_detection_margin: float = fixed(
-        0.05, "probability by which a name from detections must exceed that of the text scores", low=0.0, high=1.0
+        0.05,
+        "difference in probability by which a name from detections must exceed that from the text scores",
+        low=0.0,
+        high=1.0,
     )
     text_weight_known: float = fixed(
         0.2, "weight of the text scores against detections, for words that detectors have used", low=0.0, high=1.0

@@ -137,7 +137,7 @@ def _check_image_cameras(names):
         raise SpaceformerError('image_cameras: the list is empty; [""] is one camera, with the topics ~/input/...')
     for name in names:
         if name and not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
-            raise SpaceformerError(f"image_cameras: {name!r} is no name for topics: use letters, digits and _")
+            raise SpaceformerError(f"image_cameras: {name!r} cannot be part of a topic name: use letters, digits and _")
 
 
 def _check_topic(setting_name, name, may_be_empty=False):

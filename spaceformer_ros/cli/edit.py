@@ -84,7 +84,9 @@ def run(options):
 
     source = pathlib.Path(options.scene)
     if source.suffix != SUFFIX:
-        raise SpaceformerError(f"{display_path(options.scene)} is no scene file: its name does not end with {SUFFIX}")
+        raise SpaceformerError(
+            f"{display_path(options.scene)} is not a scene file: its name does not end with {SUFFIX}"
+        )
     if options.operation == LIST:
         print_history(read_scene(source.absolute()).history)
         return

@@ -15,8 +15,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on. The default admits this machine only; 0.0.0.0 admits everybody in the network, who "
-        "can then see the map and change the vocabulary: there is no password",
+        help="address to listen on. By default only this machine can connect; with 0.0.0.0 everybody in the network "
+        "can, see the map and change the vocabulary: there is no password",
     )
     add_settings(parser)
 

@@ -81,7 +81,7 @@ def isolated_points(xyz):
 
 def _stray_remark(share):
     return Remark(
-        f"{share:.1%} of the points are alone in {ALONE_CELL:g} m",
+        f"{share:.1%} of the points have no neighbour within {ALONE_CELL:g} m",
         "they are probably noise and make large maps slow; filter them, such as with PCL's StatisticalOutlierRemoval, "
         "or set roi",
     )

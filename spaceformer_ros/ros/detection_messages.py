@@ -63,7 +63,7 @@ def detection(word, score, center, size, mask=None):
     word = word.strip()
     if not word or len(word) > MAX_WORD or word.isdigit():
         raise SpaceformerError(
-            f"the class {word[:MAX_WORD]!r} of a detection is no name: let the detector publish names"
+            f"the class {word[:MAX_WORD]!r} of a detection is not a name: let the detector publish names"
         )
     box = center.x - size[0] / 2, center.y - size[1] / 2, center.x + size[0] / 2, center.y + size[1] / 2
     if not (np.isfinite(box).all() and 0 < score <= 1):

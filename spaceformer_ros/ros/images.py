@@ -87,7 +87,7 @@ def _compressed_depth(message):
     if "compressedDepth" not in message.format or encoding not in DEPTHS or len(data) <= DEPTH_HEADER:
         raise SpaceformerError(
             f'depth image: the format {message.format!r} is not "16UC1; compressedDepth" or "32FC1; compressedDepth": '
-            "lossy images are no depth; subscribe to the topic .../compressedDepth"
+            "lossy compression destroys depth; subscribe to the topic .../compressedDepth"
         )
     pixels = np.asarray(_decoded(data[DEPTH_HEADER:], None)).astype(np.uint16)
     if DEPTHS[encoding] == np.uint16:

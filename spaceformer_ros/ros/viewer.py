@@ -5,7 +5,10 @@ from ..view.server import Viewer
 from .companion import live_source
 
 PARAMETERS = {
-    "host": ("127.0.0.1", "address to listen on; 0.0.0.0 admits everybody in the network, without a password"),
+    "host": (
+        "127.0.0.1",
+        "address to listen on; with 0.0.0.0 everybody in the network can connect, without a password",
+    ),
     "port": (8080, "of the page; the next free one if it is used"),
 }
 

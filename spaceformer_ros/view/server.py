@@ -14,7 +14,7 @@ from .page import Page
 
 WARNING = (
     "everybody in the network who reaches {} can see the map and change the vocabulary: there is no password; "
-    "ssh -L 8080:localhost:8080 admits yourself only"
+    "ssh -L 8080:localhost:8080 lets only you connect"
 )
 PERIOD = 0.5  # seconds between looks for changes of the source
 

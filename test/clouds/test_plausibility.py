@@ -98,7 +98,7 @@ def test_points_that_are_alone_are_counted_and_do_not_hide_the_room(rng, share, 
     xyz = np.concatenate([room, rng.uniform(-40, 40, (int(share * len(room)), 3))]).astype(np.float32)
     assert (np.count_nonzero(isolated_points(xyz)) > 0.9 * share * len(room)) == (share < 0.1)
     texts = [str(remark) for remark in plausibility_remarks(Cloud(xyz, xyz.view(np.uint8)[:, :3].copy()), VOXEL)]
-    assert any("alone in 1 m" in text for text in texts) == noticed
+    assert any("no neighbour within 1 m" in text for text in texts) == noticed
     if noticed:
         assert len(texts) == 1  # measured without them, the room is plausible
 

@@ -46,7 +46,7 @@ def test_the_best_hypothesis_of_a_detection_is_used():
 @pytest.mark.parametrize(
     ("detection", "text"),
     [
-        (plain("17"), "class '17' of a detection is no name: let the detector publish names"),
+        (plain("17"), "class '17' of a detection is not a name: let the detector publish names"),
         (plain(""), "is no name"),
         (plain("chair", float("nan")), "has the score"),
         (plain("chair", box=(0.0, float("inf"), 1.0, 1.0)), "the box"),

@@ -81,7 +81,7 @@ def test_encodings_of_depth_give_metres():
         np.testing.assert_allclose(one, metres, atol=1e-6)
     coarse = images.depth_of(CompressedImage(format="32FC1; compressedDepth", data=packed))
     np.testing.assert_allclose(coarse, metres, rtol=0.05)
-    with pytest.raises(SpaceformerError, match="lossy images are no depth"):
+    with pytest.raises(SpaceformerError, match="lossy compression destroys depth"):
         images.depth_of(CompressedImage(format="jpeg", data=png(integers)))
 
 

@@ -23,7 +23,7 @@ def open_recording(folder):
         if fits(folder):
             return opened(folder)
     raise SpaceformerError(
-        f"{folder} is no recording: expected rgb.txt, depth.txt and groundtruth.txt (TUM RGB-D), frame-*.pose.txt "
+        f"{folder} is not a recording: expected rgb.txt, depth.txt and groundtruth.txt (TUM RGB-D), frame-*.pose.txt "
         "(7-Scenes), intrinsic/intrinsic_depth.txt with color/, depth/ and pose/ (ScanNet), or intrinsics.txt with "
         "color/, depth/ and poses/"
     )
