@@ -47,7 +47,7 @@ def test_the_best_hypothesis_of_a_detection_is_used():
     ("detection", "text"),
     [
         (plain("17"), "class '17' of a detection is not a name: let the detector publish names"),
-        (plain(""), "is no name"),
+        (plain(""), "is not a name"),
         (plain("chair", float("nan")), "has the score"),
         (plain("chair", box=(0.0, float("inf"), 1.0, 1.0)), "the box"),
     ],
