@@ -12,6 +12,7 @@ from ..grids.keys import distinct
 from .cloud import UPRIGHT
 
 MAX_SAMPLE = 100_000  # points that are measured
+FEW_POINTS = 50  # fewer are no map
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
@@ -53,6 +54,8 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
 
     voxel_size: of the network, metres; is_table_top: whether it is taken as a table top, so that it may be small.
     """
+    if len(cloud) < FEW_POINTS:
+        return (Remark(f"the cloud has only {len(cloud)} points", "is it a map? Check the topic, roi and input_scale"),)
     if len(cloud) < MIN_POINTS:
         return ()
     sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]

@@ -8,6 +8,7 @@ from .text import printable
 
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
+MAX_AHEAD = 10.0  # seconds by which a stamp may be ahead of the clock: machines on one network differ by less
 MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row without a transform (5 s at 10 Hz)
 
 
@@ -96,6 +97,16 @@ class Counters:
         self.stage_seconds = dict(seconds)
         self.total_seconds = [*self.total_seconds[-99:], total]
         self.slow_in_a_row = self.slow_in_a_row + 1 if total > limit else 0
+
+
+def clock_remarks(age):
+    """Sentences about a cloud that is `age` seconds older than the node's clock; negative: it is from the future."""
+    if age >= -MAX_AHEAD:
+        return ()
+    return (
+        f"the cloud's stamp is {-age:.0f} s ahead of the node's clock: synchronise the clocks, or, in a simulation or "
+        "with a bag, set use_sim_time and publish /clock",
+    )
 
 
 def diagnose(

@@ -12,6 +12,7 @@ from ..clouds.change import ChangeDetector
 from ..pipeline import build_pipeline
 from ..timing import Stopwatch
 from .device_thread import DeviceThread
+from .health import clock_remarks
 from .interfaces import NodeState
 from .progress import ProgressPublisher
 from .refusal import Refusal
@@ -255,6 +256,7 @@ class Perception:
         scene, total = outcome.scene, seconds["total"]
         self._counters.add_outcome(outcome, seconds, self._settings.config.node.max_processing_time)
         age = self._node.get_clock().now().nanoseconds - scene.cloud.stamp_ns
+        self._counters.remarks = (*outcome.remarks, *clock_remarks(age / 1e9))
         self._outputs.publish_timings(seconds, age / 1e9)
         text = f"{num_published} instances, map revision {scene.map_revision}, {total:.2f} s"
         self._state.update_idle_state(self.pipeline, text)

@@ -105,6 +105,7 @@ def test_points_that_are_alone_are_counted_and_do_not_hide_the_room(rng, share, 
 
 def test_few_points_are_not_checked(rooms):
     assert plausibility_remarks(rooms[0][:999], VOXEL) == ()
+    assert "has only 49 points" in str(plausibility_remarks(rooms[0][:49], VOXEL)[0])
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,9 @@ def test_rows_are_text_and_complete():
     assert rows["stage_network_ms"] == "1500.0"
     assert rows["publishers_of_input"] == "/rtabmap (reliable, transient_local)"
     assert all(isinstance(value, str) for value in rows.values())
+
+
+@pytest.mark.parametrize(("age", "words"), [(86400.0, ""), (-9.0, ""), (-3600.0, "3600 s ahead of the node's clock")])
+def test_stamps_from_the_future_are_said(age, words):
+    assert words in "".join(health.clock_remarks(age))
+    assert bool(health.clock_remarks(age)) == bool(words)
