@@ -12,12 +12,16 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .attention import has_flash_kernel
 from .layers import by_rows, compute_dtype, constant, kernels_of, piece_rows
 from .name_head import NameHead
 from .rotary import rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
+
+# Not cuDNN, which makes a plan for every number of keys: another one for every map.
+MASKED_BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True)
@@ -307,7 +311,8 @@ def masked_attention(query, keys, blocked, chunk_size):
     indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # the kernel has 32-bit indices
     if has_flash_kernel(query) and indexed and not torch.is_grad_enabled():
         q, key, value = query[None], keys.key[None], keys.value[None]  # the fast kernel needs a batch dimension
-        return F.scaled_dot_product_attention(q, key, value, attn_mask=_bias(keys, blocked, query.dtype))[0]
+        with sdpa_kernel(MASKED_BACKENDS):
+            return F.scaled_dot_product_attention(q, key, value, attn_mask=_bias(keys, blocked, query.dtype))[0]
     chunks = [slice(start, start + chunk_size) for start in range(0, keys.key.shape[1], chunk_size)]
     attended, log_sums = zip(*(_attend(query, keys, blocked, chunk) for chunk in chunks))
     if len(chunks) == 1:

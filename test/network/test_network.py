@@ -226,6 +226,8 @@ def test_masked_attention_by_a_fast_kernel(monkeypatch, shared):
 
     def watched(q, k, v, attn_mask):
         seen.append((q, attn_mask))
+        assert not torch.backends.cuda.cudnn_sdp_enabled()  # it makes a plan for every number of keys
+        assert torch.backends.cuda.mem_efficient_sdp_enabled()
         return kernel(q, k, v, attn_mask)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
