@@ -150,7 +150,7 @@ def make_room(stack):
 
 def start(stack, name, command):
     """Start a process that is stopped with the demo. Returns it."""
-    process = subprocess.Popen([str(part) for part in command])
+    process = subprocess.Popen([str(part) for part in command], process_group=0)  # Ctrl-C is for the demo alone
 
     def stop():
         if process.poll() is None:
