@@ -36,7 +36,7 @@ RULES = {
     "pipeline": "cameras graph layout config disk timing clouds words weights segment scene show",
     "sources": "geometry clouds words scene graph pipeline",
     "view": "geometry grids show sources",
-    "agents": "cameras words show sources",
+    "agents": "cameras geometry words show sources",
     "navigate": "geometry",
     "export": "disk geometry clouds graph",
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rooms and relations of a scene graph, as `Source.graph` gives it."""
 
-from functools import cached_property
-
 from .. import CodedError
+from ..geometry.storeys import room_at, storey_at
 
 
 class Places:
@@ -36,22 +35,14 @@ class Places:
         return found
 
     def room_at(self, position):
-        """Number of the room whose floor is below a place [3] in the map's frame; 0 outside all rooms."""
+        """Number of the room of a place [3] in the map's frame, as `~/locate` says; 0 outside all rooms."""
         import shapely
 
-        point = shapely.Point(float(position[0]), float(position[1]))
-        inside = [room for room in self.rooms if shapely.covers(self._floors[room["id"]], point)]
-        inside.sort(key=lambda room: abs(self._floor_height(room) - position[2]))  # of rooms above each other
-        return inside[0]["number"] if inside else 0
-
-    @cached_property
-    def _floors(self):
-        import shapely
-
-        return {room["id"]: shapely.Polygon(room["outline"]) for room in self.rooms}
-
-    def _floor_height(self, room):
-        return room["center"][2] - room["size"][2] / 2
+        storeys = [node for node in self._nodes.values() if node["kind"] == "storey"]
+        storey = storey_at([node["center"][2] - node["size"][2] / 2 for node in storeys], position[2])
+        rooms = [room for room in self.rooms if storey is None or room["parent"] == storeys[storey]["id"]]
+        room = room_at([shapely.Polygon(room["outline"]) for room in rooms], position)
+        return 0 if room is None else rooms[room]["number"]
 
     def relations_of(self, object_id):
         """List of sentences such as "on desk 4"."""

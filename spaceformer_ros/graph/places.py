@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 
 from ..geometry.boxes import OrientedBox
-from ..layout.structure import BELOW_FLOOR, NEAR_ROOM
+from ..geometry.storeys import room_at, storey_at
 from .nodes import OBJECT, ROOM, STOREY
 
 DEFAULT_RADIUS = 2.0  # metres
@@ -34,9 +34,8 @@ def locate_in(graph, position, radius):
     x, y, z = map(float, position)
     storey = _storey_at(graph, z)
     rooms = [node for node in graph.of_kind(ROOM) if storey is None or node.parent == storey.id]
-    distances = [shapely.Polygon(node.outline).distance(shapely.Point(x, y)) for node in rooms]
-    best = int(np.argmin(distances)) if rooms else None
-    room = rooms[best] if best is not None and distances[best] <= NEAR_ROOM else None
+    found = room_at([shapely.Polygon(node.outline) for node in rooms], (x, y))
+    room = None if found is None else rooms[found]
     near = []
     for node in graph.of_kind(OBJECT):
         other = _storey_at(graph, node.center[2])
@@ -47,13 +46,10 @@ def locate_in(graph, position, radius):
 
 
 def _storey_at(graph, z):
-    """The Node of the storey with the highest floor below a height, or the lowest one; None without storeys."""
+    """The Node of the storey of a height; None without storeys."""
     storeys = graph.of_kind(STOREY)
-    floors = {storey.id: storey.center[2] - storey.size[2] / 2 for storey in storeys}
-    below = [storey for storey in storeys if floors[storey.id] <= z + BELOW_FLOOR]
-    if below:
-        return max(below, key=lambda storey: floors[storey.id])
-    return min(storeys, key=lambda storey: floors[storey.id], default=None)
+    found = storey_at([storey.center[2] - storey.size[2] / 2 for storey in storeys], z)
+    return None if found is None else storeys[found]
 
 
 def ground_corners(node):

@@ -11,7 +11,8 @@ from .cells import PlanView, occupied
 from .faces import find_faces
 from .labelled import add_labelled, labelled_openings
 from .levels import find_levels
-from .openings import find_gaps, find_holes, is_known, is_passage
+from .openings import find_gaps, find_holes, is_hidden, is_known, is_passage
+from .painted import find_painted_doors
 from .rooms import find_rooms, furniture_rows
 from .structure import Door, Layout, Room, Storey, Wall, Window
 from .walls import find_walls
@@ -31,12 +32,12 @@ def find_layout(cloud, objects=()):
     labelled = labelled_openings(cloud, objects, turn)
     parts = [Layout()]
     for number, (floor_z, ceiling_z) in enumerate(find_levels(cells), 1):
-        parts.append(_storey(cells, labelled, Storey(number, floor_z, ceiling_z), parts[-1]))
+        parts.append(_storey(cloud, turn, cells, labelled, Storey(number, floor_z, ceiling_z), parts[-1]))
     everything = Layout(*(tuple(x for part in parts for x in getattr(part, kind)) for kind in Layout.__match_args__))
     return everything.moved(turn.inverse)
 
 
-def _storey(cells, labelled, storey, before):
+def _storey(cloud, turn, cells, labelled, storey, before):
     """Layout of one storey in the turned frame; ids continue after those of the storey `before`."""
     plan = PlanView.of(cells, storey.floor_z, storey.ceiling_z)
     if plan is None:
@@ -52,7 +53,9 @@ def _storey(cells, labelled, storey, before):
     height = storey.ceiling_z - storey.floor_z
     labelled = [item.above(storey.floor_z) for item in labelled]
     labelled = [item for item in labelled if -0.3 < item.box.center[2] < height + 0.3]
-    doors, windows = _openings(plan, found, labelled, layout)
+    painted = find_painted_doors(cloud, turn, storey.floor_z, plan, found)
+    painted = [door for door in painted if not is_hidden(plan, found[door.wall], door)]
+    doors, windows = _openings(plan, found, labelled, painted, layout)
     doors = tuple(_door(first["doors"] + row, door, found, layout) for row, door in enumerate(doors))
     windows = tuple(_window(first["windows"] + row, item, found, layout) for row, item in enumerate(windows))
     return replace(layout, doors=doors, windows=windows)
@@ -69,10 +72,16 @@ def _walls_and_rooms(plan):
     return walls, find_rooms(plan, walls)
 
 
-def _openings(plan, found, labelled, layout):
-    """Lists of the doors and the windows of a storey as Openings. layout: Layout with its walls and rooms."""
+def _openings(plan, found, labelled, painted, layout):
+    """Lists of the doors and the windows of a storey as Openings.
+
+    labelled: list of Labelled; painted: list of Opening; layout: Layout with its walls and rooms
+    """
     gaps = [gap for gap in find_gaps(found) if _is_doorway(plan, gap, found, layout)]
     doors, windows = add_labelled(gaps, found, labelled)
+    for door in painted:
+        if not is_known(door, [*doors, *windows]):
+            doors.append(door)
     holes = find_holes(plan, found)
     return doors, windows + [hole for hole in holes if not is_known(hole, [*windows, *doors])]
 

@@ -109,7 +109,7 @@ def _holes(plan, row, wall):
         (low, high), (bottom, top) = ((i.min() * CELL, (i.max() + 1) * CELL) for i in (t, z))
         hole = Opening(row, wall.low + low, wall.low + high, bottom, top)
         is_full = len(t) * CELL**2 > 0.8 * (high - low) * (top - bottom)
-        if _is_window_shape(hole) and is_full and not _is_hidden(plan, wall, hole):
+        if _is_window_shape(hole) and is_full and not is_hidden(plan, wall, hole):
             found.append(hole)
     return found
 
@@ -120,7 +120,7 @@ def _is_window_shape(hole):
     return fits and SILL[0] <= hole.bottom <= SILL[1]
 
 
-def _is_hidden(plan, wall, hole):
+def is_hidden(plan, wall, hole):
     """Whether something stands close before a hole at its height, which may hide the wall instead."""
     near, far = wall.thickness / 2 + 0.1, wall.thickness / 2 + 0.8
     bottom, top = hole.bottom / CELL, hole.top / CELL

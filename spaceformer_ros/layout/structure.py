@@ -12,11 +12,10 @@ import numpy as np
 import shapely
 
 from .. import SpaceformerError
+from ..geometry.storeys import room_at, storey_at
 
 OPEN, CLOSED, UNKNOWN = DOOR_STATES = ("open", "closed", "unknown")
 BESIDE = 0.2  # metres from the face of a wall at which the room beside it is looked up
-BELOW_FLOOR = 0.3  # metres below a floor that still belong to its storey: noise, and poses at the height of the floor
-NEAR_ROOM = 0.3  # metres around a room in which a place still belongs to it: inside a wall, or in a doorway
 
 
 @dataclass(frozen=True)
@@ -145,19 +144,15 @@ class Layout:
 
         None without storeys.
         """
-        below = [storey for storey in self.storeys if storey.floor_z <= z + BELOW_FLOOR]
-        if below:
-            return max(below, key=lambda storey: storey.floor_z)
-        return min(self.storeys, key=lambda storey: storey.floor_z, default=None)
+        found = storey_at([storey.floor_z for storey in self.storeys], z)
+        return None if found is None else self.storeys[found]
 
     def room_at(self, xyz):
-        """The Room that contains a place (x, y, z), otherwise the nearest within NEAR_ROOM metres, otherwise None."""
+        """The Room that contains a place (x, y, z), otherwise the nearest one nearby (`room_at`), otherwise None."""
         storey = self.storey_at(xyz[2])
         rooms = [room for room in self.rooms if storey is not None and room.storey == storey.id]
-        if not rooms:
-            return None
-        distance = shapely.distance([room.polygon for room in rooms], shapely.Point(float(xyz[0]), float(xyz[1])))
-        return rooms[int(np.argmin(distance))] if distance.min() <= NEAR_ROOM else None
+        found = room_at([room.polygon for room in rooms], xyz)
+        return None if found is None else rooms[found]
 
     def rooms_beside(self, wall, xy):
         """Ids of the rooms to the left and to the right of a Wall at a place [2] on it, 0 for none."""

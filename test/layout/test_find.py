@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The layout of simple buildings: every part is known exactly."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,6 +91,46 @@ def test_instances_become_doors_and_windows():
     door = next(door for door in layout.doors if door.state == "closed")
     assert sorted(door.rooms) == [0, layout.room_at((1, 1, 1)).id]
     assert len(layout.windows) == 2
+
+
+def painted(cloud, *patches):
+    """The cloud, whose upper wall (y = 3) has other colours. patches: (colour, x from, to, z from, to)"""
+    x, y, z = cloud.xyz.T
+    rgb = cloud.rgb.copy()
+    for color, x0, x1, z0, z1 in patches:
+        rgb[(y > 2.9) & (x >= x0) & (x <= x1) & (z >= z0) & (z <= z1)] = color
+    return dataclasses.replace(cloud, rgb=rgb)
+
+
+BROWN, GLASS, DADO = (90, 50, 20), (128, 128, 128), (60, 100, 140)
+LEAF = (BROWN, 1.5, 2.4, -0.1, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("patches", "middle"),
+    [
+        ([LEAF], 1.95),
+        ([LEAF, (GLASS, 1.65, 2.25, 1.0, 1.7)], 1.95),  # a pane of the wall's colour
+        ([(DADO, 0.0, 4.0, -0.1, 0.9), LEAF], 1.95),  # a wall with two colours
+        ([(BROWN, 1.5, 2.4, 0.8, 1.8)], None),  # a picture
+        ([(BROWN, 1.5, 2.4, -0.1, 2.6)], None),  # a curtain, or a strip of wallpaper
+        ([(BROWN, 1.5, 2.4, -0.1, 1.0)], None),  # a low cupboard
+        ([(BROWN, 1.2, 3.0, -0.1, 2.0)], None),  # too wide
+    ],
+)
+def test_closed_doors_of_another_colour_than_their_wall(patches, middle):
+    layout = find_layout(painted(cloud_of(*two_rooms()), *patches))
+    closed = [door for door in layout.doors if door.state == "closed"]
+    assert [door.center[0] for door in closed] == ([] if middle is None else [pytest.approx(middle, abs=0.1)])
+    if closed:
+        assert (closed[0].width, closed[0].height) == (pytest.approx(0.9, abs=0.15), pytest.approx(2.0, abs=0.15))
+        assert closed[0].rooms in ((1, 0), (2, 0), (0, 1), (0, 2))
+
+
+def test_a_wardrobe_before_the_wall_is_no_door():
+    front = wall((1.5, 2.6), (2.4, 2.6), height=2.0)
+    layout = find_layout(painted(cloud_of(*two_rooms(), front), LEAF))
+    assert not [door for door in layout.doors if door.state == "closed"]
 
 
 def test_front_of_a_wardrobe_is_no_wall():
