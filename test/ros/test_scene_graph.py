@@ -3,12 +3,16 @@
 
 import json
 
+import numpy as np
+import pytest
 from geometry_msgs.msg import Point, Pose, Vector3
 from helpers.fakes import ROOM
 from helpers.layouts import TWO_ROOMS
 from helpers.ros import wait_until
+from helpers.tf_listener import Broadcaster, stand_in
 from visualization_msgs.msg import Marker, MarkerArray
 
+from spaceformer_ros.geometry.transform import RigidTransform
 from spaceformer_ros.pipeline import Pipeline
 from spaceformer_ros.ros import interfaces
 
@@ -70,6 +74,38 @@ def check_places(client, ids):
     assert (far.code, far.near) == (ResultCode.NOT_FOUND, [])
     assert client.call(interfaces.Locate, "locate", radius=-1.0).code == ResultCode.INVALID_REQUEST
     assert client.call(interfaces.Locate, "locate", frame_id="nowhere").code == ResultCode.TF_FAILED
+
+
+def test_locate_the_robot_by_its_frame(start, client, instances, box_cloud, monkeypatch):
+    """The robot is at (3.0, 0.8) in the map and looks along its y axis; the other room is on its left."""
+    pytest.importorskip("tf2_msgs", reason="tf2_msgs comes with the messages of `make test`")
+    stand_in(monkeypatch)
+    monkeypatch.setattr(Pipeline, "_find_layout", lambda self, scene: TWO_ROOMS)
+    start(tf_timeout=0.1)
+    tf = Broadcaster(client)
+    client.publish(box_cloud(ROOM))
+    ids = {item.label: item.id for item in wait_until(lambda: instances and instances[-1], "instances").instances}
+
+    def locate(**fields):
+        return client.call(interfaces.Locate, "locate", frame_id="base_link", radius=1.0, **fields)
+
+    lost = locate()
+    assert (lost.code, lost.room_id, lost.near) == (ResultCode.TF_FAILED, 0, [])
+    assert "no transform from 'base_link' to 'map' within 0.1 s: " in lost.message
+    assert "check that both frames are on /tf" in lost.message
+
+    def located():
+        tf.send(RigidTransform.about_z(0.0, (2.0, 0.0, 0.0)), 10**9, "map", "odom")
+        tf.send(RigidTransform.about_z(np.pi / 2, (1.0, 0.8, 0.0)), 10**9, "odom", "base_link")
+        reply = locate()
+        return reply if reply.code != ResultCode.TF_FAILED else None
+
+    here = wait_until(located, "the transforms")
+    assert (here.code, here.room_id, here.room) == (ResultCode.OK, 2, "living room"), here.message
+    assert (here.header.frame_id, [node.number for node in here.near]) == ("map", [ids["sofa"]])
+    assert 0.3 < here.distances[0] < 0.4
+    left = locate(pose=Pose(position=Point(x=0.0, y=4.0)))
+    assert (left.code, left.room_id) == (ResultCode.OK, 1), left.message
 
 
 def check_edits(client, graphs, ids):
