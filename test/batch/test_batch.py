@@ -269,7 +269,7 @@ def test_threads_are_divided(monkeypatch):
         (["{maps}/a_labeled.ply", "--out", "{maps}"], "would overwrite"),
         pytest.param(["--set", "checkpoint=nowhere.ckpt"], "'nowhere.ckpt': no such file", marks=pytest.mark.process),
         (["--set", "vocabulary_file=nowhere.yaml"], "vocabulary_file: there is no file"),
-        (["--texts", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--texts", "nowhere.json"], "there is no file nowhere.json"),
         (["--ray", "auto"], "pip install 'ray>=2.60,<3'"),
     ],
 )

@@ -165,6 +165,9 @@ def test_npz_arrays_in_any_order_and_other_members_are_accepted(tmp_path, cloud)
 def test_missing_files_and_unknown_suffixes_are_refused(tmp_path):
     with pytest.raises(SpaceformerError, match="No such file"):
         read_cloud(tmp_path / "none.ply")
+    with pytest.raises(SpaceformerError, match="no such file"):
+        read_cloud(tmp_path / "cloud.doc")
+    (tmp_path / "cloud.doc").write_text("Dear robot,")
     with pytest.raises(SpaceformerError, match=r"'.doc' is not one of .ply, .pcd, .npz"):
         read_cloud(tmp_path / "cloud.doc")
 

@@ -189,7 +189,7 @@ def test_yolo_detections_have_masks():
     with pytest.raises(SpaceformerError, match="corner"):
         yolo_detections_of(yolo.DetectionArray(detections=[one]))
     one.class_name, one.mask = "", yolo.Mask()
-    with pytest.raises(SpaceformerError, match="no name"):
+    with pytest.raises(SpaceformerError, match="is not a name"):
         yolo_detections_of(yolo.DetectionArray(detections=[one]))
 
 
