@@ -4,13 +4,15 @@
 
 Usage: tools/env.sh python -m benchmarks.layout [-n 30] [--first-seed 500700] [--errors] [--everything]
        tools/env.sh python -m benchmarks.layout --points 20000000
+       tools/env.sh python -m benchmarks.layout --first-seed 500707 --plan docs/images/floor_plan.png
 
 Buildings of one to four furnished rooms are scanned on a tour with the noise and the drift of a depth camera and turned
 by any angle. F1 as SpatialLM scores it (spaceformer_ros/evaluation/layouts.py), mean over the buildings, with the
 objects of the demo weights, with the true ones and without any. A tour may miss a room: what the cloud does not show of
 the true layout does not count (`visible`), unless --everything is given. --errors lists what is missing and wrong.
 
-With --points: seconds, memory and parts found of a large building, on one core.
+With --points: seconds, memory and parts found of a large building, on one core. With --plan: the floor plan of the
+first building as `spaceformer layout` draws it.
 """
 
 import argparse
@@ -28,8 +30,10 @@ from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.evaluation.boxes import BOX_THRESHOLDS
 from spaceformer_ros.evaluation.layouts import THIN, mean_scores, rectangles, score_layout, thin_iou
+from spaceformer_ros.export.floor_plan import write_plan
 from spaceformer_ros.layout.find import find_layout
 from spaceformer_ros.layout.structure import KINDS
+from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import RoomConfig, make_room
 
 COLUMN = 0.1  # metres along a wall
@@ -47,9 +51,12 @@ def main():
     parser.add_argument("--everything", action="store_true", help="count what the cloud does not show as missing")
     parser.add_argument("--errors", action="store_true", help="list what is missing and wrong, with the demo weights")
     parser.add_argument("--points", type=int, help="measure the speed on a building with this many points instead")
+    parser.add_argument("--plan", help="draw the floor plan of the first building into this PNG file instead")
     options = parser.parse_args()
     if options.points:
         return measure(options.points)
+    if options.plan:
+        return draw_plan(options.first_seed, options.plan)
     find_objects = network_objects()
     scores = {}
     for seed in tqdm(range(options.first_seed, options.first_seed + options.n), unit="building", disable=None):
@@ -71,8 +78,6 @@ def make_building(seed):
 
 def network_objects():
     """A function: the objects that the demo weights find in a Room with the default vocabulary."""
-    from spaceformer_ros.pipeline import build_pipeline
-
     pipeline = build_pipeline(Config())
 
     def find_objects(room):
@@ -80,6 +85,12 @@ def network_objects():
         return pipeline.process(room.cloud).scene.published(pipeline.config.postprocess)
 
     return find_objects
+
+
+def draw_plan(seed, path):
+    """Write the floor plan of a building with what the demo weights find in it."""
+    pipeline = build_pipeline(Config())
+    write_plan(path, pipeline.graph(pipeline.process(make_building(seed).cloud).scene), "png")
 
 
 def true_objects(room):
