@@ -49,7 +49,7 @@ class ModelConfig:
     )
     backend: str = fixed(
         "auto",
-        "torch: plain PyTorch, on CUDA with a Triton kernel if it works; warpconvnet: the official module; auto: torch "
+        "torch: plain PyTorch, on CUDA with Triton kernels that agree with it; warpconvnet: the official module; auto: torch "
         "(logged)",
         choices=("auto", "torch", "warpconvnet"),
     )
