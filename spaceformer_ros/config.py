@@ -49,8 +49,8 @@ class ModelConfig:
     )
     backend: str = fixed(
         "auto",
-        "torch: plain PyTorch, on CUDA with Triton kernels that agree with it; warpconvnet: the official module; auto: torch "
-        "(logged)",
+        "torch: plain PyTorch, on CUDA with Triton kernels that agree with it; warpconvnet: the official module; auto: "
+        "torch (logged)",
         choices=("auto", "torch", "warpconvnet"),
     )
     cache_dir: str = fixed("", "folder of weights and text embeddings; empty: $XDG_CACHE_HOME/spaceformer_ros")
