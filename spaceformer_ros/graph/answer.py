@@ -44,7 +44,7 @@ class Asked:
         given = {item.operator_label.lower() for item in scene.objects}
 
         def is_known(text):
-            return scene.space.find_label(text) is not None or text.lower() in given
+            return bool(scene.space.find_labels(text)) or text.lower() in given
 
         question = read_question(self.query.text, is_known, rooms)
         if self.relation:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from .similarity import CosineBaseline, softmax
+from .uses import labels_for_use
 
 # How a free text is interpreted as labels. Chosen on validation rooms, for synonyms that training never used. In
 # standard deviations of CosineBaseline, so that the values hold for text models whose cosines are closer together.
@@ -76,7 +77,8 @@ class LabelSpace:
     def match(self, features, text, vector, refine=None):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
-        A text of the vocabulary gets the score of its label. For any other text two scores are computed and the larger
+        A text of the vocabulary gets the score of its label, a question for a use ("something to sit on") the sum of
+        those of the labels that serve it. For any other text two scores are computed and the larger
         is used: its probability as an additional label of the vocabulary, and the probability of the labels
         that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
 
@@ -88,9 +90,9 @@ class LabelSpace:
         probabilities = softmax(logits)
         if refine is not None:
             probabilities = refine(probabilities)
-        known = self.find_label(text)
-        if known is not None:
-            return probabilities[:, known]
+        known = self.find_labels(text)
+        if known:
+            return probabilities[:, known].sum(axis=1)
         own = self.similarity.logits(features, vector[None])
         itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
         return np.maximum(itself, probabilities @ self.meaning(vector))
@@ -110,7 +112,7 @@ class LabelSpace:
         """[K] float64: calibrated probability that matches with these scores are what the text asks for; else NaN."""
         if self.calibration is None:
             return np.full(len(scores), np.nan)
-        curve = self.calibration.texts if self.find_label(text) is None else self.calibration.labels
+        curve = self.calibration.labels if self.find_labels(text) else self.calibration.texts
         return curve(scores)
 
     def color_confidence(self, scores):
@@ -120,6 +122,12 @@ class LabelSpace:
     def find_label(self, text):
         """Index of the label that has `text` among its phrases (case does not matter), or None."""
         return self._index_of_phrase.get(" ".join(text.lower().split()))
+
+    def find_labels(self, text):
+        """Indices of the labels that a text names: one of its own, or those that serve a use; else an empty list."""
+        own = self.find_label(text)
+        named = [self.find_label(label) for label in labels_for_use(text)] if own is None else [own]
+        return sorted({index for index in named if index is not None})
 
     @cached_property
     def _index_of_phrase(self):

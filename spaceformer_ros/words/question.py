@@ -115,7 +115,7 @@ class Question:
 def read_question(text, is_known, rooms=()):
     """The Question of a text.
 
-    is_known: function, whether a text is a label or synonym of the vocabulary
+    is_known: function, whether a text is a label or synonym of the vocabulary, or asks for a use (`uses.py`)
     rooms: names of rooms in lower case
     """
     plain = " ".join(text.split())
@@ -184,11 +184,11 @@ class _Reader:
         return None
 
     def _is_inside_label(self, words, start):
-        """Whether a word belongs to a label of several words, such as "chest of drawers" or "bed with bedding"."""
+        """Whether a word belongs to a label of several words, such as "chest of drawers" or "something to sit on"."""
         return any(
             self.is_known(" ".join(words[first:last]))
             for first in range(start)
-            for last in range(start + 2, len(words) + 1)
+            for last in range(start + 1, len(words) + 1)
         )
 
     def _with_relation(self, question, relation, phrase, rest):

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.words.calibration import CURVES, Calibration, Curve
 from spaceformer_ros.words.label_space import LabelSpace, ranked
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
+from spaceformer_ros.words.uses import labels_for_use
 from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
 from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
 
@@ -122,3 +124,44 @@ def test_unusable_texts_are_refused(text):
 def test_a_text_file_has_one_label_per_line_and_comments(tmp_path):
     (tmp_path / "labels.txt").write_bytes("\ufeff# rooms\r\nsofa\r\n\r\n  chair\r\n# end\r\n".encode())
     assert read_vocabulary_file(tmp_path / "labels.txt")["labels"] == ["sofa", "chair"]
+
+
+USES = {
+    "something to sit on": ("chair", "sofa"),
+    "Where can I  sit": ("chair", "sofa"),
+    "a place to sleep": ("bed", "sofa"),
+    "something I can drink from": ("cup", "bottle"),
+    "something to put out a fire with": ("fire extinguisher",),
+    "what can I write on": ("whiteboard", "desk"),
+    "somewhere to wash my hands": ("sink",),
+    "something to sit": ("chair",),
+}
+
+
+@pytest.mark.parametrize("text", USES)
+def test_questions_for_a_use_name_the_labels_that_serve_it(text):
+    assert set(USES[text]) <= set(labels_for_use(text))
+
+
+@pytest.mark.parametrize("text", ["chair", "to sit on", "something red", "something to sit on the desk", "site", ""])
+def test_other_texts_ask_for_no_use(text):
+    assert labels_for_use(text) == ()
+
+
+def test_a_use_is_the_sum_of_its_labels_and_has_their_confidence():
+    curves = [Curve((0.0, 1.0), (0.0, share)) for share in (0.2, 0.9, 0.4, 0.6)]
+    calibration = Calibration(**dict(zip(CURVES, curves, strict=True)), fitted_on="")
+    space = space_of(["sofa|couch", "door", "chair"], ["wall"], calibration=calibration)
+    features = np.array([[2.0, 0, 1.0, 2.0, 0, 0, 0, 0], [0, 0, 3.0, 0, 0, 0, 0, 0]], dtype=np.float32)
+    probabilities = space.probabilities(features)
+    score = space.match(features, "something to sit on", np.zeros(8, dtype=np.float32))
+    assert np.allclose(score, probabilities[:, 0] + probabilities[:, 2])
+    assert score[0] > 2 * score[1]
+    assert np.allclose(space.match_confidence("something to sit on", score), space.match_confidence("door", score))
+    assert not np.allclose(space.match_confidence("something to sit", score), space.match_confidence("thing", score))
+
+
+def test_a_use_that_no_label_serves_is_a_text_like_any_other():
+    space = space_of(["door", "window"])
+    assert space.find_labels("something to sit on") == []
+    assert space.find_labels("window") == [1]
