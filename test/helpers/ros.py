@@ -100,13 +100,26 @@ class Spinner:
         assert ended
 
 
-def wait_until(condition, what="the condition"):
-    """Poll until `condition()` is true and return its value; fail after PATIENCE seconds."""
-    end = time.monotonic() + PATIENCE
+def wait_until(condition, what="the condition", again=None):
+    """Poll until `condition()` is true and return its value; fail after PATIENCE seconds.
+
+    again: function that is called every ASK_AGAIN seconds, or None.
+    """
+    start = called = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
+        now = time.monotonic()
+        assert now < start + PATIENCE, f"waited {PATIENCE} s for {what}"
+        if again is not None and now > called + ASK_AGAIN:
+            called = now
+            again()
         time.sleep(0.01)
     return value
+
+
+def announce(node):
+    """Publish the entities of a node's participant again: Fast DDS now and then loses this message, and then other
+    nodes never learn of the node. Every new entity is a reason to publish them."""
+    node.destroy_publisher(node.create_publisher(Marker, "announce", 1))
 
 
 class Client:
@@ -175,7 +188,11 @@ class Client:
         """Wait until the server has discovered this client too: Fast DDS drops a response to a client that its server
         has not discovered within 0.1 s after the request. What a server in another process knows cannot be seen."""
         for server in self._servers(service):
-            wait_until(lambda server=server: self._is_known_to(server, service), f"{service} to discover its client")
+            wait_until(
+                lambda server=server: self._is_known_to(server, service),
+                f"{service} to discover its client",
+                again=lambda: announce(self.node),
+            )
 
     def _servers(self, service):
         """The nodes of this process that offer a service."""

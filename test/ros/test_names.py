@@ -2,7 +2,7 @@
 """Several nodes on one machine: names, namespaces, and QoS that a user overrides."""
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from helpers.ros import wait_until
+from helpers.ros import announce, wait_until
 
 from spaceformer_ros.ros import parameters, qos, session
 from spaceformer_ros.scene.data_dir import scene_path
@@ -21,10 +21,13 @@ def test_nodes_in_namespaces_have_folders_of_their_own(start, monkeypatch, tmp_p
 def test_two_nodes_of_one_name_are_reported(start, client, monkeypatch):
     monkeypatch.setattr(session, "NAMESAKE_SECONDS", 1.0)
     found = client.listen("/diagnostics", DiagnosticArray, qos.EVENTS)
-    for _ in range(2):
-        start(active=False).trigger_configure()
+    nodes = [start(active=False) for _ in range(2)]
+    for node in nodes:
+        node.trigger_configure()
     status = wait_until(
-        lambda: [m.status[0] for m in found if "nodes are called /spaceformer" in m.status[0].message], "the report"
+        lambda: [m.status[0] for m in found if "nodes are called /spaceformer" in m.status[0].message],
+        "the report",
+        again=lambda: [announce(node) for node in nodes],
     )[-1]
     assert status.level == DiagnosticStatus.WARN
     assert int(status.message.split()[0]) >= 2  # DDS shows a node that another test killed for 20 s
