@@ -5,6 +5,7 @@ import contextlib
 import gc
 import os
 import re
+import threading
 
 import pytest
 from helpers.fakes import make_pipeline
@@ -62,8 +63,12 @@ def spinner(domain):
     with contextlib.ExitStack() as closing:  # all of them, even if one fails
         for one in made:
             closing.callback(one.close)
-    # A context's DDS participant is destroyed with the last reference to it. Many participants make discovery slow, and
+    # A context's DDS participant is destroyed with the last reference to it, and a layout that is still being computed
+    # holds one. The names of nodes that are left confuse the next test, many participants make discovery slow, and
     # beyond 32 on a machine new ones are not found at all.
+    for thread in threading.enumerate():
+        if thread.name.startswith("spaceformer_"):
+            thread.join(20)
     made.clear()
     gc.collect()
 
