@@ -14,8 +14,7 @@ from ..clouds.origin import MAX_LOCAL
 from ..geometry.boxes import OrientedBox
 from ..geometry.transform import RigidTransform
 from .edit_request import EditError
-from .edit_steps import Edited, named, objects_of, with_changed, with_row
-from .objects import SceneObject
+from .edit_steps import Edited, named, object_at, objects_of, with_changed, with_row
 from .occupancy import FINE_CELL, ISOLATED, CloudOccupancy, Occupancy
 
 MAX_OVERLAP = 0.5  # of the boxes of an added or moved object and of another one
@@ -52,27 +51,19 @@ def add(scene, request, vector, new_id):
     mask = np.flatnonzero(inside).astype(np.int32)
     seen = CloudOccupancy(scene.cloud, scene.instances.voxels).of_mask(mask) if len(mask) else None
     occupancy = seen if seen is not None and len(seen.own) else _box_occupancy(box)
-    stamp = scene.cloud.stamp_ns
-    item = SceneObject(
-        id=new_id(),
-        row=0,
-        label=request.label,
-        label_index=-1,
+    item = object_at(
+        scene,
+        new_id(),
+        request.label,
+        box,
+        occupancy,
         label_score=1.0,
-        runners_up=(),
-        background=False,
         objectness=1.0,
         mask_score=1.0,
-        box=box,
         centroid=occupancy.own.mean(axis=0),
-        num_points=0,
-        first_seen_ns=stamp,
-        last_seen_ns=stamp,
-        occupancy=occupancy,
         weight=1.0,
         pinned=1,
         operator_label=request.label,
-        found=False,
     )
     scene, item = with_row(scene, item, vector, mask)
     return Edited(with_changed(scene, [item]), (item.id,), f"added {named([item])}", (item.id,))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..instances import Instances
 from .edit_request import EditError
-from .objects import divided, label_objects
+from .objects import SceneObject, divided, label_objects
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,28 @@ def with_feature(scene, item, feature):
     features = scene.instances.features.copy()
     features[item.row] = feature
     return replace(scene, instances=replace(scene.instances, features=features))
+
+
+def object_at(scene, key, label, box, occupancy, **fields):
+    """A SceneObject for something that the last inference did not find; `with_row` gives it its row.
+
+    key: its id; box: OrientedBox; occupancy: Occupancy; fields: its scores, centroid and what else is known of it
+    """
+    return SceneObject(
+        id=key,
+        row=0,
+        label=label,
+        label_index=-1,
+        runners_up=(),
+        background=False,
+        box=box,
+        num_points=0,
+        first_seen_ns=scene.cloud.stamp_ns,
+        last_seen_ns=scene.cloud.stamp_ns,
+        occupancy=occupancy,
+        found=False,
+        **fields,
+    )
 
 
 def with_row(scene, item, feature, mask):

@@ -10,8 +10,8 @@ from ..cameras.proposals import CELL
 from ..cameras.thumbnails import MAX_THUMBNAILS
 from ..geometry.boxes import OrientedBox
 from ..grids.keys import cell_keys, isin_sorted
-from .edit_steps import with_row
-from .objects import SceneObject, label_objects
+from .edit_steps import object_at, with_row
+from .objects import label_objects
 from .occupancy import CloudOccupancy
 
 IMAGE_VIEW = 0.5  # of a missed view, for each depth image that sees through an object: one image alone says little
@@ -81,26 +81,19 @@ def with_proposal(scene, proposal, vector, new_id):
     box = OrientedBox.fit(voxels.positions[mask])
     if any(not item.background and item.box.iou(box) > MAX_OVERLAP for item in scene.objects):
         return scene
-    item = SceneObject(
-        id=new_id(),
-        row=0,
-        label=proposal.word,
-        label_index=-1,
+    item = object_at(
+        scene,
+        new_id(),
+        proposal.word,
+        box,
+        CloudOccupancy(scene.cloud, voxels).of_mask(mask),
         label_score=0.0,
-        runners_up=(),
-        background=False,
         objectness=PROPOSED_OBJECTNESS,
         mask_score=proposal.score,
-        box=box,
         centroid=voxels.positions[mask].mean(axis=0),
-        num_points=0,
-        first_seen_ns=scene.cloud.stamp_ns,
-        last_seen_ns=scene.cloud.stamp_ns,
-        occupancy=CloudOccupancy(scene.cloud, voxels).of_mask(mask),
         weight=PROPOSED_OBJECTNESS * proposal.score,
         proposed=1,
         votes=NO_VOTES.plus(proposal.word, proposal.score * proposal.count, proposal.count),
-        found=False,
     )
     scene, item = with_row(scene, item, vector, mask)
     objects = label_objects([*scene.objects, item], scene.instances.features, scene.space)

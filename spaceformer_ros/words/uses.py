@@ -39,11 +39,14 @@ USES = (
 )
 THING = r"(some|any)(thing|where)|(a |some )?(thing|things|place|places|spot|furniture)"
 LINKS = r" (that i can|that one can|where i can|i can|one can|to|for)"
-ASKED = rf"(({THING}){LINKS}|(where|what) (can|could|may) (i|one|we|you)) "
-PATTERNS = tuple((re.compile(ASKED + f"({use})"), labels) for use, labels in USES)
+ASKED = re.compile(rf"(({THING}){LINKS}|(where|what) (can|could|may) (i|one|we|you)) ")
+PATTERNS = tuple((re.compile(use), labels) for use, labels in USES)
 
 
 def labels_for_use(text):
     """Tuple of the labels that serve the use that a text asks for; empty for any other text."""
     plain = " ".join(text.lower().split())
-    return next((labels for pattern, labels in PATTERNS if pattern.fullmatch(plain)), ())
+    asked = ASKED.match(plain)  # first, as the grammar of questions tries every part of a text
+    if asked is None:
+        return ()
+    return next((labels for pattern, labels in PATTERNS if pattern.fullmatch(plain, asked.end())), ())
