@@ -49,7 +49,7 @@ LabelledMasks.__doc__ = """Columns of MaskViews, index into KIND_NAMES [K] int64
 
 
 @dataclass(frozen=True)
-class NamesConfig:
+class NameHeadConfig:
     """Settings of a run; written into the checkpoint."""
 
     checkpoint: str = "demo"  # whose head is trained
@@ -76,7 +76,7 @@ def collect(segmenter, config, folder, progress=iter):
 
     Each room is seen as scanned and, once, as in training (`data.augment`).
 
-    config: NamesConfig; progress: function that wraps the seeds for iteration (such as tqdm).
+    config: NameHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
     """
     configs = _room_configs(config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +164,8 @@ def read_masks(folder):
 def fit(masks, model_config, texts, scale, config):
     """A NameHead fitted to LabelledMasks: cross entropy of the names of all kinds, one of its names per kind and step.
 
-    texts: for each of KIND_NAMES the embeddings of its names, [n, C_text]; scale: of the cosines; config: NamesConfig.
+    texts: for each of KIND_NAMES the embeddings of its names, [n, C_text]
+    scale: of the cosines; config: NameHeadConfig
     """
     torch.manual_seed(config.seed)
     head = NameHead.of(model_config, config.dropout).train()
@@ -206,7 +207,7 @@ def _noisy(views, rows, head, config):
 
 
 def export(path, checkpoint, head, config):
-    """Write a Checkpoint with another NameHead; returns its SHA-256. config: NamesConfig."""
+    """Write a Checkpoint with another NameHead; returns its SHA-256. config: NameHeadConfig."""
     model = SpaCeFormer(replace(checkpoint.model.config, name_head=config.hidden))
     new_head = {PREFIX + key: value for key, value in head.state_dict().items()}
     _, others = split_head(checkpoint.model.state_dict())
@@ -216,11 +217,11 @@ def export(path, checkpoint, head, config):
 
 
 def read_config(path):
-    """NamesConfig of a yaml file, "" for the defaults. Raises SpaceformerError."""
+    """NameHeadConfig of a yaml file, "" for the defaults. Raises SpaceformerError."""
     try:
-        return NamesConfig(**(read_yaml(path) or {} if path else {}))
+        return NameHeadConfig(**(read_yaml(path) or {} if path else {}))
     except (SpaceformerError, TypeError) as error:
-        known = ", ".join(field.name for field in fields(NamesConfig))
+        known = ", ".join(field.name for field in fields(NameHeadConfig))
         raise SpaceformerError(f"training configuration {path}: {error}; known names: {known}") from error
 
 

@@ -14,12 +14,12 @@ from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.name_head import GEOMETRY, MaskViews
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
 from spaceformer_ros.training import names
-from spaceformer_ros.training.names import LabelledMasks, NamesConfig, collect, export, fit, label_of, read_masks
+from spaceformer_ros.training.names import LabelledMasks, NameHeadConfig, collect, export, fit, label_of, read_masks
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
 from spaceformer_ros.words.similarity import Similarity
 
 MODEL = tiny_config(text_channels=DIM, voxel_size=0.1, num_queries=30, seeded_queries=True, name_head=32)
-QUICK = NamesConfig(
+QUICK = NameHeadConfig(
     rooms=1, models=False, first_seed=0, hidden=32, epochs=1, batch_size=64, learning_rate=1e-2, strength=1.0
 )
 CHAIR, TABLE = (KIND_NAMES.index(name) for name in ("chair", "table"))
