@@ -36,7 +36,10 @@ setup(
     packages=[*find_packages(include=["spaceformer_ros", "spaceformer_ros.*"]), "spaceformer_ros.files"],
     package_dir={"spaceformer_ros.files": "config"},  # config/ is read by the library too
     package_data={
-        "spaceformer_ros": ["weights/*.safetensors", "weights/CREDITS.md", "synthetic/assets/*.yaml", "agents/*.json"],
+        "spaceformer_ros": [
+            *("weights/*.safetensors", "weights/CREDITS.md", "synthetic/assets/*.yaml", "agents/*.json"),
+            *("words/lexicon.txt.gz", "words/lexicon_LICENSE.txt"),
+        ],
         "spaceformer_ros.files": ["*.yaml"],
     },
     install_requires=[

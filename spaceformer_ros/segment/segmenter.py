@@ -32,7 +32,9 @@ from .tiles.tiled_map import TiledMap
 
 logger = logging.getLogger(__name__)
 
-AREA_PER_QUERY = 1.0  # square metres that one query of the network covers; larger tiles lose recall
+# Square metres of surface that one query of the network covers; larger tiles lose recall.
+AREA_PER_QUERY = 1.0  # of learned queries
+AREA_PER_SEED = 0.34  # of queries that start at voxels, chosen on houses (docs/demo_weights.md)
 MIN_TILE_VOXELS = 1000  # smaller tiles give the network too little context
 ADVICE = "out of memory: set max_memory_gb to the available memory, lower tile_voxels or max_points, or set roi"
 
@@ -219,7 +221,8 @@ class Segmenter:
         config: TilingConfig. Tiles are halved rather than fitted to the free memory, so that a little less of it does
         not change the plan.
         """
-        preferred = int(self.network.num_queries * AREA_PER_QUERY / self.voxel_size**2)
+        area = AREA_PER_SEED if self.network.seeded_queries else AREA_PER_QUERY
+        preferred = int(self.network.num_queries * area / self.voxel_size**2)
         tile_voxels = config.tile_voxels or preferred
         fits = self.meter.voxels(config.max_memory_gb)
         while 2 * tile_voxels > fits and tile_voxels > MIN_TILE_VOXELS:

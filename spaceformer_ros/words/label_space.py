@@ -7,12 +7,17 @@ from functools import cached_property
 import numpy as np
 
 from .. import SpaceformerError
+from .lexicon import lexicon
 from .similarity import CosineBaseline, softmax
 from .uses import labels_for_use
 
 # How a free text is interpreted as labels. Chosen on validation rooms, for synonyms that training never used. In
 # standard deviations of CosineBaseline, so that the values hold for text models whose cosines are closer together.
 SHARPNESS = 3.0  # of the softmax over labels
+# Of a noun that the lexicon knows; chosen by the log-likelihood of the kinds of the training synonyms.
+SHARPNESS_OF_NOUNS = 1.5
+SIMILAR = 6.0  # of the similarity in the lexicon, on the scale of the softmax
+KIN = 2.0  # added for labels that mean the same, something more general or less general
 UNRELATED = 1.0  # if the best label is less than this above the mean cosine, the text is not a synonym of any label
 SYNONYM = 4.0  # above this, the text counts fully as a synonym
 NO_BASELINE = CosineBaseline(0.0, np.inf)  # free texts are not interpreted as labels
@@ -95,14 +100,25 @@ class LabelSpace:
             return probabilities[:, known].sum(axis=1)
         own = self.similarity.logits(features, vector[None])
         itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
-        return np.maximum(itself, probabilities @ self.meaning(vector))
+        return np.maximum(itself, probabilities @ self.meaning(text, vector))
 
-    def meaning(self, vector):
-        """P(label | text) [L] float32 for a text's unit vector; the sum is below 1 if no label is close to it."""
+    def meaning(self, text, vector):
+        """How much of each label a text means, [L] float32 in [0, 1]; vector: [C] unit vector of the text.
+
+        P(label | text), whose sum is below 1 if no label is close to the text. A noun for several labels ("lamp") means
+        the likeliest of them fully and the others by the root of their probability relative to it.
+        """
         cosine = np.maximum.reduceat(self.embeddings @ vector, self._starts)
         deviation = (cosine.max() - self.baseline.mean) / self.baseline.std
-        trust = np.clip((deviation - UNRELATED) / (SYNONYM - UNRELATED), 0, 1)
-        return softmax(SHARPNESS * cosine / self.baseline.std) * np.float32(trust)
+        trust = np.float32(np.clip((deviation - UNRELATED) / (SYNONYM - UNRELATED), 0, 1))
+        kinship = None if self.baseline is NO_BASELINE else lexicon().kinship(text, self._senses)
+        if kinship is None:
+            return trust * softmax(SHARPNESS * cosine / self.baseline.std)
+        similarity, kin, covered = (np.maximum.reduceat(column, self._starts) for column in kinship)
+        meaning = softmax(SHARPNESS_OF_NOUNS * cosine / self.baseline.std + SIMILAR * similarity + KIN * kin)
+        if covered.any():
+            meaning[covered] = np.sqrt(meaning[covered] / meaning[covered].max())
+        return meaning if kin.any() else trust * meaning
 
     def object_confidence(self, score):
         """Calibrated probability that an object with this score is one and has its label; NaN without calibration."""
@@ -128,6 +144,11 @@ class LabelSpace:
         own = self.find_label(text)
         named = [self.find_label(label) for label in labels_for_use(text)] if own is None else [own]
         return sorted({index for index in named if index is not None})
+
+    @cached_property
+    def _senses(self):
+        """For each phrase the list of its Senses in the lexicon."""
+        return [lexicon().senses_of_label(phrase) for phrase in self.vocabulary.texts]
 
     @cached_property
     def _index_of_phrase(self):

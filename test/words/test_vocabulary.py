@@ -80,7 +80,7 @@ def test_a_known_text_scores_as_its_label_and_a_new_one_competes_with_all():
 def test_a_synonym_is_read_as_its_label():
     space = space_of(["sofa", "chair", "table"], baseline=CosineBaseline(0.0, 0.1))
     couch = np.array([0.9, 0, 0, 0.4359, 0, 0, 0, 0], dtype=np.float32)  # cosine 0.9 with "sofa", 0 with the others
-    assert np.allclose(space.meaning(couch), [1, 0, 0], atol=1e-3)
+    assert np.allclose(space.meaning("couch", couch), [1, 0, 0], atol=1e-3)
     features = np.pad(np.array([[4.0, 1.0, 0], [0, 4.0, 3.0]], dtype=np.float32), ((0, 0), (0, 5)))
     assert np.allclose(space.match(features, "couch", couch), space.match(features, "sofa", None), atol=1e-3)
 
@@ -88,14 +88,14 @@ def test_a_synonym_is_read_as_its_label():
 def test_a_text_between_labels_is_shared_by_them():
     space = space_of(["stool", "chair", "table"], baseline=CosineBaseline(0.0, 0.1))
     seat = np.array([0.7071, 0.7071, 0, 0, 0, 0, 0, 0], dtype=np.float32)
-    assert np.allclose(space.meaning(seat), [0.5, 0.5, 0], atol=1e-3)
+    assert np.allclose(space.meaning("?", seat), [0.5, 0.5, 0], atol=1e-3)
 
 
 @pytest.mark.parametrize(("cosine", "trust"), [(0.3, 0), (0.4, 0), (0.55, 0.5), (0.7, 1), (0.9, 1)])
 def test_a_text_unlike_all_labels_is_not_read_as_one(cosine, trust):
     space = space_of(["sofa", "chair", "table"], baseline=CosineBaseline(mean=0.3, std=0.1))
     vector = np.array([cosine, 0, 0, (1 - cosine**2) ** 0.5, 0, 0, 0, 0], dtype=np.float32)
-    assert np.isclose(space.meaning(vector).sum(), trust, atol=1e-3)
+    assert np.isclose(space.meaning("?", vector).sum(), trust, atol=1e-3)
 
 
 def test_the_cosine_baseline_is_measured_on_different_names():
