@@ -9,19 +9,23 @@ slowest input and the peak memory. `--seed S -n 1` repeats input S of a failure;
 reader of the package gets mutated files, and files such as pipes, devices, bombs and yaml with aliases. Exit code 1 if
 one of these hangs, raises another exception or exceeds a limit.
 
-Last, every service of a node in a process of its own gets hostile requests over DDS (`--requests` for each). Each must
+Last, every service of a node in a process of its own gets hostile requests over DDS (`--requests` for each, in
+`--rounds`, so that memory that grows without end shows). Each must
 be answered within 35 s, as texts are embedded for 30 s at most, in printable words and a reply of bounded size;
 afterwards the node must answer ordinary requests. `--only PART` runs one of the parts.
 """
 
 import argparse
 import collections
+import itertools
 import pathlib
 import resource
 import sys
 import tempfile
 import time
 import tracemalloc
+
+import numpy as np
 
 from benchmarks.mutations import fuzz_file, fuzz_message, fuzz_reader, valid_files
 from benchmarks.readers import hostile_files, readers, try_in_process
@@ -32,6 +36,7 @@ def main():
     parser.add_argument("-n", type=int, default=20_000, help="mutated messages (default %(default)s)")
     parser.add_argument("--files", type=int, default=2000, help="mutated files per format (default %(default)s)")
     parser.add_argument("--requests", type=int, default=300, help="requests per service (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="of requests, each with a new map (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="first seed (default %(default)s)")
     parser.add_argument("--only", choices=PARTS, help="run this part only")
     options = parser.parse_args()
@@ -60,10 +65,11 @@ def try_services(options):
     """Send hostile requests to a live node. Prints what happened; returns the number of failures."""
     from benchmarks.service_requests import fuzz_services  # needs ROS, the other parts do not
 
-    outcomes, grown, failures = fuzz_services(range(options.seed, options.seed + options.requests))
+    ends = np.linspace(options.seed, options.seed + options.requests, options.rounds + 1).astype(int)
+    outcomes, grown, failures = fuzz_services([range(*pair) for pair in itertools.pairwise(ends.tolist())])
     for name, rows in outcomes.items():
         report(name, rows, "largest reply")
-    print(f"\nthe node grew by {grown:.0f} MiB")
+    print(f"\nthe node had grown by {', '.join(f'{mib:.0f}' for mib in grown)} MiB after each round")
     for failure in failures:
         print(f"WRONG: {failure}")
     return len(failures)

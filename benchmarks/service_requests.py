@@ -55,27 +55,32 @@ LENGTHS = (0, 0, 1, 2, 33, 200)
 LONG = (1001, 12_000)  # of a list, now and then
 
 
-def fuzz_services(seeds):
-    """Send the requests of these seeds to a node in a process of its own.
+def fuzz_services(rounds):
+    """Send requests to a node in a process of its own. rounds: list of ranges of seeds; each begins with a new map.
 
-    Returns (dict service -> list of (seed, Outcome), MiB by which the node grew, list of failures).
+    Returns (dict service -> list of (seed, Outcome), MiB of growth after each round, list of failures).
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         settings = {"cache_dir": f"{folder}/cache", "data_dir": f"{folder}/data", "max_queries_per_second": 0.0}
         client = stack.enter_context(live_node(warm_up="false", tf_timeout=0.05, **settings))
         client.wait_for_state(NodeState.WAITING_FOR_CLOUD)
-        client.publish(make_room(1, RoomConfig(width=(3.0, 3.2), depth=(3.0, 3.2), tours=(0, 0, 1))).cloud, 1)
+        cloud = make_room(1, RoomConfig(width=(3.0, 3.2), depth=(3.0, 3.2), tours=(0, 0, 1))).cloud
+        client.publish(cloud, 1)
         client.wait_for_state(NodeState.IDLE)
-        before, outcomes, failures = resident_mib(client.pid), {}, []
-        for name, (kind, draw) in requests().items():
-            rows = [(seed, *send(client, name, kind, draw(np.random.default_rng(seed)))) for seed in seeds]
-            outcomes[name] = [(seed, outcome) for seed, outcome, _ in rows]
-            failures += [f"{name} seed {seed}: {problem}" for seed, _, problem in rows if problem]
-        grown = resident_mib(client.pid) - before
-        if grown > MEMORY:
-            failures.append(f"the node grew by {grown:.0f} MiB")
-        return outcomes, grown, [*failures, *check_ordinary_use(client)]
+        before, outcomes, grown, failures = resident_mib(client.pid), {}, [], []
+        for number, seeds in enumerate(rounds):
+            if number:
+                client.publish(cloud, 1 + number)
+            for name, (kind, draw) in requests().items():
+                rows = [(seed, *send(client, name, kind, draw(np.random.default_rng(seed)))) for seed in seeds]
+                outcomes.setdefault(name, []).extend((seed, outcome) for seed, outcome, _ in rows)
+                failures += [f"{name} seed {seed}: {problem}" for seed, _, problem in rows if problem]
+            grown.append(resident_mib(client.pid) - before)
+            failures += check_ordinary_use(client)
+        if max(grown) > MEMORY:
+            failures.append(f"the node grew by {max(grown):.0f} MiB")
+        return outcomes, grown, failures
 
 
 def check_ordinary_use(client):

@@ -98,6 +98,12 @@ class InputConfig:
         "remark; off: never",
         choices=("auto", "off"),
     )
+    isolated_points: str = setting(
+        "auto",
+        "auto: points with at most one other within about 0.15 m (reflections, dust) are left out, with a remark, if "
+        "they disturb a map; keep: never",
+        choices=("auto", "keep"),
+    )
     accumulate_voxel_size: float = fixed(
         0.02,
         "voxel size of the accumulated map; at most that of the network, 0.02 m, for full detail",

@@ -12,8 +12,8 @@ from shapely.errors import ShapelyError
 
 from . import Cancelled, SpaceformerError, StorageError
 from .cameras.evidence import FusionRule
-from .clouds.cloud import select_points
 from .clouds.plausibility import plausibility_remarks
+from .clouds.selection import select_points
 from .config import Settings
 from .disk.paths import cache_folder
 from .graph.answer import answer, texts_of

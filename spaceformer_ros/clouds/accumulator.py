@@ -12,7 +12,8 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..grids.keys import AXIS_LIMIT, axis_of, pack, unpack
-from .cloud import Cloud, inside_roi
+from .cloud import Cloud
+from .selection import inside_roi
 from .voxel_rows import VoxelRows
 
 MAX_DELAY = 1.0  # seconds; if a scan is older than the newest one by more than this, the clock was set back

@@ -109,37 +109,3 @@ class Cloud:
     def colors(self):
         """[N, 3] float32 in [-1, 1]: rgb / 127.5 - 1, the network's input."""
         return self.rgb.astype(np.float32) / 127.5 - 1
-
-
-def select_points(cloud, config):
-    """The points inside the region of interest, subsampled to max_points.
-
-    config: InputConfig. Returns (Cloud, remarks). Raises SpaceformerError if the region holds no point.
-    """
-    remarks = []
-    if any(config.roi):
-        corners = cloud.placement.inverse.apply(np.reshape(config.roi, (2, 3)))
-        inside = inside_roi(cloud.xyz, (*corners.min(axis=0), *corners.max(axis=0)))
-        if not inside.any():
-            raise SpaceformerError(f"roi {list(config.roi)} holds none of the cloud's {len(cloud)} points")
-        cloud = cloud[inside]
-    step = thinning_step(len(cloud), config.max_points)
-    if step > 1:
-        remarks.append(f"used 1 of every {step} of {len(cloud)} points (max_points {config.max_points})")
-        cloud = cloud[::step]
-    return cloud, tuple(remarks)
-
-
-def inside_roi(xyz, roi):
-    """[N] bool: which points are inside the setting `roi`, faces included; all of them where it is six zeros.
-
-    xyz: [N, 3] metres; roi: min x, y, z, max x, y, z in the frame of xyz.
-    """
-    if not any(roi):
-        return np.ones(len(xyz), dtype=bool)
-    return ((xyz >= roi[:3]) & (xyz <= roi[3:])).all(axis=1)
-
-
-def thinning_step(count, limit):
-    """Smallest step that leaves at most `limit` of `count` points; 1 where limit is 0 (no limit)."""
-    return -(-count // limit) if limit and count > limit else 1

@@ -18,11 +18,6 @@ MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
 HIGH_ROOM = 6.0  # metres; rooms are lower
-ALONE_CELL, MAX_ALONE = 1.0, 2  # metres; points in such a cell that are alone
-MIN_TOGETHER = (
-    50  # points that share a cell with the median one; fewer in clouds that are too sparse for strays to show
-)
-MIN_STRAYS, MAX_STRAYS = 0.005, 0.1  # share of points that are alone, to be remarked on
 SLABS = 25  # horizontal slabs of a map in which the occupied area is measured
 ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 CELL = 0.1  # metres; cells of the area
@@ -60,34 +55,9 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
         return ()
     sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
     remarks = [*_color_remarks(sample.rgb)]
-    strays = isolated_points(sample.xyz)
-    if strays.mean() > MIN_STRAYS:
-        remarks.append(_stray_remark(strays.mean()))
-        sample = sample[~strays]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
     geometry = scale or [*_floor_remarks(sample), *_spacing_remarks(cloud.xyz, voxel_size)]
     return (*remarks, *geometry)
-
-
-def isolated_points(xyz):
-    """[N] bool: points with at most MAX_ALONE points in their cell of ALONE_CELL metres; none in sparse clouds.
-
-    xyz: [N, 3] metres.
-    """
-    cells = np.floor((xyz - xyz.min(axis=0)) / ALONE_CELL).astype(np.int64)
-    size = cells.max(axis=0) + 1
-    _, cell, counts = np.unique(cells @ [size[1] * size[2], size[2], 1], return_inverse=True, return_counts=True)
-    counts = counts[cell]
-    alone = counts <= MAX_ALONE
-    return alone if np.median(counts) >= MIN_TOGETHER and alone.mean() <= MAX_STRAYS else np.zeros_like(alone)
-
-
-def _stray_remark(share):
-    return Remark(
-        f"{share:.1%} of the points have no neighbour within {ALONE_CELL:g} m",
-        "they are probably noise and make large maps slow; filter them, such as with PCL's StatisticalOutlierRemoval, "
-        "or set roi",
-    )
 
 
 def _color_remarks(rgb):

@@ -54,6 +54,13 @@ def distinct(keys):
     return keys[np.diff(keys, prepend=keys[:1] - 1) > 0]
 
 
+def counted(keys):
+    """The sorted unique values of keys [N], and how often each occurs; as fast as `distinct`."""
+    keys = np.sort(keys, kind="stable")
+    start = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+    return keys[start], np.diff(start, append=len(keys))
+
+
 def neighbour_offsets(reach):
     """[(2 reach + 1)^3] int64 differences between the key of a cell and the keys of all cells at most `reach` away on
     each axis, itself included; ascending, z fastest."""

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from ..clouds.cloud import thinning_step
+from ..clouds.selection import thinning_step
 from .colors import UNLABELED, shade, stable_color
 
 

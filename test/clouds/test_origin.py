@@ -8,10 +8,11 @@ import pytest
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.change import ChangeDetector
-from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud, select_points
+from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.clouds.origin import MAX_LOCAL, local_origin
 from spaceformer_ros.clouds.point_records import decode_records
+from spaceformer_ros.clouds.selection import select_points
 from spaceformer_ros.config import Config
 
 UTM = np.array([500_000.123, 5_400_000.456, 300.789])

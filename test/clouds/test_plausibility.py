@@ -10,7 +10,7 @@ from helpers.paths import ROOT
 
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
-from spaceformer_ros.clouds.plausibility import isolated_points, plausibility_remarks
+from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.segment.alignment import shows_table_top
 from spaceformer_ros.synthetic import make_room
@@ -89,18 +89,6 @@ def test_a_table_top_may_be_small_and_rooms_may_not(rng):
     assert "set input_scale" in str(plausibility_remarks(cloud, VOXEL)[0])
     (remark,) = plausibility_remarks(moved(cloud, xyz * 30), VOXEL, is_table_top=True)
     assert re.search("denser map.*9 m high. Then set input_scale", str(remark))
-
-
-@pytest.mark.parametrize(("share", "noticed"), [(0.003, False), (0.03, True), (0.3, False)])
-def test_points_that_are_alone_are_counted_and_do_not_hide_the_room(rng, share, noticed):
-    parts = [rng.uniform((0, 0, 0), (5, 4, 0.02), (30_000, 3)), rng.uniform((0, 0, 0), (5, 0.02, 2.5), (20_000, 3))]
-    room = np.concatenate(parts)
-    xyz = np.concatenate([room, rng.uniform(-40, 40, (int(share * len(room)), 3))]).astype(np.float32)
-    assert (np.count_nonzero(isolated_points(xyz)) > 0.9 * share * len(room)) == (share < 0.1)
-    texts = [str(remark) for remark in plausibility_remarks(Cloud(xyz, xyz.view(np.uint8)[:, :3].copy()), VOXEL)]
-    assert any("no neighbour within 1 m" in text for text in texts) == noticed
-    if noticed:
-        assert len(texts) == 1  # measured without them, the room is plausible
 
 
 def test_few_points_are_not_checked(rooms):

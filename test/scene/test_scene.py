@@ -7,7 +7,8 @@ from helpers.fakes import GRAY, NAMES, RED, ROOM, make_pipeline, text_vector
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.change import ChangeDetector
-from spaceformer_ros.clouds.cloud import Cloud, select_points
+from spaceformer_ros.clouds.cloud import Cloud
+from spaceformer_ros.clouds.selection import select_points
 from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.scene.find import ObjectQuery, summary
 from spaceformer_ros.timing import Stopwatch
