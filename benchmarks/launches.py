@@ -30,7 +30,7 @@ from spaceformer_ros.network.neighbours import sort_by_neighbours
 from spaceformer_ros.network.voxels import VoxelGrid
 from spaceformer_ros.segment.backends import convert
 
-ROWS = 64  # of a tile, as in network/triton_convolution.py
+ROWS = 128  # of a tile, as in network/triton_launch.py
 # Operations that launch nothing: views, memory, and reading one number.
 FREE = frozenset(
     [

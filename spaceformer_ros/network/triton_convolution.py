@@ -7,9 +7,7 @@ Imported only by `kernels.use_triton`: Triton comes with torch's CUDA builds and
 import triton
 import triton.language as tl
 
-from .triton_launch import block_size, launch
-
-ROWS, WARPS, STAGES = 64, 4, 3  # of one program: output rows, warps, pipeline stages of the product
+from .triton_launch import launch, tile_options
 
 
 def convolve(x, weight, bias, table, order=None):
@@ -21,18 +19,10 @@ def convolve(x, weight, bias, table, order=None):
     input gives equal output.
     """
     x, weight = x.contiguous(), weight.contiguous()
-    out = x.new_empty(len(x), weight.shape[2])
-    sizes = block_sizes(*weight.shape[1:])
-    grid = triton.cdiv(len(x), sizes["row_block"]), triton.cdiv(weight.shape[2], sizes["column_block"])
-    scalars = len(x), table.stride(0), *weight.shape
-    launch(kernel, grid, x, weight, bias, table, order, out, *scalars, **sizes, num_warps=WARPS, num_stages=STAGES)
+    out, options = x.new_empty(len(x), weight.shape[2]), tile_options(x, weight.shape[2])
+    programs = triton.cdiv(len(x), options["row_block"]), triton.cdiv(weight.shape[2], options["column_block"])
+    launch(kernel, programs, x, weight, bias, table, order, out, len(x), table.stride(0), *weight.shape, **options)
     return out
-
-
-def block_sizes(in_channels, out_channels):
-    """The kernel's compile-time constants for these widths."""
-    column_block, channel_block = block_size(out_channels, 128), block_size(in_channels, 32)
-    return {"row_block": ROWS, "column_block": column_block, "channel_block": channel_block}
 
 
 @triton.jit(do_not_specialize=["num_rows", "table_stride"])  # they differ between maps

@@ -10,9 +10,8 @@ import torch
 import triton
 import triton.language as tl
 
-from .triton_launch import block_size, launch
+from .triton_launch import launch, tile_options
 
-ROWS, WARPS, STAGES = 128, 8, 3  # of one program: rows, warps, pipeline stages of the product
 NORM_VALUES = 2048  # values of one program of `normalise_sum`
 
 
@@ -32,7 +31,7 @@ def project_rotated(x, rows, weight, bias, table, coords, shape, rotated):
     coords = None if coords is None else coords.contiguous()
     out = x.new_empty(len(x) if rows is None else len(rows), *shape)
     _, heads, head_width = shape
-    options = _options(x, weight)
+    options = tile_options(x, len(weight))
     arguments = rows, weight, bias, table, coords, out, len(out), x.shape[1], len(weight)
     widths = rotated * heads * head_width, head_width, head_width // 6
     launch(project_kernel, _programs(len(out), weight, options), x, *arguments, *widths, **options)
@@ -45,7 +44,7 @@ def add_product(total, x, weight, bias=None, rows=None):
     total: [M, C_out], contiguous; x: [P, C_in]; weight: [C_out, C_in]; rows: [P] int64 without repetition, None for
     all.
     """
-    x, weight, options = x.contiguous(), weight.contiguous(), _options(x, weight)
+    x, weight, options = x.contiguous(), weight.contiguous(), tile_options(x, len(weight))
     arguments = rows, weight, bias, total, len(x), x.shape[1], len(weight)
     launch(add_kernel, _programs(len(x), weight, options), x, *arguments, **options)
     return total
@@ -54,7 +53,7 @@ def add_product(total, x, weight, bias=None, rows=None):
 def gated_product(x, weight, gated):
     """silu(x @ weight.T) * (x @ gated.T), [M, C_out]. x: [M, C_in]; weight, gated: [C_out, C_in]."""
     x, weight, gated = x.contiguous(), weight.contiguous(), gated.contiguous()
-    out, options = x.new_empty(len(x), len(weight)), _options(x, weight, columns=64)  # two sums in registers
+    out, options = x.new_empty(len(x), len(weight)), tile_options(x, len(weight), columns=64)  # two sums in registers
     arguments = weight, gated, out, len(x), x.shape[1], len(weight)
     launch(gate_kernel, _programs(len(x), weight, options), x, *arguments, **options)
     return out
@@ -69,17 +68,6 @@ def normalise_sum(x, total, inner, outer):
     sizes = {"row_block": rows, "channel_block": block}
     launch(norm_kernel, (triton.cdiv(len(x), rows),), x, total, *parameters, len(x), channels, **sizes, num_warps=4)
     return total
-
-
-def _options(x, weight, columns=128):
-    """Compile-time constants of a product: 32 channels at a time of two bytes each, 16 of four."""
-    return {
-        "row_block": ROWS,
-        "column_block": block_size(len(weight), columns),
-        "channel_block": block_size(x.shape[1], 64 // x.element_size()),
-        "num_warps": WARPS,
-        "num_stages": STAGES,
-    }
 
 
 def _programs(rows, weight, options):
@@ -109,11 +97,7 @@ def project_kernel(
     row, column = _tile(out_channels, row_block, column_block)
     there = row < num_rows
     source = _source(rows, row, there)
-    sums = tl.zeros((row_block, column_block), tl.float32)
-    for start in range(0, in_channels, channel_block):
-        channel = start + tl.arange(0, channel_block)
-        read = _rows(x, source, there, channel, in_channels)
-        sums = tl.dot(read, _matrix(weight, channel, column, in_channels, out_channels), sums, input_precision="ieee")
+    sums, _ = _products(x, source, there, weight, None, column, in_channels, out_channels, channel_block)
     sums += tl.load(bias + column, mask=column < out_channels, other=0.0).to(tl.float32)[None, :]
 
     # channels 2r and 2r + 1 of a head are rotated together
@@ -153,11 +137,7 @@ def add_kernel(
     row, column = _tile(out_channels, row_block, column_block)
     there = row < num_rows
     source = row.to(tl.int64)
-    sums = tl.zeros((row_block, column_block), tl.float32)
-    for start in range(0, in_channels, channel_block):
-        channel = start + tl.arange(0, channel_block)
-        read = _rows(x, source, there, channel, in_channels)
-        sums = tl.dot(read, _matrix(weight, channel, column, in_channels, out_channels), sums, input_precision="ieee")
+    sums, _ = _products(x, source, there, weight, None, column, in_channels, out_channels, channel_block)
     if bias is not None:
         sums += tl.load(bias + column, mask=column < out_channels, other=0.0).to(tl.float32)[None, :]
     place = total + _source(rows, row, there)[:, None] * out_channels + column[None, :]
@@ -182,13 +162,7 @@ def gate_kernel(
     row, column = _tile(out_channels, row_block, column_block)
     there = row < num_rows
     source = row.to(tl.int64)
-    gate = tl.zeros((row_block, column_block), tl.float32)
-    sums = tl.zeros((row_block, column_block), tl.float32)
-    for start in range(0, in_channels, channel_block):
-        channel = start + tl.arange(0, channel_block)
-        read = _rows(x, source, there, channel, in_channels)
-        gate = tl.dot(read, _matrix(weight, channel, column, in_channels, out_channels), gate, input_precision="ieee")
-        sums = tl.dot(read, _matrix(gated, channel, column, in_channels, out_channels), sums, input_precision="ieee")
+    gate, sums = _products(x, source, there, weight, gated, column, in_channels, out_channels, channel_block)
     sums *= gate * tl.sigmoid(gate)
     place = source[:, None] * out_channels + column[None, :]
     tl.store(out + place, sums.to(out.dtype.element_ty), mask=there[:, None] & (column < out_channels)[None, :])
@@ -244,6 +218,21 @@ def _source(rows, row, there):
     if rows is None:
         return row.to(tl.int64)
     return tl.load(rows + row, mask=there, other=0)
+
+
+@triton.jit
+def _products(x, source, there, weight, other, column, in_channels, out_channels, channel_block: tl.constexpr):
+    """Rows of x times columns of weight.T, and of other.T unless it is None: two [row_block, column_block] float32."""
+    sums = tl.zeros((source.shape[0], column.shape[0]), tl.float32)
+    other_sums = sums
+    for start in range(0, in_channels, channel_block):
+        channel = start + tl.arange(0, channel_block)
+        read = _rows(x, source, there, channel, in_channels)
+        sums = tl.dot(read, _matrix(weight, channel, column, in_channels, out_channels), sums, input_precision="ieee")
+        if other is not None:
+            matrix = _matrix(other, channel, column, in_channels, out_channels)
+            other_sums = tl.dot(read, matrix, other_sums, input_precision="ieee")
+    return sums, other_sums
 
 
 @triton.jit

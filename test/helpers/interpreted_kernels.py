@@ -14,7 +14,7 @@ from spaceformer_ros.network import kernels, layers, triton_convolution, triton_
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.packing import pack
 from spaceformer_ros.network.rotary import rotary_table
-from spaceformer_ros.network.triton_launch import launch
+from spaceformer_ros.network.triton_launch import ROWS, launch
 from spaceformer_ros.network.voxels import Level
 
 WIDTHS = ((16, 16, 3), (33, 70, 3), (3, 32, 5))  # channels in and out, kernel size
@@ -98,12 +98,12 @@ def far_errors(channels=512):
 
     def far(*shape):
         tensor = torch.empty(count, *shape, dtype=torch.float16)
-        tensor[-triton_products.ROWS :] = torch.randn(triton_products.ROWS, *shape)
+        tensor[-ROWS :] = torch.randn(ROWS, *shape)
         return tensor
 
     x, weight, bias = far(channels), torch.randn(channels, channels).half(), torch.zeros(channels).half()
     table, norm = torch.empty(count, 30, dtype=torch.complex64), torch.nn.LayerNorm(channels)
-    angles = torch.randn(triton_products.ROWS, 30)
+    angles = torch.randn(ROWS, 30)
     table[-len(angles) :] = torch.polar(torch.ones_like(angles), angles)
     cases = {
         "project_rotated": (x, None, weight, bias, table, None, (1, channels // 64, 64), 1),
@@ -115,7 +115,7 @@ def far_errors(channels=512):
         last = [value[-3:].clone() if torch.is_tensor(value) and len(value) == count else value for value in operands]
         yield name, relative(getattr(triton_products, name)(*operands)[-3:], getattr(plain_products, name)(*last))
     table = torch.empty(1, count, dtype=torch.int32)
-    table[:, -triton_convolution.ROWS :] = count - 1
+    table[:, -ROWS :] = count - 1
     out = triton_convolution.convolve(x, weight[None], bias, table)
     yield "convolve", relative(out[-1], x[-1] @ weight)
 
@@ -149,7 +149,7 @@ def in_a_network(model, grid):
 @torch.no_grad()
 def main():
     interpreter.install()
-    dense, errors = random_level(count=90, extent=5), {}
+    dense, errors = random_level(count=200, extent=6), {}
     for dtype, epsilon in EPSILON.items():
         for widths in WIDTHS if dtype == "float32" else WIDTHS[:2]:
             errors[f"{widths}, {dtype}"] = convolution_error(dense, *widths, getattr(torch, dtype)), epsilon
