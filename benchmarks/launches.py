@@ -213,15 +213,6 @@ def stand_ins(launches):
         launches.count([q, k, v, hidden(getattr)(groups, "cumulative")], [out])
         return filled(out)
 
-    plain = torch.nn.functional.scaled_dot_product_attention
-
-    def dense(q, k, v, attn_mask=None, *rest, **options):
-        if attn_mask is None:
-            return plain(q, k, v, None, *rest, **options)
-        out = q.new_empty(q.shape)
-        launches.count([q, k, v, attn_mask], [out])
-        return filled(out)
-
     def convolve(x, weight, bias, table, order):
         out = x.new_empty(len(x), weight.shape[2])
         launches.count([x, weight, bias, table, *(() if order is None else (order,))], [out])
@@ -231,18 +222,22 @@ def stand_ins(launches):
         return True
 
     yield mock.patch.object(attention, "has_flash_kernel", on_gpu)
-    yield mock.patch.object(decoder, "has_flash_kernel", on_gpu)
     yield mock.patch.object(attention, "varlen_attention", flash)
-    yield mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", dense)
     yield mock.patch.object(SparseConv3d, "kernel", staticmethod(convolve))
-    for owner in (backbone.Block, attention.GroupedAttention, decoder.QueryDecoder):
-        yield mock.patch.object(owner, "kernels", Products(launches))
+    for owner in (
+        backbone.Block,
+        attention.GroupedAttention,
+        decoder.QueryDecoder,
+        decoder.CrossAttention,
+        seeds.QuerySeeds,
+    ):
+        yield mock.patch.object(owner, "kernels", Kernels(launches))
     for sizes in (layers.PIECE_VALUES, groups.GROUP_ROWS, neighbours.SEARCH_ROWS):
         yield mock.patch.dict(sizes, clear=True)
 
 
-class Products:
-    """Stands in for `network/triton_products.py`."""
+class Kernels:
+    """Stands in for the functions of `network/triton_products.py`, `triton_attention.py` and `triton_sampling.py`."""
 
     def __init__(self, launches):
         self.count = launches.count
@@ -266,6 +261,19 @@ class Products:
     def normalise_sum(self, x, total, inner, outer):
         self.count([x, total, inner.weight, inner.bias, outer.weight, outer.bias], [total])
         return total
+
+    def attend(self, query, keys, blocked):
+        query, parts = query.contiguous(), 8
+        out = query.new_empty(parts, *query.shape, dtype=torch.float32)
+        log_sums = query.new_empty(parts, *query.shape[:2], 1, dtype=torch.float32)
+        self.count([query, keys.key, keys.value, blocked], [out, log_sums])
+        return (filled(out) * filled(log_sums).softmax(dim=0)).sum(dim=0).to(query.dtype)
+
+    def farthest_points(self, points, count):
+        columns, distance = points.t().contiguous(), points.new_full((len(points),), torch.inf)
+        chosen = seeds.farthest_from_mean(columns).repeat(count)
+        self.count([columns, distance], [chosen])
+        return hidden(torch.Tensor.copy_)(chosen, torch.arange(count))
 
 
 def filled(out):

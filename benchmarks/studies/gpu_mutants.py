@@ -40,6 +40,7 @@ class Mutant(NamedTuple):
 
 CONVOLUTION, LAUNCH = "network/triton_convolution.py", "network/triton_launch.py"
 PRODUCTS = "network/triton_products.py"
+MASKED, SAMPLING = "network/triton_attention.py", "network/triton_sampling.py"
 ATTENTION, DECODER, TRANSFER = "network/attention.py", "network/decoder.py", "network/transfer.py"
 MUTANTS = (
     Mutant(
@@ -141,10 +142,59 @@ MUTANTS = (
         INTERPRETED,
     ),
     Mutant(
+        "row offsets of 32 bits, keys",
+        MASKED,
+        "column.to(tl.int64)[:, None] * key_stride",
+        "column[:, None] * key_stride",
+        INTERPRETED,
+    ),
+    Mutant(
+        "row offsets of 32 bits, masks",
+        MASKED,
+        "row.to(tl.int64)[:, None] * num_voxels",
+        "row[:, None] * num_voxels",
+        INTERPRETED,
+    ),
+    Mutant("masks are not read", MASKED, "tl.where(hidden == 0, logits", "tl.where(hidden < 2, logits", INTERPRETED),
+    Mutant(
+        "keys without a visible one in their part",
+        MASKED,
+        'tl.where(higher == -float("inf"), 0.0, higher)',
+        "higher",
+        INTERPRETED,
+    ),
+    Mutant("keys count in two parts", MASKED, "there = column < stop", "there = column < num_keys", INTERPRETED),
+    Mutant("parts are not weighted", MASKED, "peak + tl.log(some)", "peak", INTERPRETED),
+    Mutant("masks of other voxels", MASKED, "tl.load(rows + column,", "tl.load(rows + column * 0,", INTERPRETED),
+    Mutant(
+        "the last of equally far points",
+        SAMPLING,
+        "tl.min(tl.where(farthest == tl.max(farthest, axis=0), place, num_points), axis=0)",
+        "tl.max(tl.where(farthest == tl.max(farthest, axis=0), place, 0), axis=0)",
+        INTERPRETED,
+    ),
+    Mutant(
+        "distances are not kept",
+        SAMPLING,
+        "tl.store(distance + row, nearest",
+        "tl.store(distance + row, x",
+        INTERPRETED,
+    ),
+    Mutant(
+        "a point too many is sampled", SAMPLING, "there = row < num_points", "there = row <= num_points", INTERPRETED
+    ),
+    Mutant(
+        "the farthest of the last points only",
+        SAMPLING,
+        "farthest = tl.maximum(nearest, farthest)",
+        "farthest = nearest",
+        INTERPRETED,
+    ),
+    Mutant(
         "products are used without a check",
         "network/kernels.py",
-        "check_products(triton_products, module)",
-        "pass",
+        "            check_products(kernels, module)",
+        "            pass",
         f"{KERNELS}::test_products_that_disagree_are_not_used",
     ),
     Mutant("TF32 in float32", CONVOLUTION, 'input_precision="ieee"', 'input_precision="tf32"', COMPILED),
@@ -169,13 +219,6 @@ MUTANTS = (
         "MAX_GROUPS = 65_535",
         "MAX_GROUPS = 10**9",
         f"{NETWORK}::test_pieces_of_groups_hold_whole_groups_in_order",
-    ),
-    Mutant(
-        "indices of 32 bits in the masked attention",
-        DECODER,
-        "keys.key.stride(1) * keys.key.shape[1] < 2**31",
-        "True",
-        f"{NETWORK}::test_keys_beyond_32_bit_indices_are_left_to_the_plain_path",
     ),
     Mutant(
         "the bias of hidden keys overflows",

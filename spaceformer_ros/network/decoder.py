@@ -12,16 +12,11 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .attention import has_flash_kernel
 from .layers import by_rows, compute_dtype, constant, kernels_of, piece_rows
 from .name_head import NameHead
 from .rotary import rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
-
-# Not cuDNN, which makes a plan for every number of keys: another one for every map.
-MASKED_BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,9 @@ class Keys:
 
 
 class CrossAttention(nn.Module):
-    """Weights of the masked attention from queries to keys, followed by a post-norm."""
+    """Masked attention from queries to keys, followed by a post-norm."""
+
+    kernels = None  # see `kernels_of`
 
     def __init__(self, channels, heads):
         super().__init__()
@@ -76,8 +73,14 @@ class CrossAttention(nn.Module):
 
     def forward(self, query, keys, blocked, chunk_size):
         """query: [Q, C] -> [Q, C]; blocked: [M, Q] bool by voxel, True where attention is masked out."""
-        attended = masked_attention(self.project_query(query), keys, blocked, chunk_size)
+        attended = self.attend(self.project_query(query), keys, blocked, chunk_size)
         return self.norm(query + self.multihead_attn.out_proj(attended.transpose(0, 1).flatten(1)))
+
+    def attend(self, query, keys, blocked, chunk_size=4096):
+        """`masked_attention`, in a kernel where there is one."""
+        if kernels := kernels_of(self):
+            return kernels.attend(query, keys, blocked)
+        return masked_attention(query, keys, blocked, chunk_size)
 
 
 class SelfAttention(nn.Module):
@@ -305,14 +308,9 @@ def masked_attention(query, keys, blocked, chunk_size):
     blocked: [M, Q] bool by voxel
     chunk_size: keys per chunk
 
-    Without a fast kernel in PyTorch, each chunk of keys has its own softmax, and chunks are weighted by the sums of
-    their exponentials (Milakov and Gimelshein 2018, arXiv 1805.02867).
+    Each chunk has its own softmax, and chunks are weighted by the sums of their exponentials (Milakov and Gimelshein
+    2018, arXiv 1805.02867).
     """
-    indexed = keys.key.stride(1) * keys.key.shape[1] < 2**31  # the kernel has 32-bit indices
-    if has_flash_kernel(query) and indexed and not torch.is_grad_enabled():
-        q, key, value = query[None], keys.key[None], keys.value[None]  # the fast kernel needs a batch dimension
-        with sdpa_kernel(MASKED_BACKENDS):
-            return F.scaled_dot_product_attention(q, key, value, attn_mask=_bias(keys, blocked, query.dtype))[0]
     chunks = [slice(start, start + chunk_size) for start in range(0, keys.key.shape[1], chunk_size)]
     attended, log_sums = zip(*(_attend(query, keys, blocked, chunk) for chunk in chunks))
     if len(chunks) == 1:

@@ -6,15 +6,16 @@ import torch
 from .. import SpaceformerError
 from .attention import GroupedAttention
 from .backbone import Block
-from .decoder import QueryDecoder
+from .decoder import CrossAttention, Keys, QueryDecoder
 from .layers import SparseConv3d, plain_convolution
 from .packing import pack
 from .rotary import rotary_table
+from .seeds import QuerySeeds
 from .voxels import Level
 
 # Of the largest output. Rounding stays well below it; a kernel that omits an offset or the bias exceeds it, and in
-# float32 one that multiplies in fewer bits (TF32).
-MAX_RELATIVE_ERROR = {torch.float32: 1e-4, torch.bfloat16: 0.02, torch.float16: 0.02}
+# float32 one that multiplies in fewer bits (TF32). Indices are equal.
+MAX_RELATIVE_ERROR = {torch.float32: 1e-4, torch.bfloat16: 0.02, torch.float16: 0.02, torch.int64: 0.0}
 CHECKED_ROWS = 200
 
 
@@ -23,30 +24,37 @@ class KernelUnavailable(SpaceformerError):
 
 
 def use_triton(model):
-    """Run the convolutions of a model, and products with the steps around them, in Triton kernels where gradients are
-    off.
+    """Run the convolutions of a model, products with the steps around them, the masked attention and the sampling of
+    seeds in Triton kernels where gradients are off.
 
     The kernels are compiled now for all widths and types of the model, and compared with the PyTorch path on a few
     voxels on the model's device. Raises KernelUnavailable if any of this fails, and leaves the model unchanged.
     """
     convolutions = [module for module in model.modules() if isinstance(module, SparseConv3d)]
-    others = [module for module in model.modules() if isinstance(module, (Block, GroupedAttention, QueryDecoder))]
     try:
-        from . import triton_products
+        from . import triton_attention, triton_products, triton_sampling
         from .triton_convolution import convolve
 
+        users = {
+            (Block, GroupedAttention, QueryDecoder): triton_products,
+            CrossAttention: triton_attention,
+            QuerySeeds: triton_sampling,
+        }
+        others = [
+            (module, kernels) for of, kernels in users.items() for module in model.modules() if isinstance(module, of)
+        ]
         for module in {(module.weight.shape, module.weight.dtype): module for module in convolutions}.values():
             check(convolve, module)
-        for module in {shapes(module): module for module in others}.values():
-            check_products(triton_products, module)
+        for module, kernels in {shapes(module): (module, kernels) for module, kernels in others}.values():
+            check_products(kernels, module)
     except Exception as error:  # compilers, drivers and launchers raise any type; the network must still run
         first_line = next(iter(str(error).splitlines()), "")
         reason = f"the Triton kernels cannot be used ({type(error).__name__}: {first_line})"
         raise KernelUnavailable(reason) from error
     for module in convolutions:
         module.kernel = convolve
-    for module in others:
-        module.kernels = triton_products
+    for module, kernels in others:
+        module.kernels = kernels
 
 
 def shapes(module):
@@ -73,7 +81,7 @@ def check(kernel, convolution):
 
 @torch.no_grad()
 def check_products(kernels, module):
-    """Raise ArithmeticError unless kernels agree with the plain path of a Block, GroupedAttention or QueryDecoder."""
+    """Raise ArithmeticError unless kernels agree with the plain path of a module of a type in `products`."""
     for function, operands in products(module):
         copies = [value.clone() if torch.is_tensor(value) else value for value in operands]
         expected, module.kernels = function(*operands), kernels
@@ -100,6 +108,15 @@ def products(module):
         table = rotary_table(torch.arange(1, 301, device=device)[:, None], head_dim, module.rope_base)
         yield module.project, (x, rows, coords, table)
         yield module.add_back, (x, rows, draw(len(rows), module.heads, head_dim))
+    elif isinstance(module, CrossAttention):
+        rows, channels = draw(CHECKED_ROWS, module.norm.normalized_shape[0]), module.norm.normalized_shape[0]
+        keys = Keys(None, *module.project_keys(rows).permute(1, 2, 0, 3))
+        generator = torch.Generator().manual_seed(3)
+        blocked = (torch.rand(50, CHECKED_ROWS, generator=generator) < 0.7).to(device).t()
+        yield module.attend, (module.project_query(draw(50, channels)), keys, blocked)
+    elif isinstance(module, QuerySeeds):  # whole numbers: their distances are exact
+        points = torch.randint(-99, 99, (25 * CHECKED_ROWS, 3), generator=torch.Generator().manual_seed(4))
+        yield module.spread, (points.float().to(device), 50)
     else:
         positions = 10 * torch.rand(CHECKED_ROWS, 3, generator=torch.Generator().manual_seed(2)).to(device)
         yield module.rotated_memory, (draw(CHECKED_ROWS, module.final.in_features), module.final, positions)

@@ -139,15 +139,15 @@ def _column_offsets(kernel_size, device):
 def _search(padded, lowest, kernel_size):
     """Rows of the voxels in columns of cells: [C * kernel_size, P] int64, M where a cell is empty.
 
-    Neighbours along z have consecutive keys: one search per column finds the first candidate, and counting up from it
-    finds the rest.
+    Neighbours along z have consecutive keys: one search per column finds the first, and the rest are among the next
+    kernel_size - 1 keys.
 
     padded: [M + kernel_size] int64 sorted keys, the last ones larger than any; lowest: [C, P] key of the lowest cell.
     """
-    count, found = len(padded) - kernel_size, []
-    candidate = torch.searchsorted(padded[:count], lowest)
-    for dz in range(kernel_size):
-        hit = padded[candidate] == lowest + dz
-        found.append(torch.where(hit, candidate, count))
-        candidate = candidate + hit
-    return torch.stack(found, dim=1).flatten(0, 1)
+    count = len(padded) - kernel_size
+    first = torch.searchsorted(padded[:count], lowest)
+    rows = first[:, :, None] + torch.arange(kernel_size, device=padded.device)
+    cells = padded.unfold(0, kernel_size, 1)[first] - lowest[:, :, None]  # of these rows, from the lowest one
+    found = rows.new_full((*first.shape, kernel_size + 1), count)  # the last cell collects what is above the column
+    found.scatter_(2, cells.clamp_(max=kernel_size), rows)
+    return found[:, :, :kernel_size].transpose(1, 2).flatten(0, 1)

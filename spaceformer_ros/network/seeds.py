@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import SpaceformerError
+from .layers import kernels_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Seeds:
 
 class QuerySeeds(nn.Module):
     """Picks the seed voxels, and adds the distance to the expected centre to the mask logits."""
+
+    kernels = None  # see `kernels_of`
 
     def __init__(self, in_channels, channels):
         super().__init__()
@@ -63,8 +66,13 @@ class QuerySeeds(nn.Module):
                 raise SpaceformerError(
                     f"the network's features are not finite in {str(features.dtype)[6:]}: set precision to auto"
                 )
-            row = candidates[farthest_points(votes[candidates], count)]
+            row = candidates[self.spread(votes[candidates], count)]
         return Seeds(row, votes[row], votes)
+
+    def spread(self, points, count):
+        """`farthest_points`, in a kernel where there is one."""
+        kernels = kernels_of(self)
+        return (kernels.farthest_points if kernels else farthest_points)(points, count)
 
     def place_factors(self, query, centre):
         """Factors [Q, 5] float32 of an addend of the mask logits, learned per query: with `vote_factors` [M, 5],
@@ -94,7 +102,7 @@ def farthest_points(points, count):
     points: [K, 3] float, K >= 1; indices repeat after all points were taken.
     """
     chosen, columns = torch.empty(count, dtype=torch.int64, device=points.device), points.t().contiguous()
-    pick = _squared(columns - columns.mean(dim=1, keepdim=True)).argmax()
+    pick = farthest_from_mean(columns)
     distance = torch.full((len(points),), torch.inf, device=points.device)
     for i in range(count):
         chosen[i] = pick
@@ -102,6 +110,11 @@ def farthest_points(points, count):
         distance = torch.minimum(distance, _squared(columns - nearest))
         pick = distance.argmax()
     return chosen
+
+
+def farthest_from_mean(columns):
+    """Index of the point that is farthest from the mean, a scalar int64 tensor. columns: [3, K]."""
+    return _squared(columns - columns.mean(dim=1, keepdim=True)).argmax()
 
 
 def _squared(columns):

@@ -8,13 +8,16 @@ from unittest import mock
 
 import torch
 
-from helpers import plain_products
+from helpers import plain_kernels
 from helpers.networks import level_of, made_grid, random_level, tiny_config
-from spaceformer_ros.network import kernels, layers, triton_convolution, triton_products
+from spaceformer_ros.network import kernels, layers, triton_attention, triton_convolution, triton_products
+from spaceformer_ros.network.decoder import Keys, masked_attention
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.packing import pack
 from spaceformer_ros.network.rotary import rotary_table
+from spaceformer_ros.network.seeds import farthest_points
 from spaceformer_ros.network.triton_launch import ROWS, launch
+from spaceformer_ros.network.triton_sampling import farthest_points as sampled_points
 from spaceformer_ros.network.voxels import Level
 
 WIDTHS = ((16, 16, 3), (33, 70, 3), (3, 32, 5))  # channels in and out, kernel size
@@ -83,10 +86,50 @@ def product_errors():
         for name, operands in product_operands(channels, heads, dtype).items():
             copies = [value.clone() if torch.is_tensor(value) else value for value in operands]
             result = getattr(triton_products, name.split(",")[0])(*copies)
-            expected = getattr(plain_products, name.split(",")[0])(*operands)
+            expected = getattr(plain_kernels, name.split(",")[0])(*operands)
             assert result.dtype == dtype
             assert result.shape == expected.shape
             yield f"{name}, {channels}, {dtype}", relative(result, expected), EPSILON[str(dtype)[6:]]
+
+
+def attention_errors():
+    """Rows (name, error, limit) of the masked attention. Queries and keys are more than a program has."""
+    queries, count, heads = 70, 1100, 2
+    for width, dtype in ((32, torch.float32), (24, torch.bfloat16), (16, torch.float16)):
+        torch.manual_seed(0)
+        query = torch.randn(heads, queries, width).to(dtype)
+        keys = (
+            torch.randn(count, 2, heads, width).to(dtype).permute(1, 2, 0, 3)
+        )  # side by side, as the decoder has them
+        blocked = (torch.rand(queries, count) < 0.6).t()
+        blocked[:800, :20] = True  # all keys of some parts
+        expected = masked_attention(query.float(), Keys(None, *keys.float()), blocked, count)
+        result = triton_attention.attend(query, Keys(None, *keys), blocked)
+        assert result.dtype == dtype
+        yield f"attend, {width}, {dtype}", relative(result, expected), EPSILON[str(dtype)[6:]]
+    few = query.float(), Keys(None, *keys[:, :, :5].float()), torch.zeros(5, queries, dtype=torch.bool)
+    yield "attend, five keys", relative(triton_attention.attend(*few), masked_attention(*few, 5)), EPSILON["float32"]
+    # more than 2**31 values of which few are touched: memory that is never used does not exist
+    stride, rows = 2**24 + 8, torch.arange(140)
+    far = torch.empty(stride * len(rows), dtype=torch.float16).as_strided((1, len(rows), 16), (0, stride, 1))
+    far.copy_(torch.randn(far.shape))
+    voxels = 2**25
+    blocked, row = torch.zeros(queries, 0, dtype=torch.bool), voxels - 1 - rows
+    blocked = torch.empty(queries, voxels, dtype=torch.bool).t()
+    blocked[row] = torch.rand(len(row), queries) < 0.5
+    arguments = query[:1], Keys(row, far, far), blocked
+    expected = masked_attention(query[:1].float(), Keys(row, far.float(), far.float()), blocked, len(row))
+    yield "attend, far keys", relative(triton_attention.attend(*arguments), expected), EPSILON["float16"]
+
+
+def sampling_errors():
+    """Rows (name, number of other choices, 0) of the sampling of seeds: more points than a program has at a time, whole
+    numbers of which many are equally far, fewer points than are chosen, one point."""
+    torch.manual_seed(0)
+    sets = torch.randn(9000, 3), torch.randint(0, 5, (5000, 3)).float(), torch.randn(7, 3), torch.randn(1, 3)
+    for points in sets:
+        found, expected = (function(points, 12) for function in (sampled_points, farthest_points))
+        yield f"farthest_points, {len(points)}", (found != expected).sum().item(), 0
 
 
 def far_errors(channels=512):
@@ -98,7 +141,7 @@ def far_errors(channels=512):
 
     def far(*shape):
         tensor = torch.empty(count, *shape, dtype=torch.float16)
-        tensor[-ROWS :] = torch.randn(ROWS, *shape)
+        tensor[-ROWS:] = torch.randn(ROWS, *shape)
         return tensor
 
     x, weight, bias = far(channels), torch.randn(channels, channels).half(), torch.zeros(channels).half()
@@ -113,9 +156,9 @@ def far_errors(channels=512):
     }
     for name, operands in cases.items():
         last = [value[-3:].clone() if torch.is_tensor(value) and len(value) == count else value for value in operands]
-        yield name, relative(getattr(triton_products, name)(*operands)[-3:], getattr(plain_products, name)(*last))
+        yield name, relative(getattr(triton_products, name)(*operands)[-3:], getattr(plain_kernels, name)(*last))
     table = torch.empty(1, count, dtype=torch.int32)
-    table[:, -ROWS :] = count - 1
+    table[:, -ROWS:] = count - 1
     out = triton_convolution.convolve(x, weight[None], bias, table)
     yield "convolve", relative(out[-1], x[-1] @ weight)
 
@@ -160,7 +203,7 @@ def main():
     with next(patches), next(patches):
         for name, error in far_errors():
             errors[f"{name}, far rows"] = error, EPSILON["float16"]
-    for name, error, limit in product_errors():
+    for name, error, limit in (*product_errors(), *attention_errors(), *sampling_errors()):
         errors[name] = error, limit
     torch.manual_seed(0)
     model = SpaCeFormer(tiny_config(stem_kernel_size=3)).eval()

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
-from helpers import plain_products
+from helpers import plain_kernels
 from helpers.reference import convolve_by_table
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config, ModelConfig
@@ -191,14 +191,12 @@ def flash_attention(q, k, v, ends, same_ends, longest, same_longest, dropout, ca
     return (out, *[torch.empty(0)] * 4)
 
 
-def dense_attention(q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False):
+def dense_attention(q, k, v, *masked):
     if not isinstance(q, OnGpu):
-        return plain_attention(q, k, v, attn_mask, dropout_p, is_causal)
+        return plain_attention(q, k, v, *masked)
     assert q.dim() == 4, "no fast kernel takes three dimensions"
-    if attn_mask is not None:
-        used["masked attention"] += 1
-        assert attn_mask.stride(-1) == 1
-    host = [None if t is None else t.float() for t in on_host((q, k, v, attn_mask), "attention")]
+    assert masked in ((), (None, 0.0, False))
+    host = [t.float() for t in on_host((q, k, v), "attention")]
     with _disable_current_modes():
         return OnGpu(plain_attention(*host).to(q.dtype))
 
@@ -243,6 +241,14 @@ def convolve(x, weight, bias, table, order):
     return convolve_by_table(x.float(), weight.float(), bias.float(), table, order).to(x.dtype)
 
 
+def attend(query, keys, blocked):
+    """Stands in for the Triton kernel of the masked attention."""
+    used["masked attention"] += 1
+    assert keys.key.stride() == keys.value.stride()
+    assert keys.key.stride(2) == 1
+    return plain_kernels.attend(query, keys, blocked)
+
+
 def install():
     """Put the simulation in place of PyTorch's CUDA."""
     torch._C._ensureCUDADeviceGuardSet()
@@ -268,7 +274,9 @@ def install():
     torch.tensor, torch.as_tensor = constructor(torch.tensor), constructor(torch.as_tensor)
     F.scaled_dot_product_attention = dense_attention
     sys.modules["spaceformer_ros.network.triton_convolution"] = SimpleNamespace(convolve=convolve)
-    sys.modules["spaceformer_ros.network.triton_products"] = plain_products
+    kernels = SimpleNamespace(**{**vars(plain_kernels), "attend": attend})
+    for name in ("attention", "products", "sampling"):
+        sys.modules[f"spaceformer_ros.network.triton_{name}"] = kernels
 
 
 def best_ious(wanted, found):

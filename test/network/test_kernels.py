@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import plain_products
+from helpers import plain_kernels
 from helpers.networks import made_grid
 from helpers.paths import run_helper
 from helpers.reference import convolve_by_table
 
 from benchmarks.launches import Launches
 from spaceformer_ros.network import attention, kernels, layers
+from spaceformer_ros.network.decoder import Keys
 from spaceformer_ros.network.layers import SparseConv3d
 from spaceformer_ros.network.model import StageConfig
 from spaceformer_ros.segment.backends import choose_kernels
@@ -52,7 +53,7 @@ def interpreted():
 @pytest.mark.process
 def test_the_interpreted_kernels_equal_the_plain_path(interpreted):
     assert {name: error for name, (error, most) in interpreted["errors"].items() if not error <= most} == {}
-    assert len(interpreted["errors"]) == 34
+    assert len(interpreted["errors"]) == 43
 
 
 @pytest.mark.process
@@ -67,15 +68,15 @@ def test_a_network_on_the_interpreted_kernel_gives_the_same_every_time(interpret
 def compiled(monkeypatch, tmp_path):
     """A function: the kernel that a function of the network launches on a GPU of a compute capability, compiled."""
     triton = pytest.importorskip("triton", reason=INSTALL)
-    from spaceformer_ros.network import triton_convolution, triton_products
+    from spaceformer_ros.network import triton_attention, triton_convolution, triton_products, triton_sampling
 
-    last = []
+    modules, last = (triton_attention, triton_convolution, triton_products, triton_sampling), []
 
     def compile(kernel, programs, *arguments, **options):
         last[:] = [kernel.warmup(*arguments, grid=programs, **options)]
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    for module in (triton_convolution, triton_products):
+    for module in modules:
         monkeypatch.setattr(module, "launch", compile)
 
     def make(capability, function, *operands):
@@ -85,8 +86,7 @@ def compiled(monkeypatch, tmp_path):
             get_current_target=lambda: triton.backends.compiler.GPUTarget("cuda", capability, 32),
         )
         monkeypatch.setattr(triton.runtime.driver, "_active", driver)
-        module = triton_convolution if function == "convolve" else triton_products
-        getattr(module, function)(*operands)
+        next(getattr(module, function) for module in modules if hasattr(module, function))(*operands)
         return last[0]
 
     return make
@@ -99,16 +99,20 @@ def convolution(rows, in_channels, out_channels, dtype):
     return x, weight, torch.zeros(out_channels), table, torch.zeros(rows, dtype=torch.int32)
 
 
-def products(rows, channels, dtype):
-    """Function of `triton_products` -> its operands in a block of the released network."""
+def operands_of_kernels(rows, channels, dtype):
+    """Function of a Triton kernel -> its operands in the released network."""
     x, weight = torch.zeros(rows, channels, dtype=dtype), torch.zeros(3 * channels, channels, dtype=dtype)
     bias, some, coords = torch.zeros(3 * channels), torch.arange(rows), torch.zeros(rows, 3, dtype=torch.int64)
     table, norm = torch.zeros(100, 10, dtype=torch.complex64), torch.nn.LayerNorm(channels)
+    keys = Keys(None, *torch.zeros(rows, 2, channels // 64, 64, dtype=dtype).permute(1, 2, 0, 3))
+    query, blocked = torch.zeros(channels // 64, 200, 64, dtype=dtype), torch.zeros(200, rows, dtype=torch.bool).t()
     return {
         "project_rotated": (x, some, weight, bias, table, coords, (3, channels // 64, 64), 2),
         "add_product": (x, x, weight[:channels], bias, some),
         "gated_product": (x, weight[: 2 * channels], weight[: 2 * channels]),
         "normalise_sum": (x, x, norm, norm),
+        "attend": (query, keys, blocked),
+        "farthest_points": (torch.zeros(rows, 3), 100),
     }
 
 
@@ -140,7 +144,7 @@ def test_the_kernel_compiles_for_gpus_within_their_registers_and_memory(compiled
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
 @pytest.mark.parametrize("capability", SHARED)
 def test_products_compile_for_gpus_within_their_registers_and_memory(compiled, tmp_path, capability, dtype):
-    for function, operands in products(1000, 512, dtype).items():
+    for function, operands in operands_of_kernels(1000, 512, dtype).items():
         check_resources(compiled(capability, function, *operands), capability, tmp_path)
 
 
@@ -148,7 +152,7 @@ def test_products_compile_for_gpus_within_their_registers_and_memory(compiled, t
 def test_maps_of_other_sizes_need_no_other_kernel(compiled):
     def kernels(rows):
         yield compiled(90, "convolve", *convolution(rows, 32, 32, torch.float16))
-        for function, operands in products(rows, 64, torch.float16).items():
+        for function, operands in operands_of_kernels(rows, 64, torch.float16).items():
             yield compiled(90, function, *operands)
 
     first = list(kernels(1000))
@@ -164,10 +168,11 @@ def test_maps_of_other_sizes_need_no_other_kernel(compiled):
 def use_triton(monkeypatch):
     """A function: `use_triton` on a model with another function in the kernel's place."""
 
-    def use(model, convolve, products=plain_products):
+    def use(model, convolve, products=plain_kernels):
         module = SimpleNamespace(convolve=convolve)
         monkeypatch.setitem(sys.modules, "spaceformer_ros.network.triton_convolution", module)
-        monkeypatch.setattr("spaceformer_ros.network.triton_products", products, raising=False)
+        for name in ("attention", "products", "sampling"):
+            monkeypatch.setattr(f"spaceformer_ros.network.triton_{name}", products, raising=False)
         kernels.use_triton(model)
 
     return use
@@ -203,13 +208,23 @@ def test_a_kernel_that_disagrees_is_not_used(use_triton, tiny_model, wrong, dtyp
     assert all(module.kernel is None for module in model.modules() if isinstance(module, SparseConv3d))
 
 
-@pytest.mark.parametrize("name", ["project_rotated", "add_product", "gated_product", "normalise_sum"])
-def test_products_that_disagree_are_not_used(use_triton, tiny_model, name):
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        ("project_rotated", "SpaCeFormer.rotated_memory"),
+        ("add_product", "Block.finish"),
+        ("gated_product", "Block.finish"),
+        ("normalise_sum", "Block.mix"),
+        ("attend", "CrossAttention.attend"),
+        ("farthest_points", "QuerySeeds.spread"),
+    ],
+)
+def test_products_that_disagree_are_not_used(use_triton, tiny_model, name, where):
     def wrong(*operands, **options):
-        return getattr(plain_products, name)(*operands, **options) * 1.1
+        return getattr(plain_kernels, name)(*operands, **options) * 2
 
-    model, products = tiny_model(), SimpleNamespace(**{**vars(plain_products), name: wrong})
-    with pytest.raises(kernels.KernelUnavailable, match=r"relative error .* of (Block|GroupedAttention|SpaCeFormer)\."):
+    model, products = tiny_model(seeded_queries=True), SimpleNamespace(**{**vars(plain_kernels), name: wrong})
+    with pytest.raises(kernels.KernelUnavailable, match=rf"relative error .* of {where}"):
         use_triton(model, convolve_by_table, products)
     assert not any(getattr(module, "kernels", None) for module in model.modules())
 

@@ -6,7 +6,7 @@ from helpers.networks import level_of, made_grid, random_level, tiny_config
 from helpers.reference import morton, plain_attention
 
 from spaceformer_ros import SpaceformerError
-from spaceformer_ros.network import attention, decoder, groups, layers
+from spaceformer_ros.network import attention, groups, layers
 from spaceformer_ros.network.attention import grouped_attention
 from spaceformer_ros.network.decoder import Keys, blocked_voxels, fold, masked_attention
 from spaceformer_ros.network.groups import CURVE_ORDERS, Groups, curve_groups, morton_codes, space_groups
@@ -216,47 +216,6 @@ def test_masked_attention_in_bfloat16_equals_plain_attention():
         out = masked_attention(half[0], Keys(None, *half[1:]), blocked, 64)
     expected = plain_attention(*(t.float() for t in half), blocked)
     torch.testing.assert_close(out.float(), expected, atol=0.02, rtol=0.02)
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_masked_attention_by_a_fast_kernel(monkeypatch, shared):
-    torch.manual_seed(0)
-    seen, kernel = [], F.scaled_dot_product_attention
-    monkeypatch.setattr(decoder, "has_flash_kernel", lambda q: True)
-
-    def watched(q, k, v, attn_mask):
-        seen.append((q, attn_mask))
-        assert not torch.backends.cuda.cudnn_sdp_enabled()  # it makes a plan for every number of keys
-        assert torch.backends.cuda.mem_efficient_sdp_enabled()
-        return kernel(q, k, v, attn_mask)
-
-    monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
-    row = torch.arange(60) // 2 if shared else None
-    query, key, value = torch.randn(2, 5, 8), torch.randn(2, 60, 8), torch.randn(2, 60, 8)
-    blocked = torch.rand(30 if shared else 60, 5) < 0.6
-    with torch.inference_mode():
-        out = masked_attention(query, Keys(row, key, value), blocked, 64)
-    ((q, mask),) = seen
-    assert q.dim() == 4  # with three dimensions PyTorch takes its slow path
-    assert mask.is_contiguous()
-    torch.testing.assert_close(out, plain_attention(query, key, value, blocked[row] if shared else blocked))
-
-
-def test_keys_beyond_32_bit_indices_are_left_to_the_plain_path(monkeypatch):
-    calls = []
-
-    def dense(q, k, v, attn_mask):
-        calls.append(k.shape[2])
-        return q
-
-    monkeypatch.setattr(decoder, "has_flash_kernel", lambda q: True)
-    monkeypatch.setattr(F, "scaled_dot_product_attention", dense)
-    query, limit = torch.empty(8, 5, 64, device="meta"), 2**31 // (2 * 8 * 64)
-    for count in (limit - 1, limit):  # keys and values side by side, [N, 2, H, D]
-        keys = Keys(None, *torch.empty(count, 2, 8, 64, device="meta").permute(1, 2, 0, 3))
-        with torch.inference_mode():
-            masked_attention(query, keys, torch.empty(count, 5, dtype=torch.bool, device="meta"), count)
-    assert calls == [limit - 1]
 
 
 def test_a_chunk_whose_keys_are_all_hidden_gives_finite_values_in_float16():

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The functions of `spaceformer_ros/network/triton_products.py` in plain PyTorch: references and stand-ins."""
+"""The functions of the Triton kernels in plain PyTorch, except the convolution: references and stand-ins."""
 
 import torch.nn.functional as F
 
+from spaceformer_ros.network.decoder import masked_attention
 from spaceformer_ros.network.rotary import rotate
+from spaceformer_ros.network.seeds import farthest_points  # noqa: F401 - one of them
 
 
 def project_rotated(x, rows, weight, bias, table, coords, shape, rotated):
@@ -25,3 +27,7 @@ def gated_product(x, weight, gated):
 
 def normalise_sum(x, total, inner, outer):
     return total.copy_(outer(inner(x).add_(total)))
+
+
+def attend(query, keys, blocked):
+    return masked_attention(query, keys, blocked, chunk_size=keys.key.shape[1])
