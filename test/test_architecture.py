@@ -70,6 +70,16 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+def statements(tree):
+    """All statements of a syntax tree. Several times faster than `ast.walk`, which visits expressions too."""
+    waiting = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, name, ())
+
+
 def folder_of(parts):
     """The key in RULES of a path below the package; "" for the package itself."""
     return "" if parts == ("__init__.py",) else parts[0].removesuffix(".py")
@@ -79,7 +89,7 @@ def imports(path):
     """Rows (folder of ours or "", top package of others or "", whether at module level) of every import of a file."""
     parts, tree = path.relative_to(PACKAGE).parts, parsed(path)
     top = set(map(id, tree.body))
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             package = parts[:-1][: len(parts) - node.level]
             for name in [node.module] if node.module else [alias.name for alias in node.names]:
@@ -159,7 +169,7 @@ def test_nothing_changes_the_search_path_of_modules():
 
 def absolute_imports(path):
     """Full names of the modules that a file imports, and of what it imports from them."""
-    for node in ast.walk(parsed(path)):
+    for node in statements(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -168,7 +178,7 @@ def absolute_imports(path):
 
 def test_functions_are_short():
     for path in MODULES:
-        for node in ast.walk(parsed(path)):
+        for node in statements(parsed(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 assert node.end_lineno - node.lineno < 60, f"{path.name}: {node.name} is too long to see at once"
 

@@ -69,6 +69,7 @@ def test_segment_writes_objects_a_labelled_cloud_and_pictures(tmp_path, settings
                 assert np.ptp(np.asarray(picture.convert("L"))) > 50, "the picture shows nothing"
 
 
+@pytest.mark.slow
 def test_the_same_cloud_gives_the_same_objects(tmp_path, settings, cloud_file):
     for name in ("a", "b"):
         main(["segment", cloud_file, "--out", str(tmp_path / name), "--no-pictures", *settings])

@@ -17,6 +17,7 @@ def sdpa_flops(query, key, value, *rest, out_shape=None, **options):
     return sdpa_flop_count(query, key, value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeded", [False, True])
 def test_counted_multiply_adds_are_those_that_run(monkeypatch, tiny_model, seeded):
     monkeypatch.setattr(neighbours, "padded_length", lambda length: length)  # padding is not needed work,

@@ -350,7 +350,7 @@ def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, n
     assert str(caught.value).count(str(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz", "csv", "las", "glb"])
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz", "csv", "las", pytest.param("glb", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("content", "words"),
     [

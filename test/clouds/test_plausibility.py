@@ -91,9 +91,12 @@ def test_a_table_top_may_be_small_and_rooms_may_not(rng):
     assert re.search("denser map.*9 m high. Then set input_scale", str(remark))
 
 
-def test_few_points_are_not_checked(rooms):
-    assert plausibility_remarks(rooms[0][:999], VOXEL) == ()
-    assert "has only 49 points" in str(plausibility_remarks(rooms[0][:49], VOXEL)[0])
+def test_few_points_are_not_checked(rng):
+    xyz = rng.uniform(0, 5000, (1000, 3)).astype(np.float32)  # no room
+    cloud = Cloud(xyz, np.zeros(xyz.shape, dtype=np.uint8))
+    assert plausibility_remarks(cloud, VOXEL)
+    assert plausibility_remarks(cloud[:999], VOXEL) == ()
+    assert "has only 49 points" in str(plausibility_remarks(cloud[:49], VOXEL)[0])
 
 
 @pytest.mark.parametrize(

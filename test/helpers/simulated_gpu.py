@@ -18,7 +18,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
 
 from helpers import plain_kernels
 from helpers.reference import convolve_by_table
@@ -40,6 +39,26 @@ MIXED = (
 )  # may see both devices
 used = Counter()  # calls of replaced kernels
 on_their_way = []  # (tensor on the host, values that it will hold) of copies that were not waited for
+
+
+def leaves(values):
+    """What is in nested lists, tuples and dicts: as torch.utils._pytree, which is slow for so many calls."""
+    if isinstance(values, (list, tuple)):
+        for value in values:
+            yield from leaves(value)
+    elif isinstance(values, dict):
+        yield from leaves(list(values.values()))
+    else:
+        yield values
+
+
+def mapped(function, values):
+    """The same lists, tuples and dicts of function(leaf)."""
+    if isinstance(values, (list, tuple)):
+        return type(values)(mapped(function, value) for value in values)
+    if isinstance(values, dict):
+        return {key: mapped(function, value) for key, value in values.items()}
+    return function(values)
 
 
 def unwrap(leaf):
@@ -110,19 +129,19 @@ class OnGpu(torch.Tensor):
 
 def on_host(values, what):
     """The tensors behind those of the GPU. Raises RuntimeError if one of the host is among them."""
-    leaves = [leaf for leaf in tree_leaves(values) if isinstance(leaf, (torch.Tensor, np.ndarray))]
-    if any(not isinstance(leaf, OnGpu) and leaf.ndim for leaf in leaves):
-        raise RuntimeError(f"{what}: expected all tensors to be on the same device")
-    return tree_map(lambda leaf: getattr(leaf, "host", leaf) if isinstance(leaf, OnGpu) else leaf, values)
+    for leaf in leaves(values):
+        if isinstance(leaf, (torch.Tensor, np.ndarray)) and not isinstance(leaf, OnGpu) and leaf.ndim:
+            raise RuntimeError(f"{what}: expected all tensors to be on the same device")
+    return mapped(unwrap, values)
 
 
 def compute(function, args, kwargs):
     """Result of a function of ATen, on the device where the result would be."""
-    device, given = kwargs.get("device"), tree_leaves((args, kwargs))
+    device, given = kwargs.get("device"), list(leaves((args, kwargs)))
     on_gpu = any(isinstance(leaf, OnGpu) for leaf in given) if device is None else torch.device(device).type == "cuda"
     name = function.overloadpacket.__name__
     if name in MIXED:
-        plain, named = tree_map(unwrap, args), tree_map(unwrap, kwargs)
+        plain, named = mapped(unwrap, args), mapped(unwrap, kwargs)
     else:
         plain, named = on_host(args, name) if on_gpu else args, on_host(kwargs, name) if on_gpu else kwargs
     if device is not None:
@@ -140,7 +159,7 @@ def compute(function, args, kwargs):
         copy = leaf.clone() if id(leaf) in known else leaf
         return sent(copy) if known and kwargs.get("non_blocking") else copy
 
-    return tree_map(wrapped, found)
+    return mapped(wrapped, found)
 
 
 def sent(values):
@@ -153,6 +172,10 @@ def sent(values):
 class Simulation(TorchDispatchMode):
     """While active, tensors that are requested on a GPU are created as OnGpu."""
 
+    @classmethod
+    def _should_skip_dynamo(cls):
+        return False  # without torch's wrapper around every operation, for which it imports its compiler
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if any(isinstance(leaf, torch.device) for leaf in args):  # `to` takes the device by position
@@ -163,7 +186,7 @@ class Simulation(TorchDispatchMode):
             return OnGpu(copy) if device.type == "cuda" else copy
         device = kwargs.get("device")
         asked = device is not None and torch.device(device).type == "cuda"
-        if asked or any(isinstance(leaf, OnGpu) for leaf in tree_leaves((args, kwargs))):
+        if asked or any(isinstance(leaf, OnGpu) for leaf in leaves((args, kwargs))):
             return compute(function, args, kwargs)
         return function(*args, **kwargs)
 
@@ -205,7 +228,7 @@ def nonzero(values, as_tuple=False):
     if not isinstance(values, OnGpu):
         return plain_nonzero(values, as_tuple=as_tuple)
     with _disable_current_modes():
-        return tree_map(OnGpu, plain_nonzero(values.host, as_tuple=as_tuple))
+        return mapped(OnGpu, plain_nonzero(values.host, as_tuple=as_tuple))
 
 
 def to(values, *args, **kwargs):
@@ -291,33 +314,29 @@ def main():
     torch.set_num_threads(1)
     cloud = make_room(500_000, RoomConfig(tours=(1, 0, 0), turned=0.0)).cloud
     cloud = cloud[(np.abs(cloud.xyz - cloud.floor_center)[:, :2] < 1.5).all(axis=1)]
-    settings, checkpoint = Config(), lambda: load_checkpoint("demo")
-    on_cpu = segmenter.Segmenter(checkpoint(), ModelConfig(device="cpu", precision="float32"))
+    settings, checkpoints = Config(), [load_checkpoint("demo") for _ in range(4)]
+    on_cpu = segmenter.Segmenter(checkpoints.pop(), ModelConfig(device="cpu", precision="float32"))
     wanted = on_cpu.segment(cloud, settings).instances
     report = {"voxels": len(wanted.voxels), "wanted": len(wanted)}
     install()
     with Simulation(), torch.inference_mode():
         for precision in ("float32", "auto"):
-            made = segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", precision=precision))
-            if precision == "auto":
-                made.warm_up()
+            made = segmenter.Segmenter(checkpoints.pop(), ModelConfig(device="cuda:0", precision=precision))
             found = made.segment(cloud, settings).instances
             report[precision] = {
                 "type": str(made.dtype),
                 "found": len(found),
                 "ious": best_ious(wanted, found).tolist(),
             }
-        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=1600))
-        tiles = []
-        corner = (cloud.xyz - cloud.bounds[0])[:, :2].max(axis=1) < 0.5
-        for part in (cloud, cloud, cloud[~corner]):
+        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=1000))
+        tiles, strip = [], cloud[np.abs(cloud.xyz - cloud.floor_center)[:, 0] < 0.7]
+        corner = (strip.xyz - strip.bounds[0])[:, :2].max(axis=1) < 0.5
+        for part in (strip, strip, strip[~corner]):
             done = made.segment(part, small).report
             tiles.append((done.tiles, done.computed))
         report |= {"tiles": tiles, "used": dict(used)}
         try:
-            segmenter.Segmenter(checkpoint(), ModelConfig(device="cuda:0", precision="float16")).segment(
-                cloud, settings
-            )
+            segmenter.Segmenter(checkpoints.pop(), ModelConfig(device="cuda:0", precision="float16")).warm_up()
         except SpaceformerError as error:
             report["float16"] = str(error)
     print(json.dumps(report))

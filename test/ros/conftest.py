@@ -54,6 +54,7 @@ def domain(dds_profile):
 @pytest.fixture
 def spinner(domain):
     made = []
+    gc.freeze()  # what is there already need not be searched for garbage at the end
 
     def make():
         made.append(Spinner(domain))

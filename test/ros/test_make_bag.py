@@ -19,6 +19,8 @@ from spaceformer_ros.ros.images import color_of, depth_of
 from spaceformer_ros.ros.transforms import to_rigid_transform
 from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig
 
+pytestmark = pytest.mark.slow
+
 DEPTH = "/camera/camera/aligned_depth_to_color"
 SMALL = ["/tf", "/tf_static", "/detections", f"{DEPTH}/camera_info"]  # mcap decodes large arrays number by number
 SECONDS = 1.0

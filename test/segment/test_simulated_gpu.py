@@ -28,7 +28,7 @@ def test_a_gpu_that_has_bfloat16_uses_it_and_its_fast_kernels(report):
 
 def test_tiles_that_did_not_change_do_not_run_again(report):
     first, again, changed = report["tiles"]
-    assert first[0] == first[1] > 2
+    assert first[0] == first[1] > 1
     assert again == [first[0], 0]
     assert 0 < changed[1] < changed[0]
 

@@ -96,6 +96,7 @@ def test_a_head_learns_names_from_the_geometry(tmp_path):
     assert torch.allclose(loaded.model.clip_head.weight, weight, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_strength_scales_the_correction():
     rng = torch.Generator().manual_seed(0)
     shapes = (DIM, 2 * MODEL.decoder[-1].channels, GEOMETRY)

@@ -41,6 +41,7 @@ def hub(monkeypatch, siglip_folder):
         yield handler
 
 
+@pytest.mark.slow
 def test_the_text_tower_is_kept_in_half_precision_and_gives_the_same_vectors(siglip_folder, tmp_path):
     keep_text_tower(siglip_folder, tmp_path / "tower")
     with safe_open(tmp_path / "tower" / "model.safetensors", framework="pt") as file:
