@@ -12,6 +12,9 @@ from .. import SpaceformerError
 
 FREE_SHARE = 0.5  # share of free memory used if max_memory_gb is 0
 FIRST_RUN_BYTES = 16384  # per voxel on a CPU, for one-time allocations; measured on maps of 10,000 voxels
+# On a GPU the peak of tensors is 1.1 to 1.7 times the features, by count (benchmarks/launches.py), in plain PyTorch up to
+# 3.1 times; the rest is for what the allocator cannot use.
+GPU_MARGIN = 4
 MAX_OVERESTIMATE = 6  # a measurement lower than the estimate by a larger factor is raised to it
 MIN_MEASURED = 5000  # voxels; on smaller grids fixed costs dominate
 MESSAGES = (
@@ -66,16 +69,12 @@ class MemoryMeter:
 def estimated_bytes(network, itemsize, on_cpu=False):
     """Upper bound of the bytes per voxel, before the first measurement.
 
-    On a CPU most of the work is done in pieces, so that little besides the features grows with the map. network:
-    SpaCeFormerConfig; itemsize: bytes of a value.
+    Most of the work is done in pieces, so that little besides the features grows with the map: at the peak those at
+    the finest level, and keys and values of the query decoder. network: SpaCeFormerConfig; itemsize: bytes of a value.
     """
-    widest = max(network.encoder[0].channels, network.decoder[-1].channels)
-    if on_cpu:
-        features = (4 * max(widest, network.decoder_channels) + network.num_queries) * itemsize
-        return 2 * features + FIRST_RUN_BYTES
-    tensors = 18 * widest + 9 * network.decoder_channels + 12 * network.num_queries
-    pairs = 16 * network.stem_kernel_size**3 / 2  # two int64 rows per neighbour; half of the kernel is empty
-    return tensors * max(itemsize, 4) + pairs
+    widest = max(network.encoder[0].channels, network.decoder[-1].channels, network.decoder_channels)
+    features = (4 * widest + network.num_queries) * itemsize
+    return 2 * features + FIRST_RUN_BYTES if on_cpu else GPU_MARGIN * features
 
 
 def used_bytes(device):
