@@ -263,8 +263,8 @@ class QueryDecoder(nn.Module):
             if place is None:
                 torch.mm(mask_query, mask_features[part].t(), out=out[:, part])
             else:
-                learned = (mask_query @ mask_features[part].t()).float()
-                torch.addmm(learned, place, seeds.factors[part].t(), out=out[:, part])
+                out[:, part] = mask_query @ mask_features[part].t()
+                out[:, part].addmm_(place, seeds.factors[part].t())
         return out.t()
 
 
@@ -325,7 +325,7 @@ def _attend(query, keys, blocked, chunk):
     for q, key, value in zip(query * query.shape[-1] ** -0.5, keys.key[:, chunk], keys.value[:, chunk]):
         logits = torch.addmm(bias, q, key.t())
         weights = logits.softmax(dim=-1)
-        peak, largest = (values.amax(dim=-1, keepdim=True).float() for values in (logits, weights))
+        peak, largest = logits.amax(dim=-1, keepdim=True).float(), _largest(weights).float()
         log_sums.append(peak - largest.log())  # the largest weight is 1 / the sum of exp(logit - peak)
         attended.append(weights @ value)
     return torch.stack(attended), torch.stack(log_sums)
@@ -337,4 +337,18 @@ def _bias(keys, blocked, dtype, chunk=slice(None)):
     Finite, as a chunk may have no key to attend to. blocked: [M, Q].
     """
     hidden = (blocked[chunk] if keys.row is None else blocked.index_select(0, keys.row[chunk])).t()
-    return hidden.to(dtype, memory_format=torch.contiguous_format).mul_(torch.finfo(dtype).min / 2)
+    low = _bits(torch.full((1,), torch.finfo(dtype).min / 2, dtype=dtype))
+    return hidden.to(low.dtype, memory_format=torch.contiguous_format).mul_(low.item()).view(dtype)  # 0 has no bits
+
+
+def _largest(weights):
+    """Maximum of each row of numbers that are not negative, [..., 1]."""
+    if torch.is_grad_enabled():
+        return weights.amax(dim=-1, keepdim=True)
+    return _bits(weights).amax(dim=-1, keepdim=True).view(weights.dtype)
+
+
+def _bits(x):
+    """The bits of floating-point numbers as integers, whose order is the same from 0 on. A CPU compares and converts
+    integers several times as fast as bfloat16."""
+    return x.view(torch.int16 if x.element_size() == 2 else torch.int32)

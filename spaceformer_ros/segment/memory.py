@@ -12,8 +12,8 @@ from .. import SpaceformerError
 
 FREE_SHARE = 0.5  # share of free memory used if max_memory_gb is 0
 FIRST_RUN_BYTES = 16384  # per voxel on a CPU, for one-time allocations; measured on maps of 10,000 voxels
-# On a GPU the peak of tensors is 1.1 to 1.7 times the features, by count (benchmarks/launches.py), in plain PyTorch up to
-# 3.1 times; the rest is for what the allocator cannot use.
+# On a GPU the peak of tensors is 1.1 to 1.7 times the features, by count (benchmarks/launches.py), in plain PyTorch up
+# to 3.1 times; the rest is for what the allocator cannot use.
 GPU_MARGIN = 4
 MAX_OVERESTIMATE = 6  # a measurement lower than the estimate by a larger factor is raised to it
 MIN_MEASURED = 5000  # voxels; on smaller grids fixed costs dominate

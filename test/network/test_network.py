@@ -203,8 +203,14 @@ def test_chunked_attention_equals_all_at_once(chunk_size):
     query, key, value = torch.randn(2, 5, 8), torch.randn(2, 50, 8), torch.randn(2, 50, 8)
     blocked = torch.rand(50, 5) < 0.6
     blocked[:30, 2] = True  # whole chunks without a visible key
-    out = masked_attention(query, Keys(None, key, value), blocked, chunk_size)
-    torch.testing.assert_close(out, plain_attention(query, key, value, blocked), atol=1e-5, rtol=1e-5)
+    expected = plain_attention(query, key, value, blocked)
+    with torch.no_grad():
+        out = masked_attention(query, Keys(None, key, value), blocked, chunk_size)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+    out = masked_attention(query.requires_grad_(), Keys(None, key, value), blocked, chunk_size)
+    (found,) = torch.autograd.grad(out.square().sum(), query)
+    (wanted,) = torch.autograd.grad(plain_attention(query, key, value, blocked).square().sum(), query)
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
 def test_masked_attention_in_bfloat16_equals_plain_attention():
