@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass, fields, replace
 
 from . import SpaceformerError
-from .setting import check_together, check_value, fixed, setting
+from .setting import check_together, check_value, fixed, robot_footprint, setting
 
 
 @dataclass(frozen=True)
@@ -321,6 +321,11 @@ class SceneConfig:
         '"[[0.3, 0.2], [0.3, -0.2], [-0.3, -0.2], [-0.3, 0.2]]"; empty: the circle',
     )
     map_id: str = setting("", "name of the map, in every message and in saved scenes")
+
+    @property
+    def robot_footprint(self):
+        """The Footprint of the robot."""
+        return robot_footprint(self)
 
 
 @dataclass(frozen=True)

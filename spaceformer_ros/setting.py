@@ -91,12 +91,17 @@ def check_together(config):
     _check_cameras(config.camera)
     _check_image_cameras(config.views.image_cameras)
     _check_topic("costmap_topic", config.navigation.costmap_topic, may_be_empty=True)
-    footprint_of(config.scene.footprint, config.scene.robot_radius)
+    robot_footprint(config.scene)
     map_id = config.scene.map_id
     if len(map_id) > MAX_NAME or not map_id.isprintable():
         raise SpaceformerError(
             f"map_id: {map_id[:40]!r} is not a name of at most {MAX_NAME} characters without control characters"
         )
+
+
+def robot_footprint(scene):
+    """The Footprint of a SceneConfig. Raises SpaceformerError for what is not the outline of a robot."""
+    return footprint_of(scene.footprint, scene.robot_radius)
 
 
 def _check_frames(config):

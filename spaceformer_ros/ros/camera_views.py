@@ -14,6 +14,7 @@ from .images import color_of, to_image
 from .label_info import MAX_CLASS, label_info_type, to_label_info
 from .live_camera import IMAGE, PROFILE
 from .newest import NewestOnly
+from .rate_limit import MinInterval
 from .text import printable
 
 TOPICS = {"overlay": "overlay", **{layer: f"view/{layer}" for layer in ("ids", "depth", "marks", "relevancy")}}
@@ -42,7 +43,7 @@ class CameraViews:
         camera.listeners.append(self._on_info)
         self._timer = self._images = None
         self._wanted = set()
-        self._last = 0.0  # monotonic seconds of the last image that was used
+        self._interval = MinInterval()
 
     def open(self):
         """Subscribe, to images as soon as a picture has a subscriber."""
@@ -81,9 +82,8 @@ class CameraViews:
         self._submit(image.header, image)
 
     def _submit(self, header, image):
-        now = time.monotonic()
-        if now - self._last >= 1 / self._settings.config.views.image_view_rate:
-            self._last = now
+        period = 1 / self._settings.config.views.image_view_rate
+        if self._interval.admits(period, time.monotonic()):
             self._newest.submit((set(self._wanted), header, image))
 
     def _drop(self, reason):

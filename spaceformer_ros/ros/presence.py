@@ -2,6 +2,7 @@
 """Depth images of the robot's cameras against the objects of the map: what they see through is missing."""
 
 import time
+from collections import defaultdict
 
 from rclpy.time import Time
 
@@ -14,6 +15,7 @@ from .health import Counters
 from .image_input import ImageInput
 from .images import depth_of
 from .newest import NewestOnly
+from .rate_limit import MinInterval
 from .text import printable
 
 PERIOD = 0.5  # seconds between images of a camera that are used
@@ -31,8 +33,8 @@ class PresenceInput:
         self._perception = perception
         self._newest = NewestOnly(background, "presence", self._use, self._drop)
         self._input = None
-        self._arrived = {}  # camera -> monotonic seconds of the last image that was used
-        self._last = {}  # camera -> (pose, stamp) of it
+        self._intervals = defaultdict(MinInterval)  # by camera
+        self._last = {}  # camera -> (pose, stamp) of the last image that was used
 
     def open(self):
         """Subscribe, unless the images already come in as the map."""
@@ -50,9 +52,7 @@ class PresenceInput:
 
     def submit(self, pair):
         """Use an ImagePair, at most one per PERIOD of each camera."""
-        now = time.monotonic()
-        if now - self._arrived.get(pair.camera, -PERIOD) >= PERIOD:
-            self._arrived[pair.camera] = now
+        if self._intervals[pair.camera].admits(PERIOD, time.monotonic()):
             self._newest.submit(pair)
 
     def _drop(self, reason):

@@ -10,7 +10,6 @@ import numpy as np
 from rclpy.time import Time
 
 from .. import SpaceformerError
-from ..geometry.footprint import footprint_of
 from ..graph.answer import asked_as
 from ..scene.approach import NoApproach, find_approach
 from ..scene.find import summary
@@ -71,7 +70,7 @@ def _approaches(scene, found, config, position):
     """
     approaches, reasons = {}, []
     robot = None if position is None else scene.cloud.placement.inverse.apply(position)
-    footprint = footprint_of(config.footprint, config.robot_radius)
+    footprint = config.robot_footprint
     objects = {match.object.id: match.object for answer in found for match in answer.matches}
     for key, item in objects.items():
         try:

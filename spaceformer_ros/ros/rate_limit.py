@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Token-bucket rate limiter."""
+"""Limit how often something happens: a token bucket, and a minimum interval."""
 
+import math
 import threading
 
 
@@ -25,3 +26,17 @@ class RateLimit:
                 return False
             self._tokens -= 1
             return True
+
+
+class MinInterval:
+    """Admits an event if the last admitted one is long enough ago. For one thread."""
+
+    def __init__(self):
+        self._last = -math.inf  # monotonic seconds
+
+    def admits(self, seconds, now):
+        """Whether `seconds` have passed since this was last true. now: seconds of a monotonic clock."""
+        if now - self._last < seconds:
+            return False
+        self._last = now
+        return True

@@ -12,6 +12,7 @@ from ..cameras.thumbnails import cut_out
 from .images import color_of
 from .live_camera import IMAGE, PROFILE, TurnLimit
 from .newest import NewestOnly
+from .rate_limit import MinInterval
 from .text import printable
 
 PERIOD = 1.0  # seconds between images that are used
@@ -30,7 +31,7 @@ class ThumbnailInput:
         self._turns = TurnLimit(settings)
         self._newest = NewestOnly(background, "views", self._use, self._drop)
         self._subscription = None
-        self._last = 0.0  # monotonic seconds of the last image that was used
+        self._interval = MinInterval()
 
     def open(self):
         """Subscribe."""
@@ -45,9 +46,7 @@ class ThumbnailInput:
     destroy = close
 
     def _receive(self, image):
-        now = time.monotonic()
-        if now - self._last >= PERIOD:
-            self._last = now
+        if self._interval.admits(PERIOD, time.monotonic()):
             self._newest.submit(image)
 
     def _drop(self, reason):

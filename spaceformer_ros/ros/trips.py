@@ -5,7 +5,6 @@ import math
 import threading
 
 from .. import SpaceformerError
-from ..geometry.footprint import footprint_of
 from ..navigate.trip import ARRIVED, BLOCKED, CANCELLED, GONE, LATE, Target, Trip, worth_driving
 from ..scene.approach import NoApproach, find_approaches
 from ..scene.find import ObjectQuery, summary
@@ -90,7 +89,7 @@ class Trips:
     def _targets(self, session, scene, goal, robot):
         """Targets with poses in the scene's frame, best first. robot: [3] metres, in the cloud's local coordinates."""
         config, placement = self._settings.config.scene, scene.cloud.placement
-        footprint = footprint_of(config.footprint, config.robot_radius)
+        footprint = config.robot_footprint
         standoff, is_free = goal.standoff or config.approach_standoff, self._free_places(scene, footprint)
         targets, reasons = [], []
         for item in candidates(session, scene, goal):

@@ -102,9 +102,8 @@ class Segmenter:
         The cached map is not used and not changed. inside: [N] bool, the object's points. Raises SpaceformerError.
         """
         max_voxels = self._max_voxels_per_run(config.tiling)
-        fresh = MapGrid(self.voxel_size, self.device, self.network.along_walls)
         with explained(ADVICE):
-            grid, _, _ = fresh.update(cloud, max_voxels, *_alignment_options(config.input))
+            grid, _, _ = self.new_map_grid().update(cloud, max_voxels, *_alignment_options(config.input))
             positions, point_to_voxel = to_host(grid.positions, grid.point_to_voxel)
             object_voxels = np.zeros(len(grid), dtype=bool)
             object_voxels[point_to_voxel[inside]] = True
@@ -229,9 +228,13 @@ class Segmenter:
             tile_voxels //= 2
         return 2 * tile_voxels
 
+    def new_map_grid(self):
+        """An empty MapGrid for maps of this network."""
+        return MapGrid(self.voxel_size, self.device, self.network.along_walls)
+
     def forget(self):
         """Drop the cached map: the next cloud is processed as if it were the first."""
-        self._map_grid = MapGrid(self.voxel_size, self.device, self.network.along_walls)
+        self._map_grid = self.new_map_grid()
         self._tiles = TileCache()
         self._boxes = BoxCache()
         self._surroundings = None

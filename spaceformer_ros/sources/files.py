@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..clouds.files import MAP_SUFFIXES, read_cloud
-from ..geometry.footprint import footprint_of
 from ..graph.answer import asked_as
 from ..graph.formats import graph_dict
 from ..scene.approach import NoApproach, find_approach
@@ -180,7 +179,7 @@ def map_object(scene, item):
 def _approach(scene, box, config):
     """The Approach to a box, or None. config: SceneConfig."""
     try:
-        footprint = footprint_of(config.footprint, config.robot_radius)
+        footprint = config.robot_footprint
         return find_approach(scene.cloud.xyz, box, config.approach_standoff, footprint)
     except NoApproach:
         return None

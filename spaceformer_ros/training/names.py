@@ -27,7 +27,6 @@ from ..grids.groups import incidence
 from ..network.model import SpaCeFormer
 from ..network.name_head import PREFIX, MaskViews, NameHead, split_head
 from ..network.transfer import to_host
-from ..segment.map_grid import MapGrid
 from ..segment.naming import views_of
 from ..segment.postprocess import find_masks
 from ..segment.segmenter import Segmenter
@@ -114,8 +113,7 @@ def label_masks(segmenter, cloud, instance, kind, object_kinds):
     object_kinds: kind of each of G objects
     """
     network, config = segmenter.network, Config().postprocess
-    map_grid = MapGrid(segmenter.voxel_size, segmenter.device, network.along_walls)
-    grid, *_ = map_grid.update(cloud, max_voxels=len(cloud), level=True)
+    grid, *_ = segmenter.new_map_grid().update(cloud, max_voxels=len(cloud), level=True)
     prediction = segmenter.backend.predict(grid, segmenter.orders)
     positions, voxel = to_host(grid.positions, grid.point_to_voxel)
     masks = find_masks(prediction, positions, grid.counts, config, network.nms_iou, network.fuse_iou)

@@ -54,7 +54,8 @@ def domain(dds_profile):
 @pytest.fixture
 def spinner(domain):
     made = []
-    gc.freeze()  # what is there already need not be searched for garbage at the end
+    gc.collect()  # what pytest held of the last test until its end
+    gc.freeze()  # what is left need not be searched after this test
 
     def make():
         made.append(Spinner(domain))

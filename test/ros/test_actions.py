@@ -13,7 +13,7 @@ from geometry_msgs.msg import Point, Pose
 from helpers.agents import answer, refusal
 from helpers.fakes import GRAY, ROOM
 from helpers.halls import SETTINGS, hall_pipeline, make_hall
-from helpers.ros import ATTEMPTS, PATIENCE, Spinner, wait_until
+from helpers.ros import ATTEMPTS, PATIENCE, Spinner, announce, wait_until
 from helpers.tf import stamped
 from rclpy._rclpy_pybind11 import NodeNameNonExistentError
 from rclpy.action import ActionClient
@@ -46,7 +46,11 @@ class Goals:
             if self._client.wait_for_server(PATIENCE / ATTEMPTS):
                 break
             self._client.destroy()
-        wait_until(lambda: self._is_known(client, name), f"{name} to discover its client")
+        wait_until(
+            lambda: self._is_known(client, name),
+            f"{name} to discover its client",
+            again=lambda: announce(client.node),
+        )
 
     def _is_known(self, client, name):
         servers = [node for spinner in Spinner.running for node in spinner.nodes if node.get_name() == "spaceformer"]
