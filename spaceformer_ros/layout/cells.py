@@ -13,6 +13,8 @@ CELL = 0.05  # metres, edge of a cell
 BLOCK = 1 << 20  # points converted at a time, so that memory depends on the cells and not on the points
 FLOOR_SLACK = 0.12  # metres around the height of the floor that are floor
 BODY = (0.3, 2.0)  # metres above the floor in which walls are looked for: above skirtings, and seen by low cameras
+HIGH = 2.1  # metres above the floor: walls, lintels above doors, hardly any furniture
+BELOW_CEILING = 0.15  # metres; what is higher belongs to the ceiling
 MAX_PLACES = 1 << 25  # cells of a plan; stray points far away make larger ones
 
 
@@ -39,7 +41,8 @@ class PlanView:
 
     cells: [M, 3] int64 cells above the floor, sorted, x and y from `low`, z from the floor; low: [2] int64;
     floor: [X, Y] bool, where the floor was seen; seen: [X, Y] bool, where anything was seen;
-    fill: [X, Y] int32, number of occupied cells of BODY; top: metres from the floor to the ceiling.
+    fill, high: [X, Y] int32, number of occupied cells of BODY, and above HIGH;
+    top: metres from the floor to the ceiling.
     """
 
     cells: np.ndarray
@@ -47,6 +50,7 @@ class PlanView:
     floor: np.ndarray
     seen: np.ndarray
     fill: np.ndarray
+    high: np.ndarray
     top: float
 
     @classmethod
@@ -66,13 +70,21 @@ class PlanView:
         floor, seen = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
         floor[place[z < FLOOR_SLACK]] = True
         seen[place] = True
-        body = (z >= BODY[0]) & (z <= min(BODY[1], ceiling_z - floor_z - 0.15))
+        body = (z >= BODY[0]) & (z <= min(BODY[1], ceiling_z - floor_z - BELOW_CEILING))
         fill = np.bincount(place[body], minlength=count).astype(np.int32)
+        over = (z >= HIGH) & (z <= ceiling_z - floor_z - BELOW_CEILING)
+        high = np.bincount(place[over], minlength=count).astype(np.int32)
         level = np.round(z / CELL).astype(np.int64)
         above = z >= FLOOR_SLACK
         local = np.column_stack([cells[above, :2] - low, level[above]])
         return cls(
-            local, low, floor.reshape(shape), seen.reshape(shape), fill.reshape(shape), float(ceiling_z - floor_z)
+            local,
+            low,
+            floor.reshape(shape),
+            seen.reshape(shape),
+            fill.reshape(shape),
+            high.reshape(shape),
+            float(ceiling_z - floor_z),
         )
 
     def metres(self, places):
@@ -100,6 +112,17 @@ class PlanView:
         first, last = (np.searchsorted(self._columns, place, side) for side in ("left", "right"))
         found = ranges(first, last - first)
         return np.repeat(np.arange(len(places)), last - first), self.cells[found, 2]
+
+    def share_above(self, axes, along, across):
+        """Share of the length of a rectangle, as `strip` takes it, at which something was seen above HIGH.
+
+        1 in a storey that ends there, so that nothing can be seen.
+        """
+        if self.top < HIGH + BELOW_CEILING + CELL:
+            return 1.0
+        places, t = self.strip(axes, along, across)
+        columns = ((t[self.high[tuple(places.T)] > 0] - along[0]) / CELL).astype(np.int64)
+        return len(distinct(columns)) * CELL / max(along[1] - along[0], CELL)
 
     def strip(self, axes, along, across):
         """Places of a rectangle: ([P, 2] int64, metres along it [P]).

@@ -9,6 +9,9 @@ from scipy.ndimage import uniform_filter
 from .cells import CELL
 
 MIN_FILL = 8  # occupied cells of a column of a wall: 0.4 m of it are seen
+MIN_HIGH = 3  # occupied cells above HIGH of a place with nothing below it: a lintel
+FREE_FILL = 2  # occupied cells of a column with nothing in it
+LINTEL_WEIGHT = 2  # of a cell of a lintel, which has fewer of them than a wall
 WINDOW = 9  # cells, side of the square in which the direction at a place is measured
 MIN_COHERENCE = 0.3  # 0 (no direction) .. 1 (a straight line)
 APART = np.radians(12.0)  # slanted walls differ from the main directions by more than this
@@ -19,7 +22,7 @@ SMOOTHING = 4  # degrees
 
 @dataclass(frozen=True)
 class Upright:
-    """Places of a plan where something tall stands.
+    """Places of a plan where something tall stands, or a wall goes on above a doorway.
 
     xy: [C, 2] metres; weight: [C] occupied cells; angle: [C] radians in [0, pi), direction of the surface;
     coherence: [C] in [0, 1], how straight it is.
@@ -32,8 +35,10 @@ class Upright:
 
     @classmethod
     def of(cls, plan):
-        """The places of a PlanView with at least MIN_FILL cells."""
-        weight = np.where(plan.fill >= MIN_FILL, plan.fill, 0).astype(np.float32)
+        """The places of a PlanView where a wall or the lintel of a doorway was seen."""
+        weight = np.where(plan.fill >= MIN_FILL, plan.fill, 0)
+        lintel = (plan.fill < FREE_FILL) & (plan.high >= MIN_HIGH)
+        weight = np.where(lintel, LINTEL_WEIGHT * plan.high, weight).astype(np.float32)
         places = np.argwhere(weight > 0)
         angle, coherence = _orientations(weight, places)
         return cls(plan.metres(places), weight[tuple(places.T)], angle, coherence)

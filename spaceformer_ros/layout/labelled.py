@@ -21,9 +21,12 @@ PARALLEL = np.radians(25.0)  # between a wall and a closed door or a window
 CLOSED_FILL, OPEN_FILL = 0.45, 0.2  # share of a door instance that is filled in the plane of the wall
 MAX_BOTTOM = 0.4  # metres above the floor of the lower edge of a door
 DOOR_TOP = (1.75, 2.6)  # metres above the floor of the upper edge of a door whose colour differs from the wall
+SEEN_TOP = 1.2  # metres above the floor that the seen part of a door reaches at least
+USUAL_TOP, USUAL_WIDTH = (1.9, 2.2), 1.2  # metres, of a leaf with its frame
 LEAF_TOP, LEAF_WIDTH = 2.35, 1.3  # metres; doors that are larger are two things, or no door
 DOUBLE_WIDTH = 1.9  # metres, of a door with two leaves
-SURE = 0.6  # score of a door that needs no other colour than the wall, or has two leaves
+LIKELY = 0.4  # score of an object with the size of a usual leaf that needs no other colour than the wall
+SURE = 0.6  # score of any other door that needs no other colour, has two leaves, or was seen in part
 MIN_WINDOW_SCORE = 0.2
 AROUND = 0.7  # metres around a door whose colours are compared
 SIDE = (0.1, 0.5)  # metres from the edge of a door's box to where the wall beside it is compared
@@ -126,10 +129,10 @@ def _door(walls, item):
     """The closed door of a Labelled object, or None: an open leaf is not parallel to the wall."""
     door = _snapped(walls, item.box)
     bottom = item.box.center[2] - item.box.size[2] / 2
-    if door is None or bottom > MAX_BOTTOM or not DOOR_TOP[0] <= door.top <= DOOR_TOP[1]:
+    if door is None or bottom > MAX_BOTTOM or not SEEN_TOP <= door.top <= DOOR_TOP[1]:
         return None
     edges = _leaf(door, walls[door.wall], item)
-    if edges is None and (item.score < SURE or door.top > LEAF_TOP):
+    if not _is_leaf(door, edges, item.score):
         return None
     low, high = edges or (door.low, door.high)
     widest = LEAF_WIDTH if edges is None or item.score < SURE else DOUBLE_WIDTH
@@ -137,7 +140,15 @@ def _door(walls, item):
         return None
     fill = max(face.cover(low, high, *PASSAGE).mean() for face in walls[door.wall].faces)
     state = CLOSED if fill >= CLOSED_FILL else OPEN if fill <= OPEN_FILL else UNKNOWN
-    return Opening(door.wall, low, high, 0.0, door.top if door.top <= LEAF_TOP else DOOR_HEIGHT, state)
+    return Opening(door.wall, low, high, 0.0, door.top if DOOR_TOP[0] <= door.top <= LEAF_TOP else DOOR_HEIGHT, state)
+
+
+def _is_leaf(door, edges, score):
+    """Whether the score and the shape of an object speak for a leaf, which may have `edges` in the wall's colours."""
+    if door.top < DOOR_TOP[0]:  # its upper part was not seen
+        return edges is not None and score >= SURE
+    usual = USUAL_TOP[0] <= door.top <= USUAL_TOP[1] and door.high - door.low <= USUAL_WIDTH
+    return edges is not None or (score >= (LIKELY if usual else SURE) and door.top <= LEAF_TOP)
 
 
 def _leaf(door, wall, item):

@@ -14,6 +14,7 @@ FREE = 0.2  # largest share of it that is occupied at one place along the wall
 DOOR_WIDTH = (0.55, 2.6)  # metres
 LINTEL = (1.75, 2.5)  # metres above the floor between which the upper edge of a door is looked for
 DOOR_HEIGHT = 2.05  # metres, where its upper edge was not seen
+MIN_ABOVE = 0.05  # share of the length of a gap, or of a wall, at which something was seen above it
 FLOOR_SEEN = 0.4  # smallest share of a gap with floor in it
 WINDOW_WIDTH, WINDOW_HEIGHT = (0.4, 4.0), (0.4, 2.2)  # metres
 SILL = (0.3, 1.5)  # metres
@@ -49,6 +50,11 @@ def is_passage(plan, wall, gap):
         places = plan.places(wall.point(along) + out * wall.axes[1])
         shares.append(plan.floor[tuple(places.T)].mean() if len(places) else 0.0)
     return (max(shares) if wall.thickness else min(shares)) >= FLOOR_SEEN
+
+
+def has_lintel(plan, wall, gap):
+    """Whether a wall goes on above a gap; always in storeys that end there. plan: PlanView; wall: FoundWall"""
+    return plan.share_above(wall.axes, (gap.low, gap.high), wall.faces_span) > MIN_ABOVE
 
 
 def find_holes(plan, walls):

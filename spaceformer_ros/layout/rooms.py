@@ -5,6 +5,7 @@ import numpy as np
 import shapely
 
 from .cells import CELL
+from .openings import MIN_ABOVE, find_gaps, has_lintel
 from .room_areas import segment_rooms
 from .structure import BESIDE
 
@@ -40,7 +41,9 @@ def find_rooms(plan, walls):
 
 
 def furniture_rows(plan, walls, rooms):
-    """Set of the rows of walls that stand inside one room and of which one face was seen: fronts of furniture.
+    """Set of the rows of walls of which one face was seen and that stand inside one room: fronts of furniture.
+
+    Rows of low furniture divide a room into parts that look like rooms: walls between rooms reach above doors.
 
     plan: PlanView; rooms: as `find_rooms` returns them
     """
@@ -53,7 +56,10 @@ def furniture_rows(plan, walls, rooms):
         sides = [wall.point(along) + out * wall.axes[1] for out in (-BESIDE, BESIDE)]
         seen = [plan.seen[tuple(plan.places(side).T)] for side in sides]
         inside = [shapely.contains_xy(polygons[:, None], *side.T) & here for side, here in zip(sides, seen)]
-        if (inside[0] & inside[1]).any(axis=0).mean() > MAX_INSIDE:
+        same = (inside[0] & inside[1]).any(axis=0)
+        both = inside[0].any(axis=0) & inside[1].any(axis=0)
+        is_low = plan.share_above(wall.axes, (wall.low, wall.high), wall.faces_span) <= MIN_ABOVE
+        if (both if is_low else same).mean() > MAX_INSIDE:
             rows.add(row)
     return rows
 
@@ -62,8 +68,10 @@ def _labels(plan, walls):
     """[X, Y] int: number of the room of each column, 0 for none."""
     shape = [-(-size // COLUMN) for size in plan.seen.shape]
     wall = np.zeros(shape, dtype=bool)
-    for item in walls:
-        wall[tuple((_places_of(plan, item) // COLUMN).T)] = True
+    gaps = [gap for gap in find_gaps(walls) if not has_lintel(plan, walls[gap.wall], gap)]
+    for row, item in enumerate(walls):
+        open_parts = [(gap.low, gap.high) for gap in gaps if gap.wall == row]
+        wall[tuple((_places_of(plan, item, open_parts) // COLUMN).T)] = True
     squares = np.argwhere(plan.seen)
     seen = np.zeros(shape, dtype=bool)
     seen[tuple((squares // COLUMN).T)] = True
@@ -75,9 +83,11 @@ def _labels(plan, walls):
     return np.where(wall, 0, labels)
 
 
-def _places_of(plan, wall):
-    """[n, 2] cells of a plan on the faces of a wall and between them."""
+def _places_of(plan, wall, left_out=()):
+    """[n, 2] cells of a plan on the faces of a wall and between them, without parts (from, to) of its length."""
     along = np.arange(wall.low, wall.high + CELL / 2, CELL / 2)
+    for low, high in left_out:
+        along = along[(along < low) | (along > high)]
     half = wall.thickness / 2
     across = np.linspace(-half, half, max(round(2 * wall.thickness / CELL), 1))
     line = wall.point(along)

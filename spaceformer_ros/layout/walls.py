@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..grids.groups import components
-from .faces import BOTH_SEEN, both_seen, is_parallel
+from .faces import BOTH_SEEN, HALF, MAX_OPENING, both_seen, is_parallel
 
 MAX_THICKNESS = 0.42  # metres between the two faces of a wall: 0.4, and the noise of both
 USUAL_THICKNESS = 0.22  # metres; the front of shallow furniture is at a larger distance from the wall behind it ...
@@ -14,6 +13,7 @@ DEEP_SEEN = 0.6  # ... and hides more of it: `both_seen` of two faces that are f
 MIN_THICKNESS = 0.075  # metres; faces closer together are one, seen twice with drift
 MAX_CORNER = 2.2  # metres by which a wall is extended to end on another one: a doorway or furniture in the corner
 BOTH_EXTENDED = 0.6  # metres by which both walls are extended to meet at a corner that was not seen
+MIN_OPENING = 0.55  # metres between two faces of a wall with a doorway between them
 PAST_CORNER = 0.3  # metres by which a wall may stand out of a corner; such an end is cut
 
 
@@ -28,6 +28,12 @@ class FoundWall:
     high: float
     thickness: float
     faces: tuple
+
+    @property
+    def faces_span(self):
+        """(from, to) metres across the wall that its faces take up, with their noise."""
+        half = self.thickness / 2 + HALF
+        return self.offset - half, self.offset + half
 
     @property
     def axes(self):
@@ -47,23 +53,36 @@ class FoundWall:
 
 def find_walls(faces):
     """List of FoundWall from a list of Face."""
-    pairs = [(i, k) for i, a in enumerate(faces) for k, b in enumerate(faces[:i]) if _same_wall(a, b)]
-    group = components(len(faces), np.array(pairs, dtype=np.int64).reshape(-1, 2)) if faces else []
-    walls = [_wall([faces[i] for i in np.flatnonzero(group == g)]) for g in range(max(group, default=-1) + 1)]
-    return _with_corners(walls)
+    groups = []
+    for face in faces:
+        joined = [face]
+        for group in [group for group in groups if any(_same_wall(face, other) for other in group)]:
+            if _thickness(joined + group) <= MAX_THICKNESS:
+                groups.remove(group)
+                joined = group + joined
+        groups.append(joined)
+    return _with_corners([_wall(group) for group in groups])
+
+
+def _thickness(faces):
+    """Metres between the outermost of parallel faces."""
+    offsets = [face.offset for face in faces]
+    return max(offsets) - min(offsets)
 
 
 def _same_wall(a, b):
     gap = abs(a.offset - b.offset)
     overlap = min(a.high, b.high) - max(a.low, b.low)
-    if not is_parallel(a, b) or gap > MAX_THICKNESS or overlap < 0.2:
+    if not is_parallel(a, b) or gap > MAX_THICKNESS:
         return False
+    if overlap < 0.2:  # beside a doorway one face may be seen on this side, the other one on that side
+        return MIN_THICKNESS <= gap < USUAL_THICKNESS and MIN_OPENING <= -overlap <= MAX_OPENING
     return gap < MIN_THICKNESS or both_seen(a, b) >= (BOTH_SEEN if gap < USUAL_THICKNESS else DEEP_SEEN)
 
 
 def _wall(faces):
     offsets = [face.offset for face in faces]
-    thickness = max(offsets) - min(offsets)
+    thickness = _thickness(faces)
     return FoundWall(
         faces[0].direction,
         (max(offsets) + min(offsets)) / 2,

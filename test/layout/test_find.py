@@ -70,6 +70,47 @@ def test_l_shaped_room_is_one_room():
     assert (len(room.outline), room.area) == (6, pytest.approx(20.0, abs=0.3))
 
 
+def test_a_wall_is_not_continued_across_open_floor():
+    corners = [(0, 0), (5, 0), (5, 1.8), (3, 1.8), (3, 5), (0, 5)]
+    sides = [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
+    del sides[2]  # a wall of glass: the wall before it ends nowhere
+    layout = find_layout(cloud_of(floor(0, 0, 5, 1.8), floor(0, 1.8, 3, 5), *sides))
+    assert [room.area for room in layout.rooms] == pytest.approx([18.6], abs=0.3)
+    assert layout.doors == ()
+
+
+def test_a_doorway_as_wide_as_its_wall_is_found_by_its_lintel():
+    door = [(0.2, 2.75, 0.0, 2.05)]
+    parts = [*two_rooms()[:-2], floor(4, 0.2, 4.14, 2.75), wall((4, 0), (4, 3), door), wall((4.14, 0), (4.14, 3), door)]
+    layout = find_layout(cloud_of(*parts))
+    assert sorted(room.area for room in layout.rooms) == pytest.approx([9.0, 12.0], abs=0.4)
+    assert [found.width for found in layout.doors] == pytest.approx([2.5], abs=0.15)
+
+
+def test_a_wall_seen_from_one_side_before_a_doorway_and_from_the_other_behind_it():
+    rooms = (0, 0, 4, 5), (4.14, 0, 8, 5)
+    sides = [wall((a, y), (b, y)) for a, _, b, _ in rooms for y in (0, 5)] + [wall((x, 0), (x, 5)) for x in (0, 8)]
+    between = wall((4, 0), (4, 2.0)), wall((4.14, 2.8), (4.14, 5))
+    layout = find_layout(cloud_of(*(floor(*room) for room in rooms), *sides, *between))
+    (door,) = layout.doors
+    assert layout.item("walls", door.wall).thickness == pytest.approx(0.14, abs=0.04)
+    assert (door.center, door.width) == (pytest.approx((4.07, 2.4, 1.0), abs=0.1), pytest.approx(0.8, abs=0.12))
+    assert len(layout.rooms) == 2
+
+
+def test_a_row_of_low_furniture_does_not_divide_a_room():
+    row = wall((3.0, 0), (3.0, 1.6), height=1.7), wall((3.0, 2.4), (3.0, 4), height=1.7)
+    sides = wall((0, 0), (6, 0)), wall((0, 4), (6, 4)), wall((0, 0), (0, 4)), wall((6, 0), (6, 4))
+    layout = find_layout(cloud_of(floor(0, 0, 6, 4), *sides, *row))
+    assert [len(layout.rooms), len(layout.walls), len(layout.doors)] == [1, 4, 0]
+
+
+def test_walls_are_no_thicker_than_two_faces_allow():
+    faces = [wall((x, 0), (x, 3)) for x in (4.0, 4.3, 4.6)]
+    layout = find_layout(cloud_of(*two_rooms()[:-2], *faces))
+    assert max(item.thickness for item in layout.walls) < 0.45
+
+
 def test_a_room_seen_in_part_has_no_wall_where_nothing_was_seen():
     layout = find_layout(cloud_of(floor(0, 0, 3, 3), wall((0, 0), (0, 3)), wall((0, 0), (3, 0)), wall((0, 3), (3, 3))))
     assert len(layout.walls) == 3
@@ -91,6 +132,31 @@ def test_instances_become_doors_and_windows():
     door = next(door for door in layout.doors if door.state == "closed")
     assert sorted(door.rooms) == [0, layout.room_at((1, 1, 1)).id]
     assert len(layout.windows) == 2
+
+
+@pytest.mark.parametrize(
+    ("score", "size", "found"),
+    [
+        (0.5, (0.9, 0.06, 2.0), True),
+        (0.5, (1.25, 0.06, 2.0), False),  # wider than a leaf
+        (0.5, (0.9, 0.06, 2.3), False),  # as high as the wall
+        (0.3, (0.9, 0.06, 2.0), False),
+        (0.7, (1.25, 0.06, 2.0), True),
+        (0.7, (0.9, 0.06, 1.5), False),
+    ],
+)
+def test_doors_of_the_colour_of_their_wall_need_a_score_and_the_size_of_a_leaf(score, size, found):
+    door = box("door", (1.9, 3.0, size[2] / 2), size)
+    door.score = score
+    layout = find_layout(cloud_of(*two_rooms()), [door])
+    assert [door.state for door in layout.doors].count("closed") == found
+
+
+def test_a_door_whose_upper_part_was_not_seen():
+    cut = box("door", (1.95, 3.0, 0.7), (0.9, 0.06, 1.4))
+    bare = painted(cloud_of(*two_rooms()), (BROWN, 1.5, 2.4, -0.1, 2.6))  # no door by its colour alone
+    (door,) = [door for door in find_layout(bare, [cut]).doors if door.state == "closed"]
+    assert (door.width, door.height) == (pytest.approx(0.9, abs=0.1), 2.05)
 
 
 def painted(cloud, *patches):
