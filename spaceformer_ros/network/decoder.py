@@ -260,11 +260,12 @@ class QueryDecoder(nn.Module):
         step = piece_rows(out.t())
         for start in range(0, len(mask_features), step):
             part = slice(start, start + step)
+            target = out[:, part]
             if place is None:
-                torch.mm(mask_query, mask_features[part].t(), out=out[:, part])
+                torch.mm(mask_query, mask_features[part].t(), out=target)
             else:
-                out[:, part] = mask_query @ mask_features[part].t()
-                out[:, part].addmm_(place, seeds.factors[part].t())
+                target.copy_(mask_query @ mask_features[part].t())
+                torch.addmm(target, place, seeds.factors[part].t(), out=target)
         return out.t()
 
 
