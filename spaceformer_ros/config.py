@@ -175,7 +175,7 @@ class CameraConfig:
     depth_step: int = setting(2, "every k-th row and column of depth images is used", low=1, high=64)
     carve_views: int = setting(
         3,
-        "a voxel is removed when so many views have seen through it since its last point; 0: nothing is removed",
+        "a voxel is removed after this number of views through it since its last point; 0: nothing is removed",
         low=0,
         high=255,
     )

@@ -29,7 +29,7 @@ class CameraModel:
     width, height: pixels
     fx, fy, cx, cy: pixels
     distortion: coefficients in the order of CameraInfo, k1 k2 p1 p2 [k3 [k4 k5 k6]]; empty for rectified images
-    Raises SpaceformerError for values that are no camera.
+    Raises SpaceformerError for values that no camera has.
     """
 
     width: int

@@ -26,15 +26,15 @@ from .tables import print_table
 LIST = "list"  # prints the edits instead of making one
 # Operation, help, and which arguments it takes.
 OPERATIONS = (
-    (RENAME, "give an object another name; without one it is called as the network says", ("id", "name?")),
-    (DELETE, "these are no objects; they stay deleted until their places have visibly changed", ("ids",)),
-    (ADD, "there is an object", ("name", "at", "size", "yaw")),
-    (MOVE, "an object is at another place now", ("id", "at", "yaw")),
-    (PIN, "keep objects and their names whatever the network finds", ("ids",)),
-    (UNPIN, "the reverse of pin", ("ids",)),
-    (NAME_ROOM, "give a room a name; without one it is called after its objects", ("id", "name?")),
-    (MERGE, "these are parts of one object, which keeps the first id", ("ids",)),
-    (SPLIT, "an object is two, divided by the upright plane through --at across --yaw", ("id", "at", "yaw")),
+    (RENAME, "give an object another name; without one it gets its label from the network again", ("id", "name?")),
+    (DELETE, "remove objects that do not exist; they stay deleted until their places have visibly changed", ("ids",)),
+    (ADD, "add an object that was not found", ("name", "at", "size", "yaw")),
+    (MOVE, "move an object to another place", ("id", "at", "yaw")),
+    (PIN, "keep objects and their names, whatever the network finds", ("ids",)),
+    (UNPIN, "undo pin", ("ids",)),
+    (NAME_ROOM, "give a room a name; without one it is named after its objects again", ("id", "name?")),
+    (MERGE, "join parts of one object, which keeps the first id", ("ids",)),
+    (SPLIT, "divide an object in two by the upright plane through --at across --yaw", ("id", "at", "yaw")),
     (UNDO, "take back the last edits", ("count",)),
     (LIST, "print the edits that were made", ()),
 )

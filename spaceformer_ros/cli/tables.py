@@ -20,7 +20,7 @@ def label_text(item):
 
 
 def figure_text(value, decimals=3):
-    """A float with so many decimals, an integer unchanged, "-" for NaN (undefined)."""
+    """A float with a number of decimals, an integer unchanged, "-" for NaN (undefined)."""
     if isinstance(value, int):
         return str(value)
     return "-" if value != value else f"{value:.{decimals}f}"

@@ -16,7 +16,7 @@ def add_arguments(parser):
         "--host",
         default="127.0.0.1",
         help="address to listen on. By default only this machine can connect; with 0.0.0.0 everybody in the network "
-        "can, see the map and change the vocabulary: there is no password",
+        "can connect, see the map and change the vocabulary: there is no password",
     )
     add_settings(parser)
 

@@ -12,7 +12,7 @@ from ..grids.keys import distinct
 from .cloud import UPRIGHT
 
 MAX_SAMPLE = 100_000  # points that are measured
-FEW_POINTS = 50  # fewer are no map
+FEW_POINTS = 50  # fewer are not a map
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 MIN_SIZE = 1.0  # metres; smaller maps are in other units

@@ -37,7 +37,7 @@ class TextLayout:
 
 
 def is_layout_text(path):
-    """Whether a file begins like a layout. Raises SpaceformerError if it is no readable text."""
+    """Whether a file begins like a layout. Raises SpaceformerError if it is not readable text."""
     first = read_text(path).lstrip().split("\n", 1)[0]
     return LINE.fullmatch(first.strip()) is not None
 
@@ -89,7 +89,7 @@ def _opening(kind, number, values, walls):
     """A Door or Window; its sill counts from the lower edge of its wall."""
     wall = walls.get(values[0])
     if wall is None:
-        raise ValueError(f"{values[0][:40]} is no wall of a line before it")
+        raise ValueError(f"{values[0][:40]} is not a wall of an earlier line")
     x, y, z, width, height = _floats(values[1:])
     if kind == "Door":
         return Door(number, wall.id, (x, y, z), width, height, UNKNOWN, (0, 0))

@@ -7,7 +7,7 @@ BIN = 0.05  # metres, of the histogram of heights
 SLACK = 0.1  # metres that noise of the floor reaches below its peak
 STRAY_SHARE = 0.005  # of the points: fewer points below a gap of SLACK are strays
 BELOW_SHARE = 0.03  # of the points that may lie below a floor, such as reflections in it
-SEARCH = 0.4  # metres above the lowest points that are no strays in which the floor is searched
+SEARCH = 0.4  # metres above the lowest points (without strays) in which the floor is searched
 PEAK_SHARE = 0.05  # of the points that a floor has at least within two bins
 
 

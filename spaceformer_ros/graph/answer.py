@@ -14,7 +14,7 @@ from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
 
 PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "largest" or "second", nor anchors
 NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
-BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are no objects
+BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are not objects
 DEFAULT_NEAR_DISTANCE = 1.0  # metres between centres, of requests that leave near_distance at 0
 RELATION_WORDS = (words.ON, words.IN, words.UNDER, words.NEXT_TO, words.NEAR, words.NEAREST, words.ABOVE)
 

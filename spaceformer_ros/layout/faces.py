@@ -181,7 +181,7 @@ def _is_outer(face, plan):
 def _without_furniture(faces, outer):
     """The faces without fronts of furniture, which stand before a longer face and hide it.
 
-    faces: longest first; outer: set of the ids of those that are no furniture
+    faces: longest first; outer: set of the ids of those that are not furniture
     """
     kept = []
     for face in faces:

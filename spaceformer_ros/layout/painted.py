@@ -131,7 +131,7 @@ def _differs(leaf, wall):
 
 
 def _door(leaf, before, after):
-    """(share of a part of a picture that differs from the wall, metres to the upper edge, None if it is no door).
+    """(share of a part of a picture that differs from the wall, metres to the upper edge, None if it is not a door).
 
     leaf: [w, Z, 3]; before, after: [S, Z, 3]
     """

@@ -8,10 +8,10 @@ from ..show.pictures import APPROACH_COLOR
 from .coloring import COLORS, object_color, point_colors
 from .detail import FEW_POINTS
 
-MAX_POINTS = 500_000  # drawn by a browser at once: most devices turn them fluently; 7.5 MB
-STEP_POINTS = 150_000  # sent at once, so that a slow connection shows something soon
+MAX_POINTS = 500_000  # that a browser draws: most devices turn them smoothly; 7.5 MB
+STEP_POINTS = 150_000  # sent together, so that a slow connection shows something soon
 MOVED = 0.5  # metres that a camera moves before other points are sent
-MAX_NAMES = 60  # names in the picture at once, those of the best objects; more would cover the map
+MAX_NAMES = 60  # names in the picture, of the best objects; more would cover the map
 LINE, THICK_LINE = 2.0, 5.0  # pixels, of boxes and of the boxes of matches
 MATCH_COLOR = (1.0, 0.85, 0.2)
 ARROW_LENGTH = 0.5  # metres

@@ -94,7 +94,7 @@ def check_address(host, port):
             probe.bind(place)
     except OSError as error:
         text = "127.0.0.1 admits this machine only, 0.0.0.0 everybody in the network"
-        raise SpaceformerError(f"host {host!r} is no address of this machine ({error}): {text}") from error
+        raise SpaceformerError(f"host {host!r} is not an address of this machine ({error}): {text}") from error
 
 
 def make_server(host, port):

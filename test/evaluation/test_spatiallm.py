@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("door_0=Door(wall_7,1,1,1,1,2)", "wall_7 is no wall"),
+        ("door_0=Door(wall_7,1,1,1,1,2)", "wall_7 is not a wall"),
         ("wall_1=Wall(1,2,3)", "is not as wall_0"),
         ("wall_1=Wall(0,0,0,1,0,0,nan,0)", "not finite"),
         ("bbox_0=Bbox(bed,0,0,0,0,1,x,1)", "could not convert"),

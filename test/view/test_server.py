@@ -32,7 +32,7 @@ def test_an_address_that_others_reach_is_known(host, expected):
     ("host", "port", "words"),
     [
         ("127.0.0.1", 99999, "port is 99999, expected 0 to 65535"),
-        ("192.0.2.1", 0, "host '192.0.2.1' is no address of this machine"),
+        ("192.0.2.1", 0, "host '192.0.2.1' is not an address of this machine"),
     ],
 )
 def test_an_address_that_cannot_be_served_is_refused(host, port, words):

@@ -12,7 +12,7 @@ from ..depth import DepthFrame
 from ..images import read_color, read_depth
 from ..model import CameraModel
 
-MAX_SKEW = 0.02  # of the elements of R R^T - 1; more is no rotation
+MAX_SKEW = 0.02  # of the elements of R R^T - 1; with more it is not a rotation
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Recording:
 
 
 def pose_of_matrix(numbers):
-    """RigidTransform of a 4 x 4 matrix [4, 4]; None if it is no rigid transform, as ScanNet marks lost frames."""
+    """RigidTransform of a 4 x 4 matrix [4, 4]; None if it is not a rigid transform, as ScanNet marks lost frames."""
     matrix = np.asarray(numbers, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         return None

@@ -73,7 +73,7 @@ def nearest(stamps, wanted):
 
 
 def pose_of_row(row):
-    """RigidTransform of "tx ty tz qx qy qz qw"; None if it is no pose."""
+    """RigidTransform of "tx ty tz qx qy qz qw"; None if it is not a pose."""
     try:
         numbers = np.array([float(text) for text in row])
     except ValueError:

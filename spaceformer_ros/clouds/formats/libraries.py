@@ -53,7 +53,7 @@ def read_las(path):
             xyz = np.asarray(content.xyz, dtype=np.float64)
     except (KeyboardInterrupt, SystemExit, SpaceformerError):
         raise
-    except BaseException as error:  # of many types, also for a missing LAZ backend; a panic in Rust is no Exception
+    except BaseException as error:  # of many types, also for a missing LAZ backend; a panic in Rust is not an Exception
         hint = f"; LAZ needs a backend: pip install 'laspy[lazrs]', or {convert}" if path.suffix == ".laz" else ""
         raise SpaceformerError(f"cannot be read as LAS ({_first_line(error)}){hint}") from error
     columns = dict(zip("xyz", xyz.T))

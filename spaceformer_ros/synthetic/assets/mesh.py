@@ -101,7 +101,7 @@ def _corner(part, num_vertices, num_uv):
 
 
 def _read_materials(archive, path, libraries):
-    """Dict name -> Material of the MTL files next to an OBJ file. Missing files are no error."""
+    """Dict name -> Material of the MTL files next to an OBJ file. Missing files are not an error."""
     materials, names = {}, set(archive.namelist())
     folder = posixpath.dirname(path)
     for library in libraries:
