@@ -23,7 +23,8 @@ CHANGE = ("set_vocabulary", "edit_object")
 MOVE = ("go_to", "cancel")
 INSTRUCTIONS = (
     "The map of a robot with labelled objects. Ask find_objects for what you need, in plain words. Positions are in "
-    "metres, z up. Ids of objects are stable. Scores compare objects within one answer only; they are not probabilities."
+    "metres, z up. Ids of objects are stable. Scores compare objects within one answer only; they are not "
+    "probabilities."
 )
 MAX_MARKS = 20  # of a picture
 SCENE = "scene://graph"
