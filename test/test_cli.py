@@ -23,6 +23,7 @@ from spaceformer_ros.cli.tables import label_text
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.config import Config
+from spaceformer_ros.evaluation.spatiallm import read_layout_text
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.sources.files import map_files
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
@@ -140,7 +141,7 @@ def test_layout_writes_a_text_that_is_scored_against_itself(tmp_path, settings, 
     sides += [((x, 0, 1.25), (0.02, 3.0, 2.5), (200, 200, 200)) for x in (-2.0, 2.0)]
     write_cloud(tmp_path / "home.ply", box_cloud([room, *sides], points=20_000))
     main(["layout", str(tmp_path / "home.ply"), "--what", "layout", "--out", str(out), *settings])
-    assert "1 room, 4 walls, 0 doors, 0 windows, 0 objects" in capsys.readouterr().out
+    assert "1 room, 4 walls, 0 doors, 0 windows; home.txt" in capsys.readouterr().out
     assert {path.name for path in out.iterdir()} == {"home.txt", "home.json", "home.png", "home.svg"}
     assert "Bbox" not in (out / "home.txt").read_text()
     main(["evaluate", str(out / "home.txt"), str(out / "home.txt"), "--out", str(tmp_path / "report")])
@@ -174,6 +175,19 @@ def test_a_scene_file_is_edited_and_an_edit_is_taken_back_by_another_run(tmp_pat
     assert capsys.readouterr().err == "spaceformer: no object with id 999 in the scene\n"
 
 
+def test_labels_that_no_object_has_are_said(tmp_path, box_cloud, capsys, monkeypatch):
+    monkeypatch.setattr("spaceformer_ros.cli.scene_of_file.build_pipeline", make_pipeline)
+    pipeline, scene, out = make_pipeline(Config()), tmp_path / "map.safetensors", str(tmp_path / "out")
+    label = pipeline.process(box_cloud(ROOM)).scene.objects[0].label
+    pipeline.save(scene)
+    main(["layout", str(scene), "--what", "objects", "--labels", f"{label.upper()},Coffee_Table", "--out", out])
+    printed = capsys.readouterr()
+    assert "spaceformer: no object is called Coffee_Table (labels in the map: " in printed.err
+    assert re.search(r"^\d+ objects?; map\.txt", printed.out)
+    text = (tmp_path / "out" / "map.txt").read_text()
+    assert set(re.findall(r"Bbox\(([^,]+)", text)) == {label.replace(" ", "_")}
+
+
 def test_labels_do_not_select_parts_of_a_layout(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["layout", "map.ply", "--what", "layout", "--labels", "bed"])
@@ -184,11 +198,23 @@ def test_labels_do_not_select_parts_of_a_layout(tmp_path, capsys):
 def test_rooms_are_written_as_ply_and_json(tmp_path):
     main(["rooms", "--out", str(tmp_path), "-n", "2", "--seed", "5"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("room_5.json", "room_5.ply", "room_5_texts.json", "room_6.json", "room_6.ply", "room_6_texts.json")
+        *("layouts", "room_5.json", "room_5.ply", "room_5_texts.json"),
+        *("room_6.json", "room_6.ply", "room_6_texts.json"),
     ]
     records = read_records(tmp_path / "room_5.ply")
     objects = json.loads((tmp_path / "room_5.json").read_text())["objects"]
     assert records["instance"].max() == len(objects) - 1
+    content = read_layout_text((tmp_path / "layouts" / "room_5.txt").read_text())
+    assert [label for label, _ in content.boxes] == [item["kind"].replace(" ", "_") for item in objects]
+    assert len(content.layout.walls) >= 4
+
+
+def test_houses_are_written(tmp_path):
+    main(["rooms", "--out", str(tmp_path), "--rooms", "2", "--seed", "5"])
+    content = read_layout_text((tmp_path / "layouts" / "room_5.txt").read_text())
+    assert any(wall.thickness > 0 for wall in content.layout.walls)
+    with pytest.raises(SystemExit):
+        main(["rooms", "--out", str(tmp_path), "--rooms", "9"])
 
 
 @pytest.mark.slow

@@ -49,7 +49,8 @@ def _report(options):
     from ..evaluation import evaluate_files
     from ..evaluation.layout_files import are_layouts, evaluate_layouts
 
-    if are_layouts(options.predictions) and are_layouts(options.ground_truth):
+    kinds = [are_layouts(path) for path in (options.predictions, options.ground_truth)]
+    if any(kinds) and False not in kinds:
         report, remarks = evaluate_layouts(options.predictions, options.ground_truth)
         for remark in remarks:
             print(f"spaceformer: {remark}", file=sys.stderr)

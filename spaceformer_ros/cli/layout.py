@@ -2,12 +2,15 @@
 """`spaceformer layout`: rooms, walls, doors, windows and objects of a map as text, JSON and a floor plan."""
 
 import dataclasses
+import sys
 
 from .. import SpaceformerError
 from ..graph.nodes import OBJECT
-from .options import add_cloud, add_settings, results_folder
+from .options import add_cloud, add_settings, label_list, results_folder
 
 ALL, LAYOUT, OBJECTS = WHAT = ("all", "layout", "objects")
+KINDS = {LAYOUT: ("room", "wall", "door", "window"), OBJECTS: (OBJECT,)}  # that are counted
+KINDS[ALL] = KINDS[LAYOUT] + KINDS[OBJECTS]
 OUTPUTS = ("spatiallm", "json", "png", "svg")
 
 
@@ -28,27 +31,30 @@ def run(options):
     from ..export.formats import SUFFIXES, export_scene
     from .scene_of_file import scene_or_saved
 
-    labels = {label.strip().lower() for label in options.labels.split(",") if label.strip()}
+    labels = label_list(options.labels)
     if labels and options.what == LAYOUT:
         raise SpaceformerError("--labels selects objects, which --what layout leaves out: give one of them")
     folder = results_folder(options.out)
     pipeline, scene, name = scene_or_saved(options)
-    graph = _selected(pipeline.graph(scene), options.what, labels)
+    everything = pipeline.graph(scene)
+    objects, remark = everything.objects_called(labels)
+    if remark:
+        print(f"spaceformer: {remark}", file=sys.stderr)
+    graph = _selected(everything, options.what, {node.id for node in objects})
     for form in OUTPUTS:
         export_scene(form, folder / f"{name}{SUFFIXES[form]}", graph, scene)
-    counts = {kind: len(graph.of_kind(kind)) for kind in ("room", "wall", "door", "window", OBJECT)}
+    counts = {kind: len(graph.of_kind(kind)) for kind in KINDS[options.what]}
     found = ", ".join(f"{count} {kind}{'s' if count != 1 else ''}" for kind, count in counts.items())
     print(f"{found}; {', '.join(name + SUFFIXES[form] for form in OUTPUTS)} in {folder}/")
 
 
-def _selected(graph, what, labels):
-    """The SceneGraph with only the nodes that are asked for, and the edges between them."""
-    kept = [
-        node
-        for node in graph.nodes
-        if (node.kind == OBJECT and what != LAYOUT and (not labels or node.label.lower() in labels))
-        or (node.kind != OBJECT and what != OBJECTS)
-    ]
+def _selected(graph, what, objects):
+    """The SceneGraph with only the nodes that are asked for, and the edges between them. objects: set of ids"""
+    kept = [node for node in graph.nodes if _is_asked(node, what, objects)]
     ids = {node.id for node in kept}
     edges = tuple(edge for edge in graph.edges if edge.source in ids and edge.target in ids)
     return dataclasses.replace(graph, nodes=tuple(kept), edges=edges)
+
+
+def _is_asked(node, what, objects):
+    return what != OBJECTS if node.kind != OBJECT else what != LAYOUT and node.id in objects

@@ -119,6 +119,11 @@ def count(low):
     return parse
 
 
+def label_list(text):
+    """List of the labels in a comma-separated text."""
+    return [label.strip() for label in text.split(",") if label.strip()]
+
+
 def results_folder(path):
     """Create the folder of the results. Raises SpaceformerError if it is not writable."""
     path = pathlib.Path(path)

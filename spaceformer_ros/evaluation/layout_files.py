@@ -13,10 +13,14 @@ from .spatiallm import is_layout_text, read_layout_text
 
 
 def are_layouts(path):
-    """Whether a file, or the first text file of a folder, is a layout and not ScanNet's list of masks."""
+    """Whether a file, or the first text file with content of a folder, is a layout and not ScanNet's list of masks.
+
+    None for an empty text, which may be either: a layout in which nothing was found.
+    """
     path = pathlib.Path(path)
     texts = sorted(path.glob("*.txt")) if path.is_dir() else [path] if path.suffix.lower() == ".txt" else []
-    return bool(texts) and texts[0].is_file() and is_layout_text(texts[0])
+    found = [is_layout_text(text) for text in texts if text.is_file()]
+    return next((answer for answer in found if answer is not None), None if found else False)
 
 
 def evaluate_layouts(predictions, ground_truth):

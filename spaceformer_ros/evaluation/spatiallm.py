@@ -37,9 +37,9 @@ class TextLayout:
 
 
 def is_layout_text(path):
-    """Whether a file begins like a layout. Raises SpaceformerError if it is not readable text."""
+    """Whether a file begins like a layout, None if it is empty. Raises SpaceformerError if it is not readable text."""
     first = read_text(path).lstrip().split("\n", 1)[0]
-    return LINE.fullmatch(first.strip()) is not None
+    return LINE.fullmatch(first.strip()) is not None if first else None
 
 
 def read_layout_text(text):

@@ -7,7 +7,7 @@ import uuid
 import numpy as np
 
 from .. import SpaceformerError
-from ..graph.nodes import CONNECTS, DOOR, OBJECT, ROOM
+from ..graph.nodes import CONNECTS, DOOR, ROOM
 from ..graph.places import ground_corners
 
 KEEPOUT_VALUE = 100  # of a cell of an occupancy grid that a robot must not enter
@@ -72,10 +72,9 @@ def keepout_shapes(graph, labels):
     labels: of the objects, all if there are none. Ids of shapes follow from the map and the object: adding them again
     replaces them.
     """
-    objects = [node for node in graph.of_kind(OBJECT) if not labels or node.label in labels]
+    objects, remark = graph.objects_called(labels)
     if not objects:
-        known = ", ".join(sorted({node.label for node in graph.of_kind(OBJECT)})) or "none"
-        raise SpaceformerError(f"no object is called {', '.join(labels) or 'anything'} (labels in the map: {known})")
+        raise SpaceformerError(remark or "the map has no objects: there is nothing to keep out of")
     polygons = [
         {
             "header": {"frame_id": graph.frame_id},

@@ -41,6 +41,15 @@ def build_graph(scene, layout, limits, room_table):
     )
 
 
+def graph_of(layout, boxes, frame_id="map"):
+    """The SceneGraph of a Layout and pairs (label, OrientedBox) that are known, without rooms and relations."""
+    things = [
+        _node(kinds.OBJECT, number, kinds.BUILDING, box.center, box.size, box.yaw, label=label)
+        for number, (label, box) in enumerate(boxes, 1)
+    ]
+    return SceneGraph(frame_id, 0, "", 0, (*_structure(layout), *things))
+
+
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 

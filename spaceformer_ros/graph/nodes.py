@@ -93,6 +93,19 @@ class SceneGraph:
         """List of the Nodes of one of NODE_KINDS."""
         return [node for node in self.nodes if node.kind == kind]
 
+    def objects_called(self, labels):
+        """(list of the Nodes of objects with one of some labels, a sentence about the labels that none has, or "").
+
+        Case does not matter, nor underscores for blanks, as SpatialLM's text has them. Without labels: all objects.
+        """
+        objects = self.of_kind(OBJECT)
+        known = {_plain(node.label) for node in objects}
+        missing = ", ".join(label for label in labels if _plain(label) not in known)
+        wanted = {_plain(label) for label in labels} or known
+        there = ", ".join(sorted(known)) or "none"
+        remark = f"no object is called {missing} (labels in the map: {there})" if missing else ""
+        return [node for node in objects if _plain(node.label) in wanted], remark
+
     def room_of(self, node):
         """The Node of the room that contains a node, or None."""
         while node is not None and node.kind != ROOM:
@@ -110,6 +123,10 @@ class SceneGraph:
             return f"{node.label} {node.number}"
         plain = node.id.replace("_", " ")
         return f"{node.label} ({plain})" if node.kind == ROOM and node.label != ROOM else plain
+
+
+def _plain(label):
+    return " ".join(label.replace("_", " ").lower().split())
 
 
 def empty_graph(scene):

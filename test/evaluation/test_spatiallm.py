@@ -11,16 +11,16 @@ from helpers.layouts import TWO_ROOMS
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.evaluation.layout_files import are_layouts, evaluate_layouts
 from spaceformer_ros.evaluation.spatiallm import read_layout_text
+from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.geometry.transform import RigidTransform
-from spaceformer_ros.graph.build import _structure
+from spaceformer_ros.graph.build import graph_of
 from spaceformer_ros.graph.formats import to_spatiallm
-from spaceformer_ros.graph.nodes import Node, SceneGraph
 
-BED = Node("object_1", "object", 1, "double bed", "building", (1.0, 2.0, 0.3), (2.0, 1.6, 0.6), 0.4)
+BED = OrientedBox(np.array([1.0, 2.0, 0.3]), np.array([2.0, 1.6, 0.6]), 0.4)
 
 
-def text_of(layout, *objects):
-    return to_spatiallm(SceneGraph("map", 0, "", 1, (*_structure(layout), *objects)))
+def text_of(layout, *boxes):
+    return to_spatiallm(graph_of(layout, [("double bed", box) for box in boxes]))
 
 
 def test_what_is_written_is_read_back():
@@ -77,5 +77,20 @@ def test_folders_are_scored_scene_by_scene(tmp_path):
 
 def test_a_list_of_masks_is_no_layout(tmp_path):
     (tmp_path / "scene.txt").write_text("masks/1.txt 5 0.9\n")
-    assert not are_layouts(tmp_path / "scene.txt")
-    assert not are_layouts(tmp_path)
+    assert are_layouts(tmp_path / "scene.txt") is False
+    assert are_layouts(tmp_path) is False
+    assert are_layouts(tmp_path / "none.txt") is False
+
+
+def test_a_layout_without_anything_is_scored(tmp_path):
+    found, truth = tmp_path / "found.txt", tmp_path / "truth.txt"
+    found.write_text("\n")
+    truth.write_text(text_of(TWO_ROOMS))
+    assert (are_layouts(found), are_layouts(truth)) == (None, True)
+    for files in ((found, truth), (truth, found)):
+        report, _ = evaluate_layouts(*files)
+        assert report.summary["F1@0.25"] == 0.0
+    (tmp_path / "folder").mkdir()
+    for name, text in (("a", ""), ("b", text_of(TWO_ROOMS))):
+        (tmp_path / "folder" / f"{name}.txt").write_text(text)
+    assert are_layouts(tmp_path / "folder")
