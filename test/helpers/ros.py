@@ -18,9 +18,9 @@ from visualization_msgs.msg import Marker
 from spaceformer_ros.ros import messages, qos
 from spaceformer_ros.ros.spinning import SpinThread
 
-PATIENCE = 120.0  # seconds that a test waits before it fails: ten times what it takes on a busy machine
+PATIENCE = 60.0  # seconds that a test waits before it fails: five times what it takes on a busy machine
 SEGMENT_AGE = 20.0  # seconds: a lock file this new may belong to a node that has not locked it yet
-ATTEMPTS = 20  # clients of a service that are tried within PATIENCE
+ATTEMPTS = 12  # clients of a service that are tried within PATIENCE
 ASK_AGAIN = 5.0  # seconds without a response after which a server in another process is asked once more
 DEPTH = 1000  # messages that may wait for a client's executor
 
