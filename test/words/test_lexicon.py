@@ -12,7 +12,7 @@ from spaceformer_ros.words.vocabulary import Vocabulary
 
 LINES = (
     *("\tthing", "0\tseat1", "0\ttool", "1\tchair", "1\tsofa,couch", "1\tbank1"),
-    *("3\tarmchair", "2\thammer", "0\t", "8\tbank2"),  # the latter is a kind of what line 8 stands for
+    *("3\tarmchair", "2\thammer", "0\t", "8\tbank2", "8\thill"),  # kinds of what line 8 stands for
 )
 SMALL = Lexicon(LINES)
 
@@ -43,16 +43,16 @@ def test_similarity_is_that_of_lin_with_intrinsic_information():
     similarity, kin, covered = kinship("chair", "couch", "armchair", "seat", "chair", "hammer")
     expected = [2 * seat / (chair + 1), 2 * chair / (chair + 1), 2 * seat / (seat + chair), 1, 0]
     assert np.allclose(similarity, expected)
+    assert np.allclose(kinship("seat", "dining chair")[0], 2 * seat / (seat + 1))
     assert kin.tolist() == [False, True, True, True, False]
     assert covered.tolist() == [False, True, False, False, False]
 
 
 def test_rarer_senses_count_less_and_the_most_general_things_relate_nothing():
     seat = 1 - math.log(5) / math.log(len(LINES))
-    creature = 1 - math.log(2) / math.log(len(LINES))
-    similarity, *_ = kinship("bank", "seat", "bank")
-    assert np.allclose(similarity, [2 * seat / (seat + 1), 1])
-    assert creature > 0
+    land = 1 - math.log(3) / math.log(len(LINES))
+    similarity, *_ = kinship("bank", "seat", "bank", "hill")
+    assert np.allclose(similarity, [2 * seat / (seat + 1), 1, 0.9 * land])
     assert not np.any(kinship("thing", "chair", "hammer"))
 
 
@@ -91,8 +91,10 @@ NOTHING = np.eye(8, dtype=np.float32)[7]  # the vector of a text that is unlike 
 
 
 def test_a_noun_means_its_label_where_the_text_model_sees_none():
-    meaning = space_of(["refrigerator", "wardrobe|locker", "mirror"]).meaning("armoire", NOTHING)
-    assert meaning[1] > 0.9
+    meaning = space_of(["refrigerator", "locker|wardrobe", "table"]).meaning("armoire", NOTHING)
+    similarity, kin, _ = kinship("armoire", "wardrobe", "table", table=lexicon())
+    assert kin.tolist() == [True, False]
+    assert np.isclose(math.log(meaning[1] / meaning[2]), 6 * (similarity[0] - similarity[1]) + 2)
     assert np.isclose(meaning.sum(), 1)
 
 
