@@ -184,6 +184,8 @@ def test_labels_that_no_object_has_are_said(tmp_path, box_cloud, capsys, monkeyp
     printed = capsys.readouterr()
     assert "spaceformer: no object is called Coffee_Table (labels in the map: " in printed.err
     assert re.search(r"^\d+ objects?; map\.txt", printed.out)
+    main(["find", str(scene), label])
+    assert re.search(rf"^{label} +1 +{label} ", capsys.readouterr().out, flags=re.MULTILINE)
     text = (tmp_path / "out" / "map.txt").read_text()
     assert set(re.findall(r"Bbox\(([^,]+)", text)) == {label.replace(" ", "_")}
 

@@ -9,7 +9,7 @@ from .tables import figure_text, label_text, meters, print_table
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    add_cloud(parser)
+    add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
     parser.add_argument("text", nargs="+", help='what to look for, such as "the cup on the desk"; in quotes')
     add_settings(parser)
 
@@ -17,7 +17,7 @@ def add_arguments(parser):
 def run(options):
     """Locate objects in a cloud file by text: print the best matches of every text."""
     from ..graph.answer import asked_for
-    from .scene_of_file import scene_of_file
+    from .scene_of_file import scene_or_saved
 
     config = config_of(options)
     asked = asked_for(
@@ -26,15 +26,15 @@ def run(options):
         min_score=config.scene.min_match_score,
         min_confidence=config.scene.min_match_confidence,
     )
-    pipeline, outcome = scene_of_file(options.cloud, config, options.up)
+    pipeline, scene, _ = scene_or_saved(options)
     rows = []
-    for answer in pipeline.ask(asked, outcome.scene):
+    for answer in pipeline.ask(asked, scene):
         for remark in answer.remarks:
             print(f"{answer.text}: {remark}", file=sys.stderr)
         if not answer.matches:
             print(f"{answer.text}: {answer.reason}")
         for match in answer.matches:
-            box = outcome.scene.box_in_frame(match.object)
+            box = scene.box_in_frame(match.object)
             row = (answer.text, match.object.id, label_text(match.object), figure_text(match.confidence, 2))
             room = answer.room(match)
             place = ", ".join([*answer.phrases(match)[:2], *([f"in {room.label} {room.number}"] if room else [])])

@@ -16,7 +16,16 @@ PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "larg
 NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
 BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are not objects
 DEFAULT_NEAR_DISTANCE = 1.0  # metres between centres, of requests that leave near_distance at 0
-RELATION_WORDS = (words.ON, words.IN, words.UNDER, words.NEXT_TO, words.NEAR, words.NEAREST, words.ABOVE)
+RELATION_WORDS = (
+    words.ON,
+    words.IN,
+    words.UNDER,
+    words.NEXT_TO,
+    words.NEAR,
+    words.NEAREST,
+    words.FARTHEST,
+    words.ABOVE,
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,16 @@ class RelatedAnswer(Answer):
 
     question: Question = field(default_factory=lambda: Question(""))
     graph: object = None
+    found: int = 0  # matches before the limit of max_results
 
     @property
     def remarks(self):
         """Sentences about what was understood and what was not."""
-        made = [] if self.question.is_plain else [f"understood {self.text!r} as {str(self.question)!r}"]
+        understood = str(self.question)
+        same = self.question.is_plain or understood == " ".join(self.text.lower().split())
+        made = [] if same else [f"understood {self.text!r} as {understood!r}"]
+        left_out = self.found > len(self.matches) and not self.question.is_plain
+        made += [f"{self.found} found, the first {len(self.matches)} given: see max_results"] if left_out else []
         return [*made, *(f"not understood: {part}" for part in self.question.unread)]
 
     def room(self, match):
@@ -114,7 +128,7 @@ def answer(scene, graph, asked, question, vectors):
     search = _Search(scene, graph, query, vectors)
     for step in (search.in_room, search.related, search.ordered):
         matches, reason = step(question, matches, reason)
-    return RelatedAnswer(asked.query.text, matches[: query.max_results], reason, question, graph)
+    return RelatedAnswer(asked.query.text, matches[: query.max_results], reason, question, graph, len(matches))
 
 
 @dataclass(frozen=True)
@@ -154,7 +168,7 @@ class _Search:
         return room.id if room else None
 
     def related(self, question, matches, reason):
-        """Only matches with the question's relation to one of its anchors; with NEAREST, ordered by their distance."""
+        """Only matches with the question's relation to one of its anchors; NEAREST, FARTHEST: by their distance."""
         if not question.relation or not matches:
             return matches, reason
         part = BUILDING_PARTS.get(question.anchor.noun)
@@ -162,16 +176,21 @@ class _Search:
             kept = [match for match in matches if self._is_on_building(match.object, part)]
             return kept, reason if kept else explain(question.noun, matches, f"is on the {question.anchor.noun}")
         anchors = [match.object for match in self._anchors(question.anchor)]
-        if question.relation == words.NEAREST:
-            key = {match.object.id: _distance(match.object, anchors) for match in matches}
-            plausible = _plausible(matches)
-            matches = [match for match in plausible if np.isfinite(key[match.object.id])]
-            matches.sort(key=lambda match: key[match.object.id])
-            reason = reason if matches else explain(question.noun, plausible, f"is near a {question.anchor}")
-            return matches if question.order else matches[: question.count or 1], reason
+        if question.relation in (words.NEAREST, words.FARTHEST):
+            return self._by_distance(question, _plausible(matches), anchors, reason)
         kept = [match for match in matches if self._holds(question.relation, match.object, anchors)]
         phrase = f"is {question.relation} a {question.anchor} ({len(anchors)} found)"
         return kept, reason if kept else explain(question.noun, matches, phrase)
+
+    def _by_distance(self, question, matches, anchors, reason):
+        """The nearest of the matches to any anchor or the farthest one, or as many as the question asks for."""
+        distance = {match.object.id: _distance(match.object, anchors) for match in matches}
+        sign = -1 if question.relation == words.FARTHEST else 1
+        kept = [match for match in matches if np.isfinite(distance[match.object.id])]
+        kept.sort(key=lambda match: sign * distance[match.object.id])
+        if not kept:
+            reason = explain(question.noun, matches, f"is compared, as there is no {question.anchor}")
+        return kept if question.order else kept[: question.count or 1], reason
 
     def _anchors(self, question):
         """Matches of the thing that the question's noun is related to."""

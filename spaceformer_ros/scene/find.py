@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..words.color_words import split_color
+from ..words.question import ANYTHING
 from ..words.vocabulary import check_text
 from .objects import with_votes
 
@@ -172,6 +173,8 @@ def rank(scene, text, vectors):
 def _noun_scores(scene, objects, noun, vectors):
     """Score and confidence [K] of objects for a text without colours, which may be empty."""
     score = np.array([item.objectness * item.mask_score for item in objects])
+    if noun.lower() in ANYTHING and scene.space.find_label(noun) is None:
+        return score, np.array([scene.confidence(item) for item in objects])
     if not noun:
         return score, np.full(len(objects), np.nan)
     given = np.array([item.operator_label.lower() == noun.lower() for item in objects])

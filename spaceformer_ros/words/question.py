@@ -13,6 +13,15 @@ import re
 from dataclasses import dataclass, field, replace
 
 OPENINGS = (
+    *(
+        "in which room is",
+        "in which room are",
+        "which room has",
+        "which room contains",
+        "which room is",
+        "what room is",
+    ),
+    *("how many",),
     *("where is", "where are", "where's", "which", "what is", "what's", "find me", "find", "show me", "show"),
     *(
         "bring me",
@@ -30,7 +39,14 @@ OPENINGS = (
     *("locate", "count"),
 )
 ARTICLES = ("the", "a", "an", "any", "some", "my", "our", "that", "this", "those", "these")
-ON, IN, UNDER, NEXT_TO, NEAR, NEAREST, ABOVE = "on", "in", "under", "next to", "near", "nearest", "above"
+# "how many chairs are there in the kitchen", "which chair is next to the window": the thing, a verb, and the rest
+COUNTED = re.compile(
+    r"(?:how many|which|what) (?!room )(?P<thing>.+?) (?:are|is|do|does|can|stands?|lies?|hangs?)"
+    r"(?: there| we have| you see| i see| you have)?(?= |$)(?P<rest>.*)"
+)
+ANYTHING = ("anything", "everything", "something", "thing", "things", "object", "objects", "item", "items", "stuff")
+ON, IN, UNDER, NEXT_TO, NEAR, ABOVE = "on", "in", "under", "next to", "near", "above"
+NEAREST, FARTHEST = "nearest", "farthest"
 # Words of a relation; longer ones are tried first.
 RELATIONS = {
     **dict.fromkeys(("on top of", "on", "upon", "onto", "lying on", "standing on", "hanging on", "mounted on"), ON),
@@ -39,8 +55,10 @@ RELATIONS = {
     **dict.fromkeys(("next to", "beside", "adjacent to", "right by"), NEXT_TO),
     **dict.fromkeys(("near", "close to", "by", "around", "nearby"), NEAR),
     **dict.fromkeys(("nearest to", "closest to", "nearest", "closest"), NEAREST),
+    **dict.fromkeys(("farthest from", "furthest from", "farthest away from", "furthest away from"), FARTHEST),
     **dict.fromkeys(("above", "over"), ABOVE),
 }
+LINKS = {NEAREST: " to", FARTHEST: " from"}
 # Relations that this grammar names but does not answer, and why.
 UNANSWERED = {
     **dict.fromkeys(
@@ -53,6 +71,7 @@ LARGEST, SMALLEST, TALLEST, LOWEST, LONGEST, CLOSE, FAR = (
     *("largest", "smallest", "tallest", "lowest", "longest"),
     *("nearest", "farthest"),
 )
+TURNED = {CLOSE: ("to", NEAREST), FAR: ("from", FARTHEST)}  # "nearest chair to the window": word, and the relation
 SIZES = {
     **dict.fromkeys(("largest", "biggest", "bigger", "larger"), LARGEST),
     **dict.fromkeys(("smallest", "littlest", "smaller"), SMALLEST),
@@ -108,8 +127,9 @@ class Question:
         """What was understood, such as "largest table in kitchen"."""
         order = f"{ORDINALS[self.order - 1]} " if self.order > 0 else "last " if self.order else ""
         text = f"{order}{self.count or ''}{' ' if self.count else ''}{self.size}{' ' if self.size else ''}{self.noun}"
-        text += f" {self.relation}{' to' if self.relation == NEAREST else ''} {self.anchor}" if self.relation else ""
-        return text + (f" in {self.room}" if self.room else "")
+        text += f" {self.relation}{LINKS.get(self.relation, '')} {self.anchor}" if self.relation else ""
+        said = self.anchor is not None and self.anchor.room == self.room
+        return text + (f" in {self.room}" if self.room and not said else "")
 
 
 def read_question(text, is_known, rooms=()):
@@ -128,6 +148,16 @@ def read_question(text, is_known, rooms=()):
 
 
 def _without_opening(words):
+    """The words without an opening; "what is on the desk" asks for anything there."""
+    counted = COUNTED.fullmatch(" ".join(words))
+    if counted:
+        return f"{counted['thing']}{counted['rest']}".split()
+    left = _after_opening(words)
+    begins = [" ".join(left[:length]) for length in (1, 2, 3)]
+    return ["anything", *left] if left is not words and any(phrase in RELATIONS for phrase in begins) else left
+
+
+def _after_opening(words):
     for opening in OPENINGS:
         start = opening.split()
         if words[: len(start)] == start and len(words) > len(start):
@@ -146,6 +176,9 @@ class _Reader:
         """The Question of a list of words."""
         words, order, count, size = self._modifiers(words)
         split = self._first_relation(words)
+        if size in TURNED and not self.is_known(" ".join(words)):
+            split = self._split_superlative(words, size) or split
+            size = "" if split and split[2] == TURNED[size][1] else size
         if split is None:
             return Question(self._noun(words, count), size, order, count)
         start, length, relation = split
@@ -170,7 +203,14 @@ class _Reader:
 
     def _relation_at(self, words, start, size):
         """Whether a superlative is the beginning of a relation: "nearest to the window", "nearest the window"."""
-        return size == CLOSE and start + 1 < len(words) and words[start + 1] in ("to", "the", "a")
+        after = {CLOSE: ("to", "the", "a"), FAR: ("from", "away")}.get(size, ())
+        return start + 1 < len(words) and words[start + 1] in after
+
+    def _split_superlative(self, words, size):
+        """As `_first_relation`, for "nearest chair to the window"; None for others."""
+        link, relation = TURNED[size]
+        start = words.index(link) if link in words[1:-1] else 0
+        return (start, 1, relation) if start else None
 
     def _first_relation(self, words):
         """(index, number of words, relation or reason) of the first relation after the noun, or None."""
@@ -179,6 +219,8 @@ class _Reader:
                 phrase, after = " ".join(words[start : start + length]), words[start + length :]
                 if len(words) < start + length or not after or after[0] in NO_NOUN:
                     continue
+                if phrase == "of" and self._room(after)[0]:
+                    return start, length, IN
                 if phrase in UNANSWERED or (phrase in RELATIONS and not self._is_inside_label(words, start)):
                     return start, length, RELATIONS.get(phrase, "")
         return None
