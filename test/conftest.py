@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures shared by all tests: a tiny network, small clouds, and messages without ROS."""
 
+import gc
 import os
 
 # Nothing that a test starts may leave this machine, and no hub may be asked.
@@ -23,6 +24,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # other test processes run beside this 
     torch.set_num_threads(1)
 else:
     torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()  # modules and tests need not be searched for garbage again and again
 
 
 @pytest.fixture(scope="session")

@@ -44,8 +44,6 @@ def domain(dds_profile):
     import domain_coordinator
 
     remove_dead_segments()
-    gc.collect()
-    gc.freeze()  # modules need not be searched after every test
     with domain_coordinator.domain_id() as number:
         os.environ["ROS_DOMAIN_ID"] = str(number)
         yield number
