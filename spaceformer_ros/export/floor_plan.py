@@ -38,10 +38,15 @@ def write_plan(path, graph, form):
     tall = max(float(np.clip((high[1] - low[1]) * INCHES_PER_METRE, *SIDES)) for low, high in sizes)
     figure = Figure(figsize=(sum(wide), tall), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(storeys), squeeze=False, width_ratios=wide)[0]
+    plans = []
     for axes, storey, extent in zip(panels, storeys, sizes):
-        _Plan(axes, turn).draw(graph, _nodes_of(graph, storey), extent)
+        plans.append(_Plan(axes, turn))
+        plans[-1].draw(graph, _nodes_of(graph, storey), extent)
         if len(storeys) > 1:
             axes.set_title(f"storey {storey.number}")
+    figure.draw_without_rendering()  # places the texts
+    for plan in plans:
+        plan.remove_overlapping_names()
     metadata = {"Title": f"floor plan {graph.map_id}".strip(), **({"Date": None} if form == "svg" else {})}
     with matplotlib.rc_context({"svg.fonttype": "none"}):  # texts of SVG remain texts
         figure.savefig(path, format=form, dpi=DOTS_PER_INCH, metadata=metadata)
@@ -85,6 +90,7 @@ class _Plan:
 
     def __init__(self, axes, turn):
         self._axes, self._turn = axes, turn
+        self._rooms, self._objects = [], []  # texts of rooms; (size, text) of objects
 
     def draw(self, graph, nodes, extent):
         """Draw Nodes; extent: (low, high) metres in the picture."""
@@ -103,6 +109,16 @@ class _Plan:
                 self._axes.plot(*(ends_of(node) @ self._turn).T, color=WINDOW_COLOR, linewidth=1.0, zorder=5)
         self._frame(*extent)
 
+    def remove_overlapping_names(self):
+        """Leave out the names of objects that cover the name of a room or of a larger object."""
+        taken = [text.get_window_extent() for text in self._rooms]
+        for _, text in sorted(self._objects, key=lambda item: -item[0]):
+            place = text.get_window_extent()
+            if any(place.overlaps(other) for other in taken):
+                text.remove()
+            else:
+                taken.append(place)
+
     def _room(self, node):
         color = tuple(PALE + (1 - PALE) * value / 255 for value in color_of(node.id))
         self._axes.fill(*(_corners(node) @ self._turn).T, facecolor=color, edgecolor="none", zorder=1)
@@ -110,16 +126,20 @@ class _Plan:
         paper = {"facecolor": color, "edgecolor": "none", "alpha": 0.7, "pad": 0.8}
         style = {"ha": "center", "va": "center", "zorder": 6, "bbox": paper}
         name = node.label if node.label != ROOM else f"room {node.number}"
-        self._axes.text(x, y + 0.14, name, fontsize=12, fontweight="bold", color="#222222", **style)
-        self._axes.text(x, y - 0.24, f"{node.area:.1f} m²", fontsize=9, color="#444444", **style)
+        self._rooms += [
+            self._axes.text(x, y + 0.14, name, fontsize=12, fontweight="bold", color="#222222", **style),
+            self._axes.text(x, y - 0.24, f"{node.area:.1f} m²", fontsize=9, color="#444444", **style),
+        ]
 
     def _object(self, node):
         corners = _corners(node) @ self._turn
         self._axes.fill(*corners.T, facecolor="#ffffff80", edgecolor=OBJECT_COLOR, linewidth=0.8, zorder=2)
         if min(node.size[:2]) >= MIN_NAMED:
             x, y = corners.mean(axis=0)
-            style = {"ha": "center", "va": "center", "clip_on": True, "zorder": 2}
-            self._axes.text(x, y, node.label, fontsize=6, color=OBJECT_COLOR, **style)
+            paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.5, "pad": 0.2}
+            style = {"ha": "center", "va": "center", "clip_on": True, "zorder": 5, "bbox": paper}
+            text = self._axes.text(x, y, node.label, fontsize=6, color=OBJECT_COLOR, **style)
+            self._objects.append((node.size[0] * node.size[1], text))
 
     def _thickness(self, graph, node):
         parent = graph.by_id.get(node.parent)

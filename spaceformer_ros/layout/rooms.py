@@ -14,7 +14,8 @@ MIN_AREA = 1.0  # square metres of a room
 MIN_FLOOR_SHARE = 0.15  # of a room's area where floor was seen; the space behind a window has none
 NEAR_WALL = 0.35  # metres from a room within which a wall bounds it
 WHOLE = 0.5  # share of a piece between walls that must be seen for all of it to belong to the room
-MIN_PIECE = 0.3  # square metres of a piece that is seen in part
+MIN_PIECE = 0.3  # square metres of a piece that is seen in part, without ...
+SLIVER = 0.15  # ... metres at its edge: noise behind a wall is a long strip
 MAX_INSIDE = 0.6  # share of a wall that may have the same room on both sides
 STRAIGHT = 0.12  # metres by which the outline of a part without walls is smoothed
 
@@ -130,7 +131,7 @@ def _along_walls(area, walls):
     inside = shapely.intersection(pieces, smooth)
     seen = shapely.area(inside)
     whole = (seen > WHOLE * shapely.area(pieces)) & (shapely.distance(pieces, frame.exterior) > 1e-6)
-    part = ~whole & (seen > MIN_PIECE)
+    part = ~whole & (shapely.area(shapely.buffer(inside, -SLIVER)) > MIN_PIECE)
     union = shapely.union_all([*pieces[whole], *inside[part]])
     union = union.buffer(0.02, join_style="mitre").buffer(-0.02, join_style="mitre")
     polygon = _filled(_largest(union)).simplify(0.05)

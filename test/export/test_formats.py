@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every exported format is read back by a reader that is not ours."""
 
+import dataclasses
 import json
 import sys
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ from helpers.layouts import TWO_ROOMS
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
+from spaceformer_ros.export.floor_plan import write_plan
 from spaceformer_ros.export.formats import SUFFIXES, export_scene
 
 ROUTE_SCHEMA = {
@@ -213,6 +215,23 @@ def test_svg_floor_plan_has_the_names_and_areas_of_the_rooms(export):
     rooms = export.graph.of_kind("room")
     assert len(rooms) == 2
     assert texts >= {f"{room.area:.1f} m²" for room in rooms} | {node_of(export.graph, "sofa").label}
+
+
+@pytest.mark.slow
+def test_names_of_objects_do_not_cover_each_other_nor_those_of_rooms(export, tmp_path):
+    sofa = node_of(export.graph, "sofa")
+    (room,) = (node for node in export.graph.of_kind("room") if node.id == sofa.parent)
+    smaller = dataclasses.replace(sofa, id="object_98", label="rug", size=(0.5, 0.5, 0.1))
+    covered = dataclasses.replace(smaller, id="object_99", label="mat", center=room.center)
+    write_plan(
+        tmp_path / "plan.svg",
+        dataclasses.replace(export.graph, nodes=(*export.graph.nodes, smaller, covered)),
+        "svg",
+    )
+    content = (tmp_path / "plan.svg").read_text()
+    assert ">sofa<" in content
+    assert ">rug<" not in content
+    assert ">mat<" not in content
 
 
 @pytest.mark.slow

@@ -70,6 +70,18 @@ def test_l_shaped_room_is_one_room():
     assert (len(room.outline), room.area) == (6, pytest.approx(20.0, abs=0.3))
 
 
+def test_what_was_seen_through_a_window_is_no_part_of_a_room():
+    sides = (
+        wall((0, 0), (4, 0)),
+        wall((4, 0), (4, 3)),
+        wall((4, 3), (0, 3)),
+        wall((0, 0), (0, 3), [(0.6, 2.4, 0.3, 2.0)]),
+    )
+    behind = [floor(-0.2, -0.1, -0.05, 3.1, z) for z in np.arange(0.0, 2.0, 0.1)]
+    layout = find_layout(cloud_of(floor(0, 0, 4, 3), *sides, *behind))
+    assert [room.area for room in layout.rooms] == pytest.approx([12.0], abs=0.2)
+
+
 def test_a_wall_is_not_continued_across_open_floor():
     corners = [(0, 0), (5, 0), (5, 1.8), (3, 1.8), (3, 5), (0, 5)]
     sides = [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
