@@ -6,6 +6,7 @@ folded into the two projections that follow it, so that no [M, 1152] tensor exis
 values are computed once, as the iterations share their weights; the softmax over the keys is computed in chunks.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -338,8 +339,14 @@ def _bias(keys, blocked, dtype, chunk=slice(None)):
     Finite, as a chunk may have no key to attend to. blocked: [M, Q].
     """
     hidden = (blocked[chunk] if keys.row is None else blocked.index_select(0, keys.row[chunk])).t()
-    low = _bits(torch.full((1,), torch.finfo(dtype).min / 2, dtype=dtype))
-    return hidden.to(low.dtype, memory_format=torch.contiguous_format).mul_(low.item()).view(dtype)  # 0 has no bits
+    bits = torch.int16 if dtype.itemsize == 2 else torch.int32
+    return hidden.to(bits, memory_format=torch.contiguous_format).mul_(_low_bits(dtype)).view(dtype)  # 0 has no bits
+
+
+@functools.cache
+def _low_bits(dtype):
+    """The bits of half the lowest number of a type, as an integer."""
+    return _bits(torch.full((1,), torch.finfo(dtype).min / 2, dtype=dtype)).tolist()[0]
 
 
 def _largest(weights):
