@@ -345,6 +345,7 @@ def fuzz_file(folder, name, content, seed):
     """Read one mutated file, written into `folder`: its Outcome. Raises AssertionError that names the seed."""
     content, names = mutated_file(content, seed)
     path = pathlib.Path(folder) / name
+    path.unlink(missing_ok=True)  # ext4 writes a file that was emptied and filled again to the disk at once
     path.write_bytes(content)
     label = f"{name} seed {seed} ({', '.join(names)})"
     limit = 100 * len(content)

@@ -11,6 +11,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from helpers.paths import rewrite
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,7 @@ def test_a_checkpoint_is_refused_whatever_byte_is_changed(tmp_path, tiny_model):
     for position in [*range(9), *range(end - 40, end + 1), *map(int, drawn)]:
         choices = {content[position] ^ 1, content[position] ^ 128, int(rng.integers(256)), *b" \t\n"}
         for value in choices - {content[position]} if position < end else [content[position] ^ 1]:
-            path.write_bytes(content[:position] + bytes([value]) + content[position + 1 :])
+            rewrite(path, content[:position] + bytes([value]) + content[position + 1 :])
             with pytest.raises(SpaceformerError, match=r"damaged|format"):
                 load_file(path)
     one = content.index(b"1.0")
@@ -142,7 +143,7 @@ def test_a_checkpoint_is_refused_whatever_byte_is_changed(tmp_path, tiny_model):
     with pytest.raises(SpaceformerError, match="its header was changed"):
         load_file(path)
     for length in rng.integers(0, len(content), 20).tolist():
-        path.write_bytes(content[:length])
+        rewrite(path, content[:length])
         with pytest.raises(SpaceformerError, match="damaged"):
             load_file(path)
 
@@ -160,12 +161,12 @@ def test_a_damaged_lightning_checkpoint_is_refused_and_runs_no_code(tmp_path, ca
     torch.save({"state_dict": {"net.weights": weights}}, path)
     good, start = path.read_bytes(), path.read_bytes().index(weights.numpy().tobytes())
     for position in rng.integers(start, start + 4 * len(weights), 30).tolist():
-        path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
+        rewrite(path, good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
         with pytest.raises(SpaceformerError, match=r"the checksum of .* is wrong"):
             load_released(path)
     for content in (good, evil):
         for position in rng.integers(0, len(content), 100).tolist():
-            path.write_bytes(content[:position] + bytes([content[position] ^ 64]) + content[position + 1 :])
+            rewrite(path, content[:position] + bytes([content[position] ^ 64]) + content[position + 1 :])
             with pytest.raises(SpaceformerError):  # undamaged, these weights would not fit the network either
                 load_released(path)
     assert "code ran" not in capsys.readouterr().out

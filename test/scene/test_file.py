@@ -12,7 +12,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from helpers.fakes import ROOM, full_disk, make_pipeline
-from helpers.paths import ROOT, run_helper
+from helpers.paths import ROOT, rewrite, run_helper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -233,9 +233,9 @@ def test_a_change_of_any_byte_is_detected(path):
     for position in range(len(whole)):
         content = bytearray(whole)
         content[position] ^= draw.randrange(1, 256)
-        path.write_bytes(content)
+        rewrite(path, content)
         refused(path, "FILE_CORRUPT")
-    path.write_bytes(whole)
+    rewrite(path, whole)
     read_scene(path)
 
 
@@ -243,21 +243,27 @@ def test_missing_and_added_bytes_are_detected(path):
     write_scene(path, make_saved())
     whole = path.read_bytes()
     for content in [*(whole[:length] for length in range(0, len(whole), 7)), whole[:-1], whole + b"\0", whole + whole]:
-        path.write_bytes(content)
+        rewrite(path, content)
         refused(path, "FILE_CORRUPT")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A scene file, and its bytes."""
+    path = tmp_path_factory.mktemp("written") / "scene.safetensors"
+    write_scene(path, make_saved())
+    return path, path.read_bytes()
 
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_forged_files_are_refused_or_read_without_other_errors(tmp_path_factory, data):
+def test_forged_files_are_refused_or_read_without_other_errors(written, data):
     """The digest is valid, so only the checks of every number and text remain."""
-    path = tmp_path_factory.getbasetemp() / "forged.safetensors"
-    write_scene(path, make_saved())
-    content = bytearray(path.read_bytes())
+    path, content = written[0], bytearray(written[1])
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(resign(content))
+    rewrite(path, resign(content))
     with contextlib.suppress(StorageError):
         read_scene(path)
 
