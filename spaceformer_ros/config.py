@@ -192,8 +192,8 @@ class TilingConfig:
 
     tile_voxels: int = setting(
         0,
-        "voxels per tile, fewer if memory is short; maps of up to twice as many voxels are processed in one run; 0: "
-        "the area that the network's queries cover (demo weights: 30,000)",
+        "voxels per tile, fewer if memory is short; maps of up to three times as many are processed in one run; 0: the "
+        "area that the network's queries cover (demo weights: 30,000)",
         low=0,
         high=10**8,
     )

@@ -33,8 +33,9 @@ from .tiles.tiled_map import TiledMap
 logger = logging.getLogger(__name__)
 
 # Square metres of surface that one query of the network covers; larger tiles lose recall.
-AREA_PER_QUERY = 1.0  # of learned queries
+AREA_PER_QUERY = 0.67  # of learned queries
 AREA_PER_SEED = 0.34  # of queries that start at voxels, chosen on houses (docs/demo_weights.md)
+TILES_AT_ONCE = 3  # a map of up to so many tiles is one run: in single rooms tiles cost time and precision
 MIN_TILE_VOXELS = 1000  # smaller tiles give the network too little context
 ADVICE = "out of memory: set max_memory_gb to the available memory, lower tile_voxels or max_points, or set roi"
 
@@ -122,7 +123,7 @@ class Segmenter:
         if len(grid) <= max_voxels:
             return [np.arange(len(grid))]
         columns = self._columns(grid)
-        plan = plan_tiles(columns, max_voxels // 2, margin, ())
+        plan = plan_tiles(columns, max_voxels // TILES_AT_ONCE, margin, ())
         return TiledMap(columns, plan, self.network.text_channels).regions
 
     def _voxelise(self, cloud, max_voxels, config):
@@ -140,15 +141,15 @@ class Segmenter:
         return grid, voxels, alignment_remarks(alignment)
 
     def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
-        """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most half as many.
+        """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most a third of it.
 
-        A tile of an earlier plan may grow to max_voxels before it is cut.
+        A tile of an earlier plan may grow to twice as many before it is cut.
         """
         if len(grid) <= max_voxels:
             masks = self._find_masks(grid, voxels.positions, config.postprocess, stopwatch)
             report = SegmentationReport(remarks=remarks)
         else:
-            tiled = self._plan(grid, max_voxels // 2, config, stopwatch)
+            tiled = self._plan(grid, max_voxels // TILES_AT_ONCE, config, stopwatch)
             pending = self._recall(tiled, grid, config.input.change_threshold, stopwatch)
             for computed, number in enumerate(pending):
                 report = SegmentationReport(len(tiled), computed, remarks)
@@ -215,7 +216,7 @@ class Segmenter:
         return config.nms_iou if config.nms_iou >= 0 else self.network.nms_iou
 
     def _max_voxels_per_run(self, config):
-        """Voxels up to which a map is processed in one run: twice the size of a tile, as far as memory allows.
+        """Voxels up to which a map is processed in one run: TILES_AT_ONCE tiles, as far as memory allows.
 
         config: TilingConfig. Tiles are halved rather than fitted to the free memory, so that a little less of it does
         not change the plan.
@@ -224,9 +225,9 @@ class Segmenter:
         preferred = int(self.network.num_queries * area / self.voxel_size**2)
         tile_voxels = config.tile_voxels or preferred
         fits = self.meter.voxels(config.max_memory_gb)
-        while 2 * tile_voxels > fits and tile_voxels > MIN_TILE_VOXELS:
+        while TILES_AT_ONCE * tile_voxels > fits and tile_voxels > MIN_TILE_VOXELS:
             tile_voxels //= 2
-        return 2 * tile_voxels
+        return TILES_AT_ONCE * tile_voxels
 
     def new_map_grid(self):
         """An empty MapGrid for maps of this network."""
