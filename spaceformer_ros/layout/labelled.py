@@ -2,7 +2,7 @@
 """Doors and windows among the labelled objects of a map, set into walls.
 
 A network takes other upright surfaces for doors: pieces of wall, fronts of wardrobes. A door is accepted if its colour
-differs from the wall on both sides, which also gives its edges, or if its score is high and it has the shape of a leaf.
+differs from the wall on both sides, which also gives its edges, or if it has the size of a usual leaf and no low score.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ USUAL_TOP, USUAL_WIDTH = (1.9, 2.2), 1.2  # metres, of a leaf with its frame
 LEAF_TOP, LEAF_WIDTH = 2.35, 1.3  # metres; doors that are larger are two things, or no door
 DOUBLE_WIDTH = 1.9  # metres, of a door with two leaves
 LIKELY = 0.4  # score of an object with the size of a usual leaf that needs no other colour than the wall
-SURE = 0.6  # score of any other door that needs no other colour, has two leaves, or was seen in part
+SURE = 0.6  # score of a door that has two leaves, or was seen in part
 MIN_WINDOW_SCORE = 0.2
 AROUND = 0.7  # metres around a door whose colours are compared
 SIDE = (0.1, 0.5)  # metres from the edge of a door's box to where the wall beside it is compared
@@ -135,7 +135,7 @@ def _door(walls, item):
     if not _is_leaf(door, edges, item.score):
         return None
     low, high = edges or (door.low, door.high)
-    widest = LEAF_WIDTH if edges is None or item.score < SURE else DOUBLE_WIDTH
+    widest = DOUBLE_WIDTH if item.score >= SURE else LEAF_WIDTH
     if not DOOR_WIDTH[0] <= high - low <= widest:
         return None
     fill = max(face.cover(low, high, *PASSAGE).mean() for face in walls[door.wall].faces)
@@ -148,7 +148,7 @@ def _is_leaf(door, edges, score):
     if door.top < DOOR_TOP[0]:  # its upper part was not seen
         return edges is not None and score >= SURE
     usual = USUAL_TOP[0] <= door.top <= USUAL_TOP[1] and door.high - door.low <= USUAL_WIDTH
-    return edges is not None or (score >= (LIKELY if usual else SURE) and door.top <= LEAF_TOP)
+    return edges is not None or (usual and score >= LIKELY)
 
 
 def _leaf(door, wall, item):

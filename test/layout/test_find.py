@@ -153,8 +153,8 @@ def test_instances_become_doors_and_windows():
         (0.5, (1.25, 0.06, 2.0), False),  # wider than a leaf
         (0.5, (0.9, 0.06, 2.3), False),  # as high as the wall
         (0.3, (0.9, 0.06, 2.0), False),
-        (0.7, (1.25, 0.06, 2.0), True),
-        (0.7, (0.9, 0.06, 1.5), False),
+        (0.9, (1.25, 0.06, 2.0), False),
+        (0.9, (0.9, 0.06, 1.5), False),
     ],
 )
 def test_doors_of_the_colour_of_their_wall_need_a_score_and_the_size_of_a_leaf(score, size, found):
