@@ -211,6 +211,7 @@ def test_rooms_are_written_as_ply_and_json(tmp_path):
     assert len(content.layout.walls) >= 4
 
 
+@pytest.mark.slow
 def test_houses_are_written(tmp_path):
     main(["rooms", "--out", str(tmp_path), "--rooms", "2", "--seed", "5"])
     content = read_layout_text((tmp_path / "layouts" / "room_5.txt").read_text())

@@ -28,6 +28,7 @@ def narrow(config):
     return replace(config, **stages, **widths, decoder_heads=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUDGET)
 def test_a_forward_pass_stays_within_its_launches_and_waits(name):
     torch.manual_seed(0)

@@ -104,6 +104,7 @@ def ids(scene, found):
 # --- properties -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(things, st.booleans()), min_size=1, max_size=5))
 def test_ids_are_unique_and_never_reused(history):

@@ -49,6 +49,7 @@ def test_a_head_changes_features_and_nothing_else(cloud):
     assert np.allclose(segment(cloud, network).features, unit, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_part_of_a_split_mask_gets_its_own_feature(cloud):
     config = Config(
         postprocess=PostprocessConfig(nms_iou=1.0, min_points=1, split_components=True, split_distance=0.06)

@@ -84,6 +84,7 @@ def test_cores_partition_a_map_and_regions_include_the_margin(patches, budget, m
         assert columns.counts[seen].sum() <= 2 * budget or narrow
 
 
+@pytest.mark.slow
 def test_regions_of_a_new_plan_include_the_margin():
     columns = columns_of(floor(8, 5))
     tiles = plan_tiles(columns, 4000, 0.5)
@@ -305,6 +306,7 @@ def test_duplicates_are_removed_as_in_one_tile(rng):
     assert 0 < len(kept) < 40
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from((0.0, 0.1, 0.3, 0.5, 1.0)))
 def test_settled_masks_are_a_prefix_of_the_result(seed, nms_iou):
@@ -531,6 +533,7 @@ OUT_OF_MEMORY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_out_of_memory_is_tried_once_more_in_smaller_pieces(hall, error):
     cut = segmenter()
