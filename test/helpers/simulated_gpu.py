@@ -328,7 +328,7 @@ def main():
                 "found": len(found),
                 "ious": best_ious(wanted, found).tolist(),
             }
-        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=1000))
+        small = replace(settings, tiling=replace(settings.tiling, tile_voxels=650))
         tiles, strip = [], cloud[np.abs(cloud.xyz - cloud.floor_center)[:, 0] < 0.7]
         corner = (strip.xyz - strip.bounds[0])[:, :2].max(axis=1) < 0.5
         for part in (strip, strip, strip[~corner]):
