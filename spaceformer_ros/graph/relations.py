@@ -29,12 +29,15 @@ FLAT_RATIO = 2.0  # of the other sides of a flat thing to its narrow one, at lea
 MIN_FLUSH = 0.75  # of their columns that must be at the wall
 AT_WALL = 0.15  # metres from a column of a thing to the wall or ceiling that it is attached to
 SUNK = 0.08  # metres that the foot of something in a surface, such as a sink, is below it
+RIM = 0.15  # metres from its columns to that surface
+MIN_AT_RIM = 0.4  # of its columns that close to the surface: a cushion between the arms of a sofa is not sunk in it
 MIN_WALL_HIGH = 0.3  # of the columns at a wall or ceiling, for things above HIGH
 HIGH = 0.9  # metres above the floor from which something without visible support is attached if it touches a wall
 MIN_ENCLOSED = 0.5  # of the columns of a body below other parts of its support, or of the directions with parts of it
 MIN_SEEN_ABOVE = 0.15  # of the columns of the lower of two bodies that must have points of the upper one above them
 SURELY_COVERED = 0.8  # of them inside the outline of the upper one, which is then above even if that was not seen
-MIN_COVERED = 0.45  # of the columns of the lower of two bodies that are below the upper one
+MIN_COVERED = 0.38  # of the columns of the lower of two bodies that are below the upper one
+MIN_COVERED_BY_PANEL = 0.6  # of these columns, for an upper one that is a panel, such as a curtain above a radiator
 FLAT = 0.08  # metres: things this flat on the floor may be larger than what stands over them, such as rugs
 UNDER_GAP = 1.5  # metres between the lower and the upper one at most
 NEXT_GAP, NEXT_GAP_CARRIED = 0.5, 0.27  # metres between things on the floor or on walls; on the same thing
@@ -250,9 +253,10 @@ def _sunk_share(body, support):
     """
     surface = support.surface
     level = surface[(surface[:, 2] > body.low + SUNK) & (surface[:, 2] < body.high + 0.1)]
-    if len(level) < 3 or body.low < support.low - ABOVE:
+    if len(level) < 3 or body.low < support.low - ABOVE or len(support.columns) < 1.2 * len(body.columns):
         return 0.0
-    if len(support.columns) < 1.2 * len(body.columns):
+    is_upright = body.high - body.low > 2 * body.sides[0]  # such as a window in the folds of a curtain
+    if is_upright or _share_near(body.ground, level[:, :2], RIM) < MIN_AT_RIM:
         return 0.0
     return _share_inside(body.ground, level[:, :2], 0.0)
 
@@ -264,7 +268,7 @@ def _under(k, j, things, known):
     """The Relation that thing k is under thing j, or None."""
     lower, upper = things[k].body, things[j].body
     flat = things[k].is_standing and lower.high - lower.low < FLAT
-    if (k, j) in known or ((j, k) in known and not flat) or things[j].is_thin:
+    if (k, j) in known or ((j, k) in known and not flat) or (things[k].is_thin and things[j].is_thin):
         return None
     above = upper.xyz[upper.xyz[:, 2] > lower.high - ABOVE]
     above = above[above[:, 2] <= lower.high + UNDER_GAP]
@@ -275,7 +279,8 @@ def _under(k, j, things, known):
         share = 0.0
     if flat:
         share = max(share, _share_near(upper.ground, lower.ground, COLUMN))
-    return Relation(k, UNDER, j, share) if share >= MIN_COVERED else None
+    limit = MIN_COVERED_BY_PANEL if things[j].is_thin else MIN_COVERED
+    return Relation(k, UNDER, j, share) if share >= limit else None
 
 
 # --- next to, attached to ---------------------------------------------------------------------------------------------

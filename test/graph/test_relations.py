@@ -49,7 +49,19 @@ RUG = plate((-1.2, -1.0, 0.01), (1.2, 1.0, 0.01))
 BASKET = np.concatenate([shell((-0.2, -0.2, 0), (0.2, 0.2, 0.4), True), plate((-0.2, -0.2, 0.02), (0.2, 0.2, 0.02))])
 PICTURE = shell((0, 1.96, 1.2), (0.6, 1.98, 1.6))
 BIN = shell((-0.1, -0.1, 0), (0.1, 0.1, 0.4))
+ARMS = [shell((x, -0.4, 0), (x + 0.2, 0.4, 0.65)) for x in (-1.0, 0.8)]
+SOFA = np.concatenate([*ARMS, shell((-0.8, -0.4, 0), (0.8, 0.4, 0.45)), shell((-1.0, 0.4, 0), (1.0, 0.6, 0.8))])
+CURTAIN = shell((-0.6, 1.9, 0.75), (0.6, 1.98, 2.4))
+RADIATOR = shell((-0.5, 1.9, 0), (0.5, 1.96, 0.6))
 CASES = {
+    "a ball above the seat of a sofa, between its arms": (
+        {"ball": shell((-0.1, -0.2, 0.55), (0.1, 0.0, 0.75)), "sofa": SOFA},
+        {("ball", ON, "sofa")},
+    ),
+    "a radiator below a curtain": (
+        {"radiator": RADIATOR, "curtain": CURTAIN},
+        {("radiator", UNDER, "curtain"), ("curtain", ATTACHED_TO, WALLS)},
+    ),
     "a cup on a table": ({"cup": CUP, "table": table()}, {("cup", ON, "table")}),
     "a box in a shelf": ({"box": shell((0.2, 0.05, 0.51), (0.5, 0.3, 0.75)), "shelf": shelf()}, {("box", IN, "shelf")}),
     "a box on a shelf": ({"box": shell((0.2, 0.05, 1.31), (0.5, 0.3, 1.6)), "shelf": shelf()}, {("box", ON, "shelf")}),
