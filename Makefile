@@ -11,8 +11,9 @@ VIEW ?=
 OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 3 # for two cores: a third of the time tests wait for DDS and for other processes
+# A thread for each process, as there are more processes than cores.
 # Fast DDS now and then loses a message of its discovery: only tests that time out waiting are repeated once.
-PYTEST = $(RUN) python -m pytest -q -rs --reruns 1 --only-rerun "waited [0-9.]+ s for" --dist worksteal -n
+PYTEST = OMP_NUM_THREADS=1 $(RUN) python -m pytest -q -rs --reruns 1 --only-rerun "waited [0-9.]+ s for" --dist worksteal -n
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
@@ -27,8 +28,8 @@ view: setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up a
 test: setup-tests lint ## run all tests, over real DDS on this machine only, in WORKERS (3) processes
 	$(PYTEST) $(WORKERS) test
 
-test-fast: setup-tests lint ## run the tests without ROS, without separate processes, of less than a second each
-	$(PYTEST) 2 -m "not slow and not process and not ros" test
+test-fast: setup-tests lint ## run the tests without ROS, without separate processes, of about a second at most, in WORKERS (3) processes
+	$(PYTEST) $(WORKERS) -m "not slow and not process and not ros" test
 
 evaluate: setup ## compute the figures of docs/demo_weights.md on 200 rooms that training did not use and 100 with unseen shapes
 	$(RUN) python -m benchmarks.evaluate_rooms -n 200 --unseen 100 --per-class --json $(OUT)/evaluation.json

@@ -77,6 +77,7 @@ def test_the_same_cloud_gives_the_same_objects(tmp_path, settings, cloud_file):
     assert (tmp_path / "a" / "map.json").read_text() == (tmp_path / "b" / "map.json").read_text()
 
 
+@pytest.mark.slow
 def test_remarks_and_the_frame_of_the_results_are_printed(tmp_path, settings, box_cloud, capsys):
     cloud = box_cloud([((0, 0, 0.5), (1.0, 1.0, 1.0), (200, 30, 30))])
     xyz = cloud.xyz.copy()

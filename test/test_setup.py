@@ -12,7 +12,6 @@ import pathlib
 import re
 import subprocess
 import sys
-import threading
 import zipfile
 
 import pytest
@@ -20,6 +19,7 @@ import setup_common
 import setup_env
 import setup_packages
 import setup_ros
+from helpers.servers import serving
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -133,15 +133,7 @@ def served(files):
         def log_message(self, *_):
             pass
 
-    @contextlib.contextmanager
-    def serve():
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        server.server_close()
-
-    return serve()
+    return serving(Handler)
 
 
 def wheel_bytes(path, name, version, requires=()):
@@ -364,6 +356,7 @@ def test_an_interrupted_step_runs_again_and_a_finished_one_does_not(tmp_path):
     assert runs[-1] == "repaired"
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_for_the_first_and_its_children(tmp_path):
     program = (
         "import pathlib, subprocess, sys\n"

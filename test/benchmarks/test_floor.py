@@ -30,6 +30,7 @@ def test_counted_multiply_adds_are_those_that_run(monkeypatch, tiny_model, seede
     assert counter.get_total_flops() == pytest.approx(2 * expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_naive_network_gives_the_same(tiny_model):
     model, grid = tiny_model(), made_grid(points=400)  # one point per voxel, where points and voxels are the same keys
     with torch.no_grad():

@@ -13,7 +13,7 @@ import threading
 def serving(handler):
     """Address of a server of a BaseHTTPRequestHandler class that runs meanwhile."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()  # s between looks at shutdown
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -178,6 +178,7 @@ def use_triton(monkeypatch):
     return use
 
 
+@pytest.mark.slow
 def test_a_kernel_that_agrees_is_used_without_gradients_only(use_triton, tiny_model):
     calls = []
 
@@ -283,6 +284,7 @@ def test_the_host_waits_for_sizes_of_levels_and_groups_and_blocks_add_nothing(co
     assert count_waits(1) == count_waits(3) == {"to_host": 2}
 
 
+@pytest.mark.slow
 def test_the_plain_path_waits_for_every_offset(monkeypatch, count_waits):
     monkeypatch.setattr(layers, "NARROW", 0)  # of CPUs
     assert count_waits(1, kernel=None)["nonzero"] == 2 * 13 + 62  # two levels, and the stem's kernel of 5

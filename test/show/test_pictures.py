@@ -2,6 +2,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from helpers.fakes import GREEN
 
 from spaceformer_ros.clouds.cloud import Cloud
@@ -70,6 +71,7 @@ def test_weak_objects_are_not_drawn(tmp_path, monkeypatch):
     assert drawn == list(range(49, 19, -1))
 
 
+@pytest.mark.slow
 def test_the_picture_of_an_answer_shows_its_matches_and_the_approach(pipeline, tmp_path):
     from matplotlib.image import imread
 

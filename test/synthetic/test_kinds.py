@@ -103,6 +103,7 @@ def test_captions_describe_the_object():
     assert thing.captions(np.random.default_rng(0))[0] in captions
 
 
+@pytest.mark.slow
 def test_captions_are_english():
     phrases = {c for seed in SEEDS for o in clean(seed).objects for c in o.captions()}
     assert any(phrase.startswith("an o") for phrase in phrases)

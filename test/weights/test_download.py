@@ -75,6 +75,7 @@ def test_a_checked_file_is_put_in_place_and_works_offline_afterwards(tmp_path, h
     assert prepare.download_released(tmp_path, agreed=False, endpoint="http://127.0.0.1:1") == path
 
 
+@pytest.mark.slow
 def test_an_interrupted_download_is_resumed(tmp_path, hub):
     Hub.break_after = 15_000_000
     with contextlib.suppress(SpaceformerError):  # versions of the client below 1 resume with the next call
