@@ -12,8 +12,7 @@ OUT ?= out
 MINUTES ?= 120
 WORKERS ?= 3 # for two cores: a third of the time tests wait for DDS and for other processes
 # A thread for each process, as there are more processes than cores.
-# Fast DDS now and then loses a message of its discovery: only tests that time out waiting are repeated once.
-PYTEST = OMP_NUM_THREADS=1 $(RUN) python -m pytest -q -rs --reruns 1 --only-rerun "waited [0-9.]+ s for" --dist worksteal -n
+PYTEST = OMP_NUM_THREADS=1 $(RUN) python -m pytest -q -rs --dist worksteal -n
 
 .PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
 
