@@ -89,6 +89,8 @@ def _asked(request, config, position):
     center, region = request.region_center, None
     if request.region_radius > 0:
         region = (np.array([center.x, center.y, center.z]), request.region_radius)
+        if not np.isfinite(region[0]).all():
+            raise SpaceformerError(f"region_center is {region[0].tolist()}, expected finite numbers")
     first = [request.query] if request.query or not request.queries else []
     return asked_as(
         [*first, *request.queries],

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import Point
 from helpers.fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
 from helpers.paths import ROOT
 from helpers.ros import Client, wait_until
@@ -265,6 +266,11 @@ def test_the_example_program_prints_matches(start, client, instances, box_cloud)
         ({"query": "x" * 500}, "INVALID_REQUEST", "500 characters"),
         ({"query": "chair", "sort_by_distance": True}, "INVALID_REQUEST", "needs reference_frame"),
         ({"query": "chair", "region_radius": float("nan")}, "INVALID_REQUEST", "region_radius is nan"),
+        (
+            {"query": "chair", "region_radius": 1.0, "region_center": Point(x=float("inf"))},
+            "INVALID_REQUEST",
+            "region_center is [inf, 0.0, 0.0]",
+        ),
         ({"query": "chair", "target_frame": "base_link"}, "TF_FAILED", "'map' to 'base_link'"),
     ],
 )
