@@ -3,7 +3,7 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, label_list
+from .options import add_cloud, add_settings, name_list
 
 HELP = (
     "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
@@ -29,7 +29,7 @@ def run(options):
 
     pipeline, scene, name = scene_or_saved(options)
     out = pathlib.Path(options.out or f"{name}{SUFFIXES[options.to] or '_openlex3d'}")
-    labels = label_list(options.labels)
+    labels = name_list(options.labels)
     graph = pipeline.graph(scene)
     export_scene(options.to, out, graph, scene, labels)
     print(f"{len(graph.nodes)} nodes and {len(graph.edges)} relations written to {out}")

@@ -6,7 +6,7 @@ import sys
 
 from .. import SpaceformerError
 from ..graph.nodes import OBJECT
-from .options import add_cloud, add_settings, label_list, results_folder
+from .options import add_cloud, add_settings, name_list, results_folder
 
 ALL, LAYOUT, OBJECTS = WHAT = ("all", "layout", "objects")
 KINDS = {LAYOUT: ("room", "wall", "door", "window"), OBJECTS: (OBJECT,)}  # that are counted
@@ -31,7 +31,7 @@ def run(options):
     from ..export.formats import SUFFIXES, export_scene
     from .scene_of_file import scene_or_saved
 
-    labels = label_list(options.labels)
+    labels = name_list(options.labels)
     if labels and options.what == LAYOUT:
         raise SpaceformerError("--labels selects objects, which --what layout leaves out: give one of them")
     folder = results_folder(options.out)

@@ -119,9 +119,9 @@ def count(low):
     return parse
 
 
-def label_list(text):
-    """List of the labels in a comma-separated text."""
-    return [label.strip() for label in text.split(",") if label.strip()]
+def name_list(text):
+    """List of the names in a comma-separated text."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def results_folder(path):

@@ -9,7 +9,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..cameras.layers import LAYERS, draw_layers, marks_of
 from ..cameras.model import VIEW_DEGREES, CameraModel
-from .options import add_settings, add_up, config_of, results_folder
+from .options import add_settings, add_up, config_of, name_list, results_folder
 
 
 def add_arguments(parser):
@@ -72,7 +72,7 @@ def run(options):
 
 def wanted_layers(options):
     """List of the layers of --layers. Raises SpaceformerError."""
-    wanted = [name.strip() for name in options.layers.split(",") if name.strip()]
+    wanted = name_list(options.layers)
     for name in wanted:
         if name not in LAYERS:
             raise SpaceformerError(f"--layers: {name!r} is not one of {', '.join(LAYERS)}")
