@@ -17,7 +17,7 @@ from itertools import groupby
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from spaceformer_ros.clouds.formats import libraries, npz  # noqa: E402
+from spaceformer_ros.clouds.formats import meshes, npz  # noqa: E402
 from spaceformer_ros.clouds.formats.declared import LAZ_RATIO  # noqa: E402
 from spaceformer_ros.clouds.pointcloud2 import MAX_FIELDS  # noqa: E402
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
@@ -185,8 +185,9 @@ def security(text):
         "ScanNet's text format": size(scannet.MAX_BYTES),
         "LAS, LAZ": "points, records, chunks and the layers of chunks must fit the size of the file, "
         f"unpacked {LAZ_RATIO} times it",
-        "meshes": f"{size(libraries.MAX_MESH_BYTES)}, {libraries.MAX_MESH_POINTS:,} points every "
-        f"{libraries.MAX_MESH_SPACING} m at most; the chunks of GLB must fit the file",
+        "meshes": f"{size(meshes.MAX_MESH_BYTES)}, {meshes.MAX_MESH_POINTS:,} points every "
+        f"{meshes.MAX_MESH_SPACING} m at most; the chunks of GLB must fit the file; "
+        f"files that it names {size(meshes.MAX_TEXTURE_BYTES)}, from its folder",
         "arrays of NPZ": f"refused above {size(npz.MAX_EXPANDED)} if they expand more than {npz.MAX_RATIO} times",
         "scene": f"{size(tensor_file.MAX_BYTES)}, header {size(tensor_file.MAX_HEADER)}; texts {MAX_TEXT:,} "
         f"characters; ids, revisions and counts {MAX_COUNT_READ:,}; positions {MAX_METRES:g} m, sides of boxes "

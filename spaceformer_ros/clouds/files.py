@@ -4,7 +4,8 @@
 import pathlib
 
 from .. import SpaceformerError
-from .formats.libraries import read_e57, read_las, read_mesh
+from .formats.libraries import read_e57, read_las
+from .formats.meshes import read_mesh
 from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
 from .formats.ply import read_ply, write_ply

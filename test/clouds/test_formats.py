@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files as other programs write them are read, or refused with one sentence."""
 
+import json
+import os
+import struct
 import sys
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
-from spaceformer_ros.clouds.formats import libraries
+from spaceformer_ros.clouds.formats import meshes
 from spaceformer_ros.clouds.formats.lzf import _decompress
 
 XYZ = [[1.0, 2.0, 3.0], [-1.5, 0.25, 8.0]]
@@ -492,13 +495,150 @@ def test_mesh(tmp_path):
 def test_points_on_a_mesh(tmp_path, monkeypatch, side, spacing):
     """Large meshes get fewer points per area; one in millimetres is refused."""
     trimesh = pytest.importorskip("trimesh")
-    monkeypatch.setattr(libraries, "MAX_MESH_POINTS", 1_000_000)
+    monkeypatch.setattr(meshes, "MAX_MESH_POINTS", 1_000_000)
     trimesh.creation.box((side, side, 1.0)).export(tmp_path / "a.stl")
     points, area = read_records(tmp_path / "a.stl"), 2 * side**2 + 4 * side
     assert (area / len(points)) ** 0.5 == pytest.approx(spacing, rel=0.05)
     trimesh.creation.box((1000.0, 1000.0, 1000.0)).export(tmp_path / "b.stl")
     with pytest.raises(SpaceformerError, match=r"6e\+06 square metres, at most 2500 are read: scale it to metres"):
         read_records(tmp_path / "b.stl")
+
+
+QUAD = np.array([[0, 0, 0], [1, 0, 0], [1, 0, 2], [0, 0, 2]], np.float32)
+OBJ = "".join(f"v {x:g} {y:g} {z:g}\n" for x, y, z in QUAD)
+UV = "vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
+
+
+def write_glb(
+    path, colors=None, normalized=("COLOR_0",), mode=4, nodes=({"mesh": 0},), material=None, positions=QUAD, **document
+):
+    """A GLB file of a quad in plane y = 0, coloured by `colors` [3 or 4] of one of the types of glTF."""
+    arrays = {"POSITION": positions, **({} if colors is None else {"COLOR_0": np.tile(colors, (len(QUAD), 1))})}
+    codes, content, accessors, views = {"f4": 5126, "u1": 5121, "u2": 5123}, b"", [], []
+    primitive = {"mode": mode, "attributes": {name: index for index, name in enumerate(arrays)}}
+    arrays |= {"indices": np.array([0, 1, 2, 0, 2, 3], "u2")[:, None]}
+    for name, array in arrays.items():
+        content += bytes(-len(content) % 4)
+        views.append({"buffer": 0, "byteOffset": len(content), "byteLength": array.nbytes})
+        kind = {"bufferView": len(accessors), "componentType": codes[array.dtype.str[1:]], "count": len(array)}
+        kind |= {"type": {1: "SCALAR", 3: "VEC3", 4: "VEC4"}[array.shape[1]]}
+        accessors.append(kind | ({"normalized": True} if name in normalized and array.dtype.kind == "u" else {}))
+        content += array.tobytes()
+    content += bytes(-len(content) % 4)
+    if mode == 4:
+        primitive["indices"] = len(arrays) - 1
+    if material:
+        document["materials"], primitive["material"] = [{"pbrMetallicRoughness": material}], 0
+    document |= {"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": list(nodes)}
+    document |= {"meshes": [{"primitives": [primitive]}], "accessors": accessors, "bufferViews": views}
+    head = json.dumps(document | {"buffers": [{"byteLength": len(content)}]}).encode()
+    head += b" " * (-len(head) % 4)
+    chunks = struct.pack("<I4s", len(head), b"JSON") + head + struct.pack("<I4s", len(content), b"BIN\0") + content
+    path.write_bytes(struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks)
+
+
+@pytest.mark.parametrize(
+    ("options", "rgb"),
+    [
+        ({"colors": np.array([65535, 32896, 0], "u2")}, [255, 128, 0]),
+        ({"colors": np.array([65535, 32896, 0, 65535], "u2")}, [255, 128, 0]),
+        ({"colors": np.array([255, 128, 0], "u1"), "mode": 0}, [255, 128, 0]),
+        ({"colors": np.array([1, 0.5, 0, 1], "f4"), "material": {"metallicFactor": 0.0}}, [255, 128, 0]),
+        ({"material": {"baseColorFactor": [1.0, 0.5, 0.0, 1.0]}}, [255, 128, 0]),
+        ({"colors": np.array([1, 1, 0.2], "f4"), "material": {"baseColorFactor": [1.0, 0.5, 0.0, 1.0]}}, [255, 128, 0]),
+    ],
+)
+def test_colors_of_glb(tmp_path, options, rgb):
+    pytest.importorskip("trimesh")
+    write_glb(tmp_path / "a.glb", **options)
+    cloud = read_cloud(tmp_path / "a.glb").cloud
+    assert (np.abs(cloud.rgb.astype(int) - rgb) <= 1).all()
+    assert len(cloud) == (4 if options.get("mode") == 0 else 5000)
+
+
+def test_nodes_of_glb_are_placed(tmp_path):
+    pytest.importorskip("trimesh")
+    nodes = [{"children": [1, 2], "scale": [2, 2, 2]}, {"mesh": 0, "translation": [10, 0, 0]}, {"mesh": 0}]
+    write_glb(tmp_path / "a.glb", np.array([1, 0, 0], "f4"), nodes=nodes)
+    cloud = read_cloud(tmp_path / "a.glb").cloud
+    assert len(cloud) == 40_000  # twice 2 m x 4 m, every 2 cm
+    assert np.allclose(cloud.bounds, [[0, 0, 0], [22, 0, 4]], atol=0.02)
+    assert (cloud.xyz[:, 0] > 19.9).mean() == 0.5
+
+
+def test_gltf_that_would_be_read_wrongly_is_refused(tmp_path):
+    pytest.importorskip("trimesh")
+    write_glb(tmp_path / "a.glb", extensionsRequired=["EXT_meshopt_compression"])
+    with pytest.raises(SpaceformerError, match=r"EXT_meshopt_compression.*export it without compression"):
+        read_cloud(tmp_path / "a.glb")
+    write_glb(tmp_path / "a.glb", extensionsRequired=["KHR_draco_mesh_compression"])
+    with pytest.raises(SpaceformerError, match="pip install DracoPy"):
+        read_cloud(tmp_path / "a.glb")
+    write_glb(tmp_path / "a.glb", normalized=["POSITION"], positions=QUAD.astype("u2"))
+    with pytest.raises(SpaceformerError, match="its POSITION are quantised: export it without compression"):
+        read_cloud(tmp_path / "a.glb")
+
+
+@pytest.mark.parametrize(
+    ("text", "rgb"),
+    [
+        (OBJ.replace("\n", " 1.0 0.5 0.0\n"), [255, 128, 0]),
+        (OBJ.replace("\n", " 255 128 0\n"), [255, 128, 0]),
+        ("mtllib a.mtl\n" + OBJ + "usemtl plain\n", [0, 51, 255]),
+        ("mtllib a.mtl\n" + OBJ + UV + "usemtl photo\n", [255, 128, 0]),
+        ("mtllib a.mtl\n" + OBJ.replace("\n", " 1.0 0.5 0.0\n") + "usemtl plain\n", [255, 128, 0]),
+        ("mtllib not_there.mtl\n" + OBJ.replace("\n", " 1.0 0.5 0.0\n") + "usemtl plain\n", [255, 128, 0]),
+    ],
+)
+def test_colors_of_obj(tmp_path, text, rgb):
+    pytest.importorskip("trimesh")
+    write_materials(tmp_path)
+    (tmp_path / "a.obj").write_text(text + ("f 1/1 2/2 3/3\nf 1/1 3/3 4/4\n" if "vt" in text else "f 1 2 3 4\n"))
+    cloud = read_cloud(tmp_path / "a.obj").cloud
+    assert len(cloud) == 5000
+    assert (np.abs(cloud.rgb.astype(int) - rgb) <= 1).all()
+
+
+def test_an_obj_of_several_materials(tmp_path):
+    pytest.importorskip("trimesh")
+    write_materials(tmp_path)
+    faces = "usemtl photo\nf 1/1 2/2 3/3\nusemtl plain\nf 1/1 3/3 4/4\n"
+    (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + OBJ + UV + faces)
+    cloud = read_cloud(tmp_path / "a.obj").cloud
+    below = cloud.xyz[:, 2] < 2 * cloud.xyz[:, 0]
+    assert (cloud.rgb[below] == [255, 128, 0]).all()
+    assert (cloud.rgb[~below] == [0, 51, 255]).all()
+
+
+def write_materials(folder):
+    image = pytest.importorskip("PIL.Image")
+    image.new("RGB", (8, 4), (255, 128, 0)).save(folder / "photo 1.png")
+    (folder / "a.mtl").write_text("newmtl photo\nKd 1 1 1\nmap_Kd photo 1.png\nnewmtl plain\nKd 0 0.2 1\n")
+
+
+@pytest.mark.parametrize("name", ["not_there.png", "/dev/zero", "pipe", "../outside.png"])
+@pytest.mark.parametrize("place", ["mtllib {}\n", "map_Kd {}\n"])
+def test_files_that_a_mesh_names(tmp_path, name, place):
+    """Those that are not there are named, and no pipe, device or file of another folder is opened."""
+    pytest.importorskip("trimesh")
+    folder = tmp_path / "mesh"
+    folder.mkdir()
+    (tmp_path / "outside.png").write_bytes(b"")
+    os.mkfifo(folder / "pipe")
+    (folder / "a.mtl").write_text("newmtl m\nKd 1 1 1\n" + place.format(name))
+    library = place.format(name) if place.startswith("mtllib") else "mtllib a.mtl\n"
+    (folder / "a.obj").write_text(library + OBJ + UV + "usemtl m\nf 1/1 2/2 3/3\n")
+    with pytest.raises(SpaceformerError, match=f"has no colour without the file '{name}': copy it beside the mesh"):
+        read_cloud(folder / "a.obj")
+
+
+def test_too_large_a_texture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    pytest.importorskip("trimesh")
+    write_materials(tmp_path)
+    monkeypatch.setattr(meshes, "MAX_TEXTURE_PIXELS", 31)
+    (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + OBJ + UV + "usemtl photo\nf 1/1 2/2 3/3\n")
+    with pytest.raises(SpaceformerError, match="a texture has 8 x 4 pixels; at most 31 are read"):
+        read_cloud(tmp_path / "a.obj")
 
 
 # --- colour that is not there ----------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the headers of LAS and GLB files declare, checked against the size of the file.
+"""What the headers of LAS, GLB and glTF files declare, checked against the size of the file.
 
 The libraries that read these formats allocate or loop over what a header declares, however small the file is.
 """
 
+import importlib.util
 import struct
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ LAZ_BYTES = 14  # item with one layer for each of its bytes
 LAZ_ITEM, LAZ_ITEMS = struct.Struct("<HHH"), 34  # type, size and version of an item; offset of the first one
 LAZ_TABLE, LAZ_CHUNKS = struct.Struct("<q"), struct.Struct("<II")  # offset of the chunk table; its version and length
 GLB_HEADER, GLB_CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
+DRACO, UNREADABLE = "KHR_draco_mesh_compression", ("EXT_meshopt_compression", "KHR_meshopt_compression")
+SCALED = ("POSITION", "TEXCOORD_0")  # attributes whose integers readers do not scale to 0..1
 
 
 class LasHeader(NamedTuple):
@@ -106,8 +109,8 @@ def _unpack_at(file, layout, position):
     return layout.unpack(content)
 
 
-def glb_content(content):
-    """The bytes of a GLB file without what follows its declared length. Raises SpaceformerError.
+def glb_chunks(content):
+    """(The bytes of a GLB file without what follows its declared length, its JSON). Raises SpaceformerError.
 
     The chunks must lie inside the file: a reader allocates the lengths that they declare.
     """
@@ -116,10 +119,29 @@ def glb_content(content):
     magic, _, length = GLB_HEADER.unpack_from(content)
     if magic != b"glTF" or length > len(content):
         raise SpaceformerError(f"is damaged: its header declares {length} bytes of GLB, the file has {len(content)}")
-    position = GLB_HEADER.size
+    position, document = GLB_HEADER.size, b""
     while position < length:
-        size = GLB_CHUNK.unpack_from(content, position)[0] if position + GLB_CHUNK.size <= length else length
-        position += GLB_CHUNK.size + size
+        size, kind = GLB_CHUNK.unpack_from(content, position) if position + GLB_CHUNK.size <= length else (length, b"")
+        position += GLB_CHUNK.size
+        document = document or (content[position : position + size] if kind == b"JSON" else b"")
+        position += size
     if position != length:
         raise SpaceformerError("is damaged: the chunks of the GLB file do not end where it does")
-    return content[:length]
+    return content[:length], document
+
+
+def check_gltf(document):
+    """Refuse what a reader would silently read wrongly: compressed geometry, and positions in quantised integers.
+
+    document: the JSON of a glTF, parsed. Raises SpaceformerError.
+    """
+    required = document.get("extensionsRequired", ())
+    if DRACO in required and not importlib.util.find_spec("DracoPy"):
+        raise SpaceformerError("is compressed with Draco: pip install DracoPy, or export it without compression")
+    if other := next((name for name in required if name in UNREADABLE), None):
+        raise SpaceformerError(f"is compressed ({other[:40]}): export it without compression")
+    for mesh in document.get("meshes", ()):
+        for primitive in mesh.get("primitives", ()):
+            for name, index in primitive.get("attributes", {}).items():
+                if name in SCALED and document["accessors"][index].get("normalized"):
+                    raise SpaceformerError(f"its {name} are quantised: export it without compression")
