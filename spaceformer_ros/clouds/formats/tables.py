@@ -11,7 +11,7 @@ from ..colors import PACKED, TRIPLES
 from .npz import stack_columns, table_columns
 from .text import BOM, parse_numbers
 
-SEPARATORS = (b";", b",", b"\t", b"|")  # best first; with semicolons, commas are decimal points
+SEPARATORS = (b";", b",", b"\t", b"|")  # best first
 MAX_COLUMNS = 100
 HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
 UNIT_TOLERANCE = 0.02  # of the length of a normal
@@ -28,7 +28,8 @@ def read_table(path):
 
     If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
     and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and
-    alpha; 9 are x, y, z, colours and normals, in either order. Named columns that are not needed may have blank
+    alpha; 9 are x, y, z, colours and normals, in either order. With semicolons, or if all words are separated by blanks
+    or tabs, commas are decimal points. A number of points may stand before or after the names. Named columns that are not needed may have blank
     cells and words. Raises SpaceformerError, with the number of the line.
     """
     with open(path, "rb") as file:
@@ -39,15 +40,20 @@ def read_table(path):
         text = text.replace(b"\r", b"\n")
     number, first, rest, declared = _skip_head(text)
     separator = next((separator for separator in SEPARATORS if separator in first), b"")
-    values = _blank(COMMENT.sub(b"", first), separator)
-    named = not _is_numbers(values)
+    named = not _is_numbers(_blank(COMMENT.sub(b"", first), separator == b";"))
+    if named and _is_count(line := rest.partition(b"\n")[0].strip()):  # as CloudCompare writes it
+        declared, rest, number = int(line), rest.partition(b"\n")[2], number + 1
+    row = rest.lstrip().partition(b"\n")[0] if named else first
+    decimal = separator == b";" or _has_decimal_commas(COMMENT.sub(b"", row))
     names = _names(first, separator) if named else []
-    width = len(names) if named else len(values.split())
+    width = len(names) if named else len(_blank(COMMENT.sub(b"", first), decimal).split())
     if not 3 <= width <= MAX_COLUMNS:
         raise SpaceformerError(f"line {number} has {width} columns, expected x, y, z and optionally r, g, b")
     body = rest if named else first + b"\n" + rest
     if any(mark in body for mark in MARKS):
         body = COMMENT.sub(b"", body)
+    if decimal:
+        body = body.replace(b",", b".")
     names, table = _parse(body, names, width, separator, number + named)
     if declared is not None and declared > len(table):
         raise SpaceformerError(f"declares {declared} points and holds {len(table)}: truncated")
@@ -57,14 +63,14 @@ def read_table(path):
 def _parse(body, names, width, separator, number):
     """(Names, table) of a body whose first line is the line `number` of the file. names: empty if there are none."""
     try:
-        return names, _parse_body(_blank(body, separator), width, number)
+        return names, _parse_body(_blank(body), width, number)
     except SpaceformerError:
         used = [index for index, name in enumerate(names) if name in USED]
         if not separator or len(used) < 3 or not body.strip():
             raise
         try:  # slower, but leaves out columns of words and of blank cells
-            lines = io.BytesIO(body.replace(b",", b".") if separator == b";" else body)
-            table = np.loadtxt(lines, delimiter=separator.decode(), usecols=used, ndmin=2, encoding="latin-1")
+            lines, delimiter = io.BytesIO(body), separator.decode()
+            table = np.loadtxt(lines, delimiter=delimiter, usecols=used, ndmin=2, encoding="latin-1")
         except ValueError:
             table = np.empty(0)
         if len(table):
@@ -82,7 +88,7 @@ def _skip_head(text):
         line = first.strip()
         has_names = set("xyz") <= set(_names(line, b"," if b"," in line else b""))
         is_comment = line.lower().startswith((*MARKS, EXCEL)) and not has_names
-        if found and declared is None and line.isdigit() and len(line) < 18:
+        if found and declared is None and _is_count(line):
             declared = int(line)
         elif not found or (line and not is_comment):
             return number, line, rest, declared
@@ -99,11 +105,21 @@ def _names(line, separator):
     return [name if name and name not in names[:index] else f"_{index}" for index, name in enumerate(names)]
 
 
-def _blank(text, separator):
-    """Text with blanks instead of the separator, and decimal points instead of decimal commas."""
-    if separator == b";":
-        return text.translate(bytes.maketrans(b";,\r\t", b" .  "))
-    return text.translate(bytes.maketrans(b",\t\r|", b"    "))
+def _is_count(line):
+    """Whether a line is a number of points only."""
+    return line.isdigit() and len(line) < 18
+
+
+def _has_decimal_commas(row):
+    """Whether the commas of a row are decimal points: its words are separated by blanks or tabs, none has two."""
+    words = row.split()
+    parts = [word.split(b",") for word in words]
+    return len(words) >= 3 and max(map(len, parts)) == 2 and all(all(part) for part in parts)
+
+
+def _blank(text, decimal=False):
+    """Text with blanks instead of separators. decimal: its commas are decimal points, and not separators."""
+    return text.translate(bytes.maketrans(b";,\r\t|", b" .   " if decimal else b"     "))
 
 
 def _is_numbers(line):
