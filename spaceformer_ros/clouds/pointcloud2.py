@@ -49,7 +49,7 @@ def structured_view(message):
     size = len(message.data)
     width, height = _shape(message)
     step = message.point_step or (size // (width * height) if size % (width * height) == 0 else 0)
-    dtype = _point_dtype(message, step)
+    dtype = _point_dtype(message, step, width * height)
     row_step = message.row_step
     if height == 1 or size == width * height * step:
         row_step = width * step
@@ -75,8 +75,11 @@ def _shape(message):
     return width, height
 
 
-def _point_dtype(message, step):
-    """numpy type of one point of `step` bytes. Raises SpaceformerError for fields that do not fit into it."""
+def _point_dtype(message, step, points):
+    """numpy type of one of so many points of `step` bytes, without padding, whose names begin with "_" as in PCL.
+
+    Raises SpaceformerError for fields that do not fit into it.
+    """
     if not 0 < step <= MAX_POINT_STEP:
         raise SpaceformerError(f"point_step is {step}, expected 1 to {MAX_POINT_STEP} bytes")
     if len(message.fields) > MAX_FIELDS:
@@ -84,11 +87,15 @@ def _point_dtype(message, step):
     order = ">" if message.is_bigendian else "<"
     formats, offsets = {}, []
     for f in message.fields:
+        if f.name.startswith("_"):
+            continue
         name = list_names([f.name])
         if f.datatype not in DATATYPES:
             raise SpaceformerError(f"field {name} has datatype {f.datatype}, expected 1 (INT8) to 8 (FLOAT64)")
         kind = np.dtype(order + DATATYPES[f.datatype])
         count = max(int(f.count), 1)
+        if count == points and f.offset + kind.itemsize * count > step:
+            count = 1  # some publishers count the points
         if f.offset + kind.itemsize * count > step:
             raise SpaceformerError(
                 f"field {name} ends at byte {f.offset + kind.itemsize * count} of a point, but point_step is {step}"

@@ -60,6 +60,10 @@ def test_binary_ply_of_doubles_in_both_byte_orders(tmp_path, form, order):
         (PLY.format("binary_little_endian 1.0", *3 * ["float"], RGB).encode() + bytes(20), "truncated"),
         (PLY.format("ascii 1.0", *3 * ["float"], "").encode() + b"1 2 3\n4 5 6\n", "no colour"),
         (b"ply\nformat ascii 1.0\nelement face 1\nproperty list uchar int i\nend_header\n", "no vertices .*: face"),
+        (
+            b"ply\nformat ascii 1.0\nelement vertex 1\nproperty uint packed_position\nend_header\n1\n",
+            "compressed Gaussian splats: export it as uncompressed",
+        ),
         (b"ply\nformat ascii 1.0\nelement vertex 1\nproperty half x\nend_header\n1\n", "line 4 .* not supported"),
     ],
 )

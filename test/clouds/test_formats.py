@@ -86,6 +86,27 @@ def test_rows_of_another_width_are_refused_and_not_shifted(tmp_path, rows, suffi
         read_cloud(tmp_path / f"a.{suffix}")
 
 
+@pytest.mark.parametrize(
+    ("suffix", "row", "words"),
+    [
+        ("ply", "1 2 3 255 128", "line 16 has 5 values, the header declares 6"),
+        ("ply", "1 2 3 255 128 0 9", "line 16 has 7 values, the header declares 6"),
+        ("ply", "1 2 3 255 128 red", "line 16: 'red' is not a number"),
+        ("ply", "1,5 2 3 255 128 0", "line 16: '1,5' is not a number"),
+        ("pcd", "1 2 x 4", "line 12: 'x' is not a number"),
+    ],
+)
+def test_a_wrong_row_of_text_is_refused_with_its_line(tmp_path, suffix, row, words):
+    """Numbers of the faces never fill up the vertices."""
+    rows, header = "1 2 3 255 128 0\n", HEADER.replace("vertex 2", "vertex 4") + PROPERTIES + FACES + "end_header\n"
+    if suffix == "pcd":
+        rows, header = "1 2 3 4\n", PCD.replace("POINTS 2", "POINTS 4").replace("WIDTH 2", "WIDTH 4")
+    faces = "3 0 1 1\n3 0 1 1\n" if suffix == "ply" else ""
+    (tmp_path / f"a.{suffix}").write_text(header + rows * 3 + row + "\n" + faces)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / f"a.{suffix}")
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("order", ["little", "big"])
 @pytest.mark.parametrize("faces", [[], [3, 3], [3, 4]])

@@ -177,6 +177,20 @@ def test_sizes_that_a_publisher_left_at_zero_follow_from_the_data(xyz, rgb, chan
     check(decode(cloud), xyz, rgb)
 
 
+def test_fields_that_count_the_points_are_read(xyz, rgb):
+    cloud = message(plain(xyz, rgb))
+    for field in cloud.fields:
+        field.count = len(xyz)
+    check(decode(cloud), xyz, rgb)
+
+
+def test_padding_fields_of_pcl_are_skipped(xyz, rgb):
+    cloud = message(plain(xyz, rgb))
+    padding = {"name": "_", "datatype": 2, "offset": 12, "count": 4}
+    cloud.fields += [types.SimpleNamespace(**padding), types.SimpleNamespace(**{**padding, "datatype": 0})]
+    check(decode(cloud), xyz, rgb)
+
+
 def test_rows_without_the_padding_that_row_step_claims(xyz, rgb):
     check(decode(message(plain(xyz, rgb), height=3, row_step=80)), xyz, rgb)
 

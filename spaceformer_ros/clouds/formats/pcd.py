@@ -50,14 +50,14 @@ class Header:
 def read_pcd(path):
     """All fields of an ASCII, binary or compressed PCD."""
     with open(path, "rb") as file:
-        header, start = _parse_header(file.read(MAX_HEADER))
+        header, lines, start = _parse_header(file.read(MAX_HEADER))
         held = path.stat().st_size - start
         file.seek(start)
         header = _resolve_zero_counts(header, held, file)
         if not 0 < header.size <= MAX_POINT:
             raise SpaceformerError(f"the PCD header declares {header.size} bytes per point, expected 1 to {MAX_POINT}")
         if header.encoding == "ascii":
-            points = _read_text(file.read(), header, held)
+            points = _read_text(file.read(), header, held, lines + 1)
         elif header.encoding == "binary":
             points = _read_binary(file, header, held)
         else:
@@ -67,7 +67,7 @@ def read_pcd(path):
 
 
 def _parse_header(head):
-    """Header and the position of the first byte after it."""
+    """Header and its number of lines and of bytes."""
     values = {}
     for number, line, end in header_lines(head, len(BOM) if head.startswith(BOM) else 0):
         words = line.split()
@@ -78,7 +78,7 @@ def _parse_header(head):
             raise SpaceformerError(f"line {number} of the PCD header, {' '.join(words)[:80]!r}, has no known keyword")
         values["FIELDS" if key == "COLUMNS" else key] = words[1:]
         if key == "DATA":
-            return _header(values), end
+            return _header(values), number, end
     raise SpaceformerError(f"cannot be read as PCD: no line DATA among its first {MAX_HEADER} bytes")
 
 
@@ -161,7 +161,7 @@ def _read_compressed(file, header, held):
     return points
 
 
-def _read_text(text, header, held):
+def _read_text(text, header, held, line):
     dtype = header.dtype
     width = header.width
     if held < header.points * (2 * width - 1):
@@ -171,7 +171,7 @@ def _read_text(text, header, held):
     if header.points:
         check_first_row(text, width)
     try:
-        numbers = parse_numbers(text, header.points * width)
+        numbers = parse_numbers(text, header.points * width, line if b"\n" in text else None)
     except SpaceformerError as error:
         raise SpaceformerError(f"a point is not a row of numbers: {error}") from error
     table = numbers[: len(numbers) // width * width].reshape(-1, width)

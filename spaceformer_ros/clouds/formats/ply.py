@@ -23,6 +23,7 @@ NAMES["f8"] = "double"
 BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 MAX_HEADER = 1 << 16  # bytes
 MAX_PROPERTIES = 1000  # of an element
+NEW_LINE = ord("\n")
 MAX_LISTS = 1_000_000  # rows of lists of different lengths that are skipped
 
 
@@ -47,7 +48,7 @@ class Element:
 def read_ply(path):
     """Vertex properties of an ASCII or binary PLY; list properties and all other elements are skipped."""
     with open(path, "rb") as file:
-        byte_order, elements, start = _parse_header(file.read(MAX_HEADER))
+        byte_order, elements, lines, start = _parse_header(file.read(MAX_HEADER))
         size = path.stat().st_size - start
         file.seek(start)
         index = [element.name for element in elements].index("vertex")
@@ -55,7 +56,7 @@ def read_ply(path):
         _check_size(elements[: index + 1], size, byte_order)
         if byte_order:
             return _read_binary(file, before, vertices, byte_order, is_last=index == len(elements) - 1)
-        return _read_text(file, before, vertices)
+        return _read_text(file, before, vertices, lines + 1)
 
 
 def _check_size(elements, size, byte_order):
@@ -79,7 +80,7 @@ def _min_row(element, byte_order):
 
 
 def _parse_header(head):
-    """Byte order ("" for text), elements, and the position of the first byte after the header."""
+    """Byte order ("" for text), elements, number of lines and of bytes of the header."""
     position = len(BOM) if head.startswith(BOM) else 0
     if not head[position:].lower().startswith(b"ply"):
         raise SpaceformerError("this is not a PLY file: it does not begin with 'ply'")
@@ -89,7 +90,7 @@ def _parse_header(head):
         keyword = words[0].lower() if words else ""
         if keyword == "end_header":
             _check_header(byte_order, elements)
-            return byte_order, elements, end
+            return byte_order, elements, number, end
         if keyword == "format":
             byte_order = _byte_order(words, number)
         elif keyword == "element":
@@ -112,7 +113,7 @@ def _element(words, number):
         raise SpaceformerError(f"line {number} of the PLY header, {' '.join(words)[:80]!r}, is incomplete")
     if not words[2].isdecimal() or len(words[2]) > 18:
         raise SpaceformerError(
-            f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer"
+            f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer of 0 or more"
         )
     return Element(words[1].lower(), int(words[2]))
 
@@ -143,6 +144,8 @@ def _check_header(byte_order, elements):
         raise SpaceformerError(f"the PLY header has {names.count('vertex')} elements 'vertex', expected one")
     if "vertex" not in names or not elements[names.index("vertex")].properties:
         raise SpaceformerError(f"the PLY header has no vertices (elements: {', '.join(names)[:200] or 'none'})")
+    if any(prop.name == "packed_position" for prop in elements[names.index("vertex")].properties):
+        raise SpaceformerError("the PLY holds compressed Gaussian splats: export it as uncompressed PLY")
 
 
 # --- binary ----------------------------------------------------------------------------------------------------------
@@ -222,27 +225,40 @@ def _skip_binary(file, element, byte_order):
 # --- text ------------------------------------------------------------------------------------------------------------
 
 
-def _read_text(file, before, vertices):
+def _read_text(file, before, vertices, line):
+    """Records of the vertices. line: number of the first line after the header."""
     text = file.read()
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
-    text = _skip_lines(text, sum(element.count for element in before))
-    has_lists = any(prop.length_kind for prop in vertices.properties)
+    rest = _skip_lines(text, sum(element.count for element in before))
+    line += text.count(b"\n", 0, len(text) - len(rest))
     singles = [prop for prop in vertices.properties if not prop.length_kind]
-    if has_lists:
-        table = _parse_rows(text, vertices)
+    if len(singles) < len(vertices.properties):
+        table = _parse_rows(rest, vertices)
     else:
-        check_first_row(text, len(singles))
-        numbers = _parse_vertices(text, vertices.count * len(singles))
-        table = numbers[: len(numbers) // len(singles) * len(singles)].reshape(-1, len(singles))
+        table = _parse_table(rest, vertices.count, len(singles), line)
     if len(table) < vertices.count:
         raise SpaceformerError(f"holds {len(table)} vertices, its header declares {vertices.count}: truncated")
     return to_records(table, np.dtype([(prop.name, prop.kind) for prop in singles]))
 
 
-def _parse_vertices(text, count):
+def _parse_table(text, count, width, line):
+    """Table [N, width] of the first `count` rows of a text, whose first line has the number `line` in the file."""
+    check_first_row(text, width)
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEW_LINE)
+    own = text[: ends[count - 1]] if 0 < count <= len(ends) else text
+    numbers = _parse_vertices(own, -1, line)
+    if len(numbers) != count * width and len(ends) >= count - 1:  # blank lines, or a row of another length
+        for number, row in enumerate(own.split(b"\n"), line):
+            if len(row.split()) not in (0, width):
+                raise SpaceformerError(f"line {number} has {len(row.split())} values, the header declares {width}")
+        numbers = _parse_vertices(text, count * width, line)
+    return numbers[: min(len(numbers) // width, count) * width].reshape(-1, width)
+
+
+def _parse_vertices(text, count, line=None):
     try:
-        return parse_numbers(text, count)
+        return parse_numbers(text, count, line)
     except SpaceformerError as error:
         raise SpaceformerError(f"a vertex is not a row of numbers: {error}") from error
 
