@@ -76,7 +76,7 @@ def _shape(message):
 
 
 def _point_dtype(message, step, points):
-    """numpy type of one of so many points of `step` bytes, without padding, whose names begin with "_" as in PCL.
+    """numpy type of one of so many points of `step` bytes. Padding, which PCL calls "_", may be there several times.
 
     Raises SpaceformerError for fields that do not fit into it.
     """
@@ -87,7 +87,7 @@ def _point_dtype(message, step, points):
     order = ">" if message.is_bigendian else "<"
     formats, offsets = {}, []
     for f in message.fields:
-        if f.name.startswith("_"):
+        if f.name.startswith("_") and f.name in formats:
             continue
         name = list_names([f.name])
         if f.datatype not in DATATYPES:

@@ -113,7 +113,8 @@ def _element(words, number):
         raise SpaceformerError(f"line {number} of the PLY header, {' '.join(words)[:80]!r}, is incomplete")
     if not words[2].isdecimal() or len(words[2]) > 18:
         raise SpaceformerError(
-            f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer of 0 or more"
+            f"line {number} of the PLY header declares {words[2][:40]!r} of {words[1][:40]}, expected an integer of 0 "
+            "or more"
         )
     return Element(words[1].lower(), int(words[2]))
 

@@ -29,8 +29,8 @@ def read_table(path):
     If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
     and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and
     alpha; 9 are x, y, z, colours and normals, in either order. With semicolons, or if all words are separated by blanks
-    or tabs, commas are decimal points. A number of points may stand before or after the names. Named columns that are not needed may have blank
-    cells and words. Raises SpaceformerError, with the number of the line.
+    or tabs, commas are decimal points. A number of points may stand before or after the names. Named columns that are
+    not needed may have blank cells and words. Raises SpaceformerError, with the number of the line.
     """
     with open(path, "rb") as file:
         if b"\0" in file.read(HEAD):
