@@ -163,6 +163,7 @@ def check_marker_text(text):
             raise SpaceformerError(f"marker_text: {text!r} cannot be formatted (unknown key {unknown[0]!r}); {keys}")
         if len(text) > MAX_MARKER_TEXT or any(re.search(r"\d{3}|{", spec or "") for _, _, spec, _ in parts):
             raise SpaceformerError(f"marker_text: {text[:100]!r} is longer or padded more than supported; {keys}")
-        text.format(**MARKER_KEYS)
+        if not text.format(**MARKER_KEYS).replace("\n", "").isprintable():
+            raise SpaceformerError(f"marker_text: {text!r} has control characters other than line breaks")
     except (ValueError, TypeError) as error:
         raise SpaceformerError(f"marker_text: {text!r} cannot be formatted ({error}); {keys}") from error

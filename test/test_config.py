@@ -63,6 +63,7 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
         ({"marker_text": "{label:999999999}"}, "padded more than supported"),
         ({"marker_text": "{label:{id}}"}, "padded more than supported"),
         ({"marker_text": "{label:.2f}"}, "cannot be formatted"),
+        ({"marker_text": "\x1b[31m{label}"}, "has control characters other than line breaks"),
         ({"surprise": 1}, "there is no setting 'surprise'"),
         ({"score_treshold": 0.1}, "did you mean 'score_threshold'"),
     ],

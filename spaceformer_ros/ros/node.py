@@ -22,7 +22,7 @@ from ..heap import trim_heap
 from . import parameters
 from .actions import Actions
 from .bond import ManagerBond
-from .compat import answer_invalid_transitions
+from .compat import answer_invalid_parameters, answer_invalid_transitions
 from .logs import forward_logging, log_failure
 from .parameter_files import unused_files
 from .services import Services
@@ -45,6 +45,7 @@ class SpaceformerNode(LifecycleNode):
         self.actions = Actions(self, Services(self))
         self._bond = ManagerBond(self)
         answer_invalid_transitions(self)
+        answer_invalid_parameters(self)
         forward_logging(self)
 
     @property

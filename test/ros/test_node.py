@@ -14,7 +14,14 @@ from helpers.fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
 from helpers.paths import ROOT
 from helpers.ros import Client, wait_until
 from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import (
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
@@ -446,9 +453,20 @@ def test_every_verb_of_ros2_param(start, client):
     (result,) = client.call(SetParameters, "set_parameters", parameters=[change]).results
     assert "data_dir cannot change while the node is configured" in result.reason
     unknown = ParameterMessage(name="nms_io", value=dumped[0])
-    (result,) = client.call(SetParameters, "set_parameters", parameters=[unknown]).results
-    assert not result.successful
-    assert result.reason
+    nameless, typeless = (
+        ParameterMessage(value=dumped[0]),
+        ParameterMessage(name="nms_iou", value=ParameterValue(type=77)),
+    )
+    messages = [unknown, nameless, loaded[-1], typeless]
+    results = client.call(SetParameters, "set_parameters", parameters=messages).results
+    assert [result.successful for result in results] == [False, False, True, False]
+    assert results[0].reason == "there is no parameter 'nms_io', did you mean 'nms_iou'?"
+    assert "there is no parameter ''" in results[1].reason
+    assert "type 77" in results[3].reason
+    for bad in (unknown, typeless):
+        result = client.call(SetParametersAtomically, "set_parameters_atomically", parameters=[loaded[-1], bad]).result
+        assert not result.successful
+    assert client.call(SetParametersAtomically, "set_parameters_atomically", parameters=loaded).result.successful
     (value,) = client.call(GetParameters, "get_parameters", names=["nms_io"]).values or [None]
     assert value is None or value.type == 0  # not set
     assert node.settings.config == node._live_parameters.read_all()
