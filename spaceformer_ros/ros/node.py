@@ -24,7 +24,7 @@ from .actions import Actions
 from .bond import ManagerBond
 from .compat import answer_invalid_parameters, answer_invalid_transitions
 from .logs import forward_logging, log_failure
-from .parameter_files import unused_files
+from .parameter_files import refusal, unused_arguments, unused_files
 from .services import Services
 from .session import Session
 from .text import describe_error
@@ -113,11 +113,12 @@ def main(arguments=None):
     try:
         rclpy.init(args=arguments)
     except Exception as error:  # arguments or a parameter file that ROS refuses
-        sys.exit(f"spaceformer_node: {describe_error(error)}")
+        sys.exit(f"spaceformer_node: {refusal(error)}")
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         node, executor = SpaceformerNode(), SingleThreadedExecutor()
         executor.add_node(node)
-        for text in unused_files(sys.argv if arguments is None else arguments, node.get_fully_qualified_name()):
+        for text in unused_arguments(arguments) + unused_files(arguments, node.get_fully_qualified_name()):
             node.get_logger().warning(text)
         if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()

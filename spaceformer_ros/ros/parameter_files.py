@@ -1,15 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Detect parameter files of the command line without parameters for this node, which ROS ignores silently."""
+"""Arguments and parameter files that ROS ignores silently, such as those for other nodes, or refuses in its own words."""
 
 import difflib
 import re
 
+from rclpy.utilities import remove_ros_args
+
 from .. import SpaceformerError
 from ..disk.text_files import read_yaml
-from .text import printable
+from .text import describe_error, printable
 
 PARAMETERS = "ros__parameters"
-MAX_NAMED = 5  # node names listed in a message
+MAX_NAMED = 5  # node names or arguments listed in a message
+MIXED_TYPES = "Sequence should be of same type"  # of rcl's parser of parameters
+
+
+def refusal(error):
+    """A sentence for an exception of rclpy.init, which parses the arguments and the parameter files."""
+    hint = ": write all values of a list alike, as in [0.0, 1.5] or ['chair', '5']" if MIXED_TYPES in str(error) else ""
+    return describe_error(error) + hint
+
+
+def unused_arguments(arguments):
+    """A message if the command line has arguments that are not for ROS, as the node has no others: list of one or none.
+
+    arguments: of the command line, str, without the name of the program
+    """
+    rest = remove_ros_args(["", *arguments])[1:]
+    if not rest:
+        return []
+    shown = printable(" ".join(rest[:MAX_NAMED]))
+    return [f"ignored '{shown}': arguments of ROS begin with --ros-args, such as --ros-args -p device:=cpu"]
 
 
 def unused_files(arguments, node_name):

@@ -3,7 +3,7 @@
 
 import pytest
 
-from spaceformer_ros.ros.parameter_files import fits, node_names, unused_files
+from spaceformer_ros.ros.parameter_files import fits, node_names, unused_arguments, unused_files
 
 VALUES = {"ros__parameters": {"device": "cpu"}}
 
@@ -53,3 +53,10 @@ def test_a_file_for_other_nodes_is_named_with_the_nearest_name(tmp_path):
     (sentence,) = unused_files(arguments, "/robot1/other")
     assert "did you mean" not in sentence
     assert unused_files(["node", "--params-file", str(path)], "/spaceformer") == []
+
+
+def test_arguments_that_are_not_for_ros_are_named():
+    assert unused_arguments(["--ros-args", "-p", "device:=cpu", "--", "--ros-args", "-r", "a:=b"]) == []
+    (sentence,) = unused_arguments(["-p", "x\x1b", "--ros-args", "-r", "a:=b"])
+    assert "ignored '-p x\\x1b'" in sentence
+    assert "--ros-args -p device:=cpu" in sentence

@@ -212,6 +212,7 @@ def test_a_signal_saves_and_the_next_process_answers_without_a_cloud(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["-p", "roi:=[0, 0, 0, 1.5, 1, 1]"], "write all values of a list alike"),
         (["-p", "use_sim_time:=maybe"], "'use_sim_time' to 'maybe'"),
         (["--params-file", "/nowhere.yaml"], "Couldn't parse params file"),
     ],
