@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments and parameter files that ROS ignores silently, such as those for other nodes, or refuses in its own words."""
+"""Arguments and parameter files that ROS ignores silently, such as those for other nodes, or refuses."""
 
 import difflib
 import re
