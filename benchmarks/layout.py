@@ -13,12 +13,14 @@ together with those of the demo weights, at an IoU of 0.25, of rooms 0.5. A tour
 not show of the true layout does not count (`visible`), unless --everything is given. --errors lists what is missing and
 wrong.
 
-With --points: seconds, memory and parts found of a large building, on one core. With --plan: the floor plan of the
-first building as `spaceformer layout` draws it.
+With --points: seconds, memory and parts found of a large building, on one core, and the share of this time that the
+same building takes when little of it has changed. With --plan: the floor plan of the first building as `spaceformer
+layout` draws it.
 """
 
 import argparse
 import dataclasses
+import math
 import resource
 import time
 from types import SimpleNamespace
@@ -34,10 +36,14 @@ from spaceformer_ros.config import Config
 from spaceformer_ros.evaluation.boxes import BOX_THRESHOLDS
 from spaceformer_ros.evaluation.layouts import THIN, mean_scores, polygon_iou, rectangles, score_layout, thin_iou
 from spaceformer_ros.export.floor_plan import write_plan
-from spaceformer_ros.layout.find import find_layout
+from spaceformer_ros.grids.keys import distinct, pack
+from spaceformer_ros.layout.find import LayoutFinder, find_layout
 from spaceformer_ros.layout.structure import KINDS
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import RoomConfig, make_room
+
+from .building import JITTER
+from .building import make_building as make_rooms
 
 COLUMN = 0.1  # metres along a wall
 BAND = (0.3, 2.0)  # metres above the floor in which a wall is looked at
@@ -45,6 +51,8 @@ MIN_SEEN = 4  # cells of COLUMN of a column of a wall that is visible: 0.4 m of 
 MIN_SHARE = 0.3  # of a wall's columns, or of a room's floor, that must be visible
 BESIDE = 0.5  # metres beside a door or window where its wall must be visible
 NEAR = 0.1  # metres from the faces of a wall of points that show it
+ROOMS = 30  # of the large building
+SCANNED_AGAIN, PATCH = 0.05, 4.0  # share of it that has other points, in squares of this side in metres
 
 
 def main():
@@ -184,22 +192,46 @@ def _floor_share(room, layout, xyz):
 
 
 def measure(points):
-    """Print seconds and memory of `find_layout` for a building of many rooms."""
-    from .building import make_building as make_rooms
-
-    clouds, _ = make_rooms(30, points)
-    xyz = np.concatenate([cloud.xyz for cloud in clouds])
-    cloud = Cloud(xyz, np.concatenate([cloud.rgb for cloud in clouds]), "map")
+    """Print the time and memory of a LayoutFinder for a large building, and for the same one a little changed."""
+    clouds, _ = make_rooms(ROOMS, points)
+    cloud = Cloud(*(np.concatenate([getattr(part, name) for part in clouds]) for name in ("xyz", "rgb")), "map")
+    without_last = cloud[: -len(clouds[-1])]
     del clouds
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.process_time()
-    layout = find_layout(cloud)
-    seconds = time.process_time() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rows = [("points", len(xyz)), ("seconds of one core", f"{seconds:.1f}")]
-    rows += [("peak memory [GB]", f"{memory / 2**20:.1f}"), ("before [GB]", f"{before / 2**20:.1f}")]
+    before = peak_memory()
+    finder = LayoutFinder()
+    layout, whole = timed(finder, cloud)
+    rows = [("points", len(cloud)), ("seconds of one core", f"{whole:.1f}")]
+    rows += [("peak memory [GB]", f"{peak_memory():.1f}"), ("before [GB]", f"{before:.1f}")]
     rows += [(kind, len(getattr(layout, kind))) for kind in KINDS]
     print_table([(name, str(value)) for name, value in rows], ("building", ""))
+    times = [timed(finder, cloud)[1], timed(finder, scanned_again(cloud))[1]]
+    finder = LayoutFinder()
+    finder.find(without_last)
+    times.append(timed(finder, cloud)[1])
+    names = "the same map again", f"{SCANNED_AGAIN:.0%} of it scanned again", f"one room of {ROOMS} added"
+    print_table([(name, f"{100 * t / whole:.0f} %") for name, t in zip(names, times)], ("change", "time, of the whole"))
+
+
+def peak_memory():
+    """GB, of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def timed(finder, cloud):
+    """The Layout of a Cloud, and the seconds of one core that it took."""
+    start = time.process_time()
+    layout = finder.find(cloud)
+    return layout, time.process_time() - start
+
+
+def scanned_again(cloud):
+    """The Cloud with other points in SCANNED_AGAIN of its squares of PATCH metres, at random."""
+    rng, xyz = np.random.default_rng(0), cloud.xyz.copy()
+    square = pack(np.floor(xyz[:, :2] / PATCH).astype(np.int64))
+    squares = rng.permutation(distinct(square))
+    chosen = np.isin(square, squares[: math.ceil(SCANNED_AGAIN * len(squares))])
+    xyz[chosen] += rng.uniform(-JITTER, JITTER, (chosen.sum(), 3)).astype(np.float32)
+    return dataclasses.replace(cloud, xyz=xyz)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .disk.paths import cache_folder
 from .graph.answer import answer, texts_of
 from .graph.nodes import ROOM, empty_graph
 from .graph.source import GraphSource, read_layout
-from .layout.find import find_layout
+from .layout.find import LayoutFinder
 from .layout.structure import Layout
 from .scene.edit_request import NAME_ROOM, EditError
 from .scene.evidence import with_presence, with_proposal, with_sightings, with_thumbnails
@@ -102,6 +102,7 @@ class Pipeline:
             lambda: self.config.postprocess,
             self._room_table,
         )
+        self._layouts = LayoutFinder()
         self._rooms = None  # (vocabulary_file, its table of rooms)
         self.space = None
         self.cosine_baseline = CosineBaseline.measure(embedder.embed(baseline_texts()))
@@ -198,6 +199,7 @@ class Pipeline:
             scene = self.scene
             self.store.clear()
             self.graphs.forget()
+            self._layouts = LayoutFinder()
             self.segmenter.forget()
             return scene
 
@@ -278,7 +280,7 @@ class Pipeline:
     def _find_layout(self, scene):
         """The Layout of a scene; empty if it cannot be found, so that the objects remain."""
         try:
-            return find_layout(scene.cloud, scene.published(self.config.postprocess))
+            return self._layouts.find(scene.cloud, scene.published(self.config.postprocess))
         except (SpaceformerError, ValueError, ArithmeticError, LookupError, ShapelyError) as error:
             logger.error("the layout was not found (%s: %s)", type(error).__name__, error)
             return Layout()

@@ -50,13 +50,13 @@ class VoxelRows:
 
 
 def merge_runs(a, b):
-    """Merge two runs (keys, rows) that have no key in common into one."""
+    """Merge two runs that have no key in common into one: tuples of ascending keys [N] and columns [N, ...] of rows."""
     place = np.searchsorted(a[0], b[0]) + np.arange(len(b[0]))
     from_a = np.ones(len(a[0]) + len(b[0]), dtype=bool)
     from_a[place] = False
     merged = []
     for column_a, column_b in zip(a, b):
-        column = np.empty(len(from_a), dtype=column_a.dtype)
+        column = np.empty((len(from_a), *column_a.shape[1:]), dtype=column_a.dtype)
         column[place], column[from_a] = column_b, column_a
         merged.append(column)
     return tuple(merged)

@@ -1,140 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A map as occupied cells, and one storey of it as a plan: where there is floor, and how much stands on each place."""
+"""A map as occupied cells with the colours of their points: all that is read of the points of a map."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from ..grids.groups import ranges
-from ..grids.keys import cell_keys, distinct, unpack
+from ..grids.keys import axis_of, pack_axes, unpack
 
 CELL = 0.05  # metres, edge of a cell
-BLOCK = 1 << 20  # points converted at a time, so that memory depends on the cells and not on the points
-FLOOR_SLACK = 0.12  # metres around the height of the floor that are floor
-BODY = (0.3, 2.0)  # metres above the floor in which walls are looked for: above skirtings, and seen by low cameras
-HIGH = 2.1  # metres above the floor: walls, lintels above doors, hardly any furniture
-BELOW_CEILING = 0.15  # metres; what is higher belongs to the ceiling
-MAX_PLACES = 1 << 25  # cells of a plan; stray points far away make larger ones
-
-
-def occupied(xyz, turn):
-    """[M, 3] int64 occupied cells, sorted by x, y and z, of points turned by the angle `turn` about z.
-
-    xyz: [N, 3] metres; turn: radians.
-    """
-    c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-    parts, size = [], 0
-    for first in range(0, len(xyz), BLOCK):
-        x, y, z = xyz[first : first + BLOCK].T
-        parts.append(distinct(cell_keys(np.column_stack([c * x - s * y, s * x + c * y, z]), CELL)))
-        size += len(parts[-1])
-        if size > 8 * BLOCK:
-            parts = [distinct(np.concatenate(parts))]
-            size = len(parts[0])
-    return unpack(distinct(np.concatenate([np.zeros(0, np.int64), *parts])))
+BLOCK = 1 << 19  # points converted at a time, so that memory depends on the cells and not on the points
+MAX_PENDING = 1 << 22  # cells of blocks that are not joined yet
 
 
 @dataclass(frozen=True)
-class PlanView:
-    """One storey seen from above, in the frame turned along the walls. Indices of cells start at `low`.
+class Cells:
+    """The M cells that hold points, in the map's frame turned about z.
 
-    cells: [M, 3] int64 cells above the floor, sorted, x and y from `low`, z from the floor; low: [2] int64;
-    floor: [X, Y] bool, where the floor was seen; seen: [X, Y] bool, where anything was seen;
-    fill, high: [X, Y] int32, number of occupied cells of BODY, and above HIGH;
-    top: metres from the floor to the ceiling.
+    keys: [M] int64 of their indices along x, y and z (`grids.keys`), ascending and distinct;
+    sums: [M, 4] int64, how many points a cell holds, and the sums of their red, green and blue.
     """
 
-    cells: np.ndarray
-    low: np.ndarray
-    floor: np.ndarray
-    seen: np.ndarray
-    fill: np.ndarray
-    high: np.ndarray
-    top: float
+    keys: np.ndarray
+    sums: np.ndarray
 
     @classmethod
-    def of(cls, cells, floor_z, ceiling_z):
-        """PlanView of the cells [M, 3] between two heights in metres, or None without any or with too large a plan."""
-        z = (cells[:, 2] + 0.5) * CELL - floor_z
-        inside = (z > -FLOOR_SLACK) & (z < ceiling_z - floor_z + FLOOR_SLACK)
-        cells, z = cells[inside], z[inside]
-        if not len(cells):
-            return None
-        low = cells[:, :2].min(axis=0) - 2
-        shape = tuple((cells[:, :2].max(axis=0) - low + 3).tolist())
-        if np.prod(shape, dtype=np.float64) > MAX_PLACES:
-            return None
-        place = np.ravel_multi_index((cells[:, :2] - low).T, shape)
-        count = int(np.prod(shape))
-        floor, seen = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
-        floor[place[z < FLOOR_SLACK]] = True
-        seen[place] = True
-        body = (z >= BODY[0]) & (z <= min(BODY[1], ceiling_z - floor_z - BELOW_CEILING))
-        fill = np.bincount(place[body], minlength=count).astype(np.int32)
-        over = (z >= HIGH) & (z <= ceiling_z - floor_z - BELOW_CEILING)
-        high = np.bincount(place[over], minlength=count).astype(np.int32)
-        level = np.round(z / CELL).astype(np.int64)
-        above = z >= FLOOR_SLACK
-        local = np.column_stack([cells[above, :2] - low, level[above]])
-        return cls(
-            local,
-            low,
-            floor.reshape(shape),
-            seen.reshape(shape),
-            fill.reshape(shape),
-            high.reshape(shape),
-            float(ceiling_z - floor_z),
-        )
+    def of(cls, cloud, turn, chosen=None):
+        """Cells of the points of a Cloud, or of those `chosen` [N] bool, turned by the angle `turn` in radians."""
+        parts, pending = [], 0
+        for first in range(0, len(cloud), BLOCK):
+            block = slice(first, first + BLOCK)
+            rows = slice(None) if chosen is None else np.flatnonzero(chosen[block])
+            xyz, rgb = cloud.xyz[block][rows], cloud.rgb[block][rows]
+            keys = pack_axes(*plane_cells(xyz, turn), _index(xyz[:, 2]))
+            parts.append(cls._summed(keys, (np.ones(len(rgb), dtype=np.uint8), *rgb.T)))
+            pending += len(parts[-1])
+            if pending > MAX_PENDING:
+                parts, pending = [cls.joined(parts)], 0
+        return cls.joined(parts)
 
-    def metres(self, places):
-        """[..., 2] metres in the turned frame: the middles of cells [..., 2] of this plan."""
-        return (np.asarray(places) + self.low + 0.5) * CELL
+    @classmethod
+    def joined(cls, parts):
+        """The Cells of the points of several ones."""
+        if len(parts) == 1:
+            return parts[0]
+        keys = np.concatenate([np.zeros(0, dtype=np.int64), *(part.keys for part in parts)])
+        sums = np.concatenate([np.zeros((0, 4), dtype=np.int64), *(part.sums for part in parts)])
+        return cls._summed(keys, sums.T)
 
-    def places(self, xy):
-        """[..., 2] int64 cells of this plan that contain positions [..., 2], clipped to the plan."""
-        places = np.floor(np.asarray(xy) / CELL).astype(np.int64) - self.low
-        return np.clip(places, 0, np.array(self.seen.shape) - 1)
+    @classmethod
+    def _summed(cls, keys, columns):
+        """Cells from keys [N] that may repeat, in any order, and the four columns [N] of what is summed."""
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        start = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+        sums = np.empty((len(start), 4), dtype=np.int64)
+        if len(start):
+            for number, column in enumerate(columns):
+                sums[:, number] = np.add.reduceat(column[order], start, dtype=np.int64)
+        return cls(keys[start], sums)
 
-    @cached_property
-    def levels(self):
-        """Number of cells from the floor to above the highest one."""
-        return int(self.cells[:, 2].max(initial=0)) + 2
+    def __len__(self):
+        return len(self.keys)
 
-    @cached_property
-    def _columns(self):
-        """[M] int64, ascending: the place of each cell as one number."""
-        return np.ravel_multi_index(self.cells[:, :2].T, self.seen.shape)
+    def __getitem__(self, rows):
+        """The cells of a mask [M] bool or of ascending rows."""
+        return Cells(self.keys[rows], self.sums[rows])
 
-    def above(self, places):
-        """The cells above places [P, 2] of this plan: (row of the place of each [n], cells above the floor [n])."""
-        place = np.ravel_multi_index(places.T, self.seen.shape)
-        first, last = (np.searchsorted(self._columns, place, side) for side in ("left", "right"))
-        found = ranges(first, last - first)
-        return np.repeat(np.arange(len(places)), last - first), self.cells[found, 2]
+    @property
+    def places(self):
+        """[M, 3] int64 indices along x, y and z; a cell reaches from CELL times these on."""
+        return unpack(self.keys)
 
-    def share_above(self, axes, along, across):
-        """Share of the length of a rectangle, as `strip` takes it, at which something was seen above HIGH.
+    @property
+    def plane(self):
+        """The indices along x and y, two [M] int64."""
+        return axis_of(self.keys, 0), axis_of(self.keys, 1)
 
-        1 in a storey that ends there, so that nothing can be seen.
-        """
-        if self.top < HIGH + BELOW_CEILING + CELL:
-            return 1.0
-        places, t = self.strip(axes, along, across)
-        columns = ((t[self.high[tuple(places.T)] > 0] - along[0]) / CELL).astype(np.int64)
-        return len(distinct(columns)) * CELL / max(along[1] - along[0], CELL)
 
-    def strip(self, axes, along, across):
-        """Places of a rectangle: ([P, 2] int64, metres along it [P]).
+def plane_cells(xyz, turn):
+    """The indices along x and y of the cells of points [N, 3] turned by an angle about z, two [N] int32."""
+    c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    x, y, _ = xyz.T
+    return _index(c * x - s * y), _index(s * x + c * y)
 
-        axes: [2, 2] unit vectors along and across it; along, across: (from, to) metres
-        """
-        steps = (np.arange(low - CELL, high + CELL, CELL / 2) for low, high in (along, across))
-        t, r = (grid.ravel() for grid in np.meshgrid(*steps))
-        places = np.floor((t[:, None] * axes[0] + r[:, None] * axes[1]) / CELL).astype(np.int64) - self.low
-        shape = np.array(self.seen.shape)
-        places = places[((places >= 0) & (places < shape)).all(axis=1)]
-        places = np.column_stack(np.unravel_index(distinct(np.ravel_multi_index(places.T, shape)), shape))
-        t, r = (self.metres(places) @ axis for axis in axes)
-        inside = (t >= along[0]) & (t <= along[1]) & (r >= across[0]) & (r <= across[1])
-        return places[inside], t[inside]
+
+def _index(metres):
+    return np.floor(metres / np.float32(CELL)).astype(np.int32)

@@ -2,6 +2,7 @@
 """Faces of walls: straight upright surfaces, tall enough to be a wall and not the front of furniture before one."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -52,21 +53,31 @@ class Face:
         """Metres."""
         return self.high - self.low
 
-    @property
+    @cached_property
     def axes(self):
         """Unit vectors along the face and to its left, rows of [2, 2]."""
-        c, s = np.cos(self.direction), np.sin(self.direction)
-        return np.array([[c, s], [-s, c]])
+        return axes_along(self.direction)
 
-    def cover(self, low, high, bottom=0.0, top=9.0):
-        """[T] share of the cells between two heights that are occupied, at each CELL between two places along it."""
+    def part(self, low, high, bottom, top):
+        """[T, Z] bool: the image between two places along the face and two heights, empty beyond it."""
         first, size = round((low - self.low) / CELL), max(round((high - low) / CELL), 0)
-        z0, z1 = round(bottom / CELL), min(round(top / CELL), self.image.shape[1])
-        padded = np.zeros((size, max(z1 - z0, 1)), dtype=bool)
-        a, b = max(first, 0), min(first + size, len(self.image))
-        if b > a and z1 > z0:
-            padded[a - first : b - first] = self.image[a:b, z0:z1]
-        return padded.mean(axis=1)
+        z0, z1 = round(bottom / CELL), round(top / CELL)
+        part = np.zeros((size, max(z1 - z0, 1)), dtype=bool)
+        seen = self.image[max(first, 0) : max(first + size, 0), z0:z1]
+        start = max(-first, 0)
+        part[start : start + len(seen), : seen.shape[1]] = seen
+        return part
+
+    def cover(self, low, high, bottom, top):
+        """[T] share of the cells between two heights, of those that the storey has, that are occupied, at each CELL
+        between two places along the face."""
+        return self.part(low, high, bottom, min(top, self.image.shape[1] * CELL)).mean(axis=1)
+
+
+def axes_along(direction):
+    """Unit vectors along a direction in radians and to its left, rows of [2, 2]."""
+    c, s = np.cos(direction), np.sin(direction)
+    return np.array([[c, s], [-s, c]])
 
 
 def find_faces(plan):
@@ -149,10 +160,10 @@ def _with_image(face, plan):
     """The Face with the image of its cells in a PlanView."""
     across = (face.offset - HALF, face.offset + HALF)
     places, t = plan.strip(face.axes, (face.low, face.high), across)
-    row, z = plan.above(places)
+    row, cell = plan.above(places)
     image = np.zeros((max(round(face.length / CELL), 1), plan.levels), dtype=bool)
     column = np.clip(((t - face.low) / CELL).astype(np.int64), 0, len(image) - 1)
-    image[column[row], z] = True
+    image[column[row], plan.cells[cell, 2]] = True
     return replace(face, image=image)
 
 

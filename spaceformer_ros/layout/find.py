@@ -5,44 +5,67 @@ from dataclasses import replace
 
 import shapely
 
-from ..geometry.heading import manhattan_yaw
 from ..geometry.transform import RigidTransform
-from .cells import PlanView, occupied
 from .faces import find_faces
 from .labelled import add_labelled, labelled_openings
 from .levels import find_levels
+from .map_cells import MapCells
 from .openings import find_gaps, find_holes, is_hidden, is_known, is_passage
 from .painted import find_painted_doors
+from .plan import PlanView
+from .results import KnownResults
 from .rooms import find_rooms, furniture_rows
 from .structure import Door, Layout, Room, Storey, Wall, Window
 from .walls import find_walls
 
 
 def find_layout(cloud, objects=()):
-    """The Layout of a Cloud, in its coordinates; empty where nothing is found.
+    """The Layout of a Cloud that is asked for once; see `LayoutFinder.find`."""
+    return LayoutFinder().find(cloud, objects)
 
-    objects: with `label`, `score` and `box` (OrientedBox) in the same coordinates. Doors and windows among them are set
-    into their walls; without objects only openings that nothing fills are found.
+
+class LayoutFinder:
+    """Finds the layouts of one map after another; of a map that has grown, only what changed is computed again.
+
+    Points are read again in tiles that changed only (`MapCells`). Of what follows, which works on cells, the outlines
+    of rooms and the closed doors of walls are kept where they depend on nothing new (`KnownResults`). The layout is
+    that of the last map alone, but for the heading, see `MapCells`. For one thread at a time.
     """
-    if not len(cloud):
-        return Layout()
-    yaw = manhattan_yaw(cloud.xyz)
-    turn = RigidTransform.about_z(-yaw)
-    cells = occupied(cloud.xyz, -yaw)
-    labelled = labelled_openings(cloud, objects, turn)
-    parts = [Layout()]
-    for number, (floor_z, ceiling_z) in enumerate(find_levels(cells), 1):
-        parts.append(_storey(cloud, turn, cells, labelled, Storey(number, floor_z, ceiling_z), parts[-1]))
-    everything = Layout(*(tuple(x for part in parts for x in getattr(part, kind)) for kind in Layout.__match_args__))
-    return everything.moved(turn.inverse)
+
+    def __init__(self, yaw=None):
+        """yaw: radians, a known heading of the walls of the first map."""
+        self._cells = MapCells(yaw)
+        self._known = KnownResults()
+
+    @property
+    def yaw(self):
+        """Heading of the walls of the last map in radians, None before the first."""
+        return self._cells.yaw
+
+    def find(self, cloud, objects=()):
+        """The Layout of a Cloud, in its coordinates; empty where nothing is found.
+
+        objects: with `label`, `score` and `box` (OrientedBox) in the same coordinates. Doors and windows among them are
+        set into their walls; without objects only openings that nothing fills are found.
+        """
+        cells, yaw = self._cells.update(cloud)
+        self._known.start_run()
+        turn = RigidTransform.about_z(-yaw)
+        labelled = labelled_openings(objects, turn)
+        parts = [Layout()]
+        for number, (floor_z, ceiling_z) in enumerate(find_levels(cells.places), 1):
+            storey = Storey(number, floor_z, ceiling_z)
+            parts.append(_storey(cells, labelled, storey, parts[-1], self._known))
+        kinds = (tuple(x for part in parts for x in getattr(part, kind)) for kind in Layout.__match_args__)
+        return Layout(*kinds).moved(turn.inverse)
 
 
-def _storey(cloud, turn, cells, labelled, storey, before):
+def _storey(cells, labelled, storey, before, known):
     """Layout of one storey in the turned frame; ids continue after those of the storey `before`."""
     plan = PlanView.of(cells, storey.floor_z, storey.ceiling_z)
     if plan is None:
         return Layout((storey,))
-    found, outlines = _walls_and_rooms(plan)
+    found, outlines = _walls_and_rooms(plan, known)
     first = {kind: max((item.id for item in getattr(before, kind)), default=0) + 1 for kind in Layout.__match_args__}
     walls = tuple(_wall(first["walls"] + row, wall, storey) for row, wall in enumerate(found))
     rooms = tuple(
@@ -50,37 +73,35 @@ def _storey(cloud, turn, cells, labelled, storey, before):
         for row, (outline, near) in enumerate(outlines)
     )
     layout = Layout((storey,), walls, (), (), rooms)
-    height = storey.ceiling_z - storey.floor_z
     labelled = [item.above(storey.floor_z) for item in labelled]
-    labelled = [item for item in labelled if -0.3 < item.box.center[2] < height + 0.3]
-    painted = find_painted_doors(cloud, turn, storey.floor_z, plan, found)
-    painted = [door for door in painted if not is_hidden(plan, found[door.wall], door)]
-    doors, windows = _openings(plan, found, labelled, painted, layout)
+    labelled = [item for item in labelled if -0.3 < item.box.center[2] < plan.top + 0.3]
+    doors, windows = _openings(plan, found, labelled, layout, known)
     doors = tuple(_door(first["doors"] + row, door, found, layout) for row, door in enumerate(doors))
     windows = tuple(_window(first["windows"] + row, item, found, layout) for row, item in enumerate(windows))
     return replace(layout, doors=doors, windows=windows)
 
 
-def _walls_and_rooms(plan):
+def _walls_and_rooms(plan, known):
     """The FoundWalls of a PlanView without fronts of furniture, and its rooms as `find_rooms` returns them."""
     walls = find_walls(find_faces(plan))
-    rooms = find_rooms(plan, walls)
+    rooms = find_rooms(plan, walls, known)
     fronts = furniture_rows(plan, walls, rooms)
     if not fronts:
         return walls, rooms
     walls = [wall for row, wall in enumerate(walls) if row not in fronts]
-    return walls, find_rooms(plan, walls)
+    return walls, find_rooms(plan, walls, known)
 
 
-def _openings(plan, found, labelled, painted, layout):
+def _openings(plan, found, labelled, layout, known):
     """Lists of the doors and the windows of a storey as Openings.
 
-    labelled: list of Labelled; painted: list of Opening; layout: Layout with its walls and rooms
+    found: list of FoundWall; labelled: list of Labelled; layout: Layout with its walls and rooms;
+    known: KnownResults
     """
     gaps = [gap for gap in find_gaps(found) if _is_doorway(plan, gap, found, layout)]
-    doors, windows = add_labelled(gaps, found, labelled)
-    for door in painted:
-        if not is_known(door, [*doors, *windows]):
+    doors, windows = add_labelled(plan, gaps, found, labelled)
+    for door in find_painted_doors(plan, found, known):
+        if not is_hidden(plan, found[door.wall], door) and not is_known(door, [*doors, *windows]):
             doors.append(door)
     holes = find_holes(plan, found)
     return doors, windows + [hole for hole in holes if not is_known(hole, [*windows, *doors])]

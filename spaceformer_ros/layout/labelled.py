@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.boxes import OrientedBox
-from .cells import BLOCK, CELL
+from .cells import CELL
 from .openings import DOOR_HEIGHT, DOOR_WIDTH, PASSAGE, Opening, is_known
 from .structure import CLOSED, OPEN, UNKNOWN
 
@@ -28,50 +28,34 @@ DOUBLE_WIDTH = 1.9  # metres, of a door with two leaves
 LIKELY = 0.4  # score of an object with the size of a usual leaf that needs no other colour than the wall
 SURE = 0.6  # score of a door that has two leaves, or was seen in part
 MIN_WINDOW_SCORE = 0.2
-AROUND = 0.7  # metres around a door whose colours are compared
 SIDE = (0.1, 0.5)  # metres from the edge of a door's box to where the wall beside it is compared
-COLOR_BAND, COLOR_DEPTH = (0.4, 1.7), 0.1  # metres above the floor, and from the wall, of the points that are compared
+COLOR_BAND, COLOR_DEPTH = (0.4, 1.7), 0.1  # metres above the floor, and from the wall, of the cells that are compared
 CONTRAST = 30.0  # of 255, between a door and the wall, in the channel that differs most
 MIN_LEAF_SHARE = 0.4  # of the width of a door's box that has its colour
-MIN_POINTS = 5  # of a column of the wall, CELL wide, that has a colour
+MIN_CELLS = 5  # of a column of the wall, CELL wide, that has a colour
 MAX_GAP = 3  # columns without a colour, or with that of the wall, within a door
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A door or window that was found as an object, in the frame turned along the walls, heights above the floor.
-
-    xyz [N, 3], rgb [N, 3]: the points around a door; none around a window
-    """
+    """A door or window that was found as an object, in the frame turned along the walls, heights above the floor."""
 
     label: str
     score: float
     box: OrientedBox
-    xyz: np.ndarray
-    rgb: np.ndarray
 
     def above(self, floor_z):
         """This object with heights above a floor."""
-        down = np.array([0.0, 0.0, floor_z])
-        return replace(self, box=replace(self.box, center=self.box.center - down), xyz=self.xyz - down)
+        return replace(self, box=replace(self.box, center=self.box.center - (0.0, 0.0, floor_z)))
 
 
-def labelled_openings(cloud, objects, turn):
+def labelled_openings(objects, turn):
     """List of Labelled, those with the highest score first.
 
-    cloud: Cloud; objects: with label, score and box (OrientedBox) in its coordinates; turn: RigidTransform
+    objects: with label, score and box (OrientedBox) in the map's coordinates; turn: RigidTransform
     """
     found = [item for item in objects if is_door(item.label) or is_window(item.label)]
-    found.sort(key=lambda item: -item.score)
-    rows = iter(_points_around(cloud.xyz, [item.box for item in found if is_door(item.label)]))
-    none = np.zeros(0, dtype=np.int64)
-    made = []
-    for item in found:
-        near = next(rows) if is_door(item.label) else none
-        made.append(
-            Labelled(item.label, item.score, item.box.moved(turn), turn.apply(cloud.xyz[near]), cloud.rgb[near])
-        )
-    return made
+    return [Labelled(item.label, item.score, item.box.moved(turn)) for item in sorted(found, key=lambda i: -i.score)]
 
 
 def is_door(text):
@@ -86,36 +70,15 @@ def is_window(text):
     return bool(words) and words[-1] in WINDOW_WORDS
 
 
-def _points_around(xyz, boxes):
-    """For each box the rows of the points [N, 3] within AROUND metres of it in plan."""
-    if not boxes:
-        return []
-    centers = np.array([box.center[:2] for box in boxes])
-    reach = np.array([np.hypot(*box.size[:2]) / 2 + AROUND for box in boxes])
-    low, high = (centers - reach[:, None]).min(axis=0), (centers + reach[:, None]).max(axis=0)
-    grid = np.zeros(np.ceil((high - low) / AROUND).astype(np.int64) + 1, dtype=bool)
-    for center, far in zip(centers, reach):
-        first, last = (((edge - low) / AROUND).astype(np.int64) for edge in (center - far, center + far))
-        grid[first[0] : last[0] + 1, first[1] : last[1] + 1] = True
-    kept = []
-    for first in range(0, len(xyz), BLOCK):
-        part = xyz[first : first + BLOCK, :2]
-        inside = np.flatnonzero(((part >= low) & (part <= high)).all(axis=1))
-        places = ((part[inside] - low) / AROUND).astype(np.int64)
-        kept.append(first + inside[grid[tuple(places.T)]])
-    kept = np.concatenate(kept)
-    return [kept[np.hypot(*(xyz[kept, :2] - center).T) <= far] for center, far in zip(centers, reach)]
-
-
-def add_labelled(doors, walls, labelled):
+def add_labelled(plan, doors, walls, labelled):
     """Lists of Opening, doors and windows: known doors, and those among Labelled objects that contradict no better one.
 
-    labelled: those with the highest score first
+    plan: PlanView; labelled: those with the highest score first
     """
     doors, windows = list(doors), []
     for item in labelled:
         if is_door(item.label):
-            door = _door(walls, item)
+            door = _door(plan, walls, item)
             if door is not None and not is_known(door, [*doors, *windows]):
                 doors.append(door)
         elif item.score >= MIN_WINDOW_SCORE:
@@ -125,13 +88,13 @@ def add_labelled(doors, walls, labelled):
     return doors, _merged(windows)
 
 
-def _door(walls, item):
+def _door(plan, walls, item):
     """The closed door of a Labelled object, or None: an open leaf is not parallel to the wall."""
     door = _snapped(walls, item.box)
     bottom = item.box.center[2] - item.box.size[2] / 2
     if door is None or bottom > MAX_BOTTOM or not SEEN_TOP <= door.top <= DOOR_TOP[1]:
         return None
-    edges = _leaf(door, walls[door.wall], item)
+    edges = _leaf(plan, door, walls[door.wall])
     if not _is_leaf(door, edges, item.score):
         return None
     low, high = edges or (door.low, door.high)
@@ -151,10 +114,10 @@ def _is_leaf(door, edges, score):
     return edges is not None or (usual and score >= LIKELY)
 
 
-def _leaf(door, wall, item):
+def _leaf(plan, door, wall):
     """(low, high) metres along a wall between which its colour differs from that on both sides of a door, or None."""
     start = door.low - SIDE[1]
-    colors = _column_colors(wall, item, start, door.high + SIDE[1])
+    colors = _column_colors(plan, wall, start, door.high + SIDE[1])
     edge, far = (round(bound / CELL) for bound in SIDE)
     sides = [_median(part) for part in (colors[: far - edge], colors[len(colors) - (far - edge) :])]
     if np.isnan(sides).any():
@@ -168,16 +131,17 @@ def _leaf(door, wall, item):
     return start + longest[0] * CELL, start + (longest[-1] + 1) * CELL
 
 
-def _column_colors(wall, item, low, high):
-    """[T, 3] median colour of each column of a wall, CELL wide, NaN where nothing was seen."""
-    t, r = item.xyz[:, :2] @ wall.axes[0], item.xyz[:, :2] @ wall.axes[1] - wall.offset
-    z = item.xyz[:, 2]
-    near = (np.abs(r) < wall.thickness / 2 + COLOR_DEPTH) & (z > COLOR_BAND[0]) & (z < COLOR_BAND[1])
-    near &= (t >= low) & (t < high)
-    column = ((t[near] - low) / CELL).astype(np.int64)
+def _column_colors(plan, wall, low, high):
+    """[T, 3] median colour of the cells of each column of a wall, CELL wide, NaN where hardly anything was seen."""
+    half = wall.thickness / 2 + COLOR_DEPTH
+    places, t = plan.strip(wall.axes, (low, high), (wall.offset - half, wall.offset + half))
+    place, cell = plan.above(places)
+    z = plan.cells[cell, 2] * CELL
+    near = (z > COLOR_BAND[0]) & (z < COLOR_BAND[1])
+    column, rgb = ((t[place[near]] - low) / CELL).astype(np.int64), plan.colors(cell[near])
     order = np.argsort(column, kind="stable")
-    parts = np.split(item.rgb[near][order], np.searchsorted(column[order], range(1, round((high - low) / CELL))))
-    return np.array([np.median(part, axis=0) if len(part) >= MIN_POINTS else np.full(3, np.nan) for part in parts])
+    parts = np.split(rgb[order], np.searchsorted(column[order], range(1, round((high - low) / CELL))))
+    return np.array([np.median(part, axis=0) if len(part) >= MIN_CELLS else np.full(3, np.nan) for part in parts])
 
 
 def _median(colors):

@@ -92,12 +92,9 @@ def _gaps(row, wall):
 
 def _lintel(wall, low, high):
     """Metres from the floor to the upper edge of a gap."""
-    z0, z1 = (round(bound / CELL) for bound in LINTEL)
-    for z in range(z0, z1):
-        cover = max(face.cover(low, high, z * CELL, (z + 2) * CELL).mean() for face in wall.faces)
-        if cover > 0.4:
-            return z * CELL
-    return DOOR_HEIGHT
+    shares = [face.part(low, high, LINTEL[0], LINTEL[1] + CELL).mean(axis=0) for face in wall.faces]
+    filled = np.max([(share[:-1] + share[1:]) / 2 for share in shares], axis=0) > 0.4
+    return (round(LINTEL[0] / CELL) + int(filled.argmax())) * CELL if filled.any() else DOOR_HEIGHT
 
 
 def _holes(plan, row, wall):
@@ -133,6 +130,6 @@ def is_hidden(plan, wall, hole):
     count = 0
     for across in ((wall.offset - far, wall.offset - near), (wall.offset + near, wall.offset + far)):
         places, _ = plan.strip(wall.axes, (hole.low, hole.high), across)
-        _, z = plan.above(places)
+        z = plan.cells[plan.above(places)[1], 2]
         count += ((z > bottom) & (z < top)).sum()
     return count * CELL**2 > 0.1 * (hole.high - hole.low) * (hole.top - hole.bottom)

@@ -10,13 +10,13 @@ neither at the floor nor at the height of a door.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .cells import BLOCK, CELL
+from .cells import CELL
 from .faces import HALF
 from .openings import DOOR_HEIGHT, LINTEL, Opening
 from .structure import CLOSED
 
 ROW = 0.2  # metres, height of a row of a face's picture
-TOP = 2.8  # metres above the floor of its upper edge
+ROWS = 14  # up to 2.8 m above the floor
 CONTRAST = 30.0  # of 255, between a door and the wall, in the channel that differs most
 WIDTH = (0.7, 1.15)  # metres, of a leaf with or without its frame
 BODY = slice(1, 10)  # rows that a door fills: up to 2 m above the floor; skirting boards are left out
@@ -39,47 +39,30 @@ COMMON = (
 MIN_SAME = 0.6  # share of the wall on one side whose colour is on the other side, too
 
 
-def find_painted_doors(cloud, turn, floor_z, plan, walls):
+def find_painted_doors(plan, walls, known):
     """List of Opening: closed doors of another colour than their wall, seen together with the wall on both sides.
 
-    cloud: Cloud; turn: RigidTransform about z into the plan's frame; plan: PlanView; walls: list of FoundWall
+    plan: PlanView; walls: list of FoundWall; known: KnownResults
     """
-    faces = [(row, face) for row, wall in enumerate(walls) for face in wall.faces]
-    pictures = face_pictures(cloud, turn, floor_z, plan, [face for _, face in faces])
     return [
         Opening(row, face.low + first * CELL, face.low + last * CELL, 0.0, top, CLOSED)
-        for (row, face), picture in zip(faces, pictures)
-        for first, last, top in leaves(picture)
+        for row, wall in enumerate(walls)
+        for face in wall.faces
+        for first, last, top in known.of(leaves, face_picture(plan, face))
     ]
 
 
-def face_pictures(cloud, turn, floor_z, plan, faces):
-    """For each Face its mean colours [T, Z, 3] float64: columns CELL wide, rows of ROW; NaN where nothing was seen."""
-    owner = np.full(plan.seen.shape, -1, dtype=np.int32)
-    for number, face in enumerate(faces):
-        places, _ = plan.strip(face.axes, (face.low, face.high), (face.offset - HALF, face.offset + HALF))
-        owner[tuple(places.T)] = number
-    rows = round(TOP / ROW)
-    lengths = np.array([len(face.image) for face in faces], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths * rows)]).astype(np.int64)
-    lows, axes = np.array([face.low for face in faces]), np.array([face.axes[0] for face in faces]).reshape(-1, 2)
-    sums = np.zeros((4, starts[-1]))
-    for first in range(0, len(cloud), BLOCK):
-        xyz = turn.apply(cloud.xyz[first : first + BLOCK])
-        z = ((xyz[:, 2] - floor_z) / ROW).astype(np.int64)
-        places = np.floor(xyz[:, :2] / CELL).astype(np.int64) - plan.low
-        near = ((places >= 0) & (places < plan.seen.shape)).all(axis=1) & (xyz[:, 2] > floor_z) & (z < rows)
-        near = np.flatnonzero(near)
-        face = owner[tuple(places[near].T)]
-        near, face = near[face >= 0], face[face >= 0]
-        column = (((xyz[near, :2] * axes[face]).sum(axis=1) - lows[face]) / CELL).astype(np.int64)
-        cell = starts[face] + np.clip(column, 0, lengths[face] - 1) * rows + z[near]
-        rgb = cloud.rgb[first : first + BLOCK][near]
-        for channel, weights in enumerate((None, *rgb.T)):
-            sums[channel] += np.bincount(cell, weights, minlength=starts[-1])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        colors = (sums[1:] / sums[0]).T
-    return [part.reshape(-1, rows, 3) for part in np.split(colors, starts[1:-1])] if faces else []
+def face_picture(plan, face):
+    """The mean colours [T, Z, 3] float64 of a Face: columns CELL wide, rows of ROW; NaN where nothing was seen."""
+    places, t = plan.strip(face.axes, (face.low, face.high), (face.offset - HALF, face.offset + HALF))
+    place, cell = plan.above(places)
+    row = plan.cells[cell, 2] // round(ROW / CELL)
+    shown = row < ROWS
+    column = np.clip(((t[place] - face.low) / CELL).astype(np.int64), 0, len(face.image) - 1)
+    pixel, sums = (column * ROWS + row)[shown], plan.sums[cell[shown]]
+    count, *colors = (np.bincount(pixel, weights, minlength=len(face.image) * ROWS) for weights in sums.T)
+    with np.errstate(invalid="ignore"):
+        return (np.column_stack(colors) / count[:, None]).reshape(-1, ROWS, 3)
 
 
 def leaves(picture):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rooms as polygons: the parts of the seen area that walls and narrow passages separate, with edges along the walls."""
 
+from dataclasses import replace
+
 import numpy as np
 import shapely
+from scipy.ndimage import find_objects
 
 from .cells import CELL
 from .openings import MIN_ABOVE, find_gaps, has_lintel
@@ -20,25 +23,34 @@ MAX_INSIDE = 0.6  # share of a wall that may have the same room on both sides
 STRAIGHT = 0.12  # metres by which the outline of a part without walls is smoothed
 
 
-def find_rooms(plan, walls):
-    """List of (outline [V, 2] in the turned frame, rows of the walls around it), from a PlanView and FoundWalls."""
+def find_rooms(plan, walls, known):
+    """List of (outline [V, 2] in the turned frame, rows of the walls around it).
+
+    plan: PlanView; walls: list of FoundWall; known: KnownResults
+    """
     labels = _labels(plan, walls)
+    lines = shapely.linestrings([wall.ends for wall in walls]) if walls else np.zeros(0, dtype=object)
+    thickness = np.array([wall.thickness for wall in walls])
     found = []
-    for number in range(1, labels.max(initial=0) + 1):
-        mask = labels == number
-        if mask.sum() * (COLUMN * CELL) ** 2 < MIN_AREA:
+    for number, part in enumerate(find_objects(labels), 1):
+        mask = labels[part] == number if part else np.zeros((1, 1), dtype=bool)
+        if mask.sum() * (COLUMN * CELL) ** 2 < MIN_AREA or _floor_share(plan, part, mask) < MIN_FLOOR_SHARE:
             continue
-        fine = np.kron(mask, np.ones((COLUMN, COLUMN), dtype=bool))
-        x, y = (min(a, b) for a, b in zip(fine.shape, plan.floor.shape))
-        if plan.floor[:x, :y][fine[:x, :y]].mean() < MIN_FLOOR_SHARE:
-            continue
-        area = _area(mask, plan)
-        rows = [row for row, wall in enumerate(walls) if _distance(area, wall) < NEAR_WALL]
-        polygon = _along_walls(area, [walls[row] for row in rows])
+        corner = plan.low + [COLUMN * side.start for side in part]
+        area = known.of(_area, mask, corner)
+        near = np.flatnonzero(shapely.distance(area, lines) - thickness / 2 < NEAR_WALL)
+        polygon = known.of(_along_walls, area, [replace(walls[row], faces=()) for row in near])
         if polygon is not None and polygon.area >= MIN_AREA:
-            near = tuple(row for row in rows if _distance(polygon, walls[row]) < NEAR_WALL)
-            found.append((polygon, near))
+            near = near[shapely.distance(polygon, lines[near]) - thickness[near] / 2 < NEAR_WALL]
+            found.append((polygon, tuple(near.tolist())))
     return _apart(found)
+
+
+def _floor_share(plan, part, mask):
+    """Share of the cells of a room where floor was seen. mask: [X, Y] bool columns; part: their two slices"""
+    floor = plan.floor[tuple(slice(COLUMN * side.start, COLUMN * side.stop) for side in part)]
+    fine = np.repeat(np.repeat(mask, COLUMN, axis=0), COLUMN, axis=1)[: floor.shape[0], : floor.shape[1]]
+    return floor[fine].mean()
 
 
 def furniture_rows(plan, walls, rooms):
@@ -95,11 +107,11 @@ def _places_of(plan, wall, left_out=()):
     return plan.places((line[:, None] + across[None, :, None] * wall.axes[1]).reshape(-1, 2))
 
 
-def _area(mask, plan):
-    """The columns of a mask as one shapely polygon in the turned frame, without holes."""
-    places = np.argwhere(mask) * COLUMN
-    low = (places + plan.low) * CELL
-    high = low + COLUMN * CELL
+def _area(mask, corner):
+    """The columns of a mask as one shapely polygon in the turned frame, without holes. corner: [2] cell of its start"""
+    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    first, last = np.argwhere(edges == 1), np.argwhere(edges == -1)  # of runs along y: few shapes for `union_all`
+    low, high = ((places * COLUMN + corner) * CELL for places in (first, last + [1, 0]))
     union = shapely.union_all(shapely.box(*low.T, *high.T))
     union = union.buffer(2 * STRAIGHT, join_style="mitre").buffer(-2 * STRAIGHT, join_style="mitre")
     return _filled(_largest(union))
@@ -115,13 +127,10 @@ def _filled(polygon):
     return shapely.Polygon(polygon.exterior)
 
 
-def _distance(polygon, wall):
-    return polygon.distance(shapely.LineString(wall.ends)) - wall.thickness / 2
-
-
 def _along_walls(area, walls):
-    """The polygon of a room whose edges are the faces of its walls, where there are any.
+    """The polygon of a room whose edges are the faces of its walls, where there are any; None if nothing remains.
 
+    walls: list of FoundWall, without their faces, so that the result is known while they keep their place.
     The lines of the faces divide the plane into pieces; a piece that is mostly seen belongs to the room entirely.
     """
     smooth = area.simplify(STRAIGHT)

@@ -2,10 +2,11 @@
 """Walls from faces: two faces back to back become one wall with a thickness, and walls meet at corners."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from .faces import BOTH_SEEN, HALF, MAX_OPENING, both_seen, is_parallel
+from .faces import BOTH_SEEN, HALF, MAX_OPENING, axes_along, both_seen, is_parallel
 
 MAX_THICKNESS = 0.42  # metres between the two faces of a wall: 0.4, and the noise of both
 USUAL_THICKNESS = 0.22  # metres; the front of shallow furniture is at a larger distance from the wall behind it ...
@@ -35,10 +36,10 @@ class FoundWall:
         half = self.thickness / 2 + HALF
         return self.offset - half, self.offset + half
 
-    @property
+    @cached_property
     def axes(self):
         """Unit vectors along the wall and to its left, rows of [2, 2]."""
-        return self.faces[0].axes
+        return axes_along(self.direction)
 
     def point(self, along):
         """[..., 2] position on the centre line, `along` metres as low and high are."""

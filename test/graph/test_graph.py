@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import shapely
+from helpers.buildings import cloud_of, floor, two_rooms
 from helpers.fakes import ROOM, make_pipeline
 from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
 
@@ -20,6 +21,7 @@ from spaceformer_ros.graph.places import locate_in
 from spaceformer_ros.graph.room_names import UNKNOWN_ROOM, name_room
 from spaceformer_ros.graph.source import read_layout
 from spaceformer_ros.graph.stable_ids import numbered
+from spaceformer_ros.layout.cells import Cells
 from spaceformer_ros.layout.structure import Layout
 from spaceformer_ros.scene.edit_request import EditRequest
 
@@ -119,6 +121,17 @@ def test_a_layout_is_kept_in_the_scene_file(asked, tmp_path):
     for content in ({"layout": {}}, {"layout": {"rooms": 3}, "next_ids": {}}, {"x": 1}):
         with pytest.raises(StorageError, match="the layout in file is not valid"):
             read_layout(content, "file")
+
+
+def test_the_layout_of_a_grown_map_is_made_from_what_changed(monkeypatch):
+    read, of = [], Cells.of
+    monkeypatch.setattr(Cells, "of", lambda cloud, turn, chosen: read.append(chosen.mean()) or of(cloud, turn, chosen))
+    pipeline, whole = make_pipeline(Config()), cloud_of(*two_rooms(), floor(30, 0, 31, 1))
+    for cloud in (whole[:-100], whole):
+        pipeline.graph(pipeline.process(cloud).scene)
+    pipeline.clear()
+    pipeline.graph(pipeline.process(whole).scene)
+    assert read == [1, pytest.approx(0, abs=0.1), 1]
 
 
 def test_places(asked):

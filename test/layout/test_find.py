@@ -11,7 +11,9 @@ from helpers.buildings import HEIGHT, cloud_of, floor, two_rooms, wall
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.geometry.boxes import OrientedBox
 from spaceformer_ros.geometry.transform import RigidTransform
-from spaceformer_ros.layout.find import find_layout
+from spaceformer_ros.layout import painted as painted_doors
+from spaceformer_ros.layout import rooms as room_outlines
+from spaceformer_ros.layout.find import LayoutFinder, find_layout
 from spaceformer_ros.layout.structure import Layout
 
 
@@ -230,3 +232,35 @@ def test_hardly_any_points(count):
 def test_stray_points_far_away():
     far = np.array([[9000.0, 9000.0, 0.0], [-9000.0, 0.0, 2.0]])
     assert isinstance(find_layout(cloud_of(*two_rooms(), far)), Layout)
+
+
+def test_the_layout_of_a_map_that_grows_is_that_of_its_points():
+    whole = painted(cloud_of(*two_rooms(), yaw=0.0), LEAF)
+    door = box("door", (1.0, 3.0, 1.0), (0.9, 0.06, 2.0))
+    left, other = whole[whole.xyz[:, 0] < 4.07], cloud_of(*two_rooms(), yaw=0.4)
+    grows = LayoutFinder()
+    for cloud, objects in ((left, ()), (whole, ()), (whole, [door]), (left, ()), (left[:0], ()), (other, ())):
+        known = LayoutFinder(grows.yaw)
+        assert grows.find(cloud, objects) == known.find(cloud, objects)
+
+
+def test_parts_of_a_map_that_did_not_change_are_not_computed_again(monkeypatch):
+    calls = []
+    for module, name in ((painted_doors, "_wall_before"), (room_outlines, "_face_line")):
+        kept = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, n=name, f=kept: calls.append(n) or f(*args))
+
+    def computed(finder, cloud):
+        calls.clear()
+        finder.find(cloud)
+        return [calls.count("_wall_before"), calls.count("_face_line")]
+
+    cloud, finder = cloud_of(*two_rooms()), LayoutFinder()
+    doors, outlines = computed(finder, cloud)
+    assert min(doors, outlines) > 0
+    assert computed(finder, cloud) == [0, 0]
+    stain = (BROWN, 2.0, 2.5, 0.5, 1.0)
+    assert computed(finder, painted(cloud, stain)) == [2, 0]  # of one face, from both ends
+    changed, rest = computed(finder, cloud_of(*two_rooms(), floor(0.5, -0.46, 1.0, 0.0)))
+    assert changed < doors
+    assert rest < outlines
