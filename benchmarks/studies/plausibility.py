@@ -4,13 +4,14 @@
 
 Usage: tools/env.sh python -m benchmarks.studies.plausibility
 
-Prints two tables in Markdown. For rooms, rooms furnished with models and buildings as they are, the share with a remark
-is that of false alarms. For the first rooms after each change: the share that is noticed, and whose remark proposes the
-right parameter.
+Prints two tables in Markdown. For rooms, rooms furnished with models, buildings, buildings on top of each other and
+halls as they are, the share with a remark is that of false alarms. For the first rooms and two-storey buildings after
+each change: the share that is noticed, and whose remark proposes the right parameter.
 """
 
 import argparse
 import dataclasses
+import itertools
 import sys
 
 import numpy as np
@@ -26,6 +27,7 @@ from spaceformer_ros.synthetic import make_room
 FIRST_SEED = 740_000  # no room of training, tests or other studies; the limits were set with other rooms
 VOXEL_SIZES = 0.05, 0.02  # metres, of the demo network and of the released one
 SPARSE = 0.2  # metres between the points of a sparse map
+HALL, WALL_FROM, STOREY = 8.0, 2.1, 3.0  # metres: height of a hall, of its furniture, and from floor to floor
 
 
 def scaled(factor):
@@ -48,9 +50,28 @@ def gray(cloud):
     return dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128))
 
 
+def high(cloud):
+    """The cloud in a hall: what is above WALL_FROM is stretched to HALL metres above the floor."""
+    xyz, (low, top) = cloud.xyz.copy(), np.percentile(cloud.xyz[:, 2], (0.5, 99.5))
+    above, limit = xyz[:, 2] - low, max(top - low, WALL_FROM + 0.3)
+    stretched = WALL_FROM + (above - WALL_FROM) * (HALL - WALL_FROM) / (limit - WALL_FROM)
+    xyz[:, 2] = low + np.where(above > WALL_FROM, stretched, above)
+    return dataclasses.replace(cloud, xyz=xyz)
+
+
+def stacked(lower, upper):
+    """Two clouds as the storeys of one building, STOREY metres apart."""
+    floors = [np.percentile(cloud.xyz[:, 2], 0.5) for cloud in (lower, upper)]
+    shift = [*(lower.floor_center - upper.floor_center)[:2], floors[0] - floors[1] + STOREY]
+    xyz = np.concatenate([lower.xyz, upper.xyz + np.array(shift, np.float32)])
+    return dataclasses.replace(lower, xyz=xyz, rgb=np.concatenate([lower.rgb, upper.rgb]))
+
+
 CHANGES = {  # name -> (change, text that the remark should contain)
     "millimetres": (scaled(1000), "input_scale to 0.001"),
     "centimetres": (scaled(100), "input_scale to 0.01"),
+    "feet": (scaled(1 / 0.3048), "input_scale to 0.3048"),
+    "inches": (scaled(1 / 0.0254), "input_scale to 0.0254"),
     "0.4 of its size": (scaled(0.4), "input_scale"),
     **{f"{axis} up": (with_up(axis), f"input_up to {axis} ") for axis in UPRIGHT if axis != "z"},
     "a point every 0.2 m": (thinned, "denser map"),
@@ -67,17 +88,25 @@ def main():
     as_they_are = {"rooms": ((seed, make_room(seed).cloud) for seed in seeds(options.n))}
     if assets := unseen_config():
         as_they_are["rooms of models"] = ((seed, make_room(seed, assets).cloud) for seed in seeds(options.n))
-    as_they_are["buildings"] = ((seed, make_building(seed).cloud) for seed in seeds(options.buildings))
+    buildings = [make_building(seed).cloud for seed in tqdm(seeds(options.buildings), "buildings", disable=None)]
+    rooms = [make_room(seed).cloud for seed in seeds(options.changed)]
+    two = [stacked(lower, upper) for lower, upper in itertools.pairwise(buildings)]
+    as_they_are["buildings"], as_they_are["two storeys"] = enumerate(buildings), enumerate(two)
+    as_they_are["halls"] = enumerate(map(high, [*rooms, *buildings]))
     print("| As they are | number | with a remark |\n|---|---|---|")
     for name, clouds in as_they_are.items():
         alarms = [has_false_alarm(name, seed, cloud) for seed, cloud in tqdm(clouds, name, disable=None)]
         print(f"| {name} | {len(alarms)} | {sum(alarms)} |", flush=True)
-    print("\n| Change | Rooms with a remark | ... that names the cause |\n|---|---|---|")
-    rooms = [make_room(seed).cloud for seed in seeds(options.changed)]
+    print("\n| Change | Rooms with a remark | ... that names the cause | Two storeys | ... |\n|---|---|---|---|---|")
     for name, (change, text) in CHANGES.items():
-        found = [[str(remark) for remark in plausibility_remarks(change(room), VOXEL_SIZES[0])] for room in rooms]
-        right = [any(text in remark for remark in remarks) for remarks in found]
-        print(f"| {name} | {np.mean([bool(remarks) for remarks in found]):.0%} | {np.mean(right):.0%} |")
+        shares = [share for maps in (rooms, two[: options.changed]) for share in noticed(maps, change, text)]
+        print(f"| {name} | {' | '.join(f'{share:.0%}' for share in shares)} |", flush=True)
+
+
+def noticed(clouds, change, text):
+    """Shares of clouds that have a remark after a change, and whose remark contains a text."""
+    found = [[str(remark) for remark in plausibility_remarks(change(cloud), VOXEL_SIZES[0])] for cloud in clouds]
+    return np.mean([bool(remarks) for remarks in found]), np.mean([any(text in r for r in rs) for rs in found])
 
 
 def seeds(count):

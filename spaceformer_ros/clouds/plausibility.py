@@ -8,23 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grids.keys import distinct
-from .cloud import UPRIGHT
+from .heights import FOOT, HIGH_ROOM, MIN_FLOOR_SHARE, MIN_UPRIGHT, is_in_feet, likely_up, uprightness
 
 MAX_SAMPLE = 100_000  # points that are measured
 FEW_POINTS = 50  # fewer are not a map
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
+UNITS = 0.001, 0.01, 0.0254  # metres: a millimetre, a centimetre, an inch
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
-HIGH_ROOM = 6.0  # metres; rooms are lower
-SLABS = 25  # horizontal slabs of a map in which the occupied area is measured
-ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
-CELL = 0.1  # metres; cells of the area
-MIN_FLOOR_SHARE = 0.08  # of a map's area; walls alone cover 0.07 of a room of 30 m^2
-MIN_UPRIGHT = 0.3  # see `upright_score`; nearly all generated rooms have more, upside down less than -0.15
 MIN_UPRIGHT_GAIN = 0.7  # by which another axis must be better: some rooms have a low score as they are
-MAX_TREND = 0.35  # limit of a logarithm
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MAX_SPACING = 1.5  # voxels between neighbouring points
 CUBES = 5  # places at which the spacing is measured
@@ -74,7 +67,7 @@ def _scale_remarks(xyz):
     low, high = np.percentile(xyz, (0.3, 99.7), axis=0)
     size = high - low
     if size[2] > MAX_HEIGHT and size.min() > MAX_HEIGHT / 4:
-        scale = 0.001 if size[2] > 500 else 0.01
+        scale = next(unit for unit in UNITS if size[2] * unit > MIN_ROOM_HEIGHT)
         advice = f"its unit is probably not metres; set input_scale to {scale}"
         return [Remark(f"the map is {size[2]:.0f} m high", advice)]
     if size.max() < MIN_SIZE:
@@ -87,64 +80,28 @@ def _scale_remarks(xyz):
 
 def _floor_remarks(cloud):
     """Remarks on the floor of a Cloud and on its upward direction."""
-    area = occupied_area(cloud.xyz)
-    floor, score = area[:ENDS].max(), upright_score(area)
-    if floor >= MIN_FLOOR_SHARE and score >= MIN_UPRIGHT:
+    if is_in_feet(cloud.xyz):
+        yield Remark(
+            f"the map is {np.ptp(cloud.xyz[:, 2]):.1f} m high, and its furniture as high as if it were in feet",
+            f"if it is, set input_scale to {FOOT}",
+        )
+        return
+    seen = uprightness(cloud.xyz)
+    if seen.floor >= MIN_FLOOR_SHARE and seen.score >= MIN_UPRIGHT:
         return
     better, its_score = likely_up(cloud)
     advice = f"set input_up to {better} (--up={better} for files)" if better else "set input_up (--up for files)"
-    if floor < MIN_FLOOR_SHARE:
+    if seen.floor < MIN_FLOOR_SHARE:
         yield Remark(
-            f"no floor was found: the lowest level covers {floor:.0%} of the map's area",
+            f"no floor was found: the lowest level covers {seen.floor:.0%} of the map's area",
             f"objects on the floor are found less well; scan it, or, if {cloud.up} does not point up, {advice}",
         )
-    elif better and its_score > score + MIN_UPRIGHT_GAIN:
+    elif better and its_score > seen.score + MIN_UPRIGHT_GAIN:
         yield Remark(
-            f"{cloud.up} does not look like the upward direction (score {score:.2f}, {better} has {its_score:.2f})",
+            f"{cloud.up} does not look like the upward direction (score {seen.score:.2f}, {better} has "
+            f"{its_score:.2f})",
             f"the network needs z up, a camera's optical frame has y down: {advice}",
         )
-
-
-def likely_up(cloud):
-    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction, and its score.
-
-    Without one that could be it: "" and MIN_UPRIGHT.
-    """
-    best, name = MIN_UPRIGHT, ""
-    for axis in UPRIGHT:
-        area = occupied_area(cloud.turned(axis).xyz)
-        score = upright_score(area)
-        if area[:ENDS].max() >= MIN_FLOOR_SHARE and score >= best:
-            best, name = score, axis
-    return name and axis_in_frame(name, cloud.up), best
-
-
-def axis_in_frame(axis, up):
-    """The axis of a frame that is the axis `axis` of the local coordinates of a cloud with this `up`."""
-    direction = UPRIGHT[up].T @ UPRIGHT[axis][2]
-    return next(name for name, rotation in UPRIGHT.items() if np.array_equal(rotation[2], direction))
-
-
-def occupied_area(xyz):
-    """[SLABS] share of a map's occupied ground cells that each horizontal slab occupies, from the bottom."""
-    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
-    slab = ((xyz[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(0, SLABS - 1)
-    cells = np.floor(xyz[:, :2] / CELL).astype(np.int64)
-    cells -= cells.min(axis=0)
-    cell = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
-    count = cell.max() + 1
-    return np.bincount(distinct(slab * count + cell) // count, minlength=SLABS) / len(distinct(cell))
-
-
-def upright_score(area):
-    """Score of how well z points up: the floor covers more than the ceiling, and more points are low than high.
-
-    area: see `occupied_area`. A map that lies on its side has about 0, one that is upside down a negative score.
-    """
-    inner = area[ENDS:-ENDS]
-    half = len(inner) // 2
-    trend = np.log(max(inner[:half].sum(), 1e-6) / max(inner[-half:].sum(), 1e-6))
-    return float(area[:ENDS].max() - area[-ENDS:].max() + np.clip(trend, -MAX_TREND, MAX_TREND))
 
 
 def _spacing_remarks(xyz, voxel_size):

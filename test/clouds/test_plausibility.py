@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from helpers.paths import ROOT
 
+from benchmarks.studies.plausibility import high, stacked
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
+from spaceformer_ros.clouds.heights import split_storeys
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.segment.alignment import shows_table_top
@@ -43,6 +45,7 @@ def test_plausible_maps_have_no_remarks(rooms):
     [
         (lambda cloud: moved(cloud, cloud.xyz * 1000), "set input_scale to 0.001"),
         (lambda cloud: moved(cloud, cloud.xyz * 100), "set input_scale to 0.01"),
+        (lambda cloud: moved(cloud, cloud.xyz / 0.0254), "set input_scale to 0.0254"),
         (lambda cloud: moved(cloud, cloud.xyz * 0.4), "its scale is wrong"),
         (lambda cloud: moved(cloud, cloud.xyz * (1, -1, -1)), "z does not (look like|point up).*set input_up to -z "),
         (lambda cloud: moved(cloud, cloud.xyz @ [[1, 0, 0], [0, 0, 1], [0, -1, 0]]), "set input_up to -y "),
@@ -50,13 +53,43 @@ def test_plausible_maps_have_no_remarks(rooms):
         (lambda cloud: thinned(cloud, 0.2), "publish a denser map"),
         (lambda cloud: dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128)), "one colour only"),
     ],
-    ids=["millimetres", "centimetres", "0.4 scale", "upside down", "camera", "on its side", "sparse", "grey"],
+    ids=[
+        "millimetres",
+        "centimetres",
+        "inches",
+        "0.4 scale",
+        "upside down",
+        "camera",
+        "on its side",
+        "sparse",
+        "grey",
+    ],
 )
 def test_implausible_clouds_are_reported_with_advice(rooms, change, text):
     for cloud in rooms:
         remarks = plausibility_remarks(change(cloud), VOXEL)
         assert len(remarks) == 1
         assert re.search(text, str(remarks[0]))
+
+
+@pytest.mark.slow
+def test_storeys_are_judged_one_by_one(rooms):
+    """A building of two storeys is plausible, and noticed on its side, upside down and in feet."""
+    house = stacked(rooms[1], rooms[0])
+    assert len(split_storeys(house.xyz)) == 2
+    assert plausibility_remarks(house, VOXEL) == ()
+    for up in set(UPRIGHT) - {"z"}:
+        (remark,) = plausibility_remarks(moved(house, house.xyz @ UPRIGHT[up]), VOXEL)
+        assert f"set input_up to {up} " in str(remark)
+    for cloud in (house, rooms[2]):
+        (remark,) = plausibility_remarks(moved(cloud, cloud.xyz / 0.3048), VOXEL)
+        assert re.search("furniture as high as if it were in feet: .*set input_scale to 0.3048", str(remark))
+
+
+@pytest.mark.slow
+def test_a_high_hall_is_not_in_feet(rooms):
+    for cloud in rooms:
+        assert plausibility_remarks(high(cloud), VOXEL) == ()
 
 
 @pytest.mark.slow

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the heights of a map say about it: which area each height occupies, storeys, upward direction, feet or metres.
+
+Limits were set with generated rooms and buildings; `benchmarks/studies/plausibility.py` measures what they give.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..grids.keys import distinct
+from .cloud import UPRIGHT
+
+CELL = 0.1  # metres; cells of the area
+SLABS = 25  # horizontal slabs of a storey in which the occupied area is measured
+ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
+MIN_FLOOR_SHARE = 0.08  # of a storey's area; walls alone cover 0.07 of a room of 30 m^2
+MIN_UPRIGHT = 0.3  # see `upright_score`; nearly all generated rooms have more, upside down less than -0.15
+MAX_TREND = 0.35  # limit of a logarithm
+LEVEL = 0.1  # metres; heights at which the next storey is searched
+NEXT_FLOOR = 2.0, 4.5  # metres above a floor at which the next one may be
+MIN_LAST = 1.5  # metres that a storey is high at least, also a partly scanned one
+MIN_FLOOR_COVER = 0.2  # of the area that a floor between storeys covers; single furniture covers less
+MAX_SLAB = 0.6  # metres from a ceiling to the floor above it
+MIN_OF_FLOOR = 0.4  # of the area of a floor between storeys that the ceiling below it, or the floor above it, has
+FOOT = 0.3048  # metres
+HIGH_ROOM = 6.0  # metres; rooms are lower
+FEET_ROOM = 1.9, 3.8  # metres; height of a room, as far as it is seen, if the map is in feet
+FURNITURE = 0.37, 1.0  # metres above the floor; seats, beds, tables and counters
+BELOW_FURNITURE = 0.09, 0.31  # the heights that furniture would have in feet, if metres were right
+WALLS = 0.55, 0.85  # part of the height in which walls are seen, and little else
+MIN_FURNITURE = 2.0  # by which its area is larger than that below; 9 of 10 generated rooms have more, 1 of 100 halls
+SLACK = 0.02  # of the area, added to both: noise
+
+
+def occupied_area(xyz):
+    """[SLABS] share of a map's occupied ground cells that each horizontal slab occupies, from the bottom."""
+    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
+    slab = ((xyz[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(0, SLABS - 1)
+    return _covered(xyz, slab, SLABS, CELL)
+
+
+def _covered(xyz, level, count, cell):
+    """[count] share of the occupied ground cells that each level occupies. level: [N] int of the points xyz [N, 3]."""
+    cells = np.floor(xyz[:, :2] / cell).astype(np.int64)
+    cells -= cells.min(axis=0)
+    place = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    size = place.max() + 1
+    return np.bincount(distinct(level * size + place) // size, minlength=count) / len(distinct(place))
+
+
+def split_storeys(xyz):
+    """The points of each storey, list of [N, 3] from the bottom: cut between a ceiling and the floor above it."""
+    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
+    count = int((high - low) / LEVEL) + 1
+    level = np.floor((xyz[:, 2] - low) / LEVEL).astype(np.int64).clip(0, count - 1)
+    cuts = _storey_cuts(_covered(xyz, level, count, CELL)) if high - low > NEXT_FLOOR[0] + MIN_LAST else []
+    storey = np.searchsorted(cuts, level, side="right")
+    return [xyz[storey == number] for number in range(len(cuts) + 1)] if cuts else [xyz]
+
+
+def _storey_cuts(cover):
+    """Levels at which the upper storeys begin. cover: [L] share of the area that each level occupies."""
+    cuts, last = [], len(cover) - round(MIN_LAST / LEVEL)
+    while True:
+        start = cuts[-1] if cuts else 0
+        near, far = start + round(NEXT_FLOOR[0] / LEVEL), min(start + round(NEXT_FLOOR[1] / LEVEL), last)
+        if near >= far:
+            return cuts
+        floor = near + int(cover[near:far].argmax())
+        if cover[floor] < MIN_FLOOR_COVER:
+            return cuts
+        reach = round(MAX_SLAB / LEVEL)
+        others = [k for k in range(floor - reach, min(floor + reach, len(cover) - 2) + 1) if abs(k - floor) >= 2]
+        others = [k for k in others if cover[k] >= max(*cover[k - 1 : k + 2], MIN_OF_FLOOR * cover[floor])]
+        other = max(others, key=lambda k: cover[k], default=floor)  # the ceiling below, or the floor above
+        between = min(floor, other) + 1
+        cuts.append(between + int(cover[between : max(floor, other)].argmin()) if other != floor else floor)
+
+
+@dataclass(frozen=True)
+class Uprightness:
+    """How much z looks like the upward direction. floor: share of the lowest storey's area that its floor covers;
+    score: see `upright_score`, the mean of the storeys."""
+
+    floor: float
+    score: float
+
+
+def uprightness(xyz):
+    """The Uprightness of points [N, 3]."""
+    areas = [occupied_area(storey) for storey in split_storeys(xyz) if len(storey)]
+    return Uprightness(float(areas[0][:ENDS].max()), float(np.mean([upright_score(area) for area in areas])))
+
+
+def upright_score(area):
+    """Score of how well z points up: the floor covers more than the ceiling, and more points are low than high.
+
+    area: see `occupied_area`. A map that lies on its side has about 0, one that is upside down a negative score.
+    """
+    inner = area[ENDS:-ENDS]
+    half = len(inner) // 2
+    trend = np.log(max(inner[:half].sum(), 1e-6) / max(inner[-half:].sum(), 1e-6))
+    return float(area[:ENDS].max() - area[-ENDS:].max() + np.clip(trend, -MAX_TREND, MAX_TREND))
+
+
+def likely_up(cloud):
+    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction, and its score.
+
+    Without one that could be it: "" and MIN_UPRIGHT.
+    """
+    best, name = MIN_UPRIGHT, ""
+    for axis in UPRIGHT:
+        found = uprightness(cloud.turned(axis).xyz)
+        if found.floor >= MIN_FLOOR_SHARE and found.score >= best:
+            best, name = found.score, axis
+    return name and axis_in_frame(name, cloud.up), best
+
+
+def axis_in_frame(axis, up):
+    """The axis of a frame that is the axis `axis` of the local coordinates of a cloud with this `up`."""
+    direction = UPRIGHT[up].T @ UPRIGHT[axis][2]
+    return next(name for name, rotation in UPRIGHT.items() if np.array_equal(rotation[2], direction))
+
+
+def is_in_feet(xyz):
+    """Whether points [N, 3] are a map in feet: high for its storeys, and with the tops of furniture at its heights in
+    feet instead of those in metres."""
+    if np.ptp(np.percentile(xyz[:, 2], (0.5, 99.5))) < HIGH_ROOM or len(split_storeys(xyz)) > 1:
+        return False
+    storey, seen = split_storeys(xyz * FOOT)[0], uprightness(xyz * FOOT)
+    low, high = np.percentile(storey[:, 2], (0.5, 99.5))
+    if not FEET_ROOM[0] <= high - low <= FEET_ROOM[1] or seen.floor < MIN_FLOOR_SHARE or seen.score < MIN_UPRIGHT:
+        return False
+    level = np.floor((storey[:, 2] - low) / (FOOT * LEVEL)).astype(np.int64)
+    inside = (level >= 0) & (level <= (high - low) / (FOOT * LEVEL))
+    cover = _covered(storey[inside], level[inside], level[inside].max() + 1, 2 * FOOT * CELL)
+    cover = np.maximum(cover - np.median(cover[slice(*(round(part * len(cover)) for part in WALLS))]), 0)
+    here, below = (
+        cover[slice(*(round(height / (FOOT * LEVEL)) for height in heights))].sum() + SLACK
+        for heights in (FURNITURE, BELOW_FURNITURE)
+    )
+    return bool(here > MIN_FURNITURE * below)
