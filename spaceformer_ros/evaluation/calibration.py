@@ -42,8 +42,6 @@ class Claims:
 
     def fit_curve(self, bins=FIT_BINS):
         """The Curve from scores to the share of right claims: means over bins of equal weight, made monotone."""
-        from scipy.optimize import isotonic_regression
-
         order = np.argsort(self.score, kind="stable")
         weight, right = self.weight[order], self.right[order]
         number = np.minimum((np.cumsum(weight) / weight.sum() * bins).astype(int), bins - 1)
@@ -52,7 +50,7 @@ class Claims:
         score, share = (
             np.bincount(number, weight * values, bins)[there] / total[there] for values in (self.score[order], right)
         )
-        share = np.clip(isotonic_regression(share, weights=total[there]).x, 0, 1)
+        share = np.clip(monotone(share, total[there]), 0, 1)
         distinct = np.flatnonzero(np.diff(np.round(score, 4), prepend=-1) > 0)
         table = np.round(score[distinct], 4), np.round(share[distinct], 4)
         return Curve(*(tuple(column.tolist()) for column in table))
@@ -76,3 +74,18 @@ class Claims:
 
 def _share(flags):
     return float(flags.mean()) if len(flags) else float("nan")
+
+
+def monotone(values, weights):
+    """[n] the rising values nearest to `values` [n] by weighted squares: isotonic regression, pooling neighbours.
+
+    scipy.optimize.isotonic_regression is newer than the SciPy of ROS 2 Humble and Jazzy.
+    """
+    blocks = []  # mean, weight, number of values
+    for block in zip(values.tolist(), weights.tolist(), [1] * len(values)):
+        while blocks and blocks[-1][0] >= block[0]:
+            mean, weight, count = blocks.pop()
+            total = weight + block[1]
+            block = (mean * weight + block[0] * block[1]) / total, total, count + block[2]
+        blocks.append(block)
+    return np.repeat([mean for mean, _, _ in blocks], [count for _, _, count in blocks])

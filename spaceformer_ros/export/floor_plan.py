@@ -37,7 +37,7 @@ def write_plan(path, graph, form):
     wide = [float(np.clip((high[0] - low[0]) * INCHES_PER_METRE, *SIDES)) for low, high in sizes]
     tall = max(float(np.clip((high[1] - low[1]) * INCHES_PER_METRE, *SIDES)) for low, high in sizes)
     figure = Figure(figsize=(sum(wide), tall), layout="constrained", facecolor="white")
-    panels = figure.subplots(1, len(storeys), squeeze=False, width_ratios=wide)[0]
+    panels = figure.subplots(1, len(storeys), squeeze=False, gridspec_kw={"width_ratios": wide})[0]
     plans = []
     for axes, storey, extent in zip(panels, storeys, sizes):
         plans.append(_Plan(axes, turn))

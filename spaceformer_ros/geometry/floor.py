@@ -16,7 +16,8 @@ def floor_height(heights, share):
 
     heights: [N] along z, N >= 1, of any real type. The result has the same type.
     """
-    return np.quantile(heights, share, method="inverted_cdf")
+    index = max(int(np.ceil(share * len(heights))) - 1, 0)  # np.quantile has "inverted_cdf" from NumPy 1.22 on only
+    return np.partition(heights, index)[index]
 
 
 def base_height(heights):

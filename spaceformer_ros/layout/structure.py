@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import shapely
+from shapely.ops import polylabel
 
 from .. import SpaceformerError
 from ..geometry.storeys import room_at, storey_at
@@ -122,8 +123,8 @@ class Room:
     @property
     def center(self):
         """(x, y) inside the room, in its middle: where a name is written and a robot may be sent."""
-        place = shapely.maximum_inscribed_circle(self.polygon, 0.05).coords[0]
-        return float(place[0]), float(place[1])
+        place = polylabel(self.polygon, 0.05)
+        return float(place.x), float(place.y)
 
 
 KINDS = {"storeys": Storey, "walls": Wall, "doors": Door, "windows": Window, "rooms": Room}

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import optimize
 
-from spaceformer_ros.evaluation.calibration import Claims
+from spaceformer_ros.evaluation.calibration import Claims, monotone
 
 
 def drawn(count, probability, seed=0, absent=False):
@@ -51,3 +52,10 @@ def test_claims_without_confidence_have_no_calibration_error_and_are_all_matches
     claims = Claims.of([(0.9, math.nan, True, False), (0.3, math.nan, False, True)])
     assert math.isnan(claims.expected_error())
     assert (claims.matched_absent(0.5), claims.lost_right(0.5)) == (1.0, 0.0)
+
+
+def test_monotone_values_are_those_of_scipy(rng):
+    isotonic = getattr(optimize, "isotonic_regression", None) or pytest.skip("SciPy is older than 1.12")
+    for count in (1, 2, 30, 200):
+        values, weights = rng.random(count), rng.random(count) + 0.1
+        assert np.allclose(monotone(values, weights), isotonic(values, weights=weights).x)
