@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import importlib
 import io
 import json
 import os
@@ -28,6 +29,8 @@ from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.sources.files import map_files
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.words.similarity import Similarity
+
+main_module = importlib.import_module("spaceformer_ros.cli.main")  # the package has its function under this name
 
 
 @pytest.fixture
@@ -402,3 +405,29 @@ def test_a_closed_pipe_prints_no_traceback(tmp_path, command):
     )
     os.close(writer)
     assert "Error" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(28, "No space left on device"), 1, "the output cannot be written: No space left on device"),
+        (PermissionError(13, "Permission denied", "a\nb.json"), 1, "a\\nb.json: Permission denied"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_full_disk_and_an_interrupt_end_with_one_sentence(monkeypatch, capfd, error, code, words):
+    def run_command(arguments):
+        raise error
+
+    monkeypatch.setattr(main_module, "run_command", run_command)
+    monkeypatch.setattr(os, "dup2", lambda *arguments: None)  # of standard output
+    assert ended([]) == code
+    assert capfd.readouterr().err == f"spaceformer: {words}\n"
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(main_module, "run_command", lambda arguments: print("cha\u00eese \udcff"))
+    main([])
+    assert output.buffer.getvalue() == b"cha\\xeese \\udcff\n"

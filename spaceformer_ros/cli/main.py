@@ -2,12 +2,14 @@
 """The argument parser and the dispatch of all commands. Heavy modules are imported only when their command runs."""
 
 import argparse
+import contextlib
 import inspect
 import logging
 import os
 import sys
 
 from .. import SpaceformerError, __version__
+from ..disk.paths import display_path
 from . import (
     assets,
     edit,
@@ -48,7 +50,9 @@ COMMANDS = (
 
 
 def main(arguments=None):
-    """Run a command. Errors are printed as one sentence. Exit code 1: an error; 2: wrong arguments."""
+    """Run a command. Errors are printed as one sentence. Exit code 1: an error; 2: wrong arguments; 130: Ctrl-C."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # texts and names of files that the terminal cannot show
     try:
         try:
             run_command(arguments)
@@ -66,8 +70,15 @@ def main(arguments=None):
             file=sys.stderr,
         )
         sys.exit(1)
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise flushing at exit fails again
+    except KeyboardInterrupt:
+        print("spaceformer: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # the reader, such as `head`, has closed the pipe
+            name = "the output cannot be written" if error.filename is None else display_path(error.filename)
+            print(f"spaceformer: {name}: {error.strerror or error}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise flushing at exit fails again
         sys.exit(1)
 
 

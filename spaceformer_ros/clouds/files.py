@@ -55,13 +55,18 @@ def write_cloud(path, cloud, extra=None):
     """Write a Cloud in the coordinates of its frame, as doubles where float32 cannot resolve them.
 
     extra: dict name -> [N] numeric array of further point properties, such as instance ids.
-    Raises SpaceformerError for columns of another length, unknown suffixes and values that the format cannot hold.
+    Raises SpaceformerError for columns of another length, unknown suffixes, values that the format cannot hold, and
+    if the file cannot be written.
     """
     path, extra = pathlib.Path(path), extra or {}
     for name, column in extra.items():
         if len(column) != len(cloud):
             raise SpaceformerError(f"write_cloud: {len(column)} values of {name} for {len(cloud)} points")
-    _by_suffix(WRITERS, path)(path, cloud, extra)
+    write = _by_suffix(WRITERS, path)
+    try:
+        write(path, cloud, extra)
+    except OSError as error:
+        raise SpaceformerError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def require_writer(path):

@@ -124,7 +124,7 @@ class _Plan:
         self._axes.fill(*(_corners(node) @ self._turn).T, facecolor=color, edgecolor="none", zorder=1)
         x, y = np.array(node.center[:2]) @ self._turn
         paper = {"facecolor": color, "edgecolor": "none", "alpha": 0.7, "pad": 0.8}
-        style = {"ha": "center", "va": "center", "zorder": 6, "bbox": paper}
+        style = {"ha": "center", "va": "center", "zorder": 6, "bbox": paper, "parse_math": False}
         name = node.label if node.label != ROOM else f"room {node.number}"
         self._rooms += [
             self._axes.text(x, y + 0.14, name, fontsize=12, fontweight="bold", color="#222222", **style),
@@ -137,7 +137,7 @@ class _Plan:
         if min(node.size[:2]) >= MIN_NAMED:
             x, y = corners.mean(axis=0)
             paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.5, "pad": 0.2}
-            style = {"ha": "center", "va": "center", "clip_on": True, "zorder": 5, "bbox": paper}
+            style = {"ha": "center", "va": "center", "clip_on": True, "zorder": 5, "bbox": paper, "parse_math": False}
             text = self._axes.text(x, y, node.label, fontsize=6, color=OBJECT_COLOR, **style)
             self._objects.append((node.size[0] * node.size[1], text))
 

@@ -45,7 +45,8 @@ def _draw(path, cloud, items, view, title, approach):
     if approach is not None:
         _draw_approach(axes, approach, view)
     _draw_labels(figure, axes, items, view)
-    figure.suptitle(title, color="white", fontsize=13, y=0.985)
+    title = title.encode(errors="replace").decode()  # names of files may not be text
+    figure.suptitle(title, color="white", fontsize=13, y=0.985, parse_math=False)
     figure.savefig(path, facecolor=BACKGROUND)
 
 
@@ -167,6 +168,7 @@ def _draw_labels(figure, axes, items, view):
                 fontsize=8,
                 ha="center",
                 bbox={"boxstyle": "round,pad=0.2", **style},
+                parse_math=False,  # a label may have dollar signs
             )
         )
     axes.autoscale_view()  # the final scale, without which extents are wrong

@@ -688,3 +688,12 @@ def test_special_files_are_refused(tmp_path):
         (tmp_path / f"a.{suffix}").symlink_to("/dev/zero")
         with pytest.raises(SpaceformerError, match="not a regular file"):
             read_cloud(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz"])
+def test_a_cloud_that_cannot_be_written_is_said(tmp_path, suffix):
+    (tmp_path / "a.xyz").write_text("1 2 3 4 5 6\n")
+    cloud = read_cloud(tmp_path / "a.xyz").cloud
+    (tmp_path / f"full.{suffix}").symlink_to("/dev/full")
+    with pytest.raises(SpaceformerError, match=f"full.{suffix} cannot be written: No space left on device"):
+        write_cloud(tmp_path / f"full.{suffix}", cloud)

@@ -47,6 +47,14 @@ def test_flat_and_tiny_maps_are_drawn_whole(tmp_path):
         draw_scene(tmp_path / "tiny.png", cloud, view="oblique")
 
 
+def test_any_label_and_any_name_of_a_file_can_be_drawn(tmp_path):
+    """Dollar signs are no formulas, and a name need not be text."""
+    cloud = Cloud(np.random.default_rng(0).random((500, 3), np.float32), np.full((500, 3), 99, np.uint8))
+    items = [pictures.LabeledBox(1, r"$\nosuch{$", 0.9, OrientedBox.fit(cloud.xyz))]
+    draw_scene(tmp_path / "a.png", cloud, items, title="$\\x$ \udcff")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
 def test_labels_do_not_overlap_and_the_first_ones_stay_where_they_are():
     boxes = np.array([[0, 0, 60, 12], [10, 3, 70, 15], [200, 0, 260, 12], [5, 0, 65, 12]])
     moves = place_labels(boxes)
