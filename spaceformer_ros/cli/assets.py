@@ -16,6 +16,9 @@ def add_arguments(parser):
         default="",
         help=f"folder with the furniture libraries *.sh3f, such as the folder of dpkg -x (default: {INSTALLED})",
     )
+    parser.add_argument(
+        "--infinigen", default="", help="folder that tools/infinigen_models.py has written: its models are added"
+    )
     parser.add_argument("--out", default="", help="folder of the result (default: assets in the cache folder)")
     parser.add_argument(
         "--credits",
@@ -27,7 +30,8 @@ def add_arguments(parser):
 def run(options):
     """Read furniture models into a cache, from which `spaceformer train` can furnish rooms.
 
-    The models are those of Debian's package sweethome3d-furniture (CC-BY 3.0 and public domain).
+    The models are those of Debian's package sweethome3d-furniture (CC-BY 3.0 and public domain), and those that
+    tools/infinigen_models.py generates.
     """
     from tqdm import tqdm
 
@@ -39,10 +43,13 @@ def run(options):
         library = read_library(str(folder))
     else:
         library = build_cache(
-            options.source or INSTALLED, folder, lambda models: tqdm(models, unit="model", disable=None)
+            options.source or INSTALLED,
+            folder,
+            lambda models: tqdm(models, unit="model", disable=None),
+            options.infinigen or None,
         )
     kinds = {asset.kind for asset in library.assets}
-    held_out = sum(asset.split == "held out" for asset in library.assets)
+    held_out = sum(asset.split != "train" for asset in library.assets)
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     print(f"{len(library.assets)} models of {len(kinds)} kinds ({held_out} held out), {megabytes:.0f} MB in {folder}")
     if options.credits:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .. import SpaceformerError
 
-ASSET_SPLITS = ("train", "held out", "calibration", "test")  # the last two are halves of "held out"
+ASSET_SPLITS = ("train", "held out", "held out seeds", "calibration", "test")  # the last two: halves of "held out"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 import io
 import pathlib
+import runpy
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from spaceformer_ros.synthetic import KINDS, RoomConfig, make_room, object_point
 from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
 from spaceformer_ros.synthetic.assets.cache import HALVES, HELD_OUT_LIBRARY, SPLITS, Asset, AssetLibrary, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
+from spaceformer_ros.synthetic.assets.infinigen import read_generated
 from spaceformer_ros.synthetic.assets.mesh import Material, Mesh, read_mesh
 from spaceformer_ros.synthetic.assets.replace import carriers, fits_box, replace_things
 from spaceformer_ros.synthetic.assets.shape import AssetShape
@@ -25,6 +27,7 @@ from spaceformer_ros.synthetic.config import ASSET_SPLITS
 from spaceformer_ros.synthetic.placement import make_thing
 from spaceformer_ros.weights.checkpoint import DEMO_FILE
 
+ROOT = pathlib.Path(__file__).parents[2]
 FACES = ["1 2 4 3", "5 7 8 6", "1 5 6 2", "3 4 8 7", "1 3 7 5", "2 6 8 4"]  # outwards
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 # name -> kind of the table, size (width, depth, height) cm
@@ -155,9 +158,9 @@ def test_held_out_models_have_two_halves(cache):
     assets = [Asset(f"l/{n}", "chair", split=split, **facts) for n, split in enumerate(SPLITS * 3)]
     library = AssetLibrary(cache, tuple(assets))
     keys = {split: {asset.key for asset in library.of_split(split)["chair"]} for split in (*SPLITS, *HALVES)}
-    assert keys["held out"] == {"l/1", "l/3", "l/5"} == keys["calibration"] | keys["test"]
+    assert keys["held out"] == {"l/1", "l/4", "l/7"} == keys["calibration"] | keys["test"]
     assert not keys["calibration"] & keys["test"]
-    assert keys["train"] == {"l/0", "l/2", "l/4"}
+    assert keys["train"] == {"l/0", "l/3", "l/6"}
     assert {*SPLITS, *HALVES} == set(ASSET_SPLITS)
 
 
@@ -222,6 +225,75 @@ def test_the_table_has_known_kinds_and_unique_models():
     assert not table.new_kinds & KINDS.keys()
     assert table.placement.keys() <= set(table.kinds.values())
     assert len(table.kinds) == 521
+
+
+# -- generated models ------------------------------------------------------------------------------------------------
+
+FIVE = "01234"  # seeds, of which the last is held out
+
+
+def write_generated(folder, factory="Sofa", seeds=FIVE, size=(0.8, 2.0, 0.7)):
+    """Models of boxes with a metal lump at the front, which is +x, as `tools/infinigen_models.py` writes them."""
+    corners = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.float32)
+    faces = np.array([[int(i) - 1 for i in face.split()] for face in FACES])
+    box = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]]).astype(np.int32)
+    lump = corners * 0.1 + [1.0, 0.45, 0.5]
+    arrays = {
+        "vertices": (np.concatenate([corners, lump]) * size).astype(np.float32),
+        "triangles": np.concatenate([box, box + 8]),
+        "material": np.repeat(np.uint8([0, 1]), len(box)),
+        "names": np.array(["shader_sofa_fabric", "shader_brushed_metal"]),
+    }
+    (folder / factory).mkdir(parents=True)
+    for seed in seeds:
+        np.savez(folder / factory / f"{seed}.npz", **arrays)
+    return folder
+
+
+def test_generated_models_are_read_in_the_frame_of_things(tmp_path):
+    path = write_generated(tmp_path) / "Sofa" / "3.npz"
+    model, mesh = read_generated(path, "sofa")
+    assert (model.key, model.size) == ("Infinigen/Sofa-3", (2.0, 0.88, 0.7))  # width, depth, height
+    assert np.allclose(mesh.corners.min(axis=(0, 1)), [-1.0, -0.44, 0])
+    assert mesh.corners[mesh.material == 1][..., 1].max() < -0.3  # the front
+    assert mesh.materials[0].color == read_generated(path, "sofa")[1].materials[0].color  # the same every time
+    assert model.license == "BSD-3-Clause"
+
+
+def test_every_fifth_seed_is_held_out_of_training_and_of_the_unseen_rooms(tmp_path):
+    write_library(tmp_path / "libraries")
+    generated = write_generated(tmp_path / "generated")
+    library = build_cache(tmp_path / "libraries", tmp_path / "cache", generated=generated)
+    sofas = {split: [asset.key for asset in library.of_split(split).get("sofa", ())] for split in SPLITS}
+    assert sofas["train"] == [f"Infinigen/Sofa-{seed}" for seed in FIVE[:4]]
+    assert sofas["held out seeds"] == ["Infinigen/Sofa-4"]
+    assert sofas["held out"] == ["Scopia/simple_sofa"]
+    points = library.points(library.of_split("held out seeds")["sofa"][0])
+    assert np.allclose(np.ptp(points.xyz, axis=0), (2.0, 0.88, 0.7), atol=0.05)
+
+
+def test_generated_models_that_are_damaged_or_huge_are_left_out_and_named(tmp_path, caplog):
+    write_library(tmp_path / "libraries")
+    generated = write_generated(tmp_path / "generated", seeds="01")
+    (generated / "Sofa" / "1.npz").write_bytes(b"no archive")
+    write_generated(generated, "Bed", "0", (900, 2, 1))
+    library = build_cache(tmp_path / "libraries", tmp_path / "cache", generated=generated)
+    assert [asset.key for asset in library.assets if "Infinigen" in asset.key] == ["Infinigen/Sofa-0"]
+    assert "Sofa/1.npz: not a generated model" in caplog.text
+    assert "Bed/0.npz: 990 m large, expected at most 6 m" in caplog.text
+
+
+def test_a_folder_without_generated_models_is_refused(tmp_path):
+    write_library(tmp_path)
+    with pytest.raises(SpaceformerError, match=r"no models FACTORY/SEED\.npz .*uv run tools/infinigen_models\.py"):
+        build_cache(tmp_path, tmp_path / "cache", generated=tmp_path)
+
+
+def test_the_table_knows_the_factories_that_the_tool_runs():
+    factories = runpy.run_path(str(ROOT / "tools" / "infinigen_models.py"))["FACTORIES"]
+    table = read_table()
+    assert {name for names in factories.values() for name in names} == table.factories.keys()
+    assert set(table.factories.values()) <= KINDS.keys()
 
 
 # -- in rooms --------------------------------------------------------------------------------------------------------

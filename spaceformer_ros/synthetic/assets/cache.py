@@ -12,7 +12,9 @@ import logging
 import pathlib
 import zipfile
 import zlib
+from collections import namedtuple
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from ... import SpaceformerError
 from ...clouds.formats.npz import read_arrays
 from ...disk.atomic import replacing
 from ...geometry.vectors import unit_vectors
+from . import infinigen
 from .catalogue import find_libraries, read_catalogue
 from .mesh import TRANSPARENT, read_mesh
 from .surface import SurfacePoints, sample_surface
@@ -31,8 +34,11 @@ VERSION = 1
 INDEX = "index.json"
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
 HELD_OUT_EVERY = 5  # of the models of the other libraries
-SPLITS = ("train", "held out")
+SPLITS = ("train", "held out", "held out seeds")  # the last of generated models
 HALVES = ("calibration", "test")  # of the held-out models: scores are calibrated on one, and judged on the other
+
+Job = namedtuple("Job", "read kind split")
+Job.__doc__ = """read: function() that returns a model's Model and Mesh; kind: canonical name; split: one of SPLITS."""
 
 
 @dataclass(frozen=True)
@@ -107,30 +113,52 @@ def read_library(folder):
     return AssetLibrary(pathlib.Path(folder), assets)
 
 
-def build_cache(source, folder, progress=iter):
+def build_cache(source, folder, progress=iter, generated=None):
     """Read all usable models of the libraries below `source` into `folder`. Returns the AssetLibrary.
 
-    progress: function that wraps the list of models for iteration (such as tqdm). Models that cannot be read are left
-    out with a warning. Raises SpaceformerError without libraries or without a usable model.
+    progress: function that wraps the list of models for iteration (such as tqdm); generated: folder with the models of
+    `tools/infinigen_models.py`, or None. Models that cannot be read are left out with a warning. Raises
+    SpaceformerError without libraries or without a usable model.
     """
-    folder, table = pathlib.Path(folder), read_table()
-    jobs = []
-    for path in find_libraries(source):
-        usable = [model for model in read_catalogue(path) if model.key in table.kinds]
-        jobs += [(path, model, split_of(model, i)) for i, model in enumerate(usable)]
+    folder, jobs = pathlib.Path(folder), _furniture(source)
+    if generated:
+        jobs += _generated(generated)
     assets = []
-    for path, model, split in progress(jobs):
+    for job in progress(jobs):
         try:
-            assets.append(_add(folder, path, model, table.kinds[model.key], split))
+            assets.append(_add(folder, *job.read(), job.kind, job.split))
         except SpaceformerError as error:
             logger.warning("left out: %s", error)
     if not assets:
         raise SpaceformerError(f"{source}: its libraries have no model of {PATH.name}")
     rows = [dataclasses.asdict(asset) for asset in assets]
-    with replacing(folder / INDEX) as partial:
-        partial.write_text(json.dumps({"version": VERSION, "assets": rows}, indent=1))
+    with replacing(folder / INDEX) as unfinished:
+        unfinished.write_text(json.dumps({"version": VERSION, "assets": rows}, indent=1))
     read_library.cache_clear()
     return AssetLibrary(folder, tuple(assets))
+
+
+def _furniture(source):
+    """Jobs of the usable models of the libraries below a folder."""
+    kinds, jobs = read_table().kinds, []
+    for path in find_libraries(source):
+        usable = [model for model in read_catalogue(path) if model.key in kinds]
+        jobs += [Job(partial(_read, path, m), kinds[m.key], split_of(m, i)) for i, m in enumerate(usable)]
+    return jobs
+
+
+def _read(path, model):
+    with zipfile.ZipFile(path) as archive:
+        return model, read_mesh(archive, model)
+
+
+def _generated(folder):
+    """Jobs of the models that `tools/infinigen_models.py` has written to a folder."""
+    factories, jobs = read_table().factories, []
+    for path in infinigen.find_models(folder, factories):
+        kind, split = factories[path.parent.name], SPLITS[2 if infinigen.is_held_out(path) else 0]
+        jobs.append(Job(partial(infinigen.read_generated, path, kind), kind, split))
+    return jobs
 
 
 def split_of(model, position):
@@ -139,15 +167,13 @@ def split_of(model, position):
     return SPLITS[held_out]
 
 
-def _add(folder, path, model, kind, split):
+def _add(folder, model, mesh, kind, split):
     """Write the points of a model; returns its Asset."""
-    with zipfile.ZipFile(path) as archive:
-        mesh = read_mesh(archive, model)
     points = sample_surface(mesh, np.random.default_rng(zlib.crc32(model.key.encode())))
     target = folder / f"{model.key}.npz"
     target.parent.mkdir(parents=True, exist_ok=True)
     relative = (points.xyz + [model.size[0] / 2, model.size[1] / 2, 0]) / np.maximum(model.size, 1e-6)
-    with replacing(target) as partial, open(partial, "wb") as file:
+    with replacing(target) as unfinished, open(unfinished, "wb") as file:
         np.savez_compressed(
             file,
             xyz=np.rint(np.clip(relative, 0, 1) * 65535).astype(np.uint16),

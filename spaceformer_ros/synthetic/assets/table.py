@@ -15,12 +15,14 @@ class ModelTable:
     kinds: dict model key -> kind
     left_out: dict model key -> reason
     new_kinds: kinds that are not in `kinds.py`
+    factories: dict name of a factory of Infinigen -> kind
     placement: dict kind -> "wall", "ceiling" or "furniture", for kinds that are not on the floor
     """
 
     kinds: dict
     left_out: dict
     new_kinds: frozenset
+    factories: dict
     placement: dict
 
 
@@ -34,6 +36,7 @@ def read_table():
         kinds=_by_model({**content["kinds"], **content["new_kinds"]}),
         left_out=_by_model(content["left_out"]),
         new_kinds=frozenset(content["new_kinds"]),
+        factories={name: kind for kind, names in content["factories"].items() for name in names},
         placement={kind: place for place, kinds in content["placement"].items() for kind in kinds},
     )
 
