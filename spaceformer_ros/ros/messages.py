@@ -20,8 +20,10 @@ from ..clouds.pointcloud2 import cloud_columns, decode, encode
 from ..show.labeled_cloud import label_points
 from ..show.relevancy import color_points
 from . import interfaces
+from .text import printable
 from .transforms import yaw_quaternion
 
+MAX_FRAME = 200  # characters of the name of a frame, which every message repeats
 SHAPES = {
     "lines": Marker.LINE_LIST,
     "cube": Marker.CUBE,
@@ -33,7 +35,7 @@ SHAPES = {
 
 
 def decode_bytes(raw, config):
-    """DecodedCloud of the bytes of a PointCloud2, its frame_id without a leading slash. Raises SpaceformerError.
+    """DecodedCloud of the bytes of a PointCloud2, its frame_id as tf2 takes it. Raises SpaceformerError.
 
     config: InputConfig
     """
@@ -42,8 +44,27 @@ def decode_bytes(raw, config):
     except Exception as error:  # rclpy raises several types; all mean that the bytes are not a valid message
         raise SpaceformerError(f"a message of {len(raw)} bytes is damaged or not a PointCloud2: {error}") from error
     decoded = decode(message, config.allow_gray, config.input_scale)
-    frame_id = decoded.cloud.frame_id.lstrip("/")  # tf2 refuses a leading slash
-    return replace(decoded, cloud=replace(decoded.cloud, frame_id=frame_id))
+    frame_id, remarks = read_frame(decoded.cloud.frame_id)
+    cloud = replace(decoded.cloud, frame_id=frame_id, remarks=(*remarks, *decoded.cloud.remarks))
+    return replace(decoded, cloud=cloud)
+
+
+def read_frame(frame_id):
+    """(The name of a frame as tf2 takes it, remarks) for the frame_id of a cloud. Raises SpaceformerError.
+
+    Only leading slashes, which tf2 refuses, are left out; names that differ otherwise are different frames.
+    """
+    name, cure = frame_id.lstrip("/"), "in the node that publishes the cloud"
+    if len(name) > MAX_FRAME or not name.isprintable():
+        raise SpaceformerError(
+            f"frame_id {printable(name[:MAX_FRAME])!r} has control characters or more than {MAX_FRAME} characters: "
+            f"change it {cure}"
+        )
+    if not name:
+        return name, (f"the cloud has no frame_id: results cannot be transformed; set it {cure}",)
+    if name != frame_id:
+        return name, (f"frame_id {frame_id!r} was read as {name!r}, as tf2 knows no leading slash: change it {cure}",)
+    return name, (f"frame_id {name!r} has blanks around it: change it {cure}",) if name != name.strip() else ()
 
 
 def to_time(stamp_ns):

@@ -190,11 +190,8 @@ class Session:
         """DecodedCloud of a message. Runs on the device thread."""
         config = self.settings.config.input
         decoded = decode_bytes(raw, config)
-        if not decoded.cloud.frame_id:
-            self._logger.warning(
-                "the cloud has no frame_id: results cannot be transformed; set it in the node that publishes the cloud",
-                throttle_duration_sec=60.0,
-            )
+        if decoded.cloud.remarks:
+            self._logger.warning("; ".join(decoded.cloud.remarks), throttle_duration_sec=60.0)
         return replace(decoded, cloud=decoded.cloud.upright(config.input_up))
 
     def _publish_waiting_scene(self):

@@ -12,7 +12,9 @@ from helpers.tf import SECOND, Buffer, stamped
 from rclpy.time import Time
 from visualization_msgs.msg import MarkerArray
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.ros.messages import read_frame
 from spaceformer_ros.ros.transforms import TransformError, Transforms, matrix_from_quaternion
 
 NodeState = interfaces.NodeState
@@ -130,3 +132,28 @@ def test_results_wait_for_a_target_frame_that_does_not_exist_yet(start, client, 
     wait_until(lambda: instances and instances[-1].header.frame_id == "base_link", "the result")
     wait_until(lambda: states[-1].state == NodeState.IDLE, "the state")
     assert node.session.counters.last_error == ""
+
+
+@pytest.mark.parametrize(
+    ("frame_id", "name", "words"),
+    [
+        ("map", "map", ""),
+        ("/map", "map", "'/map' was read as 'map'"),
+        ("//map", "map", "'//map' was read as 'map'"),
+        ("", "", "no frame_id"),
+        ("/", "", "no frame_id"),
+        ("map ", "map ", "blanks around it"),
+    ],
+)
+def test_frames_of_clouds_are_normalised_with_a_remark(frame_id, name, words):
+    found, remarks = read_frame(frame_id)
+    assert found == name
+    assert (words in remarks[0]) if words else remarks == ()
+
+
+@pytest.mark.parametrize("frame_id", ["ma\x1b[31mp", "map\n", "m" * 300_000])
+def test_frames_that_are_no_names_are_refused(frame_id):
+    with pytest.raises(SpaceformerError, match="control characters or more than 200 characters") as caught:
+        read_frame(frame_id)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
