@@ -9,6 +9,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from .. import SpaceformerError
 from .live_source import LiveSource
+from .parameter_files import refusal, unknown_parameters, unused_arguments
 from .spinning import SpinThread
 
 # Name -> default and meaning of the parameters of every such program.
@@ -19,16 +20,30 @@ PARAMETERS = {
 
 
 @contextlib.contextmanager
+def one_sentence(name):
+    """A context for the start of the program `name`: what ROS refuses ends the process with one sentence."""
+    try:
+        yield
+    except Exception as error:  # arguments, names and types of parameters, in exceptions of many types
+        rclpy.try_shutdown()
+        sys.exit(f"{name}: {refusal(error)}")
+
+
+@contextlib.contextmanager
 def live_source(name, **parameters):
     """A context with (rclpy Node, LiveSource). Ends the process with one sentence after a SpaceformerError.
 
     name: of the node; parameters: name -> (default, meaning) of further ones.
     """
-    rclpy.init()
-    node, executor = rclpy.create_node(name), SingleThreadedExecutor()
-    for key, (default, _meaning) in {**PARAMETERS, **parameters}.items():
-        node.declare_parameter(key, default)
-    source = LiveSource(node, *(node.get_parameter(key).value for key in PARAMETERS))
+    with one_sentence(name):
+        rclpy.init()
+        node, executor = rclpy.create_node(name), SingleThreadedExecutor()
+        declared = {**PARAMETERS, **parameters}
+        for key, (default, _meaning) in declared.items():
+            node.declare_parameter(key, default)
+        for text in [*unused_arguments(sys.argv[1:]), *unknown_parameters(node, declared)]:
+            node.get_logger().warning(text)
+        source = LiveSource(node, *(node.get_parameter(key).value for key in PARAMETERS))
     executor.add_node(node)
     thread = SpinThread(executor)
     try:

@@ -8,6 +8,7 @@ from rclpy.utilities import remove_ros_args
 
 from .. import SpaceformerError
 from ..disk.text_files import read_yaml
+from .compat import parameter_overrides
 from .text import describe_error, printable
 
 PARAMETERS = "ros__parameters"
@@ -16,9 +17,9 @@ MIXED_TYPES = "Sequence should be of same type"  # of rcl's parser of parameters
 
 
 def refusal(error):
-    """A sentence for an exception of rclpy.init, which parses the arguments and the parameter files."""
+    """A sentence for an exception of rclpy about arguments, parameter files, names and types."""
     hint = ": write all values of a list alike, as in [0.0, 1.5] or ['chair', '5']" if MIXED_TYPES in str(error) else ""
-    return describe_error(error) + hint
+    return describe_error(error).replace("\\n", " ") + hint  # the last words point to a character by its column
 
 
 def unused_arguments(arguments):
@@ -30,7 +31,19 @@ def unused_arguments(arguments):
     if not rest:
         return []
     shown = printable(" ".join(rest[:MAX_NAMED]))
-    return [f"ignored '{shown}': arguments of ROS begin with --ros-args, such as --ros-args -p device:=cpu"]
+    return [f"ignored '{shown}': arguments of ROS begin with --ros-args, such as --ros-args -p NAME:=VALUE"]
+
+
+def unknown_parameters(node, known):
+    """A message for each parameter of the command line that the node does not have, with the nearest of the names
+    `known`."""
+    sentences = []
+    for name in sorted(set(parameter_overrides(node)) - {*known, "use_sim_time"}):
+        similar = difflib.get_close_matches(name, list(known), 1)
+        hint = f", did you mean {similar[0]!r}?" if similar else ""
+        if not name.startswith("qos_overrides."):
+            sentences.append(f"there is no parameter '{printable(name)}'{hint}: it is ignored")
+    return sentences
 
 
 def unused_files(arguments, node_name):

@@ -14,13 +14,14 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.parameter import Parameter
 
 from .. import SpaceformerError
-from ..config import Config, all_settings, suggestion
+from ..config import Config, all_settings
 from ..disk.paths import default_data_folder
 from ..words.vocabulary_file import vocabulary_of
 from . import qos
 from .clocks import STEADY
 from .compat import parameter_overrides
 from .limits import FILE_SECONDS
+from .parameter_files import unknown_parameters
 from .text import describe_error, printable
 from .time_limit import TimeLimit
 
@@ -40,10 +41,8 @@ def declare(node):
         except InvalidParameterValueException as error:
             node.declare_parameter(info.name, default, _descriptor(info), ignore_override=True)
             refused[info.name] = f"{info.name}: {printable(error)}"
-    known = {info.name for _, info in all_settings()} | {"use_sim_time"}
-    for name in sorted(parameter_overrides(node)):
-        if name not in known and not name.startswith("qos_overrides."):
-            node.get_logger().warning(f"there is no parameter {printable(name)!r}{suggestion(name)}: it is ignored")
+    for text in unknown_parameters(node, [info.name for _, info in all_settings()]):
+        node.get_logger().warning(text)
     return refused
 
 

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameter files that hold nothing for the node are named."""
 
+import signal
+import sys
+from types import SimpleNamespace
+
 import pytest
 
-from spaceformer_ros.ros.parameter_files import fits, node_names, unused_arguments, unused_files
+from spaceformer_ros.ros.parameter_files import (
+    fits,
+    node_names,
+    unknown_parameters,
+    unused_arguments,
+    unused_files,
+)
+from spaceformer_ros.ros.publish_cloud import main as publish_cloud
 
 VALUES = {"ros__parameters": {"device": "cpu"}}
 
@@ -59,4 +70,40 @@ def test_arguments_that_are_not_for_ros_are_named():
     assert unused_arguments(["--ros-args", "-p", "device:=cpu", "--", "--ros-args", "-r", "a:=b"]) == []
     (sentence,) = unused_arguments(["-p", "x\x1b", "--ros-args", "-r", "a:=b"])
     assert "ignored '-p x\\x1b'" in sentence
-    assert "--ros-args -p device:=cpu" in sentence
+    assert "--ros-args -p NAME:=VALUE" in sentence
+
+
+def test_parameters_that_a_program_does_not_have_are_named():
+    given = dict.fromkeys(["prt", "server", "use_sim_time", "qos_overrides./a.publisher.depth", "x\n"])
+    sentences = unknown_parameters(SimpleNamespace(_parameter_overrides=given), ["port", "server"])
+    assert sentences == [
+        "there is no parameter 'prt', did you mean 'port'?: it is ignored",
+        "there is no parameter 'x\\n': it is ignored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.ply"], "missing.ply: cannot be read: No such file or directory"),
+        (["a.xyz", "--topic", "bad topic"], "Invalid topic name"),
+        (["a.xyz", "--frame", "a\x1bb"], "frame_id 'a.*x1bb' has control characters"),
+        (["a.xyz", "--ros-args", "-r", "__ns:=/robot-1"], "Failed to parse ROS arguments"),
+    ],
+)
+def test_a_cloud_that_cannot_be_published_ends_in_one_sentence(tmp_path, monkeypatch, arguments, words):
+    (tmp_path / "a.xyz").write_text("1 2 3 4 5 6\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["publish_cloud", *arguments])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match=f"^publish_cloud: .*{words}[^\n]*$"):
+        publish_cloud()
+
+
+@pytest.mark.parametrize("period", ["-1", "nan", "inf", "soon"])
+def test_a_period_is_a_number_of_seconds(monkeypatch, capsys, period):
+    monkeypatch.setattr(sys, "argv", ["publish_cloud", "a.xyz", f"--period={period}"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match="2"):
+        publish_cloud()
+    assert "argument --period" in capsys.readouterr().err
