@@ -26,6 +26,11 @@ class Vocabulary:
     @classmethod
     def parse(cls, labels, background=()):
         """From strings with synonyms joined by "|", such as "sofa|couch". Raises SpaceformerError."""
+        labels = tuple(labels)
+        if len(labels) == 1 and "," in str(labels[0]):
+            raise SpaceformerError(
+                f"the only label, {labels[0][:80]!r}, has commas: give a list with one label per item"
+            )
         phrases = tuple(_parse_label(entry) for entry in (*labels, *background))
         if len(phrases) == len(background):
             raise SpaceformerError("the vocabulary is empty: give at least one label that is not background")

@@ -662,6 +662,23 @@ def test_files_that_a_mesh_names(tmp_path, name, place):
         read_cloud(folder / "a.obj")
 
 
+def test_a_gltf_with_files_beside_it(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    (tmp_path / "my textures").mkdir()
+    write_materials(tmp_path / "my textures")
+    quad = trimesh.Trimesh(QUAD, [[0, 1, 2], [0, 2, 3]], process=False)
+    image = pytest.importorskip("PIL.Image").open(tmp_path / "my textures" / "photo 1.png")
+    quad.visual = trimesh.visual.TextureVisuals(uv=QUAD[:, [0, 2]], image=image)
+    for name, content in trimesh.exchange.gltf.export_gltf(trimesh.Scene(quad)).items():
+        (tmp_path / name).write_bytes(content)
+    document = json.loads((tmp_path / "model.gltf").read_text())
+    document["images"] = [{"uri": "my%20textures/photo%201.png"}]
+    (tmp_path / "model.gltf").write_text(json.dumps(document))
+    cloud = read_cloud(tmp_path / "model.gltf").cloud
+    assert (cloud.rgb == [255, 128, 0]).all()
+    assert np.allclose(cloud.bounds, [[0, 0, 0], [1, 0, 2]], atol=0.02)
+
+
 def test_too_large_a_texture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     pytest.importorskip("trimesh")
     write_materials(tmp_path)

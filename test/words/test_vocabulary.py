@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.config import Config
 from spaceformer_ros.words.calibration import CURVES, Calibration, Curve
 from spaceformer_ros.words.label_space import LabelSpace, ranked
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
 from spaceformer_ros.words.uses import labels_for_use
 from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
-from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
+from spaceformer_ros.words.vocabulary_file import read_vocabulary_file, vocabulary_of
 
 
 def space_of(labels, background=(), similarity=None, **arguments):
@@ -119,6 +120,26 @@ def test_features_of_another_width_are_refused():
 def test_unusable_texts_are_refused(text):
     with pytest.raises(SpaceformerError):
         check_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("labels: [chair]\nbackgroud: [wall]\n", "there is no key 'backgroud', did you mean 'background'?"),
+        ("labels: [chair]\nx\\y: 1\n", "there is no key .*; keys are labels, background, templates, rooms"),
+    ],
+)
+def test_unknown_keys_of_a_file_are_named(tmp_path, text, words):
+    (tmp_path / "words.yaml").write_text(text)
+    with pytest.raises(SpaceformerError, match=words):
+        read_vocabulary_file(tmp_path / "words.yaml")
+
+
+def test_a_line_with_commas_is_not_one_label(tmp_path):
+    (tmp_path / "words.txt").write_text("chair,sofa, table\n")
+    with pytest.raises(SpaceformerError, match="the only label, 'chair,sofa, table', has commas"):
+        vocabulary_of(Config().with_values({"vocabulary_file": str(tmp_path / "words.txt")}).vocabulary)
+    assert Vocabulary.parse(["building, edifice", "wall"]).labels == ("building, edifice", "wall")
 
 
 def test_a_text_file_has_one_label_per_line_and_comments(tmp_path):

@@ -8,6 +8,7 @@ fails for materials without a texture.
 import io
 import json
 import warnings
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class FilesBeside:
     def get(self, name):
         """Content of a regular file below the folder; absolute names are searched by their last part."""
         name = name.strip().replace("\\", "/")
-        for candidate in (name, name.rsplit("/", 1)[-1]):
+        for candidate in (name, unquote(name), name.rsplit("/", 1)[-1]):  # names in glTF are URIs
             path = (self.folder / candidate).resolve()
             if path.is_relative_to(self.folder) and path.is_file():  # no pipe, no device
                 if (size := path.stat().st_size) > MAX_TEXTURE_BYTES:
@@ -156,14 +157,14 @@ def _surface_colors(part, vertex_rgb, corners, weights, lacks_files):
     """
     visual = part.get("visual")
     material, uv = getattr(visual, "material", None), getattr(visual, "uv", None)
-    factor = getattr(material, "baseColorFactor", None)  # of glTF: multiplies textures and colours of vertices
+    factor = getattr(material, "baseColorFactor", None)  # of glTF: multiplies colours of vertices
     factor = None if factor is None else np.asarray(factor)[:3] / 255
     texture = getattr(material, "baseColorTexture", None)
     if texture is None and "file_path" in getattr(getattr(material, "image", None), "info", ()):
         texture = material.image  # without a path it is trimesh's grey, for materials that are not there
     if texture is not None and uv is not None and len(uv) == len(part["vertices"]):
-        colors = _texture_colors(texture, np.einsum("pc,pcu->pu", weights, uv[corners]))
-    elif vertex_rgb is not None:
+        return _texture_colors(texture, np.einsum("pc,pcu->pu", weights, uv[corners]))  # trimesh writes factors of 0.4
+    if vertex_rgb is not None:
         colors = np.einsum("pc,pcu->pu", weights, vertex_rgb[corners])
     elif lacks_files:  # the material of one that lacks its texture is often white
         return None
