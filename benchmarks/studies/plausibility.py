@@ -50,6 +50,19 @@ def gray(cloud):
     return dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128))
 
 
+def intensities(cloud):
+    """The cloud in grey, as from the intensity of a laser."""
+    return dataclasses.replace(cloud, rgb=np.repeat(cloud.rgb.mean(axis=1, keepdims=True).astype(np.uint8), 3, axis=1))
+
+
+def colored_by_height(cloud):
+    """The cloud in a colour scale of its height."""
+    from matplotlib import colormaps
+
+    heights = (cloud.xyz[:, 2] - cloud.xyz[:, 2].min()) / np.ptp(cloud.xyz[:, 2])
+    return dataclasses.replace(cloud, rgb=(colormaps["jet"](heights)[:, :3] * 255).astype(np.uint8))
+
+
 def high(cloud):
     """The cloud in a hall: what is above WALL_FROM is stretched to HALL metres above the floor."""
     xyz, (low, top) = cloud.xyz.copy(), np.percentile(cloud.xyz[:, 2], (0.5, 99.5))
@@ -76,6 +89,8 @@ CHANGES = {  # name -> (change, text that the remark should contain)
     **{f"{axis} up": (with_up(axis), f"input_up to {axis} ") for axis in UPRIGHT if axis != "z"},
     "a point every 0.2 m": (thinned, "denser map"),
     "one colour": (gray, "one colour"),
+    "intensities": (intensities, "is grey"),
+    "colours of the height": (colored_by_height, "scale of the height"),
 }
 
 

@@ -19,6 +19,9 @@ MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
 MIN_UPRIGHT_GAIN = 0.7  # by which another axis must be better: some rooms have a low score as they are
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
+MIN_TINT = 1.0  # standard deviation of the difference of two channels, of 255; grey clouds have 0
+HEIGHT_BINS = 100
+MAX_EXPLAINED = 0.95  # share of the variance of colours that the height may explain; generated rooms have up to 0.7
 MAX_SPACING = 1.5  # voxels between neighbouring points
 CUBES = 5  # places at which the spacing is measured
 CUBE = 20  # voxels; edge of the cube at such a place
@@ -47,19 +50,31 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
     if len(cloud) < MIN_POINTS:
         return ()
     sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
-    remarks = [*_color_remarks(sample.rgb)]
+    remarks = [*_color_remarks(sample)]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
     geometry = scale or [*_floor_remarks(sample), *_spacing_remarks(cloud.xyz, voxel_size)]
     return (*remarks, *geometry)
 
 
-def _color_remarks(rgb):
-    spread = rgb.std(axis=0).max()
+def _color_remarks(cloud):
+    """Remarks on colours that are not those of a camera."""
+    rgb, advice = cloud.rgb.astype(np.float32), "segmentation needs colour; publish it with the colours of the camera"
+    spread, tint = rgb.std(axis=0).max(), np.diff(rgb, axis=1).std(axis=0).max()
     if spread < MIN_COLOR_SPREAD:
-        yield Remark(
-            f"the cloud has one colour only (standard deviation {spread:.1f} of 255)",
-            "segmentation needs colour; publish it with the colours of the camera",
-        )
+        yield Remark(f"the cloud has one colour only (standard deviation {spread:.1f} of 255)", advice)
+    elif tint < MIN_TINT:
+        yield Remark(f"the cloud is grey, as from an intensity (channels differ by {tint:.1f} of 255)", advice)
+    elif (share := _explained_by_height(rgb, cloud.xyz[:, 2])) > MAX_EXPLAINED:
+        yield Remark(f"the colours are a scale of the height ({share:.0%} of their variance)", advice)
+
+
+def _explained_by_height(rgb, z):
+    """Share of the variance of colours [N, 3] that the heights [N] explain."""
+    low, high = np.percentile(z, (0.5, 99.5))
+    row = ((z - low) / max(high - low, 1e-6) * HEIGHT_BINS).astype(np.int64).clip(0, HEIGHT_BINS - 1)
+    count = np.maximum(np.bincount(row, minlength=HEIGHT_BINS), 1)
+    mean = np.column_stack([np.bincount(row, channel, HEIGHT_BINS) / count for channel in rgb.T])
+    return 1 - float((rgb - mean[row]).var(axis=0).sum() / rgb.var(axis=0).sum())
 
 
 def _scale_remarks(xyz):

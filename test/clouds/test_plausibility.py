@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.paths import ROOT
 
-from benchmarks.studies.plausibility import high, stacked
+from benchmarks.studies.plausibility import colored_by_height, high, intensities, stacked
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.clouds.heights import split_storeys
@@ -52,6 +52,8 @@ def test_plausible_maps_have_no_remarks(rooms):
         (lambda cloud: moved(cloud, cloud.xyz[:, [2, 0, 1]]), "set input_up to x "),
         (lambda cloud: thinned(cloud, 0.2), "publish a denser map"),
         (lambda cloud: dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128)), "one colour only"),
+        (intensities, "the cloud is grey, as from an intensity"),
+        (colored_by_height, "colours are a scale of the height .100% of"),
     ],
     ids=[
         "millimetres",
@@ -63,6 +65,8 @@ def test_plausible_maps_have_no_remarks(rooms):
         "on its side",
         "sparse",
         "grey",
+        "intensities",
+        "colours of the height",
     ],
 )
 def test_implausible_clouds_are_reported_with_advice(rooms, change, text):
