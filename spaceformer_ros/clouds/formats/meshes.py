@@ -21,6 +21,7 @@ from .npz import stack_columns
 MAX_MESH_BYTES = 1 << 30
 MAX_TEXTURE_BYTES = 1 << 28  # of an image, a material or a buffer beside a mesh
 MAX_TEXTURE_PIXELS = 1 << 26  # 8192 x 8192, the largest that scanning apps write
+TEXTURE_SIDE, STRIP = 4096, 512  # pixels that JPEG textures are reduced to, at least; rows that are copied at once
 MESH_SPACING = 0.02  # metres between points on the surface of a mesh, about the voxel size of the networks
 MAX_MESH_SPACING = 0.05  # of large meshes; with fewer points the networks find little
 MIN_MESH_POINTS, MAX_MESH_POINTS = 1000, 1_500_000  # of one part; of all together, which takes 250 MB
@@ -183,8 +184,13 @@ def _texture_colors(image, uv):
         raise SpaceformerError(
             f"a texture has {image.width} x {image.height} pixels; at most {MAX_TEXTURE_PIXELS:,} are read: resize it"
         )
-    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    height, width = pixels.shape[:2]
+    image.draft("RGB", (TEXTURE_SIDE, TEXTURE_SIDE))  # JPEG is decoded smaller
+    width, height = image.size
     column = (np.nan_to_num(uv[:, 0]) % 1 * width).astype(np.int64).clip(max=width - 1)
     row = ((1 - np.nan_to_num(uv[:, 1])) % 1 * height).astype(np.int64).clip(max=height - 1)
-    return pixels[row, column]
+    colors = np.empty((len(uv), 3), dtype=np.uint8)
+    for top in range(0, height, STRIP):  # a copy of the whole image could take 200 MB more
+        here = (row >= top) & (row < top + STRIP)
+        pixels = np.asarray(image.crop((0, top, width, min(top + STRIP, height))).convert("RGB"))
+        colors[here] = pixels[row[here] - top, column[here]]
+    return colors
