@@ -15,6 +15,7 @@ FEW_POINTS = 50  # fewer are not a map
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 UNITS = 0.001, 0.01, 0.0254  # metres: a millimetre, a centimetre, an inch
+USUAL_HEIGHT = 1.5  # metres; nearly all maps of rooms are higher
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
 MIN_UPRIGHT_GAIN = 0.7  # by which another axis must be better: some rooms have a low score as they are
@@ -82,7 +83,7 @@ def _scale_remarks(xyz):
     low, high = np.percentile(xyz, (0.3, 99.7), axis=0)
     size = high - low
     if size[2] > MAX_HEIGHT and size.min() > MAX_HEIGHT / 4:
-        scale = next(unit for unit in UNITS if size[2] * unit > MIN_ROOM_HEIGHT)
+        scale = next(unit for unit in UNITS if size[2] * unit > USUAL_HEIGHT)
         advice = f"its unit is probably not metres; set input_scale to {scale}"
         return [Remark(f"the map is {size[2]:.0f} m high", advice)]
     if size.max() < MIN_SIZE:
