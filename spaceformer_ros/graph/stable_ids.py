@@ -24,9 +24,12 @@ class NumberedLayout:
     def continued(self, fresh):
         """The NumberedLayout of a fresh Layout of the same map: things that were known keep their ids."""
         maps, next_ids = {}, {}
-        for kind in KINDS:
+        for kind in KINDS:  # storeys first
             old, new = getattr(self.layout, kind), getattr(fresh, kind)
-            maps[kind], next_ids[kind] = _new_ids(old, new, _benefit(kind, old, new), self.next_ids[kind])
+            benefit = _benefit(kind, old, new)
+            if kind == "rooms" and benefit.size:  # those above each other have the same outline
+                benefit *= [[a.storey == maps["storeys"].get(b.storey, 0) for b in new] for a in old]
+            maps[kind], next_ids[kind] = _new_ids(old, new, benefit, self.next_ids[kind])
         return NumberedLayout(_renumbered(fresh, maps), next_ids)
 
 

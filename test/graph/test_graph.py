@@ -22,7 +22,7 @@ from spaceformer_ros.graph.room_names import UNKNOWN_ROOM, name_room
 from spaceformer_ros.graph.source import read_layout
 from spaceformer_ros.graph.stable_ids import numbered
 from spaceformer_ros.layout.cells import Cells
-from spaceformer_ros.layout.structure import Layout
+from spaceformer_ros.layout.structure import Layout, Storey
 from spaceformer_ros.scene.edit_request import EditRequest
 
 CUP = ((0.0, 3.0, 0.85), (0.2, 0.2, 0.15), (200, 30, 200))  # on the table
@@ -106,6 +106,19 @@ def test_ids_stay_the_same_while_the_map_grows():
     assert after.next_ids["rooms"] == 4
     gone = after.continued(Layout()).continued(TWO_ROOMS)
     assert [room.id for room in gone.layout.rooms] == [4, 5]
+
+
+def test_rooms_above_each_other_keep_their_ids():
+    storeys = (Storey(1, 0.0, 2.5), Storey(2, 2.8, 5.3))
+    part = ((-2.0, -2.0), (1.5, -2.0), (1.5, 3.0), (-2.0, 3.0))
+    rooms = [dataclasses.replace(LEFT, id=number, storey=number, outline=part, walls=()) for number in (1, 2)]
+    first = numbered(Layout(storeys, rooms=tuple(rooms)))
+    for grown in (0, 1):  # one of them is now as large as what was seen of both
+        now = [dataclasses.replace(room, outline=LEFT.outline if k == grown else part) for k, room in enumerate(rooms)]
+        after = first.continued(Layout(storeys, rooms=tuple(now))).layout
+        assert [(room.id, room.storey) for room in after.rooms] == [(1, 1), (2, 2)]
+    below = first.continued(Layout(storeys[::-1], rooms=tuple(rooms)))
+    assert [(room.id, room.storey) for room in below.layout.rooms] == [(1, 1), (2, 2)]
 
 
 def test_a_layout_is_kept_in_the_scene_file(asked, tmp_path):
