@@ -8,6 +8,7 @@ from .cells import CELL
 
 MIN_STOREY = 2.0  # metres from a floor to the floor above it
 MIN_FLOOR_SHARE = 0.3  # of the cells at the lowest floor that an upper floor has
+PROMINENCE = 2.0  # cells at an upper floor over those at the same number of heights of the walls that stand on it
 MIN_WALL_SHARE = 0.25  # of the cells above the lowest floor that stand on an upper floor; a ceiling has none
 WALL_BAND = (0.4, 1.8)  # metres above a floor in which they are counted
 SLAB = 0.6  # metres between a ceiling and the floor above it
@@ -52,20 +53,26 @@ def _mean_height(counts, row, start):
 def _upper_floors(counts, first):
     """Rows of the floors above the first one."""
     pairs = counts + np.append(counts[1:], 0)
+    is_floor = pairs >= np.maximum(MIN_FLOOR_SHARE * pairs[first], PROMINENCE * _wall_pairs(counts))
     floors, row = [], first + round(MIN_STOREY / CELL)
     while row < len(counts):
         last = min(row + round(SLAB / CELL), len(counts))
-        is_peak = pairs[row] >= MIN_FLOOR_SHARE * pairs[first] and pairs[row] >= pairs[max(row - 2, 0) : row + 3].max()
+        is_peak = is_floor[row] and pairs[row] >= pairs[max(row - 2, 0) : row + 3].max()
         if is_peak and _standing(counts, row) >= MIN_WALL_SHARE * _standing(counts, first):
-            best = row + max(
-                (k for k in range(last - row) if pairs[row + k] >= MIN_FLOOR_SHARE * pairs[first]), default=0
-            )
+            best = row + int(np.flatnonzero(is_floor[row:last])[-1])
             best = _peak(counts, best - 1, 3)
             floors.append(best)
             row = best + round(MIN_STOREY / CELL)
         else:
             row += 1
     return floors
+
+
+def _wall_pairs(counts):
+    """[H] cells at two heights of what stands on a floor at each row, on average over WALL_BAND."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    low, high = (np.minimum(np.arange(len(counts)) + round(bound / CELL), len(counts)) for bound in WALL_BAND)
+    return 2 * (total[high] - total[low]) / (round(WALL_BAND[1] / CELL) - round(WALL_BAND[0] / CELL))
 
 
 def _standing(counts, row):

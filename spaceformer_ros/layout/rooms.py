@@ -21,6 +21,8 @@ MIN_PIECE = 0.3  # square metres of a piece that is seen in part, without ...
 SLIVER = 0.15  # ... metres at its edge: noise behind a wall is a long strip
 MAX_INSIDE = 0.6  # share of a wall that may have the same room on both sides
 STRAIGHT = 0.12  # metres by which the outline of a part without walls is smoothed
+WALLED = 0.5  # share of the edge of a hole in a room that is at walls if something else is there: rooms, a courtyard
+CUT = 0.01  # metres, width of the cut to such a hole
 
 
 def find_rooms(plan, walls, known):
@@ -38,6 +40,7 @@ def find_rooms(plan, walls, known):
             continue
         corner = plan.low + [COLUMN * side.start for side in part]
         area = known.of(_area, mask, corner)
+        area = _filled(area, lambda hole: _is_walled(hole, lines, thickness))
         near = np.flatnonzero(shapely.distance(area, lines) - thickness / 2 < NEAR_WALL)
         polygon = known.of(_along_walls, area, [replace(walls[row], faces=()) for row in near])
         if polygon is not None and polygon.area >= MIN_AREA:
@@ -108,13 +111,13 @@ def _places_of(plan, wall, left_out=()):
 
 
 def _area(mask, corner):
-    """The columns of a mask as one shapely polygon in the turned frame, without holes. corner: [2] cell of its start"""
+    """The columns of a mask as one shapely polygon in the turned frame. corner: [2] cell of its start"""
     edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     first, last = np.argwhere(edges == 1), np.argwhere(edges == -1)  # of runs along y: few shapes for `union_all`
     low, high = ((places * COLUMN + corner) * CELL for places in (first, last + [1, 0]))
     union = shapely.union_all(shapely.box(*low.T, *high.T))
     union = union.buffer(2 * STRAIGHT, join_style="mitre").buffer(-2 * STRAIGHT, join_style="mitre")
-    return _filled(_largest(union))
+    return _largest(union)
 
 
 def _largest(shape):
@@ -123,7 +126,26 @@ def _largest(shape):
     return max(parts, key=lambda part: part.area, default=shapely.Polygon())
 
 
-def _filled(polygon):
+def _filled(polygon, is_kept):
+    """A polygon without its holes but for large ones for which a function of a shapely polygon is true."""
+    holes = map(shapely.Polygon, polygon.interiors)
+    return shapely.Polygon(
+        polygon.exterior, [hole.exterior for hole in holes if hole.area >= MIN_AREA and is_kept(hole)]
+    )
+
+
+def _is_walled(hole, lines, thickness):
+    """Whether walls go around a hole of a room. lines, thickness: [W] of the walls"""
+    walls = shapely.union_all(shapely.buffer(lines, thickness / 2 + NEAR_WALL))
+    return hole.exterior.intersection(walls).length > WALLED * hole.exterior.length
+
+
+def _as_ring(polygon):
+    """A polygon without holes: each is joined to what is outside by a cut across the narrowest place."""
+    for _ in polygon.interiors:
+        if polygon.interiors:
+            cut = shapely.shortest_line(polygon.interiors[0], polygon.exterior).buffer(CUT / 2, cap_style="square")
+            polygon = _largest(polygon.difference(cut))
     return shapely.Polygon(polygon.exterior)
 
 
@@ -143,21 +165,19 @@ def _along_walls(area, walls):
     part = ~whole & (shapely.area(shapely.buffer(inside, -SLIVER)) > MIN_PIECE)
     union = shapely.union_all([*pieces[whole], *inside[part]])
     union = union.buffer(0.02, join_style="mitre").buffer(-0.02, join_style="mitre")
-    polygon = _filled(_largest(union)).simplify(0.05)
+    polygon = _filled(_largest(union), lambda hole: hole.intersection(area).area < hole.area / 2).simplify(0.05)
     return polygon if polygon.is_valid and polygon.area > 0 else None
 
 
 def _face_line(wall, area, frame):
-    """The line of the wall's face toward a room, across the frame."""
-    center = np.array(area.representative_point().coords[0])
-    middle = wall.point((wall.low + wall.high) / 2)
-    nearest = np.array(shapely.shortest_line(area, shapely.LineString(wall.ends)).coords[0])
-    left = (nearest - middle) @ wall.axes[1]
-    if abs(left) < wall.thickness / 4:
-        left = (center - middle) @ wall.axes[1]
-    offset = wall.axes[1] * (np.sign(left) * wall.thickness / 2)
-    reach = np.hypot(*np.ptp(np.array(frame.exterior.coords), axis=0)) * 2
-    ends = wall.point(np.array([wall.low - reach, wall.high + reach])) + offset
+    """The line of the wall's face toward a room, across the frame: the face before which more of the room lies."""
+    offset = 0.0
+    if wall.thickness:
+        line, reach = shapely.LineString(wall.ends), wall.thickness / 2 + NEAR_WALL
+        left, right = (area.intersection(line.buffer(side * reach, single_sided=True)).area for side in (1, -1))
+        offset = wall.axes[1] * (np.sign(left - right) * wall.thickness / 2)
+    length = np.hypot(*np.ptp(np.array(frame.exterior.coords), axis=0)) * 2
+    ends = wall.point(np.array([wall.low - length, wall.high + length])) + offset
     return shapely.LineString(ends).intersection(frame)
 
 
@@ -166,9 +186,9 @@ def _apart(found):
     rooms, taken = [], shapely.Polygon()
     for polygon, rows in sorted(found, key=lambda room: -room[0].area):
         rest = _largest(polygon.difference(taken.buffer(0.01)))
-        rest = _filled(rest) if not rest.is_empty else rest
         if rest.area >= MIN_AREA:
             taken = taken.union(polygon)
-            outline = np.array(rest.exterior.coords)[:-1]
-            rooms.append((outline if shapely.is_ccw(rest.exterior) else outline[::-1], rows))
+            ring = _as_ring(_filled(rest, lambda _: True)).exterior
+            outline = np.array(ring.coords)[:-1]
+            rooms.append((outline if shapely.is_ccw(ring) else outline[::-1], rows))
     return rooms

@@ -49,6 +49,15 @@ def test_storeys_are_separated():
     assert all(layout.item("walls", door.wall).storey == layout.storey_at(door.center[2]).id for door in layout.doors)
 
 
+def test_a_house_with_a_small_cellar():
+    """A wall of the house has as many points at each height as a third of the cellar's floor."""
+    cellar = [floor(0, 0, 2.5, 2, -2.8), *(wall(a, b, z=-2.8) for a, b in (((0, 0), (2.5, 0)), ((0, 2), (2.5, 2))))]
+    cellar += [wall((0, 0), (0, 2), z=-2.8), wall((2.5, 0), (2.5, 2), z=-2.8)]
+    layout = find_layout(cloud_of(*cellar, *two_rooms(), floor(0, 0, 7.14, 3, HEIGHT)))
+    assert [storey.floor_z for storey in layout.storeys] == pytest.approx([-2.8, 0.0], abs=0.06)
+    assert [room.storey for room in layout.rooms] == [1, 2, 2]
+
+
 def test_ceiling_is_no_storey():
     layout = find_layout(cloud_of(*two_rooms(), floor(0, 0, 7.14, 3, HEIGHT)))
     assert len(layout.storeys) == 1
@@ -70,6 +79,19 @@ def test_l_shaped_room_is_one_room():
     layout = find_layout(cloud_of(floor(0, 0, 5, 2.5), floor(0, 2.5, 3, 5), *sides))
     (room,) = layout.rooms
     assert (len(room.outline), room.area) == (6, pytest.approx(20.0, abs=0.3))
+
+
+@pytest.mark.parametrize("inside", [(), (floor(2, 2, 5, 4),)])
+def test_a_corridor_around_a_room_or_a_courtyard(inside):
+    """Its outline is one ring around what it surrounds, which is no part of it."""
+    parts = [floor(0, 0, 7, 1.86), floor(0, 4.14, 7, 6), floor(0, 1.8, 1.86, 4.2), floor(5.14, 1.8, 7, 4.2), *inside]
+    for x0, y0, x1, y1 in ((0, 0, 7, 6), (1.86, 1.86, 5.14, 4.14), *((2, 2, 5, 4) for _ in inside)):
+        corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        parts += [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
+    layout = find_layout(cloud_of(*parts, yaw=0.3))
+    areas = [round(room.polygon.area, 1) for room in layout.rooms]
+    assert areas == pytest.approx([42 - 3.28 * 2.28, *(6.0 for _ in inside)], abs=0.2)
+    assert all(room.polygon.is_valid for room in layout.rooms)
 
 
 def test_what_was_seen_through_a_window_is_no_part_of_a_room():
