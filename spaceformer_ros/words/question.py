@@ -11,6 +11,7 @@ grammar cannot read is left out of the question and listed in it.
 
 import re
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 OPENINGS = (
     *(
@@ -22,6 +23,19 @@ OPENINGS = (
         "what room is",
     ),
     *("how many",),
+    *(
+        "can you",
+        "could you",
+        "would you",
+        "will you",
+        "i need a",
+        "i need the",
+        "i want a",
+        "i want the",
+        "i am looking for",
+        "i'm looking for",
+    ),
+    *("do you see", "do you have", "do we have", "where did i leave", "where did i put", "give me", "tell me"),
     *("where is", "where are", "where's", "which", "what is", "what's", "find me", "find", "show me", "show"),
     *(
         "bring me",
@@ -44,16 +58,18 @@ COUNTED = re.compile(
     r"(?:how many|which|what) (?!room )(?P<thing>.+?) (?:are|is|do|does|can|stands?|lies?|hangs?)"
     r"(?: there| we have| you see| i see| you have)?(?= |$)(?P<rest>.*)"
 )
+HAVING = re.compile(r"(?:how many|which|what) (?P<thing>.+?) (?:do|does) (?P<place>the .+) (?:have|contain)")
 ANYTHING = ("anything", "everything", "something", "thing", "things", "object", "objects", "item", "items", "stuff")
 ON, IN, UNDER, NEXT_TO, NEAR, ABOVE = "on", "in", "under", "next to", "near", "above"
 NEAREST, FARTHEST = "nearest", "farthest"
 # Words of a relation; longer ones are tried first.
 RELATIONS = {
     **dict.fromkeys(("on top of", "on", "upon", "onto", "lying on", "standing on", "hanging on", "mounted on"), ON),
+    "hanging from": ON,
     **dict.fromkeys(("in", "inside of", "inside", "within", "into"), IN),
     **dict.fromkeys(("under", "underneath", "beneath", "below"), UNDER),
     **dict.fromkeys(("next to", "beside", "adjacent to", "right by"), NEXT_TO),
-    **dict.fromkeys(("near", "close to", "by", "around", "nearby"), NEAR),
+    **dict.fromkeys(("near", "close to", "by", "around", "nearby", "at"), NEAR),
     **dict.fromkeys(("nearest to", "closest to", "nearest", "closest"), NEAREST),
     **dict.fromkeys(("farthest from", "furthest from", "farthest away from", "furthest away from"), FARTHEST),
     **dict.fromkeys(("above", "over"), ABOVE),
@@ -62,11 +78,21 @@ LINKS = {NEAREST: " to", FARTHEST: " from"}
 # Relations that this grammar names but does not answer, and why.
 UNANSWERED = {
     **dict.fromkeys(
-        ("behind", "in front of", "left of", "right of", "to the left of", "to the right of", "opposite"),
+        (
+            *("behind", "in front of", "left of", "right of", "to the left of", "to the right of", "opposite"),
+            *("on the left", "on the right", "from the left", "from the right", "in the middle", "in the corner"),
+        ),
         "it depends on the viewpoint",
     ),
-    **dict.fromkeys(("between", "without", "except", "not"), "only single relations are answered"),
+    **dict.fromkeys(
+        ("between", "without", "except", "not", "but", "other than", "apart from"), "only single relations are answered"
+    ),
+    **dict.fromkeys(
+        (f"{link} {article}" for link in ("and", "or") for article in ARTICLES), "one thing is looked for by each text"
+    ),
+    **dict.fromkeys(("upstairs", "downstairs"), "storeys are not told apart"),
 }
+STOREYS = ("floor", "storey", "story", "level")  # "on the floor" is a relation, "on the second floor" is a storey
 LARGEST, SMALLEST, TALLEST, LOWEST, LONGEST, CLOSE, FAR = (
     *("largest", "smallest", "tallest", "lowest", "longest"),
     *("nearest", "farthest"),
@@ -84,7 +110,12 @@ SIZES = {
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 EVERY = ("all", "every", "each", "both")
-ROOM_WORDS = ("room", "this room")
+ORDINAL = re.compile(r"(\d{1,3})(st|nd|rd|th)")
+SIZED = re.compile(rf"({'|'.join(ORDINALS)})-({'|'.join(SIZES)})")  # "second-largest"
+ROBOT = re.compile(r"(nearest|closest|farthest|furthest)( to| from| away from)? (me|you|us|here|the robot)")
+ROOM_NUMBER = re.compile(rf"room (?:number |no |# ?)?(\d+|{'|'.join(NUMBERS)})")
+CLAUSE = re.compile(r" (that|which|who) (is|are|stands?|lies?|hangs?)$")  # "the chair that is" next to ...
+SIMILAR = 0.8  # of a misspelt name of a room to the name, as difflib measures it
 NO_NOUN = ("it", "which", "what", "that", "me", "them", "there", "here", "can", "to")
 # Words that end like plurals.
 SINGULAR = ("glasses", "shoes", "drapes", "blinds", "scissors", "stairs", "clothes", "drawers", "headphones", "goods")
@@ -139,16 +170,34 @@ def read_question(text, is_known, rooms=()):
     rooms: names of rooms in lower case
     """
     plain = " ".join(text.split())
-    words = re.sub(r"[?!.,;]+(\s|$)", " ", plain.lower()).split()
+    words = _words(plain)
     if is_known(plain) or not 1 < len(words) <= MAX_WORDS:
         noun = plain if is_known(plain) or len(words) != 1 else singular(words[0], is_known)
         return Question(noun or plain)
-    question = _Reader(is_known, frozenset(rooms)).read(_without_opening(words))
+    reader = _Reader(is_known, frozenset(rooms))
+    question = reader.read(reader.with_place_last(_without_opening(words)))
     return question if question.noun else Question(plain)
+
+
+def _words(text):
+    """The words of a text in lower case, without punctuation and "please"; what is nearest to the robot is nearest."""
+    plain = re.sub(r"[?!.,;]+(\s|$)", " ", re.sub(r"[\"“”„]", " ", text.lower()))
+    plain = " ".join(word for word in plain.split() if word != "please")
+    robot = ROBOT.search(plain)
+    if robot and robot.end() == len(plain):
+        before = _after_opening(plain[: robot.start()].split())
+        noun = (
+            [word for word in before if word not in ARTICLES] if " ".join(before) not in ("", *OPENINGS) else ["thing"]
+        )
+        plain = " ".join([robot[1], *noun])
+    return SIZED.sub(r"\1 \2", plain).split()
 
 
 def _without_opening(words):
     """The words without an opening; "what is on the desk" asks for anything there."""
+    having = HAVING.fullmatch(" ".join(words))
+    if having:
+        return f"{having['thing']} in {having['place']}".split()
     counted = COUNTED.fullmatch(" ".join(words))
     if counted:
         return f"{counted['thing']}{counted['rest']}".split()
@@ -158,10 +207,11 @@ def _without_opening(words):
 
 
 def _after_opening(words):
+    """The words after the openings, of which there may be several: "could you find"."""
     for opening in OPENINGS:
         start = opening.split()
         if words[: len(start)] == start and len(words) > len(start):
-            return words[len(start) :]
+            return _after_opening(words[len(start) :])
     return words
 
 
@@ -185,18 +235,24 @@ class _Reader:
         question = Question(self._noun(words[:start], count), size, order, count)
         return self._with_relation(question, relation, words[start : start + length], words[start + length :])
 
+    def with_place_last(self, words):
+        """The words with a room at their begin, "in the kitchen the cup", moved to their end."""
+        room, after = self._room(words[1:]) if words[0] == IN else ("", words)
+        return [*_after_opening(after), *words[: len(words) - len(after)]] if room and after else words
+
     def _modifiers(self, words):
         """(words after articles, order, count and size; order; count; size)."""
         order, count, size = 0, 0, ""
         while len(words) > 1 and not self.is_known(" ".join(words)):
             word = words[0]
-            if word in ORDINALS or word == "last":
-                order = -1 if word == "last" else ORDINALS.index(word) + 1
+            ordinal = ORDINAL.fullmatch(word)
+            if word in ORDINALS or word == "last" or ordinal:
+                order = int(ordinal[1]) if ordinal else -1 if word == "last" else ORDINALS.index(word) + 1
             elif word in NUMBERS or word.isdecimal():
-                count = min(int(word) if word.isdecimal() else NUMBERS.index(word) + 1, 1000)
+                count = min(_value(word), 1000)
             elif word in SIZES and not self._relation_at(words, 0, SIZES[word]):
                 size = SIZES[word]
-            elif word not in ARTICLES and word not in EVERY and not (word == "of" and (order or count)):
+            elif word not in ARTICLES and word not in EVERY and not (word == "of" and (order or count or size)):
                 break
             words = words[1:]
         return words, order, count, size
@@ -217,13 +273,27 @@ class _Reader:
         for start in range(1, len(words)):
             for length in (4, 3, 2, 1):
                 phrase, after = " ".join(words[start : start + length]), words[start + length :]
-                if len(words) < start + length or not after or after[0] in NO_NOUN:
+                if len(words) < start + length:
                     continue
-                if phrase == "of" and self._room(after)[0]:
+                if phrase in UNANSWERED or self._joins(words, start, length):
+                    return start, length, ""
+                if not after or after[0] in NO_NOUN:
+                    continue
+                if phrase in ("of", "from") and self._room(after)[0]:
                     return start, length, IN
-                if phrase in UNANSWERED or (phrase in RELATIONS and not self._is_inside_label(words, start)):
-                    return start, length, RELATIONS.get(phrase, "")
+                if phrase in RELATIONS and not self._is_inside_label(words, start):
+                    return start, length, RELATIONS[phrase]
         return None
+
+    def _joins(self, words, start, length):
+        """Whether a word is the "and" of two things that are known, as in "chairs and tables"."""
+        sides = words[:start], words[start + 1 : start + 2]
+        return (
+            length == 1
+            and words[start] in ("and", "or")
+            and not self._is_inside_label(words, start)
+            and all(self.is_known(singular(" ".join(side), self.is_known)) for side in sides)
+        )
 
     def _is_inside_label(self, words, start):
         """Whether a word belongs to a label of several words, such as "chest of drawers" or "something to sit on"."""
@@ -236,15 +306,20 @@ class _Reader:
     def _with_relation(self, question, relation, phrase, rest):
         """A Question with a relation and the rest of the words read as its other thing."""
         if not relation:
-            unread = (f"{' '.join([*phrase, *rest])!r} ({UNANSWERED[' '.join(phrase)]})",)
-            return replace(question, unread=unread)
+            return _without(question, [*phrase, *rest], UNANSWERED.get(" ".join(phrase), UNANSWERED["and the"]))
         room, after = self._room(rest) if relation in (IN, NEXT_TO, NEAR) else ("", rest)
+        if relation == IN and not room:
+            room, after = self._misspelt_room(rest)
         if room and relation == IN:
             question = replace(question, room=room)
             return self._after_room(question, after)
         anchor = self.read(rest)
         if not anchor.noun:
             return replace(question, unread=(repr(" ".join([*phrase, *rest])),))
+        if anchor.noun == "room" and relation == IN:
+            return _without(question, [*phrase, *rest], "name the room")
+        if anchor.noun.split()[-1] in STOREYS and relation in (ON, IN) and (anchor.order or anchor.noun != "floor"):
+            return _without(question, [*phrase, *rest], "storeys are not told apart")
         unread, anchor = anchor.unread, replace(anchor, unread=())
         return replace(question, relation=relation, anchor=anchor, room=anchor.room, unread=unread)
 
@@ -253,8 +328,19 @@ class _Reader:
         start = 1 if words and words[0] in ARTICLES else 0
         for length in range(len(words) - start, 0, -1):
             name = " ".join(words[start : start + length])
-            if name in self.rooms or re.fullmatch(r"room \d+", name):
-                return name, words[start + length :]
+            number = ROOM_NUMBER.fullmatch(name)
+            if name in self.rooms or number:
+                return name if name in self.rooms else f"room {_value(number[1])}", words[start + length :]
+        return "", words
+
+    def _misspelt_room(self, words):
+        """As `_room`, for the name of a room with a wrong letter or two, such as "kichen"."""
+        start = 1 if words and words[0] in ARTICLES else 0
+        for length in (2, 1):
+            name = " ".join(words[start : start + length])
+            similar = get_close_matches(name, [room for room in self.rooms if "room " not in room], 1, SIMILAR)
+            if similar and not self.is_known(name):
+                return similar[0], words[start + length :]
         return "", words
 
     def _after_room(self, question, words):
@@ -271,12 +357,22 @@ class _Reader:
     def _noun(self, words, count):
         """The noun of words without articles; in the singular if the plural is regular."""
         words = words[1:] if len(words) > 1 and words[0] in ARTICLES else words
-        text = " ".join(words)
+        text = CLAUSE.sub("", " ".join(words))
         return (
             text
             if self.is_known(text) or not words
             else singular(text, self.is_known, force=len(words) <= 3 and count != 1)
         )
+
+
+def _value(word):
+    """The number of digits or of one of NUMBERS."""
+    return int(word) if word.isdecimal() else NUMBERS.index(word) + 1
+
+
+def _without(question, words, reason):
+    """A Question that leaves words out, and why."""
+    return replace(question, unread=(f"{' '.join(words)!r} ({reason})",))
 
 
 def singular(text, is_known, force=True):
