@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 from .. import SpaceformerError
 from ..config import Config, all_settings
 from ..disk.paths import default_data_folder
+from ..scene.data_dir import scene_path
 from ..words.vocabulary_file import vocabulary_of
 from . import qos
 from .clocks import STEADY
@@ -143,6 +144,10 @@ class LiveParameters:
         qos.check_overrides(parameter_overrides(self._node))
         config = read(self._node)
         self._file_limit.call(vocabulary_of, config.vocabulary)
+        try:
+            self._file_limit.call(scene_path, "", config.storage)
+        except SpaceformerError as error:
+            raise SpaceformerError(f"data_dir, scene_file: {error}") from error
         return config
 
     def report_vocabulary(self, vocabulary):

@@ -203,6 +203,7 @@ class Perception:
         config = self._settings.config
         pipeline = build_pipeline(self._settings, self._on_load_progress)
         self._on_load_progress("loading the saved scene")
+        self._storage.check_folder()
         scene = self._storage.load_on_start(pipeline)
         self._on_load_progress("publishing the vocabulary")
         self._outputs.publish_vocabulary(pipeline.space, pipeline.embedder.model_id)

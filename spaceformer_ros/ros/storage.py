@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saving and loading of scenes for one configured node: by service, at startup and at shutdown."""
 
+import errno
+import os
 import threading
 
+from .. import SpaceformerError
+from ..disk.folders import open_folder
+from ..disk.paths import display_path
 from ..scene.data_dir import scene_path
 from ..scene.file import num_saved_objects
 from .text import describe_error
@@ -61,6 +66,21 @@ class Storage:
         self._refused = None
         self._saved = scene
         return scene
+
+    def check_folder(self):
+        """Report a folder that save_on_shutdown could not write to, now and not when the scene would be lost."""
+        settings = self._settings.config.storage
+        if not settings.save_on_shutdown:
+            return
+        folder = settings.data_dir
+        try:
+            folder = scene_path("", settings).parent
+            with open_folder(folder, create=True):
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except Exception as error:  # must not stop the node
+            reason = getattr(error, "strerror", None) or error
+            self._report("save_on_shutdown", SpaceformerError(f"{display_path(folder)} cannot be written: {reason}"))
 
     def publish_on_start(self, scene, publish):
         """Publish the scene of load_on_start by `publish(scene)`; a missing transform is reported."""

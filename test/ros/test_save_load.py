@@ -268,6 +268,30 @@ def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_written_is_reported_at_the_start(start, tmp_path):
+    (tmp_path / "file").write_text("")
+    node = start(data_dir=str(tmp_path / "file" / "below"), save_on_shutdown=True)
+    wait_until(lambda: node.pipeline, "the pipeline")
+    expected = f"save_on_shutdown: {tmp_path}/file/below cannot be written: Not a directory"
+    assert node.session.counters.last_error == expected
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"data_dir": "~nosuchuser/scenes"}, "the home folder is not known"),
+        ({"scene_file": "scene.txt"}, "does not end with .safetensors"),
+        ({"scene_file": "../scene.safetensors"}, "outside data_dir"),
+    ],
+)
+def test_paths_are_checked_when_the_node_is_configured(start, tmp_path, monkeypatch, parameters, words):
+    node, errors = start(active=False, **{"data_dir": str(tmp_path), **parameters}), []
+    monkeypatch.setattr(node.get_logger(), "error", errors.append)
+    assert node.trigger_configure().name == "FAILURE"
+    assert "data_dir, scene_file: " in errors[0]
+    assert words in errors[0]
+
+
 def test_a_disk_that_hangs_does_not_stop_a_shutdown(started, monkeypatch):
     node, gate = started(save_on_shutdown=True), threading.Event()
     owner = node.session
