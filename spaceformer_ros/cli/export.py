@@ -3,7 +3,7 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, name_list
+from .options import add_cloud, add_settings, count, name_list
 
 HELP = (
     "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
@@ -19,6 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--to", required=True, choices=SUFFIXES, metavar="FORMAT", help=HELP)
     parser.add_argument("--out", help="file, or folder for openlex3d (default: named after the map)")
     parser.add_argument("--labels", default="", help="of the objects of keepout, comma-separated (default: all)")
+    parser.add_argument("--storey", type=count(1), help="number of the storey to write (default: all of them)")
     add_settings(parser)
 
 
@@ -31,5 +32,6 @@ def run(options):
     out = pathlib.Path(options.out or f"{name}{SUFFIXES[options.to] or '_openlex3d'}")
     labels = name_list(options.labels)
     graph = pipeline.graph(scene)
+    graph = graph.in_storey(options.storey) if options.storey else graph
     export_scene(options.to, out, graph, scene, labels)
     print(f"{len(graph.nodes)} nodes and {len(graph.edges)} relations written to {out}")

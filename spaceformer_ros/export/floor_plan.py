@@ -31,7 +31,7 @@ def write_plan(path, graph, form):
     import matplotlib  # here: most exports need no pictures
     from matplotlib.figure import Figure
 
-    storeys = graph.of_kind(STOREY) or [None]
+    storeys = sorted(graph.of_kind(STOREY), key=lambda storey: storey.center[2]) or [None]
     turn = _turn(graph)
     sizes = [_extent(_nodes_of(graph, storey), turn) for storey in storeys]
     wide = [float(np.clip((high[0] - low[0]) * INCHES_PER_METRE, *SIDES)) for low, high in sizes]
@@ -62,14 +62,8 @@ def _turn(graph):
 
 
 def _nodes_of(graph, storey):
-    """Nodes of a storey below its Node in the tree; all nodes for None."""
-
-    def is_in(node):
-        while node is not None and node is not storey:
-            node = graph.by_id.get(node.parent)
-        return node is not None
-
-    return [node for node in graph.nodes if storey is None or is_in(node)]
+    """Nodes of a storey; all nodes for None."""
+    return [node for node in graph.nodes if storey is None or graph.storey_of(node) is storey]
 
 
 def _corners(node):

@@ -7,7 +7,7 @@ import uuid
 import numpy as np
 
 from .. import SpaceformerError
-from ..graph.nodes import CONNECTS, DOOR, ROOM
+from ..graph.nodes import CONNECTS, DOOR, ROOM, STOREY
 from ..graph.places import ground_corners
 
 KEEPOUT_VALUE = 100  # of a cell of an occupancy grid that a robot must not enter
@@ -19,7 +19,9 @@ def route_graph(graph):
 
     Nodes are in the middle of rooms and doors; `metadata` has their class, name and, of doors, state. nav2_route reads
     them by its `SemanticScorer` (key `class`). Edges are straight: a planner has to avoid furniture between the nodes.
+    Raises SpaceformerError without rooms and doors, and for several storeys.
     """
+    _check_one_storey(graph)
     places = [node for node in graph.nodes if node.kind in (ROOM, DOOR)]
     if not places:
         raise SpaceformerError("the map has no rooms and no doors: a route graph needs a layout")
@@ -70,8 +72,9 @@ def keepout_shapes(graph, labels):
     """The ground rectangles of objects as a dict: the request of Nav2's vector object server, nav2_msgs/srv/AddShapes.
 
     labels: of the objects, all if there are none. Ids of shapes follow from the map and the object: adding them again
-    replaces them.
+    replaces them. Raises SpaceformerError without objects, and for several storeys.
     """
+    _check_one_storey(graph)
     objects, remark = graph.objects_called(labels)
     if not objects:
         raise SpaceformerError(remark or "the map has no objects: there is nothing to keep out of")
@@ -86,6 +89,13 @@ def keepout_shapes(graph, labels):
         for node in objects
     ]
     return {"circles": [], "polygons": polygons}
+
+
+def _check_one_storey(graph):
+    if len(graph.of_kind(STOREY)) > 1:
+        raise SpaceformerError(
+            f"the map has several storeys, and Nav2 plans in one: choose it with --storey, {graph.storeys_in_words()}"
+        )
 
 
 def json_text(content):

@@ -14,6 +14,8 @@ from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
 
 PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "largest" or "second", nor anchors
 NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
+OVER_SLACK = 0.05  # metres by which something above a thing may reach below its top
+BEHIND = 0.25  # metres around the ground of a thing in which something on a wall is above it
 BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are not objects
 DEFAULT_NEAR_DISTANCE = 1.0  # metres between centres, of requests that leave near_distance at 0
 RELATION_WORDS = (
@@ -179,7 +181,8 @@ class _Search:
         if question.relation in (words.NEAREST, words.FARTHEST):
             return self._by_distance(question, _plausible(matches), anchors, reason)
         kept = [match for match in matches if self._holds(question.relation, match.object, anchors)]
-        phrase = f"is {question.relation} a {question.anchor} ({len(anchors)} found)"
+        article = "an" if str(question.anchor)[0] in "aeiou" else "a"
+        phrase = f"is {question.relation} {article} {question.anchor} ({len(anchors)} found)"
         return kept, reason if kept else explain(question.noun, matches, phrase)
 
     def _by_distance(self, question, matches, anchors, reason):
@@ -210,9 +213,24 @@ class _Search:
         if relation == words.NEAR:
             return _distance(item, others) <= NEAR_DISTANCE
         if relation == words.ABOVE:
-            return any(self._edge(other, (UNDER,), item) or self._edge(item, (ON,), other) for other in others)
+            return any(
+                self._edge(other, (UNDER,), item) or self._edge(item, (ON,), other) or self._is_over(item, other)
+                for other in others
+            )
         kinds = {words.ON: (ON, IN), words.IN: (IN,), words.UNDER: (UNDER,), words.NEXT_TO: (NEXT_TO,)}[relation]
         return any(self._edge(item, kinds, other) for other in others)
+
+    def _is_over(self, item, other):
+        """Whether an object is higher than a larger one in its storey and over it, or at the wall behind it."""
+        import shapely
+
+        one, two = (self.graph.by_id.get(node_id(OBJECT, thing.id)) for thing in (item, other))
+        if not one or not two or self.graph.storey_of(one) is not self.graph.storey_of(two):
+            return False
+        if item.box.corners[0, 2] < other.box.corners[4, 2] - OVER_SLACK:
+            return False
+        ground, below = (shapely.Polygon(thing.box.corners[:4, :2]) for thing in (item, other))
+        return ground.intersection(below.buffer(BEHIND)).area > ground.area / 2
 
     def _edge(self, item, kinds, other):
         target = node_id(OBJECT, other.id)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..layout.structure import plain
-from .nodes import CONNECTS, DOOR, OBJECT, ROOM, WALL, WINDOW
+from .nodes import CONNECTS, DOOR, OBJECT, ROOM, STOREY, WALL, WINDOW
 from .places import ground_corners
 
 JSON_FORMAT, JSON_VERSION = "spaceformer_ros scene graph", 1
@@ -98,13 +98,13 @@ def _row(numbers):
 
 def to_sentences(graph):
     """The rooms with their doors and objects in words, for people and language models."""
-    lines = []
-    doors = {}
+    lines, doors, several = [], {}, len(graph.of_kind(STOREY)) > 1
     for edge in graph.edges:
         if edge.kind == CONNECTS:
             doors.setdefault(edge.source, []).append(edge.target)
     for room in graph.of_kind(ROOM):
-        lines.append(f"{graph.name(room.id)}: {room.area:.1f} m2, at {_place(room.center)}")
+        where = f", storey {graph.storey_of(room).number}" if several else ""
+        lines.append(f"{graph.name(room.id)}{where}: {room.area:.1f} m2, at {_place(room.center)}")
         for door, rooms in doors.items():
             others = [graph.name(other) for other in rooms if other != room.id]
             if room.id in rooms:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The scene graph as plain data: nodes and the relations between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+from .. import SpaceformerError
 
 BUILDING, STOREY, ROOM, WALL, DOOR, WINDOW, OBJECT = NODE_KINDS = (
     *("building", "storey", "room", "wall", "door", "window", "object"),
@@ -108,9 +110,32 @@ class SceneGraph:
 
     def room_of(self, node):
         """The Node of the room that contains a node, or None."""
-        while node is not None and node.kind != ROOM:
+        return self._around(node, ROOM)
+
+    def storey_of(self, node):
+        """The Node of the storey that contains a node, or None."""
+        return self._around(node, STOREY)
+
+    def _around(self, node, kind):
+        while node is not None and node.kind != kind:
             node = self.by_id.get(node.parent)
         return node
+
+    def in_storey(self, number):
+        """This SceneGraph with one storey and what is in it. Raises SpaceformerError where there is no such storey."""
+        storey = self.by_id.get(node_id(STOREY, number))
+        if storey is None:
+            raise SpaceformerError(f"storey is {number}, expected one of {self.storeys_in_words() or 'none'}")
+        nodes = tuple(node for node in self.nodes if node.kind == BUILDING or self.storey_of(node) is storey)
+        kept = {node.id for node in nodes}
+        return replace(
+            self, nodes=nodes, edges=tuple(edge for edge in self.edges if {edge.source, edge.target} <= kept)
+        )
+
+    def storeys_in_words(self):
+        """The storeys with the heights of their floors, lowest first: "1 (floor at 0.00 m), 2 (floor at 2.80 m)"."""
+        floors = sorted((node.center[2] - node.size[2] / 2, node.number) for node in self.of_kind(STOREY))
+        return ", ".join(f"{number} (floor at {z:.2f} m)" for z, number in floors)
 
     def phrases(self, node):
         """List of the relations of a node in words, such as "on desk 4"."""

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..geometry.storeys import BELOW_FLOOR
 from .surfaces import COLUMN, Body, Surroundings
 
 ON, IN, UNDER, NEXT_TO, ATTACHED_TO = "on", "in", "under", "next to", "attached to"
@@ -62,14 +63,17 @@ def find_relations(bodies, others, floors, rooms=None):
     """List of Relations between K Bodies.
 
     others: [m, 3] metres, points of the map that belong to none of them
-    floors: heights of the floors, metres, at least one
+    floors: heights of the floors, metres, at least one; things above different floors have no relation
     rooms: K hashable names of rooms, None for unknown; things in different rooms are not next to each other
     """
     if not bodies:
         return []
     surroundings, floors = Surroundings(others), np.sort(np.asarray(floors, dtype=np.float64))
     things = [_Thing(body, surroundings.around(body), floors) for body in bodies]
-    pairs = _close_pairs(bodies)
+    pairs = [
+        near[[things[j].floor == thing.floor for j in near.tolist()]]
+        for thing, near in zip(things, _close_pairs(bodies))
+    ]
     supports = [_support_of(thing, things, near) for thing, near in zip(things, pairs)]
     found = [Relation(k, *support) for k, support in enumerate(supports) if support]
     known = {(relation.subject, relation.target) for relation in found}
@@ -98,10 +102,15 @@ class _Thing:
     floors: np.ndarray
 
     @cached_property
+    def floor(self):
+        """Height of the floor below it in metres, of the lowest floor if it is below all of them."""
+        below = self.floors[self.floors <= self.body.low + BELOW_FLOOR]
+        return below[-1] if len(below) else self.floors[0]
+
+    @property
     def above_floor(self):
         """Metres from the floor below it to its lowest points."""
-        below = self.floors[self.floors <= self.body.low + 0.3]
-        return self.body.low - (below[-1] if len(below) else self.floors[0])
+        return self.body.low - self.floor
 
     @cached_property
     def wall_share(self):

@@ -54,6 +54,27 @@ def export(box_cloud, tmp_path):
     return write
 
 
+@pytest.fixture
+def two_storeys(export):
+    """A SceneGraph: that of `export`, and the same rooms, doors and walls above it; the sofa is upstairs."""
+    graph = export.graph
+    above = {node.id: f"{node.id}1" for node in graph.nodes if node.kind not in ("building", "object")}
+
+    def lifted(node):
+        (x, y, z), number = node.center, int(f"{node.number}1")
+        parent = above.get(node.parent, node.parent)
+        return dataclasses.replace(node, id=above[node.id], number=number, parent=parent, center=(x, y, z + 3.0))
+
+    upper = [lifted(node) for node in graph.nodes if node.id in above]
+    nodes = [
+        dataclasses.replace(node, parent=above[node.parent]) if node.label == "sofa" else node for node in graph.nodes
+    ]
+    doors = [
+        dataclasses.replace(e, source=above[e.source], target=above[e.target]) for e in graph.edges if e.source in above
+    ]
+    return dataclasses.replace(graph, nodes=(*nodes, *upper), edges=(*graph.edges, *doors))
+
+
 def node_of(graph, label):
     return next(node for node in graph.of_kind("object") if node.label == label)
 
@@ -100,6 +121,21 @@ def test_the_route_graph_leads_from_room_to_room_through_the_door(export):
     rooms = {node["properties"]["metadata"]["node"]: node["geometry"]["coordinates"] for node in nodes.values()}
     assert all(room.polygon.contains(shapely.Point(rooms[f"room_{room.id}"])) for room in TWO_ROOMS.rooms)
     assert {edge["metadata"]["state"] for edge in edges} == {"open"}
+
+
+def test_nav2_gets_one_storey(export, two_storeys, tmp_path):
+    for form in ("nav2_route", "keepout"):
+        with pytest.raises(SpaceformerError, match=r"--storey, 1 \(floor at 0.00 m\), 11 \(floor at 3.00 m\)"):
+            export_scene(form, tmp_path / "x", two_storeys, export.scene)
+    with pytest.raises(SpaceformerError, match="storey is 2, expected one of 1 "):
+        two_storeys.in_storey(2)
+    labels = {number: {node.label for node in two_storeys.in_storey(number).of_kind("object")} for number in (1, 11)}
+    assert labels == {1: {"chair", "table"}, 11: {"sofa"}}
+    export_scene("nav2_route", tmp_path / "route", two_storeys.in_storey(11), export.scene)
+    features = json.loads((tmp_path / "route").read_text())["features"]
+    names = {f["properties"]["metadata"].get("node") for f in features}
+    assert names == {"room_11", "room_21", "door_11", None}
+    assert len(features) == 3 + 4
 
 
 def test_keepout_shapes_are_the_ground_of_the_chosen_objects(export):

@@ -21,6 +21,7 @@ THINGS = [
     ((3.2, 0.0, 0.8), (0.2, 0.2, 0.2), (200, 30, 200), "cup"),
     ((0.9, 1.0, 0.1), (0.2, 0.2, 0.2), (201, 30, 200), "cup"),
     ((0.9, 3.0, 0.9), (0.3, 0.3, 1.8), (240, 240, 30), "lamp"),
+    ((3.0, 0.5, 1.8), (0.3, 0.1, 0.3), (30, 240, 240), "clock"),  # over the edge of the desk
 ]
 
 
@@ -37,7 +38,7 @@ def asked():
         unit[np.arange(3000), face] = np.where(rng.random(3000) < 0.5, -0.5, 0.5)
         xyz.append(unit * size + center)
         rgb.append(np.tile(np.uint8(color), (3000, 1)))
-    config = Config().with_values({"vocabulary": ["chair", "desk", "cup", "lamp"]})
+    config = Config().with_values({"vocabulary": ["chair", "desk", "cup", "lamp", "clock"]})
     made = make_pipeline(config, {color: name for _, _, color, name in THINGS})
     made.graphs._find_layout = lambda scene: TWO_ROOMS
     made.graphs._room_table = lambda: {"office": ["desk"], "hall": ["lamp"], "kitchen": ["stove"]}
@@ -67,7 +68,8 @@ CASES = {
     "chair farthest from the lamp": [(0, 0)],
     "the nearest chair to the desk": [(0, 0)],
     "what is on the desk": [(3.2, 0)],
-    "everything in the office": [(3, 3), (3, 0), (3.2, 0)],
+    "everything in the office": [(3, 3), (3, 0), (3.2, 0), (3, 0.5)],
+    "the clock above the desk": [(3, 0.5)],
     "how many chairs are there in the hall": [(0, 0), (0, 2)],
 }
 
@@ -88,6 +90,7 @@ def test_answers(asked, text):
         ("the chair on the desk", "no object that matches 'chair' is on a desk (1 found); best candidates: chair"),
         ("the chair in the kitchen", "no object that matches 'chair' is in a room called 'kitchen' (rooms: "),
         ("the lamp in the office", "no object that matches 'lamp' is in office; best candidates: lamp"),
+        ("the clock above the chair", "is above a chair (3 found)"),
         ("the fourth chair", "there are 3 of 'chair', fewer than 4"),
         ("nearest chair", "nearest chair: the position of the robot is not known"),
         ("the cup under the piano", "is under a piano (0 found)"),
@@ -122,7 +125,7 @@ def test_matches_carry_their_room_and_relations(asked):
 def test_matches_that_are_left_out_are_said(asked):
     answer = asked("everything in the office", max_results=2)
     assert len(answer.matches) == 2
-    assert answer.remarks[1] == "3 found, the first 2 given: see max_results"
+    assert answer.remarks[1] == "4 found, the first 2 given: see max_results"
     assert asked("chairs", max_results=1).remarks == []
 
 

@@ -132,3 +132,9 @@ def test_relations_of_generated_rooms_are_found():
         right[None] += len(wanted ^ got) - len({key for key in got if key in true and true[key] is None})
     assert right[True] >= 10
     assert right[None] <= 0.1 * right[True]
+
+
+def test_things_in_different_storeys_have_no_relation():
+    lamp, upstairs = shell((-0.2, -0.2, 2.0), (0.2, 0.2, 2.3)), table() + [0.0, 0.0, 2.6]
+    assert [r.kind for r in find_relations([Body.of(lamp), Body.of(upstairs)], FLOOR, [0.0])] == [UNDER]
+    assert not find_relations([Body.of(lamp), Body.of(upstairs)], FLOOR, [0.0, 2.6])
