@@ -15,6 +15,7 @@ FEW_POINTS = 50  # fewer are not a map
 MIN_POINTS = 1000  # smaller clouds are not checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 UNITS = 0.001, 0.01, 0.0254  # metres: a millimetre, a centimetre, an inch
+MAX_SIZE = 5000.0  # metres; larger maps are in other units
 USUAL_HEIGHT = 1.5  # metres; nearly all maps of rooms are higher
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
@@ -50,11 +51,18 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
         return (Remark(f"the cloud has only {len(cloud)} points", "is it a map? Check the topic, roi and input_scale"),)
     if len(cloud) < MIN_POINTS:
         return ()
-    sample = cloud[:: -(-len(cloud) // MAX_SAMPLE)]
+    sample = _without_outliers(cloud[:: -(-len(cloud) // MAX_SAMPLE)])
     remarks = [*_color_remarks(sample)]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
     geometry = scale or [*_floor_remarks(sample), *_spacing_remarks(cloud.xyz, voxel_size)]
     return (*remarks, *geometry)
+
+
+def _without_outliers(cloud):
+    """The points of a Cloud that are not further outside than the extent of nearly all others, at least a metre."""
+    low, high = np.percentile(cloud.xyz, (0.3, 99.7), axis=0)
+    reach = np.maximum(high - low, 1.0)
+    return cloud[((cloud.xyz >= low - reach) & (cloud.xyz <= high + reach)).all(axis=1)]
 
 
 def _color_remarks(cloud):
@@ -86,6 +94,8 @@ def _scale_remarks(xyz):
         scale = next(unit for unit in UNITS if size[2] * unit > USUAL_HEIGHT)
         advice = f"its unit is probably not metres; set input_scale to {scale}"
         return [Remark(f"the map is {size[2]:.0f} m high", advice)]
+    if size.max() > MAX_SIZE:
+        return [Remark(f"the map is {size.max():.4g} m wide", "its unit is probably not metres; set input_scale")]
     if size.max() < MIN_SIZE:
         return [Remark(f"the map is {size.max():.2f} m wide", "its unit is probably not metres; set input_scale")]
     if size[2] < MIN_ROOM_HEIGHT and size[:2].min() > size[2]:

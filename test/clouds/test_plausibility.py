@@ -128,6 +128,18 @@ def test_a_table_top_may_be_small_and_rooms_may_not(rng):
     assert re.search("denser map.*9 m high. Then set input_scale", str(remark))
 
 
+@pytest.mark.parametrize(
+    "extent", [(1, 1, 1e4), (1, 1, 1e12), (1, 1e30, 1), (1e12, 1e12, 1), (0, 0, 0), (5, 0, 0), (0, 0, 5)]
+)
+@pytest.mark.parametrize("up", ["z", "x"])
+def test_points_of_any_extent_are_judged_at_once(rng, extent, up):
+    xyz = (rng.random((3000, 3)) * extent).astype(np.float32)
+    xyz[:3] = 1e30
+    cloud = Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8))
+    remarks = plausibility_remarks(cloud.turned(up), VOXEL)
+    assert remarks or max(extent) == 5
+
+
 def test_few_points_are_not_checked(rng):
     xyz = rng.uniform(0, 5000, (1000, 3)).astype(np.float32)  # no room
     cloud = Cloud(xyz, np.zeros(xyz.shape, dtype=np.uint8))
