@@ -9,7 +9,8 @@ are sparse everywhere, stay as they are.
 import numpy as np
 
 from .. import SpaceformerError
-from ..grids.keys import cell_keys, counted, isin_sorted, neighbour_offsets
+from ..grids.keys import AXIS_LIMIT, cell_keys, counted, isin_sorted, neighbour_offsets
+from .origin import bounds
 
 CELL = 0.1  # metres; a point is isolated if its cell and the 26 around it hold few points
 FEW = 2  # points in these cells, the point itself included
@@ -61,6 +62,8 @@ def isolated_points(xyz):
 
     xyz: [N, 3] metres
     """
+    if np.abs(bounds(xyz)).max() >= AXIS_LIMIT * CELL:  # no map; the segmenter refuses it
+        return np.zeros(len(xyz), dtype=bool)
     keys = cell_keys(xyz, CELL)
     cells, counts = counted(keys)
     isolated = isolated_cells(cells, counts)

@@ -49,3 +49,9 @@ def test_clean_and_sparse_clouds_stay_as_they_are(room, rng):
     assert select_points(sparse, CONFIG) == (sparse, ())
     single = sparse[:1]
     assert select_points(single, CONFIG) == (single, ())
+
+
+def test_points_far_beyond_any_map_are_left_to_the_segmenter(rng, recwarn):
+    xyz = (rng.random((1000, 3)) * 1e12).astype(np.float32)
+    assert not isolated_points(xyz).any()
+    assert not recwarn.list
