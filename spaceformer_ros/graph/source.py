@@ -60,7 +60,8 @@ class GraphSource:
         """The numbered layout of a Scene as a dict for its file."""
         self.layout(scene)
         with self._layout_lock:
-            return {"layout": self._layout.layout.to_dict(), "next_ids": dict(self._layout.next_ids)}
+            known = self._layout
+            return {"layout": known.layout.to_dict(), "next_ids": dict(known.next_ids), "gone": known.gone.to_dict()}
 
     def restore(self, scene, layout):
         """Continue with the NumberedLayout of a file, or None."""
@@ -78,6 +79,7 @@ def read_layout(content, path):
         return None
     try:
         next_ids = {kind: int(content["next_ids"][kind]) for kind in KINDS}
-        return NumberedLayout(Layout.from_dict(content["layout"]), next_ids)
+        gone = Layout.from_dict(content["gone"]) if "gone" in content else Layout()
+        return NumberedLayout(Layout.from_dict(content["layout"]), next_ids, gone)
     except (SpaceformerError, LookupError, TypeError, ValueError) as error:
         raise StorageError("FILE_CORRUPT", f"the layout in {path} is not valid: {error}") from error

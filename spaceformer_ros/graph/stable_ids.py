@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ids of rooms, walls, doors and windows that stay the same while the map grows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -11,26 +11,51 @@ from ..layout.structure import KINDS, Layout
 MIN_ROOM_OVERLAP = 0.4  # of the smaller of two rooms that may be the same
 SAME_PLACE = 0.5  # metres between the middles of two doors or windows that may be the same
 SAME_HEIGHT = 0.8  # metres between the floors of two storeys that may be the same
+MAX_GONE = 500  # things of a kind that are remembered
 SAME_WALL = 0.35  # metres between the lines of two walls that may be the same
 
 
 @dataclass(frozen=True)
 class NumberedLayout:
-    """A Layout with stable ids. next_ids: dict kind -> lowest id that was never given."""
+    """A Layout with stable ids.
+
+    next_ids: dict kind -> lowest id that was never given
+    gone: Layout of what earlier maps had and the last one has not, so that it gets its ids back if it is seen again
+    """
 
     layout: Layout
     next_ids: dict
+    gone: Layout = field(default_factory=Layout)
 
     def continued(self, fresh):
         """The NumberedLayout of a fresh Layout of the same map: things that were known keep their ids."""
         maps, next_ids = {}, {}
         for kind in KINDS:  # storeys first
-            old, new = getattr(self.layout, kind), getattr(fresh, kind)
+            maps[kind] = self._known_ids(kind, fresh, maps)
+            new = [item.id for item in getattr(fresh, kind) if item.id not in maps[kind]]
+            next_ids[kind] = self.next_ids[kind] + len(new)
+            maps[kind].update(zip(new, range(self.next_ids[kind], next_ids[kind])))
+        gone = Layout(*(self._gone_now(kind, set(maps[kind].values())) for kind in KINDS))
+        return NumberedLayout(_renumbered(fresh, maps), next_ids, gone)
+
+    def _known_ids(self, kind, fresh, maps):
+        """Dict id in a fresh Layout -> known id, of the things of a kind that the last map had, then of gone ones."""
+        ids = {}
+        for known in (self.layout, self.gone):
+            old = getattr(known, kind)
+            new = [item for item in getattr(fresh, kind) if item.id not in ids]
             benefit = _benefit(kind, old, new)
             if kind == "rooms" and benefit.size:  # those above each other have the same outline
                 benefit *= [[a.storey == maps["storeys"].get(b.storey, 0) for b in new] for a in old]
-            maps[kind], next_ids[kind] = _new_ids(old, new, benefit, self.next_ids[kind])
-        return NumberedLayout(_renumbered(fresh, maps), next_ids)
+            if benefit.size:
+                rows, columns = linear_sum_assignment(benefit, maximize=True)
+                ids.update((new[j].id, old[i].id) for i, j in zip(rows, columns) if benefit[i, j] > 0)
+        return ids
+
+    def _gone_now(self, kind, present):
+        """Tuple of the things of a kind whose ids are not present, of the last map and before."""
+        known = (*getattr(self.layout, kind), *getattr(self.gone, kind))
+        return tuple(sorted((item for item in known if item.id not in present), key=lambda item: item.id)[-MAX_GONE:])
 
 
 def numbered(layout):
@@ -38,19 +63,6 @@ def numbered(layout):
     return NumberedLayout(
         layout, {kind: max((item.id for item in getattr(layout, kind)), default=0) + 1 for kind in KINDS}
     )
-
-
-def _new_ids(old, new, benefit, next_id):
-    """(dict id of `new` -> id, next id): the ids of the old things that are the same, new ones for the others."""
-    ids = {}
-    if benefit.size:
-        for i, j in zip(*linear_sum_assignment(benefit, maximize=True)):
-            if benefit[i, j] > 0:
-                ids[new[j].id] = old[i].id
-    for item in new:
-        if item.id not in ids:
-            ids[item.id], next_id = next_id, next_id + 1
-    return ids, next_id
 
 
 def _benefit(kind, old, new):

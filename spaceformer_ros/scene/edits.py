@@ -52,7 +52,7 @@ def _unpin(scene, request, _vector, _new_id):
 def _name_room(scene, request, _vector, _new_id):
     (room,) = request.ids
     names = {key: name for key, name in scene.room_names if key != room}
-    taken = [key for key, name in names.items() if name == request.label]
+    taken = [key for key, name in names.items() if name.lower() == request.label.lower()]
     if taken:
         raise EditError("CONFLICT", f"room {taken[0]} is called {request.label!r} already: choose another name")
     if request.label:
