@@ -109,7 +109,11 @@ HEADER = {
         "how the last of these edits are taken back, oldest first: `operation`, `text`, `frame_id`, ids `created`, "
         "`room_names` before it, and `operator_labels` and `votes` of its objects, which follow each other in `undo.*`",
     ),
-    "layout": HeaderField(dict, "storeys, walls, doors, windows and rooms with their numbers; empty without them"),
+    "layout": HeaderField(
+        dict,
+        "storeys, walls, doors, windows and rooms with their numbers, also of those that the last map did not reach; "
+        "empty without them",
+    ),
     "model": HeaderField(dict, "`name` and `sha256` of the checkpoint, `text_model` as name@revision"),
 }
 
