@@ -4,6 +4,7 @@
 Independent of ROS: both the node and the command line use this module. `build_pipeline` loads everything it needs.
 """
 
+import contextlib
 import functools
 import logging
 from dataclasses import dataclass, replace
@@ -73,6 +74,17 @@ class Observer:
 
     def on_partial(self, scene):
         """Called with a partial Scene."""
+
+
+@contextlib.contextmanager
+def _explained(remarks):
+    """A context in which refusals also say what is wrong with the map: one in millimetres is too large to segment."""
+    try:
+        yield
+    except SpaceformerError as error:
+        if type(error) is not SpaceformerError or not remarks:
+            raise
+        raise SpaceformerError("; ".join([str(error), *remarks])) from error
 
 
 class Pipeline:
@@ -151,13 +163,14 @@ class Pipeline:
 
         # Run the network: in one run, or tile by tile on a large map, which ends with the complete result.
         update_scene = functools.partial(self._update_scene, cloud, stopwatch, scene_epoch)
-        for found in self.segmenter.segment_in_parts(cloud, self.config, stopwatch):
-            report = found.report
-            if found.next_tile:
-                if report.computed and observer.wants_partial():
-                    observer.on_partial(update_scene(found.instances, partial=True))
-                tile = found.next_tile, report.tiles
-                observer.on_progress(f"{text}: tile {tile[0]} of {tile[1]}", *tile)
+        with _explained(plausibility):
+            for found in self.segmenter.segment_in_parts(cloud, self.config, stopwatch):
+                report = found.report
+                if found.next_tile:
+                    if report.computed and observer.wants_partial():
+                        observer.on_partial(update_scene(found.instances, partial=True))
+                    tile = found.next_tile, report.tiles
+                    observer.on_progress(f"{text}: tile {tile[0]} of {tile[1]}", *tile)
 
         # Label the instances and continue the objects of the last scene.
         scene = update_scene(found.instances)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Partial scenes of a large map, and that the complete result does not depend on them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers.halls import hall_pipeline, make_hall
@@ -161,3 +163,10 @@ def test_a_reset_starts_ids_and_revisions_again():
     assert (facts(again), again.map_revision) == (facts(first), first.map_revision)
     made.clear()
     assert min(ids(made.process(make_hall()).scene)) > max(ids(again))
+
+
+def test_a_map_that_is_too_large_is_refused_with_what_is_wrong_with_it():
+    hall = make_hall(20.0)
+    cloud = replace(hall, xyz=hall.xyz * np.float32(1000))
+    with pytest.raises(SpaceformerError, match=r"the limit is .*; the map is 440 m high: .*set input_scale"):
+        hall_pipeline().process(cloud)
