@@ -11,9 +11,7 @@ from .cells import BLOCK, Cells, plane_cells
 
 TILE_BITS = 5  # a tile is a square of 2**TILE_BITS cells, 1.6 m
 SIDE_BITS = 7  # tiles 2**SIDE_BITS sides apart, 205 m, count as one, so that their number is bounded
-KEEP = np.radians(
-    0.15
-)  # a heading that differs by less is no better one: samples of one map differ by up to 0.1 degrees
+KEEP = np.radians(0.15)  # a heading that differs by less is no better: samples of one map differ by up to 0.1 degrees
 
 
 class MapCells:
