@@ -291,6 +291,14 @@ def test_invalid_arguments_of_evaluate_end_with_one_sentence(capsys):
     assert "spaceformer: nowhere: does not exist" in capsys.readouterr().err
 
 
+def test_two_empty_files_are_not_evaluated(tmp_path, capsys):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("\n")
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(tmp_path / "a.txt"), str(tmp_path / "b.txt")])
+    assert "b.txt are empty: there is nothing to compare" in capsys.readouterr().err
+
+
 def test_a_cloud_without_a_name_is_not_the_current_folder(capsys):
     assert ended(["segment", ""]) == 2
     assert "the name of the file is empty" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 
 import sys
 
+from .. import SpaceformerError
 from .options import count, results_folder
 from .tables import figure_text, print_table
 
@@ -50,6 +51,10 @@ def _report(options):
     from ..evaluation.layout_files import are_layouts, evaluate_layouts
 
     kinds = [are_layouts(path) for path in (options.predictions, options.ground_truth)]
+    if kinds == [None, None]:
+        raise SpaceformerError(
+            f"{options.predictions} and {options.ground_truth} are empty: there is nothing to compare"
+        )
     if any(kinds) and False not in kinds:
         report, remarks = evaluate_layouts(options.predictions, options.ground_truth)
         for remark in remarks:

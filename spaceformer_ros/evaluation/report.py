@@ -106,9 +106,10 @@ def _class_table(results, num_classes, min_region):
     """[L, CLASS_FIGURES]; NaN for classes without ground truth (for boxes: without an instance of any size)."""
     samples = [result.overlaps for result in results]
     ap = average_precision(samples, range(num_classes), (*AP_THRESHOLDS, 0.25), min_region)
-    boxes = np.array([class_f1([r.boxes for r in results], i) for i in range(num_classes)]).reshape(num_classes, -1)
+    rows = [class_f1([r.boxes for r in results], i) for i in range(num_classes)]
+    boxes = np.array(rows).reshape(num_classes, len(BOX_THRESHOLDS))
     there = np.isin(np.arange(num_classes), [label for sample in samples for label in sample.truth_labels])
-    boxes = np.where(there[:, None], boxes, np.nan) if boxes.size else np.empty((0, len(BOX_THRESHOLDS)))
+    boxes = np.where(there[:, None], boxes, np.nan)
     points = PointCounts.total([result.points for result in results], num_classes)
     nine = len(AP_THRESHOLDS)
     return np.column_stack([ap[:, :nine].mean(axis=1), ap[:, 0], ap[:, nine], boxes, points.iou, points.accuracy])

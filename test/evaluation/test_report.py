@@ -83,3 +83,10 @@ def test_report_is_written_as_json_and_csv(tmp_path):
     assert float(rows["class c", "IoU"]) == pytest.approx(0.6)
     assert float(rows["text hall", "a chair"]) == 2.0
     assert rows["all", "box F1@0.25"] == ""
+
+
+def test_a_truth_without_any_class():
+    sample = evaluate_sample("a", box_prediction(), box_truth(), 0)
+    report = make_report([sample], ())
+    assert report.classes == {}
+    assert report.summary["scenes"] == 1
