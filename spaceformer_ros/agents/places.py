@@ -2,7 +2,7 @@
 """Rooms and relations of a scene graph, as `Source.graph` gives it."""
 
 from .. import CodedError
-from ..geometry.storeys import room_at, storey_at
+from ..geometry.storeys import level, room_at, storey_around
 
 
 class Places:
@@ -39,8 +39,10 @@ class Places:
         import shapely
 
         storeys = [node for node in self._nodes.values() if node["kind"] == "storey"]
-        storey = storey_at([node["center"][2] - node["size"][2] / 2 for node in storeys], position[2])
-        rooms = [room for room in self.rooms if storey is None or room["parent"] == storeys[storey]["id"]]
+        storey = storey_around([level(node["center"][2], node["size"][2]) for node in storeys], position[2])
+        if storeys and storey is None:
+            return 0
+        rooms = [room for room in self.rooms if not storeys or room["parent"] == storeys[storey]["id"]]
         room = room_at([shapely.Polygon(room["outline"]) for room in rooms], position)
         return 0 if room is None else rooms[room]["number"]
 

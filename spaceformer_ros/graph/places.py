@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 
 from ..geometry.boxes import OrientedBox
-from ..geometry.storeys import room_at, storey_at
+from ..geometry.storeys import level, room_at, storey_around, storey_at
 from .nodes import OBJECT, ROOM, STOREY
 
 DEFAULT_RADIUS = 2.0  # metres
@@ -15,24 +15,33 @@ DEFAULT_RADIUS = 2.0  # metres
 
 @dataclass(frozen=True)
 class Place:
-    """storey, room: Nodes or None; near: list of (Node, metres), nearest first."""
+    """storey, room: Nodes or None; near: list of (Node, metres), nearest first; outside: why there is no storey."""
 
     storey: object
     room: object
     near: list
+    outside: str = ""
 
     def __str__(self):
         """In one sentence."""
         where = f"in {self.room.label} (room {self.room.number})" if self.room else "outside all known rooms"
-        where += f" of storey {self.storey.number}" if self.storey else ""
+        where += f" of storey {self.storey.number}" if self.storey else self.outside and f" and storeys: {self.outside}"
         near = ", ".join(f"{node.label} {node.number} at {distance:.1f} m" for node, distance in self.near[:3])
         return f"{where}; near: {near or 'nothing'}"
 
 
 def locate_in(graph, position, radius):
-    """The Place of a position [3] metres in the graph's frame; objects whose boxes are within `radius` are near."""
+    """The Place of a position [3] metres in the graph's frame; objects whose boxes are within `radius` are near.
+
+    Above or below all storeys it is in no room, and nothing is near. Without storeys its height does not matter.
+    """
     x, y, z = map(float, position)
-    storey = _storey_at(graph, z)
+    storeys = graph.of_kind(STOREY)
+    found = storey_around([level(storey.center[2], storey.size[2]) for storey in storeys], z)
+    if storeys and found is None:
+        known = graph.storeys_in_words()
+        return Place(None, None, [], f"{z:.2f} m is not between the floor and the ceiling of one of them: {known}")
+    storey = storeys[found] if storeys else None
     rooms = [node for node in graph.of_kind(ROOM) if storey is None or node.parent == storey.id]
     found = room_at([shapely.Polygon(node.outline) for node in rooms], (x, y))
     room = None if found is None else rooms[found]
@@ -48,7 +57,7 @@ def locate_in(graph, position, radius):
 def _storey_at(graph, z):
     """The Node of the storey of a height; None without storeys."""
     storeys = graph.of_kind(STOREY)
-    found = storey_at([storey.center[2] - storey.size[2] / 2 for storey in storeys], z)
+    found = storey_at([level(storey.center[2], storey.size[2])[0] for storey in storeys], z)
     return None if found is None else storeys[found]
 
 

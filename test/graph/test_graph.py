@@ -12,6 +12,7 @@ from helpers.fakes import ROOM, make_pipeline
 from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
 
 from spaceformer_ros import SpaceformerError, StorageError
+from spaceformer_ros.agents.places import Places
 from spaceformer_ros.config import Config
 from spaceformer_ros.geometry.polygons import triangulate
 from spaceformer_ros.geometry.transform import RigidTransform
@@ -174,6 +175,35 @@ def test_places(asked):
     assert (outside.room, outside.near) == (None, [])
     assert "outside all known rooms" in str(outside)
     assert locate_in(graph, (5.2, 0.0, 0.0), 1.0).room.number == 2  # in a doorway
+
+
+@pytest.mark.parametrize(("z", "storey"), [(-5.0, None), (-0.2, 1), (2.4, 1), (2.6, 2), (5.5, 2), (45.0, None)])
+def test_a_place_above_or_below_the_storeys_is_in_no_room(asked, z, storey):
+    """Two storeys of 2.5 m, a slab of 0.3 m."""
+    graph = asked.graph(asked.scene)
+    (first,), room = graph.of_kind("storey"), graph.by_id["room_1"]
+    lower = dataclasses.replace(first, center=(0.0, 0.0, 1.25), size=(7.0, 6.0, 2.5))
+    upper = dataclasses.replace(lower, id="storey_2", number=2, center=(0.0, 0.0, 4.05))
+    above = dataclasses.replace(room, id="room_9", number=9, parent="storey_2")
+    graph = dataclasses.replace(graph, nodes=(lower, upper, room, above))
+    place = locate_in(graph, (0.5, 0.5, z), 1.0)
+    rooms = Places({"nodes": [dataclasses.asdict(node) for node in graph.nodes], "edges": []})
+    assert rooms.room_at((0.5, 0.5, z)) == {None: 0, 1: 1, 2: 9}[storey]
+    if storey is None:
+        assert (place.storey, place.room, place.near) == (None, None, [])
+        known = "1 (floor at 0.00 m), 2 (floor at 2.80 m)"
+        assert f"{z:.2f} m is not between the floor and the ceiling of one of them: {known}" in str(place)
+    else:
+        assert (place.storey.number, place.room.number) == (storey, rooms.room_at((0.5, 0.5, z)))
+
+
+def test_a_storey_of_which_little_was_seen_is_three_metres_high(asked):
+    graph = asked.graph(asked.scene)
+    (storey,) = graph.of_kind("storey")
+    low = dataclasses.replace(storey, center=(0.0, 0.0, 0.5), size=(7.0, 6.0, 1.0))
+    graph = dataclasses.replace(graph, nodes=(low, graph.by_id["room_1"]))
+    rooms = [locate_in(graph, (0.5, 0.5, z), 1.0).room for z in (2.9, 3.1)]
+    assert [room and room.number for room in rooms] == [1, None]
 
 
 def test_texts_of_a_graph(asked):
