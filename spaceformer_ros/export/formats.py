@@ -18,7 +18,7 @@ SUFFIXES = {
     "json": ".json",
     "geojson": ".geojson",
     "spatiallm": ".txt",
-    "text": ".txt",
+    "text": ".graph.txt",
     "keepout": ".keepout.json",
     "nav2_route": ".route.geojson",
     "gltf": ".glb",

@@ -79,6 +79,10 @@ def node_of(graph, label):
     return next(node for node in graph.of_kind("object") if node.label == label)
 
 
+def test_no_format_overwrites_the_file_of_another():
+    assert len(set(SUFFIXES.values())) == len(SUFFIXES)
+
+
 def test_json_follows_its_schema(export):
     jsonschema = pytest.importorskip("jsonschema")
     number = {"type": "number"}
