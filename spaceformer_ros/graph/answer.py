@@ -9,8 +9,9 @@ from .. import SpaceformerError
 from ..scene.find import MAX_TEXTS, Answer, ObjectQuery, explain, filtered
 from ..words import question as words
 from ..words.question import Question, read_question
-from .nodes import OBJECT, ROOM, node_id
+from .nodes import OBJECT, node_id
 from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
+from .room_questions import about_rooms, names_of_rooms, rooms_called
 
 PLAUSIBLE = 0.5  # of the best score: matches below are not candidates for "largest" or "second", nor anchors
 NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each other
@@ -126,6 +127,8 @@ def texts_of(asked, question):
 def answer(scene, graph, asked, question, vectors):
     """The RelatedAnswer to an Asked with its Question. vectors: dict text -> [C] unit vector, for `texts_of`."""
     query = replace(asked.query, text=question.noun)
+    if question.is_room:
+        return RelatedAnswer(asked.query.text, [], about_rooms(graph, question, query.max_results), question, graph)
     matches, reason = filtered(scene, query, vectors)
     search = _Search(scene, graph, query, vectors)
     for step in (search.in_room, search.related, search.ordered):
@@ -146,24 +149,11 @@ class _Search:
         """Only matches in rooms with the question's name or number."""
         if not question.room or not matches:
             return matches, reason
-        rooms = self._rooms(question.room)
+        rooms = {room.id for room in rooms_called(self.graph, question.room)}
         kept = [match for match in matches if self._room_of(match.object) in rooms]
-        known = ", ".join(self.graph.name(room.id) for room in self.graph.of_kind(ROOM)) or "none"
-        where = f"is in {question.room}" if rooms else f"is in a room called {question.room!r} (rooms: {known})"
+        unknown = f"is in a room called {question.room!r} (rooms: {names_of_rooms(self.graph)})"
+        where = f"is in {question.room}" if rooms else unknown
         return kept, reason if kept else explain(question.noun, matches, where)
-
-    def _rooms(self, name):
-        """Ids of the rooms with a name, the likeliest one if none has it as its best, or with a number."""
-        rooms = self.graph.of_kind(ROOM)
-        number = name.removeprefix("room").strip()
-        if number.isdecimal():
-            return {room.id for room in rooms if room.number == int(number)}
-        best = {room.id for room in rooms if room.label.lower() == name}
-        if best:
-            return best
-        shares = {room.id: dict(room.candidates).get(name, 0.0) for room in rooms if room.source != "operator"}
-        top = max(shares.values(), default=0.0)
-        return {key for key, share in shares.items() if share == top and share >= 0.1}
 
     def _room_of(self, item):
         room = self.graph.room_of(self.graph.by_id.get(node_id(OBJECT, item.id)))

@@ -21,6 +21,9 @@ OPENINGS = (
         "which room contains",
         "which room is",
         "what room is",
+        "the room with",
+        "the room that has",
+        "room with",
     ),
     *("how many",),
     *(
@@ -36,6 +39,7 @@ OPENINGS = (
         "i'm looking for",
     ),
     *("do you see", "do you have", "do we have", "where did i leave", "where did i put", "give me", "tell me"),
+    *("which is", "which are", "what are"),
     *("where is", "where are", "where's", "which", "what is", "what's", "find me", "find", "show me", "show"),
     *(
         "bring me",
@@ -50,7 +54,7 @@ OPENINGS = (
         "is there",
         "are there",
     ),
-    *("locate", "count"),
+    *("locate", "count", "list"),
 )
 ARTICLES = ("the", "a", "an", "any", "some", "my", "our", "that", "this", "those", "these")
 # "how many chairs are there in the kitchen", "which chair is next to the window": the thing, a verb, and the rest
@@ -112,9 +116,16 @@ NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine
 EVERY = ("all", "every", "each", "both")
 ORDINAL = re.compile(r"(\d{1,3})(st|nd|rd|th)")
 SIZED = re.compile(rf"({'|'.join(ORDINALS)})-({'|'.join(SIZES)})")  # "second-largest"
+# "which room is the largest": the size and the thing
+WHICH_IS = re.compile(
+    rf"(?:which|what) (?P<thing>.+?) (?:is|are) (?:the )?(?P<size>(?:(?:{'|'.join(ORDINALS)}) )?(?:{'|'.join(SIZES)}))"
+)
 ROBOT = re.compile(r"(nearest|closest|farthest|furthest)( to| from| away from)? (me|you|us|here|the robot)")
+ROOM = "room"  # asks for any room
 ROOM_NUMBER = re.compile(rf"room (?:number |no |# ?)?(\d+|{'|'.join(NUMBERS)})")
-CLAUSE = re.compile(r" (that|which|who) (is|are|stands?|lies?|hangs?)$")  # "the chair that is" next to ...
+CLAUSE = re.compile(
+    r" (that|which|who) (is|are|stands?|lies?|hangs?)$| in$"
+)  # "the chair that is" next to ..., "which room is it in"
 SIMILAR = 0.8  # of a misspelt name of a room to the name, as difflib measures it
 NO_NOUN = ("it", "which", "what", "that", "me", "them", "there", "here", "can", "to")
 # Words that end like plurals.
@@ -133,6 +144,7 @@ class Question:
     relation, anchor: a relation such as ON and the Question for the other thing; "" and None without one
     room: name of a room, or ""
     unread: parts of the text that were left out, with the reasons
+    is_room: whether the noun is a room, not an object: ROOM, or the name or number of one
     """
 
     noun: str
@@ -143,11 +155,12 @@ class Question:
     anchor: object = None
     room: str = ""
     unread: tuple = field(default=())
+    is_room: bool = False
 
     @property
     def is_plain(self):
-        """Whether it asks for a noun alone."""
-        return not (self.size or self.order or self.count or self.relation or self.room)
+        """Whether it asks for objects by a noun alone."""
+        return not (self.size or self.order or self.count or self.relation or self.room or self.is_room)
 
     @property
     def nouns(self):
@@ -171,12 +184,18 @@ def read_question(text, is_known, rooms=()):
     """
     plain = " ".join(text.split())
     words = _words(plain)
+    reader = _Reader(is_known, frozenset(rooms))
     if is_known(plain) or not 1 < len(words) <= MAX_WORDS:
         noun = plain if is_known(plain) or len(words) != 1 else singular(words[0], is_known)
-        return Question(noun or plain)
-    reader = _Reader(is_known, frozenset(rooms))
+        return reader.with_kind(Question(noun or plain))
     question = reader.read(reader.with_place_last(_without_opening(words)))
-    return question if question.noun else Question(plain)
+    return reader.with_kind(question if question.noun else Question(plain))
+
+
+def room_number(name):
+    """The number in the name of a room such as "room three"; 0 for others."""
+    number = ROOM_NUMBER.fullmatch(name)
+    return _value(number[1]) if number else 0
 
 
 def _words(text):
@@ -198,6 +217,9 @@ def _without_opening(words):
     having = HAVING.fullmatch(" ".join(words))
     if having:
         return f"{having['thing']} in {having['place']}".split()
+    superlative = WHICH_IS.fullmatch(" ".join(words))
+    if superlative:
+        return f"{superlative['size']} {superlative['thing']}".split()
     counted = COUNTED.fullmatch(" ".join(words))
     if counted:
         return f"{counted['thing']}{counted['rest']}".split()
@@ -239,6 +261,13 @@ class _Reader:
         """The words with a room at their begin, "in the kitchen the cup", moved to their end."""
         room, after = self._room(words[1:]) if words[0] == IN else ("", words)
         return [*_after_opening(after), *words[: len(words) - len(after)]] if room and after else words
+
+    def with_kind(self, question):
+        """The Question with `is_room`."""
+        return replace(question, is_room=self._is_room(question.noun))
+
+    def _is_room(self, noun):
+        return (noun == ROOM or noun in self.rooms or room_number(noun) > 0) and not self.is_known(noun)
 
     def _modifiers(self, words):
         """(words after articles, order, count and size; order; count; size)."""
@@ -316,8 +345,9 @@ class _Reader:
         anchor = self.read(rest)
         if not anchor.noun:
             return replace(question, unread=(repr(" ".join([*phrase, *rest])),))
-        if anchor.noun == "room" and relation == IN:
-            return _without(question, [*phrase, *rest], "name the room")
+        if self._is_room(anchor.noun):
+            reason = "name the room" if relation == IN else "of rooms, only what is in them is looked for"
+            return _without(question, [*phrase, *rest], reason)
         if anchor.noun.split()[-1] in STOREYS and relation in (ON, IN) and (anchor.order or anchor.noun != "floor"):
             return _without(question, [*phrase, *rest], "storeys are not told apart")
         unread, anchor = anchor.unread, replace(anchor, unread=())
@@ -328,9 +358,9 @@ class _Reader:
         start = 1 if words and words[0] in ARTICLES else 0
         for length in range(len(words) - start, 0, -1):
             name = " ".join(words[start : start + length])
-            number = ROOM_NUMBER.fullmatch(name)
+            number = room_number(name)
             if name in self.rooms or number:
-                return name if name in self.rooms else f"room {_value(number[1])}", words[start + length :]
+                return name if name in self.rooms else f"room {number}", words[start + length :]
         return "", words
 
     def _misspelt_room(self, words):

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions with rooms, relations and orders, answered on a scene with a layout."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers.fakes import make_pipeline
-from helpers.layouts import TWO_ROOMS
+from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
 from spaceformer_ros.graph.answer import asked_for
 
+LAYOUT = dataclasses.replace(TWO_ROOMS, rooms=(LEFT, dataclasses.replace(RIGHT, area=30.0)))
 CHAIR, DESK, CUP = (200, 30, 30), (30, 200, 30), (200, 30, 200)
 LAMP = (240, 240, 30)
 # Two chairs of different size on the left, one on the right; a cup on the desk on the right, one on the floor.
@@ -40,7 +43,7 @@ def asked():
         rgb.append(np.tile(np.uint8(color), (3000, 1)))
     config = Config().with_values({"vocabulary": ["chair", "desk", "cup", "lamp", "clock"]})
     made = make_pipeline(config, {color: name for _, _, color, name in THINGS})
-    made.graphs._find_layout = lambda scene: TWO_ROOMS
+    made.graphs._find_layout = lambda scene: LAYOUT
     made.graphs._room_table = lambda: {"office": ["desk"], "hall": ["lamp"], "kitchen": ["stove"]}
     made.process(Cloud(np.concatenate(xyz).astype(np.float32), np.concatenate(rgb), "map", 5))
 
@@ -102,7 +105,36 @@ def test_the_reason_is_given_where_nothing_is_found(asked, text, reason):
     assert reason in answer.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("which room is the largest?", "objects: office (room 2), 30.0 m2, its middle at (3.25, 1.00, 0.00) m in map"),
+        ("the smallest room", "objects: hall (room 1), 21.0 m2, its middle at (-0.25, 1.00, 0.00) m in map"),
+        ("where is the office?", "objects: office (room 2), 30.0 m2"),
+        ("room two", "objects: office (room 2), 30.0 m2"),
+        ("the second room", "objects: office (room 2), 30.0 m2"),
+        (
+            "all rooms",
+            "objects: hall (room 1), 21.0 m2, its middle at (-0.25, 1.00, 0.00) m in map; office (room 2), 30",
+        ),
+        ("where is the kitchen?", "no room of this map is the kitchen (rooms: hall (room 1), office (room 2))"),
+        ("the third largest room", "no room of this map is the third largest room (rooms: "),
+        ("the tallest room", "tallest room: rooms are found by name, number, order and area"),
+        ("the room next to the lamp", "room next to lamp: rooms are found by name"),
+    ],
+)
+def test_rooms_are_told_in_a_sentence(asked, text, reason):
+    answer = asked(text)
+    assert answer.matches == []
+    assert reason in answer.reason
+
+
+def test_not_all_of_many_rooms_are_told(asked):
+    assert asked("rooms", max_results=1).reason.endswith("m in map; 1 more: get_scene_graph lists them")
+
+
 def test_conditions_outside_the_text(asked):
+
     assert len(asked("chair", room="office").matches) == 1
     assert len(asked("cup", relation="on", relation_text="desk").matches) == 1
     assert len(asked("chair", room="2").matches) == 1

@@ -83,6 +83,9 @@ CASES = {
     "the chair at the desk in the kichen": "chair near desk in kitchen",
     "the lamp hanging from the ceiling": "lamp on ceiling",
     "the chair from the office": "chair in office",
+    "which chair is the largest?": "largest chair",
+    "which room is the cup in?": "cup",
+    "the room with the sofa": "sofa",
 }  # fmt: skip
 
 
@@ -111,6 +114,7 @@ def test_questions(text):
         ("the bed on the second floor", "bed", "'on the second floor' (storeys"),
         ("lamps upstairs", "lamp", "'upstairs' (storeys"),
         ("the chair in this room", "chair", "'in this room' (name the room)"),
+        ("the chair nearest to the kitchen", "chair", "'nearest to the kitchen' (of rooms, only what is in them"),
         ("the cup on the desk behind the sofa", "cup on desk", "'behind the sofa' (it depends"),
     ],
 )
@@ -119,6 +123,27 @@ def test_what_is_not_understood_is_said(text, understood, unread):
     assert str(question) == understood
     assert len(question.unread) == 1
     assert question.unread[0].startswith(unread)
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("kitchen", "kitchen"),
+        ("where is the kitchen?", "kitchen"),
+        ("living rooms", "living room"),
+        ("room number three", "room number three"),
+        ("what rooms are there", "room"),
+        ("list the rooms", "room"),
+        ("the biggest room", "largest room"),
+        ("which room is the second largest?", "second largest room"),
+        ("which is the smallest office?", "smallest office"),
+    ],
+)
+def test_rooms_themselves_are_asked_for(text, understood):
+    question = read(text)
+    assert (str(question), question.is_room, question.is_plain) == (understood, True, False)
+    assert not read("the chair in the kitchen").is_room
+    assert not read_question(text, lambda name: name == question.noun, ROOMS).is_room  # objects are called so
 
 
 def test_parts_of_a_question():
