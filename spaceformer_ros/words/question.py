@@ -85,16 +85,27 @@ UNANSWERED = {
         (
             *("behind", "in front of", "left of", "right of", "to the left of", "to the right of", "opposite"),
             *("on the left", "on the right", "from the left", "from the right", "in the middle", "in the corner"),
+            *("leftmost", "rightmost", "the leftmost", "the rightmost"),
         ),
         "it depends on the viewpoint",
     ),
+    **dict.fromkeys(("between", "except", "but", "other than", "apart from"), "only single relations are answered"),
     **dict.fromkeys(
-        ("between", "without", "except", "not", "but", "other than", "apart from"), "only single relations are answered"
+        (
+            *("without", "with no", "has no", "have no", "that has no", "that have no", "not"),
+            *(f"{link}{verb}" for link in ("", "that ", "which ") for verb in ("isn't", "aren't", "doesn't", "don't")),
+        ),
+        "what is absent is not looked for",
     ),
     **dict.fromkeys(
         (f"{link} {article}" for link in ("and", "or") for article in ARTICLES), "one thing is looked for by each text"
     ),
     **dict.fromkeys(("upstairs", "downstairs"), "storeys are not told apart"),
+}
+# Words before a noun that are not answered either, and why.
+LEADING = {
+    **{word: UNANSWERED[word] for word in ("leftmost", "rightmost", "not", "without")},
+    "no": UNANSWERED["not"],
 }
 STOREYS = ("floor", "storey", "story", "level")  # "on the floor" is a relation, "on the second floor" is a storey
 LARGEST, SMALLEST, TALLEST, LOWEST, LONGEST, CLOSE, FAR = (
@@ -246,7 +257,12 @@ class _Reader:
 
     def read(self, words):
         """The Question of a list of words."""
-        words, order, count, size = self._modifiers(words)
+        words, order, count, size, unread = self._modifiers(words)
+        question = self._read_thing(words, order, count, size)
+        return replace(question, unread=(*unread, *question.unread))
+
+    def _read_thing(self, words, order, count, size):
+        """As `read`, for words without the modifiers before the noun."""
         split = self._first_relation(words)
         if size in TURNED and not self.is_known(" ".join(words)):
             split = self._split_superlative(words, size) or split
@@ -270,8 +286,8 @@ class _Reader:
         return (noun == ROOM or noun in self.rooms or room_number(noun) > 0) and not self.is_known(noun)
 
     def _modifiers(self, words):
-        """(words after articles, order, count and size; order; count; size)."""
-        order, count, size = 0, 0, ""
+        """(words after articles, order, count and size; order; count; size; what of them is not answered)."""
+        order, count, size, unread = 0, 0, "", []
         while len(words) > 1 and not self.is_known(" ".join(words)):
             word = words[0]
             ordinal = ORDINAL.fullmatch(word)
@@ -281,10 +297,14 @@ class _Reader:
                 count = min(_value(word), 1000)
             elif word in SIZES and not self._relation_at(words, 0, SIZES[word]):
                 size = SIZES[word]
-            elif word not in ARTICLES and word not in EVERY and not (word == "of" and (order or count or size)):
+            elif word in LEADING:
+                unread.append(f"{word!r} ({LEADING[word]})")
+            elif (
+                word not in ARTICLES and word not in EVERY and not (word == "of" and (order or count or size or unread))
+            ):
                 break
             words = words[1:]
-        return words, order, count, size
+        return words, order, count, size, unread
 
     def _relation_at(self, words, start, size):
         """Whether a superlative is the beginning of a relation: "nearest to the window", "nearest the window"."""
