@@ -240,7 +240,7 @@ class PostprocessConfig:
         0.05, "objects with a lower score (objectness x mask score x label score) are not published", low=0.0, high=1.0
     )
     confidence_threshold: float = setting(
-        0.2,
+        0.22,
         "objects with a lower calibrated confidence are not published; no effect with a checkpoint without calibration",
         low=0.0,
         high=1.0,
@@ -542,7 +542,9 @@ def _settings_by_name():
     return {info.name: (group, info) for group, info in all_settings()}
 
 
-def suggestion(name):
-    """Text ", did you mean ...?" with the most similar setting, or "" if none is similar."""
-    similar = difflib.get_close_matches(name, [info.name for _, info in all_settings()], 1)
+def suggestion(name, known=None):
+    """Text ", did you mean ...?" with the most similar of the names `known`, by default of all settings; "" if none is
+    similar."""
+    known = [info.name for _, info in all_settings()] if known is None else list(known)
+    similar = difflib.get_close_matches(name, known, 1)
     return f", did you mean {similar[0]!r}?" if similar else ""

@@ -7,6 +7,7 @@ import re
 from rclpy.utilities import remove_ros_args
 
 from .. import SpaceformerError
+from ..config import suggestion
 from ..disk.text_files import read_yaml
 from .compat import parameter_overrides
 from .text import describe_error, printable
@@ -39,10 +40,8 @@ def unknown_parameters(node, known):
     `known`."""
     sentences = []
     for name in sorted(set(parameter_overrides(node)) - {*known, "use_sim_time"}):
-        similar = difflib.get_close_matches(name, list(known), 1)
-        hint = f", did you mean {similar[0]!r}?" if similar else ""
         if not name.startswith("qos_overrides."):
-            sentences.append(f"there is no parameter '{printable(name)}'{hint}: it is ignored")
+            sentences.append(f"there is no parameter '{printable(name)}'{suggestion(name, known)}: it is ignored")
     return sentences
 
 

@@ -62,7 +62,7 @@ class NameHeadConfig:
     learning_rate: float = 1e-3  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     dropout: float = 0.4
-    strength: float = 0.25  # of the fitted correction that is kept: the whole one trusts known shapes too much
+    strength: float = 0.375  # of the fitted correction that is kept: the whole one trusts known shapes too much
     feature_noise: float = 0.03  # standard deviation on the unit features
     geometry_noise: float = 0.05  # on the standardised geometry
     label_smoothing: float = 0.05
