@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers to questions: the matches of a text, restricted by rooms and relations of the scene graph, in an order."""
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from .. import SpaceformerError
 from ..scene.find import MAX_TEXTS, Answer, ObjectQuery, explain, filtered
 from ..words import question as words
 from ..words.question import Question, read_question
-from .nodes import OBJECT, node_id
+from .nodes import DOOR, OBJECT, WINDOW, node_id
 from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
 from .room_questions import about_rooms, names_of_rooms, rooms_called
 
@@ -18,6 +19,8 @@ NEAR_DISTANCE = 1.0  # metres between the boxes of things that are near each oth
 OVER_SLACK = 0.05  # metres by which something above a thing may reach below its top
 BEHIND = 0.25  # metres around the ground of a thing in which something on a wall is above it
 BUILDING_PARTS = {"wall": ATTACHED_TO, "ceiling": ATTACHED_TO, "floor": "floor"}  # anchors that are not objects
+# Parts of the layout that may be objects, too: "front door", "door to the kitchen"
+OPENINGS = {kind: re.compile(rf"(.+ )?{kind}( (to|of|into|from|towards) .+)?") for kind in (DOOR, WINDOW)}
 DEFAULT_NEAR_DISTANCE = 1.0  # metres between centres, of requests that leave near_distance at 0
 RELATION_WORDS = (
     words.ON,
@@ -79,9 +82,19 @@ class RelatedAnswer(Answer):
         understood = str(self.question)
         same = self.question.is_plain or understood == " ".join(self.text.lower().split())
         made = [] if same else [f"understood {self.text!r} as {understood!r}"]
+        made += self._of_the_layout()
         left_out = self.found > len(self.matches) and not self.question.is_plain
         made += [f"{self.found} found, the first {len(self.matches)} given: see max_results"] if left_out else []
         return [*made, *(f"not understood: {part}" for part in self.question.unread)]
+
+    def _of_the_layout(self):
+        """A sentence in a list where doors or windows are asked for, but no match is one; otherwise []."""
+        kind = next((kind for kind in OPENINGS if OPENINGS[kind].fullmatch(self.question.noun)), None)
+        number = len(self.graph.of_kind(kind)) if kind else 0
+        if not number or any(OPENINGS[kind].fullmatch(match.object.label) for match in self.matches):
+            return []
+        some = f"1 {kind}" if number == 1 else f"{number} {kind}s"
+        return [f"the layout has {some}, see get_scene_graph"]
 
     def room(self, match):
         """The Node of the room of a match, or None."""

@@ -11,6 +11,7 @@ from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
 from spaceformer_ros.graph.answer import asked_for
+from spaceformer_ros.words.question import Question
 
 LAYOUT = dataclasses.replace(TWO_ROOMS, rooms=(LEFT, dataclasses.replace(RIGHT, area=30.0)))
 CHAIR, DESK, CUP = (200, 30, 30), (30, 200, 30), (200, 30, 200)
@@ -127,6 +128,20 @@ def test_rooms_are_told_in_a_sentence(asked, text, reason):
     answer = asked(text)
     assert answer.matches == []
     assert reason in answer.reason
+
+
+@pytest.mark.parametrize("text", ["door", "second door", "the front door", "the door between the hall and the office"])
+def test_doors_of_the_layout_are_mentioned(asked, text):
+    assert "the layout has 1 door, see get_scene_graph" in asked(text).remarks
+
+
+def test_the_layout_is_not_mentioned_for_what_is_found(asked):
+    assert not any("layout" in remark for text in ("chair", "door handle") for remark in asked(text).remarks)
+    assert "the layout has 1 window, see get_scene_graph" in asked("windows").remarks
+    found = asked("cup")
+    door = dataclasses.replace(found.matches[0].object, label="door")
+    matches = [dataclasses.replace(found.matches[0], object=door)]
+    assert dataclasses.replace(found, matches=matches, question=Question("door")).remarks == []
 
 
 def test_not_all_of_many_rooms_are_told(asked):
