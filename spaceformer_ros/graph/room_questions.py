@@ -56,4 +56,5 @@ def _chosen(rooms, question):
 
 def _in_words(graph, room):
     x, y, z = room.center
-    return f"{graph.name(room.id)}, {room.area:.1f} m2, its middle at ({x:.2f}, {y:.2f}, {z:.2f}) m in {graph.frame_id}"
+    frame = f" in {graph.frame_id}" if graph.frame_id else ""  # clouds of files have none
+    return f"{graph.name(room.id)}, {room.area:.1f} m2, its middle at ({x:.2f}, {y:.2f}, {z:.2f}) m{frame}"

@@ -11,6 +11,7 @@ from helpers.layouts import LEFT, RIGHT, TWO_ROOMS
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
 from spaceformer_ros.graph.answer import asked_for
+from spaceformer_ros.graph.room_questions import about_rooms
 from spaceformer_ros.words.question import Question
 
 LAYOUT = dataclasses.replace(TWO_ROOMS, rooms=(LEFT, dataclasses.replace(RIGHT, area=30.0)))
@@ -146,6 +147,12 @@ def test_the_layout_is_not_mentioned_for_what_is_found(asked):
 
 def test_not_all_of_many_rooms_are_told(asked):
     assert asked("rooms", max_results=1).reason.endswith("m in map; 1 more: get_scene_graph lists them")
+
+
+def test_rooms_of_a_file_without_a_frame(asked):
+    answer = asked("room 1")
+    without = dataclasses.replace(answer.graph, frame_id="")
+    assert about_rooms(without, answer.question, 5).endswith("its middle at (-0.25, 1.00, 0.00) m")
 
 
 def test_conditions_outside_the_text(asked):
