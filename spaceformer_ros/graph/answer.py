@@ -83,7 +83,7 @@ class RelatedAnswer(Answer):
         same = self.question.is_plain or understood == " ".join(self.text.lower().split())
         made = [] if same else [f"understood {self.text!r} as {understood!r}"]
         made += self._of_the_layout()
-        left_out = self.found > len(self.matches) and not self.question.is_plain
+        left_out = self.found > len(self.matches)
         made += [f"{self.found} found, the first {len(self.matches)} given: see max_results"] if left_out else []
         return [*made, *(f"not understood: {part}" for part in self.question.unread)]
 
@@ -144,7 +144,7 @@ def answer(scene, graph, asked, question, vectors):
         return RelatedAnswer(asked.query.text, [], about_rooms(graph, question, query.max_results), question, graph)
     matches, reason = filtered(scene, query, vectors)
     search = _Search(scene, graph, query, vectors)
-    for step in (search.in_room, search.related, search.ordered):
+    for step in search.steps:
         matches, reason = step(question, matches, reason)
     return RelatedAnswer(asked.query.text, matches[: query.max_results], reason, question, graph, len(matches))
 
@@ -157,6 +157,18 @@ class _Search:
     graph: object
     query: ObjectQuery
     vectors: dict
+
+    @property
+    def steps(self):
+        """The steps in their order."""
+        return self.numbered, self.in_room, self.related, self.ordered
+
+    def numbered(self, question, matches, reason):
+        """Only the match with the question's id."""
+        if not question.number or not matches:
+            return matches, reason
+        kept = [match for match in matches if match.object.id == question.number]
+        return kept, reason if kept else explain(question.noun, matches, f"has the id {question.number}")
 
     def in_room(self, question, matches, reason):
         """Only matches in rooms with the question's name or number."""
@@ -189,20 +201,22 @@ class _Search:
         return kept, reason if kept else explain(question.noun, matches, phrase)
 
     def _by_distance(self, question, matches, anchors, reason):
-        """The nearest of the matches to any anchor or the farthest one, or as many as the question asks for."""
-        distance = {match.object.id: _distance(match.object, anchors) for match in matches}
+        """The nearest of the matches to any other anchor or the farthest one, or as many as the question asks for."""
+        others = {match.object.id: [other for other in anchors if other.id != match.object.id] for match in matches}
+        distance = {match.object.id: _distance(match.object, others[match.object.id]) for match in matches}
         sign = -1 if question.relation == words.FARTHEST else 1
         kept = [match for match in matches if np.isfinite(distance[match.object.id])]
         kept.sort(key=lambda match: sign * distance[match.object.id])
         if not kept:
-            reason = explain(question.noun, matches, f"is compared, as there is no {question.anchor}")
+            missing = f"no {'other ' if anchors else ''}{question.anchor} was found"
+            reason = explain(question.noun, matches, f"can be compared: {missing}")
         return kept if question.order else kept[: question.count or 1], reason
 
     def _anchors(self, question):
         """Matches of the thing that the question's noun is related to."""
         query = replace(self.query, text=question.noun, region=None, near_text="", max_results=10_000)
         matches = _plausible(filtered(self.scene, query, self.vectors)[0])
-        for step in (self.in_room, self.related, self.ordered):
+        for step in self.steps:
             matches, _ = step(question, matches, "")
         return matches
 

@@ -43,7 +43,8 @@ def about_rooms(graph, question, limit):
         return f"no room of this map is the {question} (rooms: {names_of_rooms(graph)})"
     said = "; ".join(_in_words(graph, room) for room in chosen[:limit])
     more = f"; {len(chosen) - limit} more: get_scene_graph lists them" if len(chosen) > limit else ""
-    return f"rooms are places, not objects: {said}{more}"
+    count = f"; {len(chosen)} found" if len(chosen) > 1 else ""
+    return f"rooms are places, not objects{count}: {said}{more}"
 
 
 def _chosen(rooms, question):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find objects by text: rank the objects of a scene by text match, location and neighbouring objects."""
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -117,9 +118,10 @@ def is_confident(match, query):
 
 def _not_in_map(query, best):
     """Sentence that nothing matches a query. best: the Match that comes closest."""
+    rounded_down = math.floor(best.confidence * 100) / 100  # 0.349 is less than 0.35
     return (
         f"nothing in this map matches {query.text!r}: the best candidate, {_named(best.object)}, has confidence "
-        f"{best.confidence:.2f}, less than {query.min_confidence:.2f}"
+        f"{rounded_down:.2f}, less than {query.min_confidence:.2f}"
     )
 
 
@@ -231,5 +233,13 @@ def _with_distance(match, position):
 
 def explain(text, matches, words):
     """Sentence that no object that matches a text fulfils a condition, `words`. matches: without it, best first."""
-    best = ", ".join(f"{_named(m.object)} ({m.score:.2f})" for m in matches[:3])
+    if text.lower() in ANYTHING:
+        return f"nothing {words}"
+    best = ", ".join(f"{_named(match.object)} ({_figure(match)})" for match in matches[:3])
     return f"no object that matches {text!r} {words}; best candidates: {best}"
+
+
+def _figure(match):
+    """Score and confidence of a Match in words; only the score where the checkpoint has no calibration."""
+    confidence = "" if np.isnan(match.confidence) else f", confidence {match.confidence:.2f}"
+    return f"score {match.score:.2f}{confidence}"

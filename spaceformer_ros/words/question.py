@@ -105,6 +105,7 @@ UNANSWERED = {
 # Words before a noun that are not answered either, and why.
 LEADING = {
     **{word: UNANSWERED[word] for word in ("leftmost", "rightmost", "not", "without")},
+    **dict.fromkeys(("left", "right"), UNANSWERED["leftmost"]),
     "no": UNANSWERED["not"],
 }
 STOREYS = ("floor", "storey", "story", "level")  # "on the floor" is a relation, "on the second floor" is a storey
@@ -140,7 +141,18 @@ CLAUSE = re.compile(
 SIMILAR = 0.8  # of a misspelt name of a room to the name, as difflib measures it
 NO_NOUN = ("it", "which", "what", "that", "me", "them", "there", "here", "can", "to")
 # Words that end like plurals.
-SINGULAR = ("glasses", "shoes", "drapes", "blinds", "scissors", "stairs", "clothes", "drawers", "headphones", "goods")
+SINGULAR = (
+    "glasses",
+    "shoes",
+    "drapes",
+    "blinds",
+    "scissors",
+    "stairs",
+    "clothes",
+    "drawers",
+    "headphones",
+    "goods",
+) + (*("upstairs", "downstairs", "electronics"),)
 MAX_WORDS = 40  # of a text that is read
 
 
@@ -155,6 +167,7 @@ class Question:
     relation, anchor: a relation such as ON and the Question for the other thing; "" and None without one
     room: name of a room, or ""
     unread: parts of the text that were left out, with the reasons
+    number: id of the object, as in "sofa 9"; 0: not asked
     is_room: whether the noun is a room, not an object: ROOM, or the name or number of one
     """
 
@@ -167,11 +180,13 @@ class Question:
     room: str = ""
     unread: tuple = field(default=())
     is_room: bool = False
+    number: int = 0
 
     @property
     def is_plain(self):
         """Whether it asks for objects by a noun alone."""
-        return not (self.size or self.order or self.count or self.relation or self.room or self.is_room)
+        asked = (self.size, self.order, self.count, self.relation, self.room, self.is_room, self.number)
+        return not any(asked)
 
     @property
     def nouns(self):
@@ -182,6 +197,7 @@ class Question:
         """What was understood, such as "largest table in kitchen"."""
         order = f"{ORDINALS[self.order - 1]} " if self.order > 0 else "last " if self.order else ""
         text = f"{order}{self.count or ''}{' ' if self.count else ''}{self.size}{' ' if self.size else ''}{self.noun}"
+        text += f" {self.number}" if self.number else ""
         text += f" {self.relation}{LINKS.get(self.relation, '')} {self.anchor}" if self.relation else ""
         said = self.anchor is not None and self.anchor.room == self.room
         return text + (f" in {self.room}" if self.room and not said else "")
@@ -267,10 +283,11 @@ class _Reader:
         if size in TURNED and not self.is_known(" ".join(words)):
             split = self._split_superlative(words, size) or split
             size = "" if split and split[2] == TURNED[size][1] else size
+        start, length, relation = split or (len(words), 0, "")
+        noun, number = self._numbered(words[:start])
+        question = Question(self._noun(noun, count), size, order, count, number=number)
         if split is None:
-            return Question(self._noun(words, count), size, order, count)
-        start, length, relation = split
-        question = Question(self._noun(words[:start], count), size, order, count)
+            return question
         return self._with_relation(question, relation, words[start : start + length], words[start + length :])
 
     def with_place_last(self, words):
@@ -279,11 +296,26 @@ class _Reader:
         return [*_after_opening(after), *words[: len(words) - len(after)]] if room and after else words
 
     def with_kind(self, question):
-        """The Question with `is_room`."""
-        return replace(question, is_room=self._is_room(question.noun))
+        """The Question with `is_room`, and with "room 3" as noun if it asks for a room by number."""
+        if not self._is_room(question.noun):
+            return question
+        number = self._room_number(question.noun)
+        return replace(question, is_room=True, noun=f"{ROOM} {number}" if number else question.noun)
 
     def _is_room(self, noun):
-        return (noun == ROOM or noun in self.rooms or room_number(noun) > 0) and not self.is_known(noun)
+        return (noun == ROOM or noun in self.rooms or self._room_number(noun) > 0) and not self.is_known(noun)
+
+    def _room_number(self, name):
+        """As `room_number`, also for a room's name with its number, as answers give it: "dining room 3"."""
+        first, _, last = name.rpartition(" ")
+        return int(last) if last.isdecimal() and first in self.rooms else room_number(name)
+
+    def _numbered(self, words):
+        """(words without the id of an object at their end, the id), as in "sofa 9"; the id is 0 without one."""
+        text, last = " ".join(words), words[-1].lstrip("#") if len(words) > 1 else ""
+        if not last.isdecimal() or self.is_known(text) or self._is_room(text):
+            return words, 0
+        return ["object"] if words[:-1] == ["id"] else words[:-1], int(last)
 
     def _modifiers(self, words):
         """(words after articles, order, count and size; order; count; size; what of them is not answered)."""
@@ -378,7 +410,7 @@ class _Reader:
         start = 1 if words and words[0] in ARTICLES else 0
         for length in range(len(words) - start, 0, -1):
             name = " ".join(words[start : start + length])
-            number = room_number(name)
+            number = self._room_number(name)
             if name in self.rooms or number:
                 return name if name in self.rooms else f"room {number}", words[start + length :]
         return "", words

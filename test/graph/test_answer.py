@@ -76,6 +76,8 @@ CASES = {
     "everything in the office": [(3, 3), (3, 0), (3.2, 0), (3, 0.5)],
     "the clock above the desk": [(3, 0.5)],
     "how many chairs are there in the hall": [(0, 0), (0, 2)],
+    "chairs in hall 1": [(0, 0), (0, 2)],
+    "the thing nearest to the clock": [(3.2, 0)],
 }
 
 
@@ -99,6 +101,8 @@ def test_answers(asked, text):
         ("the fourth chair", "there are 3 of 'chair', fewer than 4"),
         ("nearest chair", "nearest chair: the position of the robot is not known"),
         ("the cup under the piano", "is under a piano (0 found)"),
+        ("the lamp nearest to the lamp", "that matches 'lamp' can be compared: no other lamp was found; best cand"),
+        ("chair 77", "no object that matches 'chair' has the id 77; best candidates: chair"),
     ],
 )
 def test_the_reason_is_given_where_nothing_is_found(asked, text, reason):
@@ -114,10 +118,11 @@ def test_the_reason_is_given_where_nothing_is_found(asked, text, reason):
         ("the smallest room", "objects: hall (room 1), 21.0 m2, its middle at (-0.25, 1.00, 0.00) m in map"),
         ("where is the office?", "objects: office (room 2), 30.0 m2"),
         ("room two", "objects: office (room 2), 30.0 m2"),
+        ("where is office 2?", "objects: office (room 2), 30.0 m2"),
         ("the second room", "objects: office (room 2), 30.0 m2"),
         (
             "all rooms",
-            "objects: hall (room 1), 21.0 m2, its middle at (-0.25, 1.00, 0.00) m in map; office (room 2), 30",
+            "objects; 2 found: hall (room 1), 21.0 m2, its middle at (-0.25, 1.00, 0.00) m in map; office (room 2), 30",
         ),
         ("where is the kitchen?", "no room of this map is the kitchen (rooms: hall (room 1), office (room 2))"),
         ("the third largest room", "no room of this map is the third largest room (rooms: "),
@@ -142,7 +147,7 @@ def test_the_layout_is_not_mentioned_for_what_is_found(asked):
     found = asked("cup")
     door = dataclasses.replace(found.matches[0].object, label="door")
     matches = [dataclasses.replace(found.matches[0], object=door)]
-    assert dataclasses.replace(found, matches=matches, question=Question("door")).remarks == []
+    assert dataclasses.replace(found, matches=matches, found=1, question=Question("door")).remarks == []
 
 
 def test_not_all_of_many_rooms_are_told(asked):
@@ -176,11 +181,23 @@ def test_matches_carry_their_room_and_relations(asked):
     assert rooms["office"][0].startswith("on desk ")
 
 
+def test_nothing_is_said_without_candidates(asked):
+    assert asked("what is on the chair").reason == "nothing is on a chair (3 found)"
+
+
+def test_an_id_chooses_the_object(asked):
+    for match in asked("chair").matches:
+        number = match.object.id
+        assert [found.object.id for found in asked(f"chair {number}").matches] == [number]
+        assert [found.object.id for found in asked(f"object {number}").matches] == [number]
+
+
 def test_matches_that_are_left_out_are_said(asked):
     answer = asked("everything in the office", max_results=2)
     assert len(answer.matches) == 2
     assert answer.remarks[1] == "4 found, the first 2 given: see max_results"
-    assert asked("chairs", max_results=1).remarks == []
+    assert asked("chairs", max_results=1).remarks == ["3 found, the first 1 given: see max_results"]
+    assert asked("chairs", max_results=3).remarks == []
 
 
 def test_what_was_not_understood_is_said(asked):
