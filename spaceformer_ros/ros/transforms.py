@@ -16,6 +16,7 @@ except ImportError:
     from scipy.spatial.transform import Rotation
 
 
+MEMORY = Duration(seconds=10)  # of tf2: older transforms are dropped, and refused when they arrive
 MAX_NORM_ERROR = 0.1  # deviation of a quaternion's norm from 1 that is attributed to rounding
 
 
@@ -114,7 +115,7 @@ class TransformListener(Transforms):
         except ImportError as error:
             super().__init__(None, str(error))
             return
-        super().__init__(Buffer(node=node))
+        super().__init__(restartable(Buffer)(node=node))
         self._listener = Tf2Listener(self._buffer, node)
         self._node = node
 
@@ -125,6 +126,32 @@ class TransformListener(Transforms):
         self._listener.unregister()
         if hasattr(self._buffer, "srv"):
             self._node.destroy_service(self._buffer.srv)
+
+
+def restartable(buffer_class):
+    """A subclass of tf2_ros.Buffer that forgets, when the stamps of a frame jump back, what it knew before.
+
+    As when a bag starts again: tf2 would refuse all new transforms as too old. A jump of the node's clock is no
+    sufficient sign, as a bag may be played without one, and transforms from before may arrive after it. tf2_ros ignores
+    such jumps in Humble (geometry2 issue 606), and its callback for them fails in early Jazzy (issue 710).
+    """
+
+    class RestartableBuffer(buffer_class):
+        def __init__(self, node):
+            super().__init__(node=node)
+            self._newest = {}  # frame -> Time of its last transform
+            if hasattr(self, "jump_handle"):
+                self.jump_handle.unregister()
+
+        def set_transform(self, transform, authority):
+            stamp, frame = Time.from_msg(transform.header.stamp), transform.child_frame_id
+            if frame in self._newest and stamp + MEMORY < self._newest[frame]:
+                self.clear()  # keeps static transforms
+                self._newest.clear()
+            self._newest[frame] = stamp
+            super().set_transform(transform, authority)
+
+    return RestartableBuffer
 
 
 def pose_transform(pose, source, target):

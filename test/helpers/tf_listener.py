@@ -12,7 +12,7 @@ from geometry_msgs.msg import TransformStamped
 
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import messages, qos
-from spaceformer_ros.ros.transforms import quaternion_from_matrix, to_rigid_transform
+from spaceformer_ros.ros.transforms import MEMORY, quaternion_from_matrix, to_rigid_transform
 
 TOPICS = {
     "/tf": qos.profile(qos.RELIABLE, qos.VOLATILE, 100),
@@ -27,14 +27,27 @@ class Buffer:
         self._changed = threading.Condition()
         self._known = {}  # child -> (parent, {stamp in ns, or None for static ones: RigidTransform})
 
-    def add(self, message, is_static):
-        """Add what a TFMessage has."""
+    def set_transform(self, one, _authority):
+        """Add a TransformStamped, unless it is older than what tf2 remembers (TF_OLD_DATA)."""
+        stamp = one.header.stamp.sec * 10**9 + one.header.stamp.nanosec
+        newest = max(self._known.get(one.child_frame_id, ("", {stamp: None}))[1])
+        if stamp >= newest - MEMORY.nanoseconds:
+            self._add(one, stamp)
+
+    def set_transform_static(self, one, _authority):
+        """Add a TransformStamped that holds at all times."""
+        self._add(one, None)
+
+    def _add(self, one, stamp):
         with self._changed:
-            for one in message.transforms:
-                stamp = None if is_static else one.header.stamp.sec * 10**9 + one.header.stamp.nanosec
-                _, history = self._known.setdefault(one.child_frame_id, (one.header.frame_id, {}))
-                history[stamp] = to_rigid_transform(one.transform, one.child_frame_id, one.header.frame_id)
+            _, history = self._known.setdefault(one.child_frame_id, (one.header.frame_id, {}))
+            history[stamp] = to_rigid_transform(one.transform, one.child_frame_id, one.header.frame_id)
             self._changed.notify_all()
+
+    def clear(self):
+        """Drop what is not static."""
+        with self._changed:
+            self._known = {child: entry for child, entry in self._known.items() if None in entry[1]}
 
     def lookup_transform(self, target, source, stamp, timeout):
         """A TransformStamped; raises LookupError after the timeout."""
@@ -80,12 +93,14 @@ class TransformListener:
     def __init__(self, buffer, node):
         from tf2_msgs.msg import TFMessage
 
+        def take(message, take_one):
+            for one in message.transforms:
+                take_one(one, "default_authority")
+
         self._node = node
         self._subscriptions = [
-            node.create_subscription(
-                TFMessage, topic, functools.partial(buffer.add, is_static=topic == "/tf_static"), profile
-            )
-            for topic, profile in TOPICS.items()
+            node.create_subscription(TFMessage, topic, functools.partial(take, take_one=take_one), TOPICS[topic])
+            for topic, take_one in (("/tf", buffer.set_transform), ("/tf_static", buffer.set_transform_static))
         ]
 
     def unregister(self):

@@ -2,11 +2,13 @@
 """input_mode "accumulate": scans in, a map and its objects out, over DDS."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from helpers import tf_listener
 from helpers.fakes import BLUE, GREEN, RED
 from helpers.ros import wait_until
 from rclpy.serialization import serialize_message
@@ -89,6 +91,22 @@ def test_a_scan_without_transform_is_left_out_with_a_warning(collect, client, in
     wait_until(lambda: int(value("tf_errors") or 0) >= 1, "the count of transform errors")
     client.publish(box_cloud([SOFA]))
     wait_until(lambda: labels(instances) == ["sofa"], "the next scan")
+
+
+def test_a_bag_that_starts_again_is_placed(collect, client, instances, box_cloud, monkeypatch):
+    tf_listener.stand_in(monkeypatch)
+    collect(tf_timeout=0.05)
+    broadcaster = tf_listener.Broadcaster(client)
+    for expected, (box, seconds) in enumerate(((SOFA, 100), (CHAIR, 101), (TABLE, 5)), 1):
+        scan = dataclasses.replace(box_cloud([box], stamp_ns=seconds * 10**9), frame_id="lidar")
+
+        def found(scan=scan, number=expected):
+            broadcaster.send(IDENTITY, scan.stamp_ns, "map", "lidar")
+            client.publish(scan)
+            time.sleep(0.1)
+            return len(labels(instances)) == number
+
+        wait_until(found, f"object {expected}")
 
 
 def test_clear_drops_the_map(collect, client, instances, box_cloud):

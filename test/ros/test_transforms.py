@@ -1,23 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames: which transform is used for a map, what cannot be used, and what is said when there is none."""
 
+import contextlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from helpers import tf_listener
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
 from helpers.tf import SECOND, Buffer, stamped
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
 from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
 from visualization_msgs.msg import MarkerArray
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.geometry.transform import RigidTransform
 from spaceformer_ros.ros import interfaces, qos
 from spaceformer_ros.ros.messages import read_frame
 from spaceformer_ros.ros.transforms import TransformError, Transforms, matrix_from_quaternion
 
 NodeState = interfaces.NodeState
+ANY_JUMP = JumpThreshold(min_forward=None, min_backward=Duration(seconds=-1), on_clock_change=True)
 
 
 def at(seconds):
@@ -115,6 +122,31 @@ def test_everything_made_of_one_map_has_the_same_moving_frame(start, client, ins
     third = wait_until(lambda: instances[-1].map_revision == 2 and instances[-1], "the next map")
     assert third.header.stamp.sec == 100
     assert third.instances[0].pose.position.x - first.instances[0].pose.position.x == pytest.approx(10.0, abs=0.1)
+
+
+def test_transforms_of_a_bag_that_starts_again_are_used(start, client, monkeypatch):
+    def broken(jump):
+        raise TypeError("time_jump_callback() takes 1 positional argument but 2 were given")
+
+    class JazzyBuffer(tf_listener.Buffer):
+        def __init__(self, node):
+            super().__init__(node)
+            self.jump_handle = node.get_clock().create_jump_callback(ANY_JUMP, post_callback=broken)
+
+    monkeypatch.setattr(tf_listener, "Buffer", JazzyBuffer)
+    tf_listener.stand_in(monkeypatch)
+    node, clock = start(use_sim_time=True), client.node.create_publisher(Clock, "/clock", qos.EVENTS)
+    broadcaster = tf_listener.Broadcaster(client)
+
+    def latest(x, seconds):
+        clock.publish(Clock(clock=at(seconds).to_msg()))
+        broadcaster.send(RigidTransform(np.eye(3), np.array([x, 0.0, 0.0])), seconds * SECOND, "map", "base_link")
+        with contextlib.suppress(TransformError):
+            return node.session.transforms.latest("map", "base_link", 0.1).translation[0]
+
+    wait_until(lambda: latest(1.0, 100) == 1.0, "a transform")
+    wait_until(lambda: latest(2.0, 5) == 2.0, "an earlier one")
+    wait_until(lambda: node.get_clock().now().nanoseconds == 5 * SECOND, "the time")
 
 
 def test_results_wait_for_a_target_frame_that_does_not_exist_yet(start, client, instances, states, box_cloud):
