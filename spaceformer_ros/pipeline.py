@@ -323,7 +323,8 @@ class Pipeline:
         if request.operation == NAME_ROOM and self.scene is not None:
             rooms = {room.number for room in self.graph(self.scene).of_kind(ROOM)}
             if not rooms.issuperset(request.ids):
-                raise EditError("NOT_FOUND", f"there is no room {request.ids[0]}: {len(rooms)} rooms are known")
+                known = ", ".join(map(str, sorted(rooms))) or "none"
+                raise EditError("NOT_FOUND", f"there is no room {request.ids[0]}: rooms have the numbers {known}")
         return self.store.edit(request, vector, stamp_ns)
 
     def add_sightings(self, sightings):

@@ -28,7 +28,12 @@ class Places:
     def rooms_called(self, name):
         """Set of the numbers of the rooms with a name or number. Raises CodedError NOT_FOUND if there is none."""
         asked = name.strip().lower().removeprefix("room").strip()
-        found = {room["number"] for room in self.rooms if asked in (str(room["number"]), room["label"].lower())}
+        numbers = {room["number"]: room["label"].lower() for room in self.rooms}
+        found = {
+            number
+            for number, label in numbers.items()
+            if asked in (str(number), label, f"{label} {number}", f"{label} (room {number})")
+        }
         if not found:
             known = ", ".join(f"{room['label']} {room['number']}" for room in self.rooms) or "none"
             raise CodedError("NOT_FOUND", f"there is no room called {name!r} (rooms: {known})")

@@ -50,7 +50,7 @@ class HelpAll(argparse.Action):
 
 def add_cloud(parser, nargs=None, text=""):
     """Arguments `cloud` and `--up`."""
-    about = f".ply, .pcd or .npz file with colour, in metres{text}"
+    about = f"file with colour, in metres (.ply, .pcd, .npz, .las, .e57, .glb, .xyz and others){text}"
     parser.add_argument("cloud", nargs=nargs, type=file_name, help=about)
     add_up(parser)
 

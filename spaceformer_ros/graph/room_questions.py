@@ -11,7 +11,8 @@ ANSWERED = "rooms are found by name, number, order and area (largest, smallest) 
 def rooms_called(graph, name):
     """List of the Nodes of rooms with a name, of the likeliest one if none has it as its best, or with a number."""
     rooms = graph.of_kind(ROOM)
-    number = words.room_number(name) if not name.isdecimal() else int(name)
+    labels = {room.label.lower() for room in rooms}
+    number = int(name) if name.isdecimal() else words.room_number(name, labels)
     if number:
         return [room for room in rooms if room.number == number]
     best = [room for room in rooms if room.label.lower() == name]

@@ -235,11 +235,5 @@ def explain(text, matches, words):
     """Sentence that no object that matches a text fulfils a condition, `words`. matches: without it, best first."""
     if text.lower() in ANYTHING:
         return f"nothing {words}"
-    best = ", ".join(f"{_named(match.object)} ({_figure(match)})" for match in matches[:3])
+    best = ", ".join(f"{_named(match.object)} (score {match.score:.2f})" for match in matches[:3])
     return f"no object that matches {text!r} {words}; best candidates: {best}"
-
-
-def _figure(match):
-    """Score and confidence of a Match in words; only the score where the checkpoint has no calibration."""
-    confidence = "" if np.isnan(match.confidence) else f", confidence {match.confidence:.2f}"
-    return f"score {match.score:.2f}{confidence}"

@@ -135,6 +135,7 @@ WHICH_IS = re.compile(
 ROBOT = re.compile(r"(nearest|closest|farthest|furthest)( to| from| away from)? (me|you|us|here|the robot)")
 ROOM = "room"  # asks for any room
 ROOM_NUMBER = re.compile(rf"room (?:number |no |# ?)?(\d+|{'|'.join(NUMBERS)})")
+NAMED_ROOM_NUMBER = re.compile(r"(?P<name>.+?) (?:\(room )?(?P<number>\d+)\)?")  # as answers write it
 CLAUSE = re.compile(
     r" (that|which|who) (is|are|stands?|lies?|hangs?)$| in$"
 )  # "the chair that is" next to ..., "which room is it in"
@@ -219,9 +220,15 @@ def read_question(text, is_known, rooms=()):
     return reader.with_kind(question if question.noun else Question(plain))
 
 
-def room_number(name):
-    """The number in the name of a room such as "room three"; 0 for others."""
+def room_number(name, names=()):
+    """The number in the name of a room such as "room three"; 0 for others.
+
+    names: names of rooms in lower case, which may stand before the number: "kitchen 3", "kitchen (room 3)"
+    """
     number = ROOM_NUMBER.fullmatch(name)
+    named = NAMED_ROOM_NUMBER.fullmatch(name)
+    if named and named["name"] in names:
+        return int(named["number"])
     return _value(number[1]) if number else 0
 
 
@@ -299,16 +306,11 @@ class _Reader:
         """The Question with `is_room`, and with "room 3" as noun if it asks for a room by number."""
         if not self._is_room(question.noun):
             return question
-        number = self._room_number(question.noun)
+        number = room_number(question.noun, self.rooms)
         return replace(question, is_room=True, noun=f"{ROOM} {number}" if number else question.noun)
 
     def _is_room(self, noun):
-        return (noun == ROOM or noun in self.rooms or self._room_number(noun) > 0) and not self.is_known(noun)
-
-    def _room_number(self, name):
-        """As `room_number`, also for a room's name with its number, as answers give it: "dining room 3"."""
-        first, _, last = name.rpartition(" ")
-        return int(last) if last.isdecimal() and first in self.rooms else room_number(name)
+        return (noun == ROOM or noun in self.rooms or room_number(noun, self.rooms) > 0) and not self.is_known(noun)
 
     def _numbered(self, words):
         """(words without the id of an object at their end, the id), as in "sofa 9"; the id is 0 without one."""
@@ -410,7 +412,7 @@ class _Reader:
         start = 1 if words and words[0] in ARTICLES else 0
         for length in range(len(words) - start, 0, -1):
             name = " ".join(words[start : start + length])
-            number = self._room_number(name)
+            number = room_number(name, self.rooms)
             if name in self.rooms or number:
                 return name if name in self.rooms else f"room {number}", words[start + length :]
         return "", words

@@ -196,6 +196,7 @@ def test_rooms_robot_and_long_lists(pipeline):
     listed = [answer(server, "list_objects", page=page) for page in range(1, 18)]
     assert len({row["id"] for page in listed for row in page["objects"]}) == listed[0]["total"] == 203
     assert [row["label"] for row in answer(server, "list_objects", in_room="7")["objects"]] == ["chair"]
+    assert [row["label"] for row in answer(server, "list_objects", in_room="dining room 7")["objects"]] == ["chair"]
     assert "rooms: dining room 7" in refusal(server, "list_objects", in_room="kitchen")
     around = answer(server, "list_objects", label="table", region_center=[0.0, 2.5, 0.5], region_radius=1.0)
     assert around["total"] == 1

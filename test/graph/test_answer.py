@@ -165,6 +165,7 @@ def test_conditions_outside_the_text(asked):
     assert len(asked("chair", room="office").matches) == 1
     assert len(asked("cup", relation="on", relation_text="desk").matches) == 1
     assert len(asked("chair", room="2").matches) == 1
+    assert len(asked("chair", room="Office 2").matches) == len(asked("chair", room="office (room 2)").matches) == 1
     assert "(rooms: " in asked("chair", room="attic").reason
     nearest = asked("nearest chair", position=np.array([3.0, 3.0, 0.0]))
     assert [round(float(match.object.box.center[0])) for match in nearest.matches] == [3]

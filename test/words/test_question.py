@@ -87,6 +87,7 @@ CASES = {
     "which room is the cup in?": "cup",
     "the room with the sofa": "sofa",
     "chair in living room 3": "chair in room 3",
+    "chair in living room (room 3) next to the bed": "chair next to bed in room 3",
     "sofa 9": "sofa 9",
     "where is the trash can #12 in the kitchen?": "trash can 12 in kitchen",
     "the lamp next to sofa 9": "lamp next to sofa 9",
