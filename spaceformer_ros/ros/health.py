@@ -141,6 +141,8 @@ def diagnose(
         return WARN, "loading the model"
     if not active:
         return OK, "not active: clouds are not processed"
+    if state_name == "DISABLED":
+        return OK, "disabled by ~/set_enabled: clouds are not processed"
     missing = _missing_input(counters, publishers, now, input_timeout, started, streaming)
     if missing:
         return missing
@@ -170,7 +172,8 @@ def _missing_input(counters, publishers, now, timeout, started, streaming):
     if waited <= timeout:
         return None
     if not publishers:
-        return level, f"no cloud for {waited:.0f} s and the input topic has no publisher: check the remapping"
+        cause = "any more: has its node ended?" if heard else "yet: is its node running, and the remapping right?"
+        return level, f"no cloud for {waited:.0f} s and the input topic has no publisher {cause}"
     latched = ", ".join(one.name for one in publishers if one.misses_latched)
     if latched and not heard:
         return level, (

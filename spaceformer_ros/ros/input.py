@@ -96,6 +96,8 @@ class CloudInput:
         return sent_again
 
     def _on_incompatible_qos(self, event):
+        if self._settings.config.input.input_qos == "auto":
+            return  # `_follow_publishers` adapts the subscription
         unheard = [f"{one.name}: {one.refusal}" for one in self.publishers() if one.refusal]
         self._node.get_logger().warning(
             f"{self._subscription.topic_name}: nothing arrives from {'; '.join(unheard) or 'a publisher'} "

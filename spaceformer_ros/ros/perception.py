@@ -149,6 +149,7 @@ class Perception:
         self._change = ChangeDetector()
         self._cleared = True
         self._state.unpublished = ""
+        self.forget_error()
         self._outputs.clear_scene(scene)
         self._state.update_idle_state(self.pipeline)
 
@@ -184,6 +185,11 @@ class Perception:
             self._counters.clouds_failed += 1
         self._counters.last_error = text
         self._state.set(NodeState.ERROR, text)
+
+    def forget_error(self):
+        """End the report of a failed cloud that is no longer wanted, so that the diagnostics show the present."""
+        if self.pipeline is not None and not self._state.unpublished:
+            self._counters.last_error = ""
 
     def stop(self, timeout):
         """Cancel a running inference and end the device thread. Returns whether it ended within `timeout` seconds."""

@@ -112,6 +112,7 @@ class Session:
         self.perception.device_thread.pause(Refusal("NOT_ACTIVE", "the node was deactivated before the network ran"))
         self.input.close()
         self.cameras.close()
+        self.perception.forget_error()
         self.background.submit(self.storage.save_on_shutdown, self.perception.pipeline, lane="files")
         self.state.update_idle_state(self.perception.pipeline)
 
@@ -156,6 +157,8 @@ class Session:
     def set_enabled(self, enabled):
         """Process clouds, or ignore them."""
         self.state.enabled = enabled
+        if not enabled:
+            self.perception.forget_error()
         self.state.update_idle_state(self.perception.pipeline)
 
     def clear_scene(self):

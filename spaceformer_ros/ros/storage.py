@@ -25,6 +25,7 @@ class Storage:
         self._counters = counters
         self._logger = logger
         self._lock = threading.Lock()
+        self._seen = None  # as `_identity`, of scene_file as this node last saw it
         self._saved = None  # the Scene last saved to or loaded from scene_file by this node
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
@@ -32,6 +33,7 @@ class Storage:
         """Save the current scene. Returns (Scene, number of bytes). Raises StorageError."""
         with self._lock:
             scene, size = pipeline.save(path)
+            self._see(path)
             if path == self._refused:  # replaced on request
                 self._refused = None
         self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB)")
@@ -41,6 +43,7 @@ class Storage:
         """Make a saved scene the current one. Returns the Scene. Raises StorageError and changes nothing."""
         with self._lock:
             scene = pipeline.load(path, map_id, frame_id)
+            self._see(path)
         objects = f"{len(scene.objects)} objects of map {scene.map_id!r} in frame {scene.frame_id!r}"
         self._logger.info(f"loaded {objects} from {path}")
         for remark in scene.remarks:
@@ -51,10 +54,11 @@ class Storage:
     def load_on_start(self, pipeline):
         """The Scene of scene_file, or None. A file that cannot be used is reported; the node starts without it."""
         settings = self._settings.config.storage
-        if not settings.load_on_start:
-            return None
         try:
             path = scene_path("", settings)
+            self._see(path)
+            if not settings.load_on_start:
+                return None
             if not path.exists():
                 self._logger.info(f"load_on_start: {path} does not exist yet")
                 return None
@@ -93,8 +97,9 @@ class Storage:
     def save_on_shutdown(self, pipeline):
         """Save to scene_file if the parameter is set and the scene is new. Never raises.
 
-        The file is not replaced if load_on_start refused it, as it may belong to another model, or if it has many more
-        objects than the scene, which may come from a stray cloud; the scene is then saved with NEW_SUFFIX.
+        The file is not replaced if load_on_start refused it, as it may belong to another model, if another program
+        wrote it, as another robot's node with the same data_dir, or if it has many more objects than the scene, which
+        may come from a stray cloud; the scene is then saved with NEW_SUFFIX.
         """
         settings = self._settings.config.storage
         if pipeline is None or not settings.save_on_shutdown:
@@ -102,13 +107,15 @@ class Storage:
         try:
             path = scene_path("", settings)
             with self._lock:
-                if pipeline.scene is None or pipeline.scene is self._saved:
+                if pipeline.scene is None or (pipeline.scene is self._saved and path.exists()):
                     return
                 reason = self._reason_to_keep(path, pipeline.scene)
                 if reason:
                     self._logger.warning(f"save_on_shutdown: {path} {reason} and is not replaced")
                     path = path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
                 self._saved, size = pipeline.save(path)
+                if not reason:
+                    self._see(path)
             self._logger.info(f"save_on_shutdown: {path} ({size / 1e6:.1f} MB)")
         except Exception as error:  # a full disk must not stop a shutdown
             self._report("save_on_shutdown", error)
@@ -117,12 +124,27 @@ class Storage:
         """Why save_on_shutdown must not replace a file, or an empty string."""
         if path == self._refused:
             return "was refused at the start"
+        if _identity(path) not in (None, self._seen):
+            return "was written by another program or node meanwhile"
         saved = num_saved_objects(path)
         if saved >= MIN_KEPT and len(scene.objects) < saved / 2:
             return f"has {saved} objects, the current scene {len(scene.objects)}"
         return ""
 
+    def _see(self, path):
+        if path == scene_path("", self._settings.config.storage):
+            self._seen = _identity(path)
+
     def _report(self, setting, error):
         text = f"{setting}: {describe_error(error)}"
         self._logger.error(text)
         self._counters.last_error = text
+
+
+def _identity(path):
+    """What differs after a file was written: inode, time and size; None without the file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -24,9 +24,14 @@ def diagnose(
         ({"namesakes": "2 nodes are called /x", "last_cloud_time": 15.0}, health.WARN, "2 nodes are called /x"),
         ({"active": False}, health.OK, "not active"),
         ({"state": "ERROR", "last_error": "no colour"}, health.ERROR, "no colour"),
-        ({"publishers": []}, health.WARN, "the input topic has no publisher"),
+        ({"state": "DISABLED", "now": 100.0}, health.OK, "disabled by ~/set_enabled"),
+        ({"publishers": []}, health.WARN, "the input topic has no publisher yet: is its node running, and the remap"),
         ({"publishers": [], "now": 100.0}, health.ERROR, "no cloud for 100 s and the input topic has"),
-        ({"publishers": [], "now": 100.0, "last_cloud_time": 5.0}, health.WARN, "has no publisher"),  # the map is good
+        (
+            {"publishers": [], "now": 100.0, "last_cloud_time": 5.0},
+            health.WARN,
+            "no publisher any more",
+        ),  # the map is good
         ({}, health.WARN, "no cloud for 20 s from /rtabmap"),
         ({"now": 100.0}, health.ERROR, "no cloud for 100 s from /rtabmap"),
         ({"now": 5.0}, health.OK, "working"),

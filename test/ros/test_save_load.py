@@ -241,6 +241,17 @@ def test_shutdown_keeps_a_file_with_many_more_objects(started, start, client, bo
     assert len(read_scene(tmp_path / "scene.new.safetensors").labels) == 1
 
 
+def test_shutdown_keeps_a_file_that_another_node_wrote(started, client, box_cloud, instances, tmp_path):
+    path, other = tmp_path / "scene.safetensors", b"of another robot"
+    node = started(save_on_shutdown=True)
+    path.write_bytes(other)
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    wait_until((tmp_path / "scene.new.safetensors").exists, "the file")
+    path.unlink()
+    node.close()
+    assert read_scene(path).map_revision == 1  # though the scene was saved: its file is gone
+
+
 def test_without_the_parameter_nothing_is_written(started, client, tmp_path):
     started()
     assert transition(client, Transition.TRANSITION_DEACTIVATE)

@@ -6,13 +6,16 @@ import threading
 import pytest
 from helpers.fakes import ROOM
 from helpers.ros import Client, shown_markers, wait_until
+from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import PointCloud2
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros.ros import interfaces
+
+from .test_node import transition
 
 InstanceArray, NodeState, SegmentNow = interfaces.InstanceArray, interfaces.NodeState, interfaces.SegmentNow
 ResultCode = interfaces.ResultCode
@@ -68,6 +71,23 @@ def test_a_good_cloud_clears_an_error_even_if_unchanged(segmented, client, state
     wait_until(lambda: states[-1].state == NodeState.IDLE, "the state IDLE")
     assert segmented.session.counters.last_error == ""
     assert segmented.pipeline.segmenter.runs == 1
+
+
+def test_an_error_ends_when_its_cloud_is_no_longer_wanted(segmented, client):
+    counters = segmented.session.counters
+
+    def disable_and_enable():
+        return all(client.call(SetBool, "set_enabled", data=value).success for value in (False, True))
+
+    def deactivate():
+        return transition(client, Transition.TRANSITION_DEACTIVATE)
+
+    ends = (lambda: client.call(Trigger, "clear").success, disable_and_enable, deactivate)
+    for number, end in enumerate(ends):
+        client.publish(PointCloud2(height=number))
+        wait_until(lambda height=number: f"height {height}" in counters.last_error, "the error")
+        assert end()
+        assert counters.last_error == ""
 
 
 def test_objects_hidden_by_a_setting_disappear_from_the_markers(segmented, client, instances):
