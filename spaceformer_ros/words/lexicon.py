@@ -22,6 +22,7 @@ import numpy as np
 TABLE = pathlib.Path(__file__).with_name("lexicon.txt.gz")
 RARER = 0.9  # factor on the similarity for each sense of a word that is more frequent than the compared one
 VAGUE = 0.1  # information of a sense: more general ones ("object") relate everything to everything
+LABEL_SENSES = 2  # senses of a phrase that make it kin: the third of "table" is food, of "fan" a devotee
 UNKNOWN = (0.0, False, False)
 
 Sense = namedtuple("Sense", "row rank leaf")
@@ -58,7 +59,7 @@ class Lexicon:
         phrases: for each of P phrases the result of `senses_of_label`
         similarity [P] float32 in [0, 1], after Lin (1998); kin [P] bool: a phrase means the same, something more
         general or something less general; covered [P] bool: something less general ("floor lamp" for "lamp").
-        Of several senses those that are most similar count.
+        Of several senses those that are most similar count; for kin only the LABEL_SENSES first ones of a phrase.
         """
         senses = self.senses(text)
         if not senses:
@@ -87,7 +88,8 @@ class Lexicon:
             content = information[sense.row] + (1.0 if other.leaf else information[other.row])
             similarity = 2 * information[shared] / content
             kin = shared in (sense.row, other.row) and (shared == sense.row or not other.leaf)
-            covered = shared == sense.row and (other.leaf or other.row != sense.row)
+            kin = kin and other.rank < LABEL_SENSES
+            covered = kin and shared == sense.row and (other.leaf or other.row != sense.row)
             return similarity * RARER ** (sense.rank + other.rank), kin, covered
 
         return compare

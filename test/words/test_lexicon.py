@@ -66,12 +66,14 @@ def test_rarer_senses_count_less_and_the_most_general_things_relate_nothing():
         ("poodle", ["dog"], []),
         ("nurses", ["person"], []),
         ("object", [], []),
+        ("food", [], []),  # is the third sense of table
+        ("devotee", ["person"], []),  # and the third of fan
     ],
 )
 def test_what_nouns_mean(text, same, covered):
     labels = [
         *("refrigerator", "wardrobe", "floor lamp", "table lamp", "ceiling lamp", "washing machine", "dog", "person"),
-        *("mirror", "tv stand"),
+        *("mirror", "tv stand", "table", "fan"),
     ]
     _, kin, covers = kinship(text, *labels, table=lexicon())
     assert [label for label, is_kin in zip(labels, kin) if is_kin] == [*sorted([*same, *covered], key=labels.index)]
