@@ -3,6 +3,7 @@
 
 import collections
 import math
+import textwrap
 from typing import Annotated
 
 import numpy as np
@@ -61,7 +62,7 @@ class Tools:
         question = Question(query, max_results, near_query, near_distance, in_room, relation, relation_query)
         findings = self._source.find(question)
         matches = [match_of(snapshot, self._places(), finding) for finding in findings.found[:MAX_RESULTS]]
-        return Found(findings.message[:MAX_MESSAGE], snapshot.cloud.frame_id, matches)
+        return Found(_shortened(findings.message), snapshot.cloud.frame_id, matches)
 
     def describe_object(self, object_id: ObjectId) -> ObjectFacts:
         """What an object is, where, how large, its colours, its room, what is near it, when it was last seen."""
@@ -116,7 +117,7 @@ class Tools:
         snapshot = self._source.snapshot()
         corners = snapshot.cloud.placement.apply(snapshot.cloud.bounds)
         return Summary(
-            status=self._source.status()[:MAX_MESSAGE],
+            status=_shortened(self._source.status()),
             frame=snapshot.cloud.frame_id,
             low=metres(corners.min(axis=0)),
             high=metres(corners.max(axis=0)),
@@ -174,3 +175,8 @@ def object_in(snapshot, object_id):
     if (item := snapshot.by_id.get(object_id)) is None:
         raise CodedError("NOT_FOUND", f"there is no object {object_id}: list_objects gives the ids")
     return item
+
+
+def _shortened(message):
+    """A message of at most MAX_MESSAGE characters, with dots at its end if words were left out."""
+    return textwrap.shorten(message, MAX_MESSAGE, placeholder=" ...")

@@ -203,6 +203,9 @@ def test_rooms_robot_and_long_lists(pipeline):
     assert answer(server, "list_objects", label="table", region_center=[0.0, 2.5, 0.5], region_radius=0.1)["total"] == 0
     assert answer(server, "find_objects", query="chair")["matches"][0]["room_id"] == 7
     assert answer(server, "find_objects", query="table", in_room="7")["matches"] == []
+    message = answer(server, "find_objects", query="chair", in_room="attic " * 30)["message"]
+    assert len(message) <= 300
+    assert message.endswith(" ...")
     answer(server, "scene_summary")
     assert answer(server, "go_to", text="chair", standoff=0.8)["message"] == "driving"
     assert source.trips == [("chair", 0, 0.8)]
