@@ -41,7 +41,7 @@ def about_rooms(graph, question, limit):
         rooms = sorted(rooms, key=lambda room: room.area, reverse=question.size == words.LARGEST)
     chosen = _chosen(rooms, question)
     if not chosen:
-        return f"no room of this map is the {question} (rooms: {names_of_rooms(graph)})"
+        return f"this map has no {question} (rooms: {names_of_rooms(graph)})"
     said = "; ".join(_in_words(graph, room) for room in chosen[:limit])
     more = f"; {len(chosen) - limit} more: get_scene_graph lists them" if len(chosen) > limit else ""
     count = f"; {len(chosen)} found" if len(chosen) > 1 else ""

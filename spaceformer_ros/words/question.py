@@ -216,7 +216,7 @@ def read_question(text, is_known, rooms=()):
     if is_known(plain) or not 1 < len(words) <= MAX_WORDS:
         noun = plain if is_known(plain) or len(words) != 1 else singular(words[0], is_known)
         return reader.with_kind(Question(noun or plain))
-    question = reader.read(reader.with_place_last(_without_opening(words)))
+    question = reader.read(_with_thing(reader.with_place_last(_without_opening(words))))
     return reader.with_kind(question if question.noun else Question(plain))
 
 
@@ -260,6 +260,12 @@ def _without_opening(words):
     left = _after_opening(words)
     begins = [" ".join(left[:length]) for length in (1, 2, 3)]
     return ["anything", *left] if left is not words and any(phrase in RELATIONS for phrase in begins) else left
+
+
+def _with_thing(words):
+    """The words; "on the table" alone asks for anything there."""
+    lengths = [n for n in (1, 2, 3) if " ".join(words[:n]) in RELATIONS and words[n : n + 1] and words[n] in ARTICLES]
+    return ["anything", *words] if any(len(words) > length + 1 for length in lengths) else words
 
 
 def _after_opening(words):
@@ -315,7 +321,7 @@ class _Reader:
     def _numbered(self, words):
         """(words without the id of an object at their end, the id), as in "sofa 9"; the id is 0 without one."""
         text, last = " ".join(words), words[-1].lstrip("#") if len(words) > 1 else ""
-        if not last.isdecimal() or self.is_known(text) or self._is_room(text):
+        if not last.isdecimal() or not int(last) or self.is_known(text) or self._is_room(text):
             return words, 0
         return ["object"] if words[:-1] == ["id"] else words[:-1], int(last)
 
@@ -375,7 +381,7 @@ class _Reader:
             length == 1
             and words[start] in ("and", "or")
             and not self._is_inside_label(words, start)
-            and all(self.is_known(singular(" ".join(side), self.is_known)) for side in sides)
+            and all(any(side) and self.is_known(singular(" ".join(side), self.is_known)) for side in sides)
         )
 
     def _is_inside_label(self, words, start):
