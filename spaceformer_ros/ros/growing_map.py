@@ -51,6 +51,7 @@ class GrowingMap(ABC):
             roi=config.roi,
         )
         self._stamp_ns = 0
+        self._remarks = ()  # sentences about the last scan
         self._colored = True  # whether all scans of the map have colours
         self._map_lock = threading.Lock()
         self._condition = threading.Condition()
@@ -76,7 +77,7 @@ class GrowingMap(ABC):
                 raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
             origin = local_origin(self._map.origin, self._map.origin)
             cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
-        cloud = replace(cloud, colored=self._colored).upright(config.input_up)
+        cloud = replace(cloud, colored=self._colored, remarks=self._remarks).upright(config.input_up)
         return DecodedCloud(cloud, np.ones(len(cloud), dtype=bool))
 
     def clear(self):

@@ -52,6 +52,7 @@ class Perception:
         self._on_loaded = on_loaded
         self._change = ChangeDetector()
         self._decode_latest = None  # as Job.decode, of the newest cloud
+        self._late_report = None  # Future of the last `report_later`
         self._cleared = False  # whether the scene was cleared since the newest cloud
         self.watchers = set()  # functions that follow the next inference, see ProgressPublisher
         self.pipeline = None  # until it is loaded
@@ -185,6 +186,13 @@ class Perception:
             self._counters.clouds_failed += 1
         self._counters.last_error = text
         self._state.set(NodeState.ERROR, text)
+
+    def report_later(self, error):
+        """As `report_error`, after what the device thread is doing now, whose success would end the report."""
+        if self._late_report is None or self._late_report.done():
+            self._late_report = self.device_thread.call(functools.partial(self.report_error, error))
+        else:  # a report waits: any number of bad clouds may come meanwhile
+            self._counters.clouds_failed += 1
 
     def forget_error(self):
         """End the report of a failed cloud that is no longer wanted, so that the diagnostics show the present."""

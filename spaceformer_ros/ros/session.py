@@ -32,6 +32,8 @@ from .transforms import TransformListener
 from .trips import Trips
 
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
+SMALL_MESSAGE = 2000  # bytes; decoded in less than a millisecond
+LOST_SCANS = 10  # scans in a row without a transform that the state of a node with a scene mentions; fewer are usual
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 CLOSE_SECONDS, MIN_SAVE_SECONDS = 8.0, 3.0  # of closing, including save_on_shutdown; launch kills a process after 10 s
@@ -186,8 +188,19 @@ class Session:
             self.scans.add(raw)
             if isinstance(raw, ImagePair):
                 self.cameras.presence.submit(raw)
-        else:
+        elif not self._is_refused(raw):
             self.perception.submit(functools.partial(self._decode, raw))
+
+    def _is_refused(self, raw):
+        """Whether a message is small and bad, as an empty cloud: it must not replace a map that waits."""
+        if len(raw) > SMALL_MESSAGE:
+            return False
+        try:
+            decode_bytes(raw, self.settings.config.input)
+        except SpaceformerError as error:
+            self.perception.report_later(error)
+            return True
+        return False
 
     def _decode(self, raw):
         """DecodedCloud of a message. Runs on the device thread."""
@@ -215,8 +228,18 @@ class Session:
 
     def _on_unplaced_scan(self, reason):
         """A scan was dropped. Runs on the scan thread."""
-        if self.perception.pipeline is not None and self.perception.pipeline.scene is None and self.state.active:
-            self.state.set(NodeState.WAITING_FOR_CLOUD, f"scans arrive, but cannot be placed in the map: {reason}")
+        pipeline, finding = self.perception.pipeline, "scans arrive, but cannot be placed in the map"
+        text = f"{finding}: {reason}"
+        if pipeline is None or not self.state.active:
+            return
+        if pipeline.scene is None:
+            self.state.set(NodeState.WAITING_FOR_CLOUD, text)
+        elif (
+            self.state.state == NodeState.IDLE
+            and self.counters.unplaced_in_a_row >= LOST_SCANS
+            and finding not in self.state.text
+        ):
+            self.state.update_idle_state(pipeline, f"map revision {pipeline.scene.map_revision}; {text}")
 
     def _read_status(self, now):
         """Level, sentence and rows of the diagnostics."""

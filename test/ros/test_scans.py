@@ -4,6 +4,7 @@
 import dataclasses
 import time
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -109,6 +110,30 @@ def test_a_bag_that_starts_again_is_placed(collect, client, instances, box_cloud
         wait_until(found, f"object {expected}")
 
 
+def test_lost_scans_and_missing_stamps_are_said(collect, client, instances, states, box_cloud, monkeypatch):
+    node = collect()
+    placed = [True]
+
+    def lookup(*_):
+        if placed[0]:
+            return IDENTITY
+        raise TransformError("no transform from 'lidar'")
+
+    monkeypatch.setattr(node.session.transforms, "lookup", lookup)
+
+    def publish(stamp_ns):
+        client.publish(dataclasses.replace(box_cloud([SOFA], points=500, stamp_ns=stamp_ns), frame_id="lidar"))
+        time.sleep(0.02)
+
+    publish(0)
+    wait_until(lambda: "scans have no stamp" in str(node.session.counters.remarks), "the remark")
+    placed[0] = False
+    wait_until(lambda: publish(1) or "map revision 1; scans arrive, but cannot" in states[-1].text, "the state")
+    placed[0] = True
+    wait_until(lambda: publish(2 + len(states)) or "cannot" not in states[-1].text, "recovery")
+    wait_until(lambda: not node.session.counters.remarks, "no remark")
+
+
 def test_clear_drops_the_map(collect, client, instances, box_cloud):
     collect()
     client.publish(box_cloud([SOFA]))
@@ -136,7 +161,7 @@ def test_a_map_far_from_the_origin_of_the_fixed_frame_is_exact(box_cloud):
     far = np.array([500_000.123, 5_400_000.456, 300.789])
     settings, counters = Settings(Config().with_values({"accumulate_voxel_size": 0.05, "input_up": "-z"})), Counters()
     transforms = SimpleNamespace(lookup=lambda target, source, stamp, timeout: RigidTransform(np.eye(3), far))
-    scans = Scans(settings, transforms, counters, None, lambda: None, print, print)
+    scans = Scans(settings, transforms, counters, Mock(), lambda: None, print, print)
     cloud = box_cloud([CHAIR], points=900)
     scans.add(serialize_message(messages.to_cloud_message(messages.Header(frame_id="lidar"), cloud_columns(cloud))))
     wait_until(lambda: counters.scans_inserted, "the scan")
@@ -152,7 +177,7 @@ def test_the_map_is_in_the_fixed_frame_and_has_a_limit(box_cloud):
     values = {"fixed_frame": "odom", "accumulate_max_voxels": 1000, "accumulate_voxel_size": 0.05}
     settings, counters, errors = Settings(Config().with_values(values)), Counters(), []
     transforms = SimpleNamespace(lookup=lambda target, source, stamp, timeout: IDENTITY)
-    scans = Scans(settings, transforms, counters, None, lambda: None, errors.append, errors.append)
+    scans = Scans(settings, transforms, counters, Mock(), lambda: None, errors.append, errors.append)
     header = messages.Header(frame_id="lidar")
     scans.add(serialize_message(messages.to_cloud_message(header, cloud_columns(box_cloud([CHAIR], points=900)))))
     wait_until(lambda: counters.scans_inserted or errors, "the scan")

@@ -90,6 +90,18 @@ def test_an_error_ends_when_its_cloud_is_no_longer_wanted(segmented, client):
         assert counters.last_error == ""
 
 
+def test_an_empty_cloud_does_not_replace_a_map_that_waits(segmented, client, instances, box_cloud):
+    gate = Gate(segmented.pipeline.segmenter, "segment")
+    client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))
+    gate.wait()
+    client.publish(box_cloud(ROOM[:1], stamp_ns=3_000_000_000))
+    wait_until(lambda: segmented.session.counters.clouds_received == 3, "the map")
+    client.publish(PointCloud2())
+    wait_until(lambda: segmented.session.counters.clouds_received == 4, "the empty cloud")
+    gate.open()
+    wait_until(lambda: instances[-1].header.stamp.sec == 3, "the map that waited")
+
+
 def test_objects_hidden_by_a_setting_disappear_from_the_markers(segmented, client, instances):
     markers = client.listen("/spaceformer/markers", MarkerArray)
     shown = set(wait_until(lambda: shown_markers(markers), "markers"))
