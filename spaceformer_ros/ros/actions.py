@@ -82,8 +82,6 @@ class Actions:
         session.perception.watchers.add(watch)
         try:
             work = session.perception.segment_latest()
-            if work is None:
-                raise Refusal("NO_MAP_YET", "no cloud has arrived on ~/input/points yet")
             scene = await session.background.wrap(work, timeout or None)
         except TimeoutError:
             raise Refusal("TIMEOUT", f"still running after {timeout:g} s; the result will be published") from None

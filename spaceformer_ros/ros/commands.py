@@ -39,8 +39,6 @@ async def segment_now(session, request, response):
     if pipeline.scene:
         response.map_revision = pipeline.scene.map_revision
     work = session.perception.segment_latest()
-    if work is None:
-        raise Refusal("NO_MAP_YET", "no cloud has arrived on ~/input/points yet")
     if not request.wait:
         response.message = "started; the result will be published"
         return

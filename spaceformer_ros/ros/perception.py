@@ -65,9 +65,10 @@ class Perception:
         self.device_thread.submit(self._job(decode))
 
     def segment_latest(self):
-        """Submit the newest cloud for immediate processing. Returns a Future of the scene; None without a cloud."""
+        """Submit the newest cloud for immediate processing. Returns a Future of the scene. Raises Refusal without a
+        cloud, with the reason why those that came were not used."""
         if self._decode_latest is None:
-            return None
+            raise Refusal("NO_MAP_YET", f"there is no cloud to segment yet: {self._state.text}")
         return self.device_thread.submit(self._job(self._decode_latest), urgent=True)
 
     def mask_heat(self, object_id, scene):
@@ -77,7 +78,7 @@ class Perception:
     def segment_again(self):
         """Segment the newest cloud immediately with changed settings, unless it was cleared or clouds are disabled."""
         self._change = ChangeDetector()
-        if not self._cleared and self._state.enabled:
+        if self._decode_latest is not None and not self._cleared and self._state.enabled:
             self.segment_latest()
 
     def set_vocabulary(self, vocabulary):

@@ -90,6 +90,16 @@ def test_an_error_ends_when_its_cloud_is_no_longer_wanted(segmented, client):
         assert counters.last_error == ""
 
 
+def test_segment_now_says_why_there_is_no_cloud(start, client, states):
+    start()
+    wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the model")
+    assert "waiting for a cloud on /spaceformer/input/points" in client.call(SegmentNow, "segment_now").message
+    client.publish(PointCloud2())
+    wait_until(lambda: states[-1].state == NodeState.ERROR, "the error")
+    reply = client.call(SegmentNow, "segment_now")
+    assert (reply.code, reply.message[-18:]) == (ResultCode.NO_MAP_YET, "width 0 x height 0")
+
+
 def test_an_empty_cloud_does_not_replace_a_map_that_waits(segmented, client, instances, box_cloud):
     gate = Gate(segmented.pipeline.segmenter, "segment")
     client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))
