@@ -39,4 +39,5 @@ def run(options):
             room = answer.room(match)
             place = ", ".join([*answer.phrases(match)[:2], *([f"in {room.label} {room.number}"] if room else [])])
             rows.append((*row, meters(box.center), meters(box.size), place))
-    print_table(rows, ("query", "id", "label", "confidence", "position [m]", "size [m]", "place"))
+    if rows:
+        print_table(rows, ("query", "id", "label", "confidence", "position [m]", "size [m]", "place"))
