@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Markers on one latched topic: by difference, and the complete set for new subscribers."""
 
+import contextlib
 import threading
 import time
 
@@ -25,8 +26,9 @@ class MarkerOutput:
     """
 
     def __init__(self, node, name, namespaces):
-        """namespaces: whose markers of an earlier process are deleted now."""
+        """namespaces: of the markers. Those of an earlier process are deleted now."""
         self._node = node
+        self._namespaces = namespaces
         self._publisher = qos.latched_publisher(node, MarkerArray, name, DEPTH)
         self._lock = threading.Lock()
         self._tracker = MarkerTracker()
@@ -49,7 +51,9 @@ class MarkerOutput:
                 self._publisher.publish(messages.to_marker_array(*change, header, transform))
 
     def destroy(self):
-        """Remove timer and publisher from the node; nothing is published from now on."""
+        """Delete the markers, which displays would keep, and remove timer and publisher from the node."""
+        with self._lock, contextlib.suppress(Exception):  # a signal may have shut ROS down
+            self._publisher.publish(messages.delete_all_markers(self._namespaces))
         with self._lock:
             timer, self._timer = self._timer, None
             self._node.destroy_timer(timer)

@@ -220,7 +220,7 @@ def to_marker_array(records, deleted, header, transform):
 
 
 def delete_all_markers(namespaces):
-    """Markers that remove leftovers of an earlier run from RViz; sent once, when the node is configured."""
+    """Markers that remove all of some namespaces from RViz; sent when the node is configured and cleaned up."""
     return MarkerArray(markers=[Marker(ns=namespace, action=Marker.DELETEALL) for namespace in namespaces])
 
 

@@ -8,12 +8,15 @@ from types import SimpleNamespace
 
 from helpers.fakes import ROOM
 from helpers.ros import Client, shown_markers, wait_until
+from lifecycle_msgs.msg import Transition
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from spaceformer_ros.geometry.transform import IDENTITY
 from spaceformer_ros.ros import interfaces, marker_output
 from spaceformer_ros.show.markers import MarkerRecord
+
+from .test_node import transition
 
 
 def test_a_difference_for_those_who_know_the_rest_and_all_for_a_new_subscriber(
@@ -35,6 +38,10 @@ def test_a_difference_for_those_who_know_the_rest_and_all_for_a_new_subscriber(
     late = Client(spinner(), "late").listen("/spaceformer/markers", MarkerArray)  # of the last message only
     wait_until(lambda: shown_markers(late) == shown_markers(heard), "the complete set for a late subscriber")
     assert len(shown_markers(late)) == 11
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    assert len(shown_markers(heard)) == 11
+    assert transition(client, Transition.TRANSITION_CLEANUP)
+    wait_until(lambda: not shown_markers(heard), "no marker without a scene")
 
 
 class StandInNode:
