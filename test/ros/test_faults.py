@@ -355,7 +355,7 @@ def test_every_service_has_a_result_code_and_a_message_and_names_its_codes():
 # What a handler calls -> a code that this can lead to.
 LEADS_TO = {
     r"require_pipeline|active_scene": "MODEL_NOT_READY",
-    r"active_scene|NO_MAP_YET|storage\.save": "NO_MAP_YET",
+    r"active_scene|NO_MAP_YET|segment_latest|storage\.save": "NO_MAP_YET",
     r"_placement|_pose_in_frame|lookup\(|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
     r"embed_in_batches|TimeoutError": "TIMEOUT",
     r"_scene_path": "PATH_REFUSED",
