@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..scene.find import MAX_TEXTS, Answer, ObjectQuery, explain, filtered
-from ..words import question as words
+from ..words import question_words as words
 from ..words.question import Question, read_question
 from .nodes import DOOR, OBJECT, WINDOW, node_id
 from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER

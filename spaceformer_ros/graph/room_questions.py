@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions for rooms themselves, such as "the largest room": they are no objects, so the answer is a sentence."""
 
-from ..words import question as words
+from ..words import question_words as words
+from ..words.question import room_number
 from .nodes import ROOM
 
 MIN_SHARE = 0.1  # probability of a name that no room has as its likeliest one
@@ -12,7 +13,7 @@ def rooms_called(graph, name):
     """List of the Nodes of rooms with a name, of the likeliest one if none has it as its best, or with a number."""
     rooms = graph.of_kind(ROOM)
     labels = {room.label.lower() for room in rooms}
-    number = int(name) if name.isdecimal() else words.room_number(name, labels)
+    number = int(name) if name.isdecimal() else room_number(name, labels)
     if number:
         return [room for room in rooms if room.number == number]
     best = [room for room in rooms if room.label.lower() == name]

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..words.color_words import split_color
-from ..words.question import ANYTHING
+from ..words.question_words import ANYTHING
 from ..words.vocabulary import check_text
 from .objects import with_votes
 

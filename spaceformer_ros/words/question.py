@@ -13,147 +13,40 @@ import re
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-OPENINGS = (
-    *(
-        "in which room is",
-        "in which room are",
-        "which room has",
-        "which room contains",
-        "which room is",
-        "what room is",
-        "the room with",
-        "the room that has",
-        "room with",
-    ),
-    *("how many",),
-    *(
-        "can you",
-        "could you",
-        "would you",
-        "will you",
-        "i need a",
-        "i need the",
-        "i want a",
-        "i want the",
-        "i am looking for",
-        "i'm looking for",
-    ),
-    *("do you see", "do you have", "do we have", "where did i leave", "where did i put", "give me", "tell me"),
-    *("which is", "which are", "what are"),
-    *("where is", "where are", "where's", "which", "what is", "what's", "find me", "find", "show me", "show"),
-    *(
-        "bring me",
-        "bring",
-        "get me",
-        "get",
-        "fetch me",
-        "fetch",
-        "go to",
-        "drive to",
-        "look for",
-        "is there",
-        "are there",
-    ),
-    *("locate", "count", "list"),
+from .question_words import (
+    ARTICLES,
+    CLAUSE,
+    CLOSE,
+    COUNTED,
+    EVERY,
+    FAR,
+    HAVING,
+    IN,
+    LEADING,
+    LINKS,
+    NAMED_ROOM_NUMBER,
+    NEAR,
+    NEXT_TO,
+    NO_NOUN,
+    NUMBERS,
+    ON,
+    OPENINGS,
+    ORDINAL,
+    ORDINALS,
+    RELATIONS,
+    ROBOT,
+    ROOM,
+    ROOM_NUMBER,
+    SINGULAR,
+    SIZED,
+    SIZES,
+    STOREYS,
+    TURNED,
+    UNANSWERED,
+    WHICH_IS,
 )
-ARTICLES = ("the", "a", "an", "any", "some", "my", "our", "that", "this", "those", "these")
-# "how many chairs are there in the kitchen", "which chair is next to the window": the thing, a verb, and the rest
-COUNTED = re.compile(
-    r"(?:how many|which|what) (?!room )(?P<thing>.+?) (?:are|is|do|does|can|stands?|lies?|hangs?)"
-    r"(?: there| we have| you see| i see| you have)?(?= |$)(?P<rest>.*)"
-)
-HAVING = re.compile(r"(?:how many|which|what) (?P<thing>.+?) (?:do|does) (?P<place>the .+) (?:have|contain)")
-ANYTHING = ("anything", "everything", "something", "thing", "things", "object", "objects", "item", "items", "stuff")
-ON, IN, UNDER, NEXT_TO, NEAR, ABOVE = "on", "in", "under", "next to", "near", "above"
-NEAREST, FARTHEST = "nearest", "farthest"
-# Words of a relation; longer ones are tried first.
-RELATIONS = {
-    **dict.fromkeys(("on top of", "on", "upon", "onto", "lying on", "standing on", "hanging on", "mounted on"), ON),
-    "hanging from": ON,
-    **dict.fromkeys(("in", "inside of", "inside", "within", "into"), IN),
-    **dict.fromkeys(("under", "underneath", "beneath", "below"), UNDER),
-    **dict.fromkeys(("next to", "beside", "adjacent to", "right by"), NEXT_TO),
-    **dict.fromkeys(("near", "close to", "by", "around", "nearby", "at"), NEAR),
-    **dict.fromkeys(("nearest to", "closest to", "nearest", "closest"), NEAREST),
-    **dict.fromkeys(("farthest from", "furthest from", "farthest away from", "furthest away from"), FARTHEST),
-    **dict.fromkeys(("above", "over"), ABOVE),
-}
-LINKS = {NEAREST: " to", FARTHEST: " from"}
-# Relations that this grammar names but does not answer, and why.
-UNANSWERED = {
-    **dict.fromkeys(
-        (
-            *("behind", "in front of", "left of", "right of", "to the left of", "to the right of", "opposite"),
-            *("on the left", "on the right", "from the left", "from the right", "in the middle", "in the corner"),
-            *("leftmost", "rightmost", "the leftmost", "the rightmost"),
-        ),
-        "it depends on the viewpoint",
-    ),
-    **dict.fromkeys(("between", "except", "but", "other than", "apart from"), "only single relations are answered"),
-    **dict.fromkeys(
-        (
-            *("without", "with no", "has no", "have no", "that has no", "that have no", "not"),
-            *(f"{link}{verb}" for link in ("", "that ", "which ") for verb in ("isn't", "aren't", "doesn't", "don't")),
-        ),
-        "what is absent is not looked for",
-    ),
-    **dict.fromkeys(
-        (f"{link} {article}" for link in ("and", "or") for article in ARTICLES), "one thing is looked for by each text"
-    ),
-    **dict.fromkeys(("upstairs", "downstairs"), "storeys are not told apart"),
-}
-# Words before a noun that are not answered either, and why.
-LEADING = {
-    **{word: UNANSWERED[word] for word in ("leftmost", "rightmost", "not", "without")},
-    **dict.fromkeys(("left", "right"), UNANSWERED["leftmost"]),
-    "no": UNANSWERED["not"],
-}
-STOREYS = ("floor", "storey", "story", "level")  # "on the floor" is a relation, "on the second floor" is a storey
-LARGEST, SMALLEST, TALLEST, LOWEST, LONGEST, CLOSE, FAR = (
-    *("largest", "smallest", "tallest", "lowest", "longest"),
-    *("nearest", "farthest"),
-)
-TURNED = {CLOSE: ("to", NEAREST), FAR: ("from", FARTHEST)}  # "nearest chair to the window": word, and the relation
-SIZES = {
-    **dict.fromkeys(("largest", "biggest", "bigger", "larger"), LARGEST),
-    **dict.fromkeys(("smallest", "littlest", "smaller"), SMALLEST),
-    **dict.fromkeys(("tallest", "highest"), TALLEST),
-    **dict.fromkeys(("lowest", "shortest"), LOWEST),
-    **dict.fromkeys(("longest", "widest"), LONGEST),
-    **dict.fromkeys(("nearest", "closest"), CLOSE),
-    **dict.fromkeys(("farthest", "furthest"), FAR),
-}
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-EVERY = ("all", "every", "each", "both")
-ORDINAL = re.compile(r"(\d{1,3})(st|nd|rd|th)")
-SIZED = re.compile(rf"({'|'.join(ORDINALS)})-({'|'.join(SIZES)})")  # "second-largest"
-# "which room is the largest": the size and the thing
-WHICH_IS = re.compile(
-    rf"(?:which|what) (?P<thing>.+?) (?:is|are) (?:the )?(?P<size>(?:(?:{'|'.join(ORDINALS)}) )?(?:{'|'.join(SIZES)}))"
-)
-ROBOT = re.compile(r"(nearest|closest|farthest|furthest)( to| from| away from)? (me|you|us|here|the robot)")
-ROOM = "room"  # asks for any room
-ROOM_NUMBER = re.compile(rf"room (?:number |no |# ?)?(\d+|{'|'.join(NUMBERS)})")
-NAMED_ROOM_NUMBER = re.compile(r"(?P<name>.+?) (?:\(room )?(?P<number>\d+)\)?")  # as answers write it
-CLAUSE = re.compile(
-    r" (that|which|who) (is|are|stands?|lies?|hangs?)$| in$"
-)  # "the chair that is" next to ..., "which room is it in"
+
 SIMILAR = 0.8  # of a misspelt name of a room to the name, as difflib measures it
-NO_NOUN = ("it", "which", "what", "that", "me", "them", "there", "here", "can", "to")
-# Words that end like plurals.
-SINGULAR = (
-    "glasses",
-    "shoes",
-    "drapes",
-    "blinds",
-    "scissors",
-    "stairs",
-    "clothes",
-    "drawers",
-    "headphones",
-    "goods",
-) + (*("upstairs", "downstairs", "electronics"),)
 MAX_WORDS = 40  # of a text that is read
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from spaceformer_ros.words import question as grammar
+from spaceformer_ros.words import question_words as grammar
 from spaceformer_ros.words.question import Question, read_question
 from spaceformer_ros.words.uses import labels_for_use
 
