@@ -7,6 +7,7 @@ import threading
 
 from .. import SpaceformerError
 from ..disk.folders import open_folder
+from ..disk.hashing import file_identity
 from ..disk.paths import display_path
 from ..scene.data_dir import scene_path
 from ..scene.file import num_saved_objects
@@ -142,9 +143,8 @@ class Storage:
 
 
 def _identity(path):
-    """What differs after a file was written: inode, time and size; None without the file."""
+    """The `file_identity` of a file; None without it."""
     try:
-        found = path.stat()
+        return file_identity(path)
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -11,7 +11,7 @@ import shutil
 
 from .. import SpaceformerError
 from ..disk.atomic import replace_file
-from ..disk.hashing import file_sha256
+from ..disk.hashing import file_identity, file_sha256
 from .hub import hub_folder, remove_download
 
 HASHES = "sha256.json"  # file name -> SHA-256, written last: a folder that holds it is complete
@@ -125,14 +125,13 @@ def check_files(folder):
 
 
 def _identity(path):
-    """What changes with the content of a file: its size, the time of its last change and its inode."""
+    """The `file_identity` of a file. Raises SpaceformerError."""
     try:
-        facts = path.stat()
+        return file_identity(path)
     except OSError as error:
         raise SpaceformerError(
             f"{path} cannot be read ({error.strerror}): delete {path.parent} and prepare it again"
         ) from error
-    return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
 
 @functools.lru_cache(maxsize=64)

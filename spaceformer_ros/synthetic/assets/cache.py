@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 INDEX = "index.json"
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
-HELD_OUT_EVERY = 5  # of the models of the other libraries
+HELD_OUT_EVERY = 5  # of the models of the other libraries, and of the seeds of generated ones
 SPLITS = ("train", "held out", "held out seeds")  # the last of generated models
 HALVES = ("calibration", "test")  # of the held-out models: scores are calibrated on one, and judged on the other
 
@@ -156,15 +156,18 @@ def _generated(folder):
     """Jobs of the models that `tools/infinigen_models.py` has written to a folder."""
     factories, jobs = read_table().factories, []
     for path in infinigen.find_models(folder, factories):
-        kind, split = factories[path.parent.name], SPLITS[2 if infinigen.is_held_out(path) else 0]
+        kind, split = factories[path.parent.name], SPLITS[2 if _is_held_out(int(path.stem)) else 0]
         jobs.append(Job(partial(infinigen.read_generated, path, kind), kind, split))
     return jobs
 
 
 def split_of(model, position):
     """The split of a catalogue Model; position: its index among the usable models of its library."""
-    held_out = model.library == HELD_OUT_LIBRARY or position % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
-    return SPLITS[held_out]
+    return SPLITS[model.library == HELD_OUT_LIBRARY or _is_held_out(position)]
+
+
+def _is_held_out(number):
+    return number % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
 
 
 def _add(folder, model, mesh, kind, split):

@@ -23,7 +23,6 @@ INSTALL = "write them with `uv run tools/infinigen_models.py FOLDER`"
 MAX_SIDE = 6.0  # metres: larger models come from a factory's mistake
 WORDS = ("wood", "metal", "fabric", "leather", "glass", "plastic", "ceramic", "velvet")  # in names of materials
 FINISH_OF = {"wood": "wooden", "velvet": "fabric"}  # others are called like the word
-HELD_OUT_EVERY = 5  # seeds
 
 
 def find_models(folder, factories):
@@ -36,11 +35,6 @@ def find_models(folder, factories):
     if not paths:
         raise SpaceformerError(f"{folder}: no models FACTORY/SEED.npz in this folder: {INSTALL}")
     return sorted(paths, key=lambda path: (path.parent.name, int(path.stem)))
-
-
-def is_held_out(path):
-    """Whether the seed of a model is left to validation."""
-    return int(path.stem) % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
 
 
 def read_generated(path, kind):
