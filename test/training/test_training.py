@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.fakes import DIM, FakeEmbedder
+from helpers.local_sgd import fail_in_the_second, train_small
 from helpers.networks import tiny_config
 from helpers.paths import CONFIG
 from helpers.rooms import SMALL, scanned
@@ -16,7 +17,9 @@ from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
 from spaceformer_ros.training import data
 from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment
-from spaceformer_ros.training.train import KindBalance, TrainConfig, Trainer, read_config, train, voxelise
+from spaceformer_ros.training.processes import run_in_processes
+from spaceformer_ros.training.train import TrainConfig, read_config, train
+from spaceformer_ros.training.trainer import KindBalance, Trainer, voxelise
 from spaceformer_ros.weights.checkpoint import load_file
 
 CPU = torch.device("cpu")
@@ -175,6 +178,38 @@ def test_a_run_can_start_from_a_checkpoint(two_steps, tmp_path):
     weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
     assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
     assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
+
+
+@pytest.mark.slow
+def test_two_processes_see_other_rooms_and_end_with_the_same_weights(tmp_path):
+    trainer = run_in_processes(2, tmp_path / "processes", train_small, QUICK, MODEL, tmp_path)
+    assert trainer.step == 2
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert not set(first["seeds"]) & set(second["seeds"])
+    assert all(torch.equal(value, second["weights"][key]) for key, value in first["weights"].items())
+    alone = train_alone(tmp_path / "alone")
+    assert not torch.equal(alone.model.clip_head.weight, trainer.model.clip_head.weight)
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2  # only the first one writes
+
+
+def train_alone(folder):
+    return train(dataclasses.replace(QUICK, steps=2), MODEL, folder, CPU, FakeEmbedder())
+
+
+def test_a_failure_of_one_process_ends_the_others(tmp_path):
+    with pytest.raises(RuntimeError):
+        run_in_processes(2, tmp_path / "processes", fail_in_the_second)
+
+
+@pytest.mark.slow
+def test_head_steps_change_only_the_auxiliary_heads(room, rng):
+    trainer, sample = Trainer(QUICK, OFFSETS, FakeEmbedder(), CPU), augment(room, rng)
+    before = {key: value.clone() for key, value in trainer._modules().state_dict().items()}
+    trainer.train_heads([sample])
+    changed = {key for key, value in trainer._modules().state_dict().items() if not torch.equal(value, before[key])}
+    assert changed
+    assert {key.split(".")[0] for key in changed} == {"2"}  # of model, criterion, heads, balance
+    assert trainer.step == 0
 
 
 @pytest.mark.slow
