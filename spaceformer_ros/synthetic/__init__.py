@@ -17,7 +17,7 @@ For example, room = make_room(7, RoomConfig(theme="office")); room.objects[0].ca
 
 from .config import RoomConfig
 from .files import write_room
-from .kinds import KIND_NAMES, KINDS, OBJECT_KINDS, STRUCTURE, Kind
+from .kinds import KIND_NAMES, KINDS, MODEL_KINDS, OBJECT_KINDS, STRUCTURE, Kind
 from .questions import QUESTION_KINDS, questions
 from .room import Room, RoomObject, make_room, object_points
 from .themes import THEME_NAMES
@@ -25,6 +25,7 @@ from .themes import THEME_NAMES
 __all__ = [
     "KINDS",
     "KIND_NAMES",
+    "MODEL_KINDS",
     "OBJECT_KINDS",
     "QUESTION_KINDS",
     "STRUCTURE",

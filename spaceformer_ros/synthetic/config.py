@@ -27,6 +27,7 @@ class RoomConfig:
     asset_share: float = 0.0  # of the things with a model of their kind that get its shape
     asset_split: str = "train"  # models that are used, one of ASSET_SPLITS
     assets_only: bool = False  # leave out all things without a model
+    model_kinds_share: float = 0.0  # of the replaced things that become one of `kinds.MODEL_KINDS` where one fits
     # scan
     scan: bool = True  # False: the complete surface without noise instead of a camera's measurements
     fusion_size: tuple = (0.02, 0.025)  # metres, edge of the fusion grid's cells, 0.01..0.03
@@ -43,7 +44,7 @@ class RoomConfig:
 
     def __post_init__(self):
         limits = {"rooms": (1, 8), "density": (0, 4), "l_shape": (0, 1), "turned": (0, 1), "ceiling": (0, 1)}
-        limits["asset_share"] = (0, 1)
+        limits |= {"asset_share": (0, 1), "model_kinds_share": (0, 1)}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise SpaceformerError(f"RoomConfig: {name} is {getattr(self, name)}, expected {low}..{high}")

@@ -5,7 +5,7 @@
 that it was not trained on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Kind:
     palette: name in `colors.PALETTES`
     span: typical largest extent, metres (much smaller or larger objects are called small or large)
     structure: True for parts of the building, which are not instances
+    models_only: True for kinds that have no generated geometry, only furniture models (`assets`)
     """
 
     name: str
@@ -28,6 +29,7 @@ class Kind:
     palette: str = "any"
     span: float = 0.5
     structure: bool = False
+    models_only: bool = False
 
     @property
     def names(self):
@@ -167,7 +169,68 @@ _ROWS = (
     Kind("piano", ("upright piano", "piano with keys"), ("pianoforte",), ("wooden",), "dark", 1.44),
 )  # fmt: skip
 
-KINDS = {kind.name: kind for kind in _ROWS}
+# Kinds that only the models of `assets` have. They are not in the rooms of the evaluation.
+_MODEL_ROWS = (
+    # living things
+    Kind("person", ("human being", "human figure"), ("somebody",), _CLOTH, "textile", 1.65),
+    Kind("dog", ("pet dog", "hound"), ("puppy",), _CLOTH, "hide", 0.8),
+    Kind("cat", ("pet cat", "house cat"), ("kitten",), _CLOTH, "hide", 0.6),
+    # beds and seats
+    Kind("bunk bed", ("loft bed", "double decker bed"), ("high sleeper",), ("wooden", "metal"), "any", 2.4),
+    Kind("mattress", ("bed mattress", "futon mattress"), ("sleeping pad",), _CLOTH, "textile", 2.0),
+    Kind("deck chair", ("sun lounger", "beach chair"), ("sunbed",), ("wooden", "fabric"), "any", 1.7),
+    Kind("high chair", ("baby chair", "feeding chair"), ("booster seat",), ("wooden", "plastic"), "any", 1.0),
+    Kind("stroller", ("baby carriage", "pushchair"), ("pram", "buggy"), _CLOTH, "textile", 1.0),
+    Kind("rocking horse", ("toy horse",), ("hobby horse",), ("wooden",), "any", 0.7),
+    # storage, screens, stairs
+    Kind("storage chest", ("trunk", "blanket chest"), ("footlocker",), ("wooden",), "neutral", 1.1),
+    Kind("dressing table", ("vanity table", "makeup table"), ("vanity desk",), ("wooden",), "any", 1.3),
+    Kind("screen divider", ("folding screen", "room divider"), ("privacy screen",), ("wooden", "fabric"), "any", 1.9),
+    Kind("crate", ("wooden crate", "slatted box"), ("packing case",), ("wooden", "plastic"), "neutral", 0.6),
+    Kind("pallet", ("wooden pallet", "euro pallet"), ("skid",), ("wooden",), "neutral", 1.2),
+    Kind("stairs", ("staircase", "spiral staircase"), ("stairway",), ("wooden", "metal"), "any", 3.0),
+    Kind("fence", ("railing", "handrail"), ("balustrade",), ("wooden", "metal"), "any", 1.9),
+    # kitchen, bathroom, laundry
+    Kind("cooktop", ("stovetop", "induction cooker"), ("hotplate",), _STEEL, "dark", 0.56),
+    Kind("blender", ("kitchen mixer", "food mixer"), ("smoothie maker",), _PLASTIC, "goods", 0.4),
+    Kind("chest freezer", ("freezer chest",), ("deep freeze",), _STEEL, "white", 0.95),
+    Kind("urinal", ("wall urinal",), ("pissoir",), ("ceramic",), "white", 0.75),
+    Kind("towel rack", ("towel rail", "towel holder"), ("towel bar",), _STEEL, "steel", 0.9),
+    Kind("toilet paper", ("toilet paper holder", "toilet roll"), ("bathroom tissue",), ("paper",), "white", 0.2),
+    Kind("toilet brush", ("lavatory brush",), ("bowl brush",), _PLASTIC, "white", 0.39),
+    Kind("water heater", ("boiler", "hot water tank"), ("geyser",), _STEEL, "white", 0.85),
+    Kind("clothes horse", ("drying rack", "laundry rack"), ("airer",), _STEEL, "white", 0.95),
+    Kind("hanging clothes", ("clothes on a hanger", "jacket"), ("garment",), _CLOTH, "textile", 1.1),
+    Kind("folded clothes", ("stack of clothes", "folded laundry"), ("pile of shirts",), _CLOTH, "textile", 0.4),
+    Kind("broom", ("sweeping brush", "push broom"), ("besom",), _PLASTIC, "any", 1.5),
+    # devices and light
+    Kind("telephone", ("phone", "desk phone"), ("landline",), _PLASTIC, "goods", 0.25),
+    Kind("radio", ("stereo", "music player"), ("boombox",), _PLASTIC, "dark", 0.4),
+    Kind("video projector", ("projector", "ceiling projector"), ("beamer",), _PLASTIC, "goods", 0.45),
+    Kind("ceiling fan", ("fan with blades at the ceiling",), ("overhead fan",), ("wooden", "metal"), "any", 0.9),
+    Kind("chandelier", ("crystal lamp", "candelabra lamp"), ("lustre",), ("glass", "metal"), "pale", 1.3),
+    Kind("wall lamp", ("sconce", "wall light"), ("wall spotlight",), ("metal", "glass"), "pale", 0.35),
+    Kind("street lamp", ("lamp post", "street light"), ("park light",), _STEEL, "dark", 2.6),
+    Kind("candle", ("candle light", "wax candle"), ("taper",), ("plastic",), "pale", 0.3),
+    # decoration, sport, garden
+    Kind("fireplace", ("hearth", "fire place"), ("chimney piece",), ("stone",), "neutral", 1.6),
+    Kind("aquarium", ("fish tank",), ("fish bowl",), ("glass",), "pale", 0.7),
+    Kind("christmas tree", ("decorated fir tree", "xmas tree"), ("holiday tree",), ("leafy",), "leaf", 1.8),
+    Kind("doll house", ("dollhouse", "toy house"), ("play house",), ("wooden",), "any", 0.9),
+    Kind("grand piano", ("concert piano", "baby grand"), ("concert grand",), ("wooden",), "dark", 1.7),
+    Kind("exercise bike", ("stationary bike", "indoor bike"), ("spin bike",), _STEEL, "dark", 1.25),
+    Kind("punching bag", ("boxing bag", "punch bag"), ("heavy bag",), ("leather",), "dark", 1.5),
+    Kind("kick scooter", ("scooter", "push scooter"), ("micro scooter",), _STEEL, "any", 0.9),
+    Kind("umbrella", ("parasol", "sunshade"), ("brolly",), _CLOTH, "any", 1.2),
+    Kind("wheelbarrow", ("garden barrow", "garden cart"), ("hand barrow",), _STEEL, "any", 1.6),
+    Kind("lawn mower", ("grass mower", "mower"), ("grass cutter",), ("metal", "plastic"), "vivid", 1.0),
+    Kind("mailbox", ("letter box", "post box"), ("mail slot",), _STEEL, "any", 0.6),
+    Kind("shopping basket", ("hand basket", "supermarket basket"), ("grocery basket",), _PLASTIC, "vivid", 0.6),
+    Kind("forklift", ("forklift truck", "fork lift"), ("lift truck",), _STEEL, "vivid", 3.2),
+)  # fmt: skip
+
+KINDS = {kind.name: kind for kind in (*_ROWS, *(replace(kind, models_only=True) for kind in _MODEL_ROWS))}
 KIND_NAMES = tuple(KINDS)
 STRUCTURE = tuple(kind.name for kind in _ROWS if kind.structure)
 OBJECT_KINDS = tuple(kind.name for kind in _ROWS if not kind.structure)
+MODEL_KINDS = tuple(kind.name for kind in _MODEL_ROWS)

@@ -138,8 +138,7 @@ def _with_assets(rng, furniture, config):
     """Furniture with real shapes as set in a RoomConfig."""
     from .assets import read_library, replace_things
 
-    library = read_library(config.asset_folder)
-    return replace_things(rng, furniture, library, config.asset_share, config.asset_split, config.assets_only)
+    return replace_things(rng, furniture, read_library(config.asset_folder), config)
 
 
 def build(rng, config):

@@ -54,6 +54,7 @@ class NameHeadConfig:
     checkpoint: str = "demo"  # whose head is trained
     rooms: int = 1700
     models: bool = True  # every second room has only furniture models, see `spaceformer assets`
+    model_kinds_share: float = 0.0  # of the things in these rooms that are of a kind that only models have
     asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     first_seed: int = 7_000_000  # of the rooms
     hidden: int = 384  # channels of the head
@@ -93,7 +94,7 @@ def _room_configs(config):
     if not config.models:
         return [RoomConfig()]
     folder = config.asset_folder or default_folder(cache_folder(Config().model))
-    return [RoomConfig(), only_models_config(folder, "train")]
+    return [RoomConfig(), only_models_config(folder, "train", config.model_kinds_share)]
 
 
 def _looks(room, seed):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import main
-from spaceformer_ros.synthetic import KINDS, RoomConfig, make_room, object_points
+from spaceformer_ros.synthetic import KINDS, MODEL_KINDS, RoomConfig, make_room, object_points
 from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
 from spaceformer_ros.synthetic.assets.cache import HALVES, HELD_OUT_LIBRARY, SPLITS, Asset, AssetLibrary, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
@@ -221,8 +221,9 @@ def test_the_shipped_credits_name_every_library_of_training():
 def test_the_table_has_known_kinds_and_unique_models():
     table = read_table()
     assert not table.kinds.keys() & table.left_out.keys()
-    assert {kind for kind in table.kinds.values() if kind not in KINDS} == table.new_kinds
-    assert not table.new_kinds & KINDS.keys()
+    assert {kind for kind in table.kinds.values() if kind not in KINDS} == table.other_kinds
+    assert not table.other_kinds & KINDS.keys()
+    assert set(MODEL_KINDS) <= set(table.kinds.values())
     assert table.placement.keys() <= set(table.kinds.values())
     assert len(table.kinds) == 521
 
@@ -299,9 +300,13 @@ def test_the_table_knows_the_factories_that_the_tool_runs():
 # -- in rooms --------------------------------------------------------------------------------------------------------
 
 
+def models_of(cache, **values):
+    return RoomConfig(asset_folder=str(cache), asset_share=1.0, **values)
+
+
 def test_models_take_the_place_of_generated_things(cache, rng):
     things = [make_thing(rng, kind).moved(5 * x, 1.0, 0.0, 0.7) for x, kind in enumerate(("chair", "sofa", "bicycle"))]
-    result = replace_things(rng, things, read_library(str(cache)), 1.0)
+    result = replace_things(rng, things, read_library(str(cache)), models_of(cache))
     chair = result[0].shape
     assert isinstance(chair, AssetShape)
     assert [thing.kind for thing in result] == ["chair", "sofa", "bicycle"]
@@ -309,8 +314,18 @@ def test_models_take_the_place_of_generated_things(cache, rng):
     assert np.allclose(np.subtract(*chair.bounds()), np.subtract(*things[0].shape.bounds()))
     low, high = things[0].shape.bounds()
     assert np.allclose(result[0].point(0, 0), things[0].point(*(low + high)[:2] / 2))
-    (only,) = replace_things(rng, things[2:] + things[:1], read_library(str(cache)), 1.0, only=True)
+    (only,) = replace_things(rng, things[2:] + things[:1], read_library(str(cache)), models_of(cache, assets_only=True))
     assert only.kind == "chair"
+
+
+def test_kinds_that_only_models_have_take_the_place_of_things_where_it_is_asked_for(tmp_path, rng):
+    models = {"mannequinMale": "chair", "chair3": "chair"}  # a person of the size of a chair
+    build_cache(write_library(tmp_path / "libraries", models=models), tmp_path / "cache")
+    library, chair = read_library(str(tmp_path / "cache")), make_thing(rng, "chair")
+    for share, kind in ((1.0, "person"), (0.0, "chair")):
+        config = models_of(tmp_path / "cache", model_kinds_share=share)
+        (thing,) = replace_things(rng, [chair], library, config)
+        assert (thing.kind, type(thing.shape)) == (kind, AssetShape)
 
 
 def test_things_on_a_table_stand_on_the_model(cache, rng):
@@ -318,7 +333,7 @@ def test_things_on_a_table_stand_on_the_model(cache, rng):
     cup = make_thing(rng, "cup").moved(0.1, 0.1, table.shape.bounds()[1][2] + 0.001, 0.0)
     assert carriers([table, cup]) == {1: 0}
     before = cup.z
-    new = replace_things(rng, [table, cup], read_library(str(cache)), 1.0)[0]
+    new = replace_things(rng, [table, cup], read_library(str(cache)), models_of(cache))[0]
     assert isinstance(new.shape, AssetShape)
     assert cup.z == pytest.approx(before, abs=0.02)  # a cube's top is at the height of the box
 

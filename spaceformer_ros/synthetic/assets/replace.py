@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kinds import KINDS
+from ..kinds import KINDS, MODEL_KINDS, OBJECT_KINDS
 from ..placement import Thing, collide
 from .shape import AssetShape, asset_paints, recolour
 from .table import read_table
@@ -33,36 +33,46 @@ class AssetLook:
     main: object = None
 
 
-def replace_things(rng, things, library, share, split="train", only=False):
+def replace_things(rng, things, library, config):
     """List of things in which a share of those with a model are replaced.
 
-    library: AssetLibrary; share: 0..1; split: of the models; only: things without a fitting model of their kind get one
-    of another kind, and what cannot be replaced is left out with everything on it.
+    library: AssetLibrary; config: RoomConfig, of which only `asset_share`, `asset_split`, `assets_only` and
+    `model_kinds_share` are used. assets_only: things without a fitting model of their kind get one of another kind, and
+    what cannot be replaced is left out with everything on it.
     """
-    models = [asset for kind in library.of_split(split).values() for asset in kind if asset.kind in KINDS]
+    assets = [asset for kind in library.of_split(config.asset_split).values() for asset in kind]
+    models = [asset for asset in assets if asset.kind in OBJECT_KINDS]
+    strangers = [asset for asset in assets if asset.kind in MODEL_KINDS]
     carried = carriers(things)
     result = list(things)
     for i, thing in enumerate(things):
-        if thing.kind in KEPT or thing.fit.get("inset") or rng.random() >= share:
+        if thing.kind in KEPT or thing.fit.get("inset") or rng.random() >= config.asset_share:
             continue
         on_top = [result[j] for j, carrier in carried.items() if carrier == i]
         others = [other for j, other in enumerate(result) if j != i and carried.get(j) != i]
         size = np.subtract(*thing.shape.bounds()[::-1])
-        fitting = _fitting(models, thing, size, "furniture" if i in carried else None, only)
+        place = "furniture" if i in carried else read_table().placement.get(thing.kind, "floor")
+        fitting = []
+        if config.model_kinds_share and rng.random() < config.model_kinds_share:
+            fitting = _standing_in(strangers, size, place)
+        fitting = (
+            fitting or _of_kind(models, thing.kind, size) or (config.assets_only and _standing_in(models, size, place))
+        )
         result[i] = _replaced(rng, thing, fitting, library, on_top, others) or thing
-    if not only:
+    if not config.assets_only:
         return result
     replaced = {i for i, thing in enumerate(result) if isinstance(thing.shape, AssetShape)}
     return [result[i] for i in sorted(replaced) if i not in carried or carried[i] in replaced]
 
 
-def _fitting(models, thing, size, place, any_kind):
-    """Models of a thing's kind that fit its box; any_kind: if there are none, models with the same placement."""
-    fitting = [asset for asset in models if asset.kind == thing.kind and fits_box(asset.size, size)]
-    if fitting or not any_kind:
-        return fitting
+def _of_kind(models, kind, size):
+    """Models of a kind that fit a box."""
+    return [asset for asset in models if asset.kind == kind and fits_box(asset.size, size)]
+
+
+def _standing_in(models, size, place):
+    """Models of any kind with a placement that fit a box."""
     placement = read_table().placement
-    place = place or placement.get(thing.kind, "floor")
     others = (asset for asset in models if asset.kind not in KEPT and placement.get(asset.kind, "floor") == place)
     return [asset for asset in others if fits_box(asset.size, size)]
 

@@ -14,14 +14,14 @@ class ModelTable:
 
     kinds: dict model key -> kind
     left_out: dict model key -> reason
-    new_kinds: kinds that are not in `kinds.py`
+    other_kinds: kinds that are not in `kinds.py`: their models are read, but not used
     factories: dict name of a factory of Infinigen -> kind
     placement: dict kind -> "wall", "ceiling" or "furniture", for kinds that are not on the floor
     """
 
     kinds: dict
     left_out: dict
-    new_kinds: frozenset
+    other_kinds: frozenset
     factories: dict
     placement: dict
 
@@ -33,9 +33,9 @@ def read_table():
 
     content = yaml.safe_load(PATH.read_text())
     return ModelTable(
-        kinds=_by_model({**content["kinds"], **content["new_kinds"]}),
+        kinds=_by_model({**content["kinds"], **content["model_kinds"], **content["other_kinds"]}),
         left_out=_by_model(content["left_out"]),
-        new_kinds=frozenset(content["new_kinds"]),
+        other_kinds=frozenset(content["other_kinds"]),
         factories={name: kind for kind, names in content["factories"].items() for name in names},
         placement={kind: place for place, kinds in content["placement"].items() for kind in kinds},
     )

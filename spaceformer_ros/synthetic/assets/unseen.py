@@ -5,10 +5,17 @@ from ..config import RoomConfig
 from .cache import SPLITS, read_library
 
 
-def only_models_config(folder, split):
+def only_models_config(folder, split, model_kinds_share=0.0):
     """RoomConfig of rooms with models of a split only. folder: asset cache. Raises SpaceformerError without one."""
     read_library(str(folder))
-    return RoomConfig(asset_folder=str(folder), asset_share=1.0, asset_split=split, assets_only=True, density=1.6)
+    return RoomConfig(
+        asset_folder=str(folder),
+        asset_share=1.0,
+        asset_split=split,
+        assets_only=True,
+        model_kinds_share=model_kinds_share,
+        density=1.6,
+    )
 
 
 def unseen_shapes_config(folder):
