@@ -67,6 +67,7 @@ class Counters:
     tf_errors: int = 0
     last_error: str = ""
     remarks: tuple = ()
+    alternating: bool = False  # the last maps were of two places in turn, see clouds/alternation.py
 
     def add_placed_scan(self):
         """Count a scan that was inserted into the map."""
@@ -152,8 +153,9 @@ def diagnose(
     if counters.slow_in_a_row:
         level = ERROR if counters.slow_in_a_row >= PERSISTENT else WARN
         return level, f"inference took {counters.total_seconds[-1]:.1f} s, more than max_processing_time"
-    if counters.remarks or camera_remarks:
-        return WARN, "; ".join((*camera_remarks, *counters.remarks))
+    remarks = *_alternation(counters, publishers), *camera_remarks, *counters.remarks
+    if remarks:
+        return WARN, "; ".join(remarks)
     return OK, "working"
 
 
@@ -184,6 +186,18 @@ def _missing_input(counters, publishers, now, timeout, started, streaming):
         names = ", ".join(one.name for one in publishers)
         return level, f"no cloud for {waited:.0f} s from {names}: it may publish only changes, or have stopped"
     return None
+
+
+def _alternation(counters, publishers):
+    """A sentence if several publishers send whole maps of different places; () otherwise."""
+    heard = sorted(one.name for one in publishers if not one.refusal)
+    if not counters.alternating or len(heard) < 2:
+        return ()
+    return (
+        f"{len(heard)} publishers, of {' and '.join(dict.fromkeys(heard))}, send different maps in turn, and each "
+        "replaces the other's objects: remap the topic of all but one, or, if they are scans, "
+        "set input_mode to accumulate",
+    )
 
 
 def rows(state_name, facts, counters, publishers, now):

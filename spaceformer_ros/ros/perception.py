@@ -275,4 +275,6 @@ class Perception:
         self._counters.remarks = (*outcome.remarks, *clock_remarks(age / 1e9))
         self._outputs.publish_timings(seconds, age / 1e9)
         text = f"{num_published} instances, map revision {scene.map_revision}, {total:.2f} s"
+        if self._counters.alternating:
+            text += "; the last maps were different ones in turn: /diagnostics names their publishers"
         self._state.update_idle_state(self.pipeline, text)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from std_msgs.msg import Header
 
 from .. import SpaceformerError
+from ..clouds.alternation import Alternation
 from ..geometry.transform import IDENTITY
 from . import health
 from .background import Background
@@ -58,6 +59,7 @@ class Session:
         self._alone_at = time.monotonic()  # last time without another node of the same name
         self.has_pending_parameters = False  # an application of LiveParameters is queued
         self.counters = health.Counters()
+        self._alternation = Alternation()
         self.transforms = TransformListener(node)
         self.background = Background(node)
         self.outputs = Outputs(node, settings, self.transforms)
@@ -188,27 +190,30 @@ class Session:
             self.scans.add(raw)
             if isinstance(raw, ImagePair):
                 self.cameras.presence.submit(raw)
-        elif not self._is_refused(raw):
+        elif len(raw) <= SMALL_MESSAGE:
+            self._submit_small(raw)
+        else:
             self.perception.submit(functools.partial(self._decode, raw))
 
-    def _is_refused(self, raw):
-        """Whether a message is small and bad, as an empty cloud: it must not replace a map that waits."""
-        if len(raw) > SMALL_MESSAGE:
-            return False
+    def _submit_small(self, raw):
+        """Submit a small message decoded: a bad one, such as an empty cloud, must not replace a map that waits."""
         try:
-            decode_bytes(raw, self.settings.config.input)
+            decoded = decode_bytes(raw, self.settings.config.input)
         except SpaceformerError as error:
             self.perception.report_later(error)
-            return True
-        return False
+        else:
+            self.perception.submit(functools.partial(self._as_map, decoded))
 
     def _decode(self, raw):
-        """DecodedCloud of a message. Runs on the device thread."""
-        config = self.settings.config.input
-        decoded = decode_bytes(raw, config)
+        """DecodedCloud of a whole map from its message. Runs on the device thread."""
+        return self._as_map(decode_bytes(raw, self.settings.config.input))
+
+    def _as_map(self, decoded):
+        """A whole map that was decoded, upright. Runs on the device thread."""
         if decoded.cloud.remarks:
             self._logger.warning("; ".join(decoded.cloud.remarks), throttle_duration_sec=60.0)
-        return replace(decoded, cloud=decoded.cloud.upright(config.input_up))
+        self.counters.alternating = self._alternation.add(decoded.cloud)
+        return replace(decoded, cloud=decoded.cloud.upright(self.settings.config.input.input_up))
 
     def _publish_waiting_scene(self):
         """Try again to publish a scene whose transform was missing."""

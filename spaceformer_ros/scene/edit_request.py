@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import CodedError, SpaceformerError
-from ..words.vocabulary import check_text
+from ..words.vocabulary import check_text, check_words
 from .columns import MAX_METRES
 
 RENAME, DELETE, ADD, MOVE, PIN, UNPIN, NAME_ROOM, MERGE, SPLIT, UNDO = OPERATIONS = (
@@ -49,7 +49,7 @@ class EditRequest:
         if self.operation not in OPERATIONS:
             raise SpaceformerError(f"operation is {self.operation!r}, expected one of {', '.join(OPERATIONS)}")
         if self.label or self.operation == ADD:
-            check_text(self.label)
+            (check_text if self.operation == NAME_ROOM else check_words)(self.label)  # a room may be called 101
         numbers = (*self.position, self.yaw, *self.size)
         if not np.isfinite(numbers).all() or np.abs(numbers).max() > MAX_METRES:
             raise SpaceformerError(f"pose or size {numbers} is not finite or too large")

@@ -9,7 +9,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..words.color_words import split_color
 from ..words.question_words import ANYTHING
-from ..words.vocabulary import check_text
+from ..words.vocabulary import check_words
 from .objects import with_votes
 
 MAX_TEXTS = 32  # of one request
@@ -43,7 +43,7 @@ class ObjectQuery:
 
     def __post_init__(self):
         for text in self.texts:
-            check_text(text)
+            check_words(text)
 
     @property
     def texts(self):

@@ -80,11 +80,21 @@ def _parse_label(entry):
     if not all(phrases):
         raise SpaceformerError(f'label {entry!r} is empty or has an empty synonym; write "sofa|couch"')
     check_text(entry)
+    for phrase in phrases:
+        check_words(phrase)
     return phrases
 
 
+def check_words(text):
+    """Raise SpaceformerError unless `text` is a usable label or query: a text model gives "-1" or "???" a vector, too,
+    and something would match it."""
+    check_text(text)
+    if not any(char.isalpha() for char in text):
+        raise SpaceformerError(f"the text {text!r} has no letters: say what to look for, such as 'fire extinguisher'")
+
+
 def check_text(text):
-    """Raise SpaceformerError unless `text` is a usable label or query."""
+    """Raise SpaceformerError unless `text` is one line of usable length."""
     if not text.strip():
         raise SpaceformerError("the text is empty: say what to look for, such as 'fire extinguisher'")
     if len(text) > MAX_TEXT_LENGTH:

@@ -5,6 +5,7 @@ from spaceformer_ros.ros import health
 
 PUBLISHERS = [health.Publisher("/rtabmap", "reliable, transient_local")]
 MISMATCH = [health.Publisher("/x", "best_effort, volatile", "it offers best_effort, this node requests reliable")]
+TWO = [*PUBLISHERS, health.Publisher("/file", "reliable, volatile")]
 MISSED = [health.Publisher("/a", "reliable, transient_local", misses_latched=True), health.Publisher("/b", "volatile")]
 
 
@@ -45,6 +46,13 @@ def diagnose(
         ({"publishers": MISSED}, health.WARN, "the latched cloud of /a is not requested"),
         ({"publishers": MISSED, "last_cloud_time": 5.0}, health.OK, "working"),
         ({"last_cloud_time": 19.0, "remarks": ("used 1 of every 2",)}, health.WARN, "used 1 of every 2"),
+        ({"last_cloud_time": 19.0, "alternating": True}, health.OK, "working"),  # one of two publishers has ended
+        ({"last_cloud_time": 19.0, "alternating": True, "publishers": MISMATCH + PUBLISHERS}, health.WARN, "nothing a"),
+        (
+            {"last_cloud_time": 19.0, "alternating": True, "publishers": TWO},
+            health.WARN,
+            "of /file and /rtabmap, send dif",
+        ),
     ],
 )
 def test_level_and_sentence(arguments, level, words):

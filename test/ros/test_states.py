@@ -2,6 +2,7 @@
 """Sequences and overlaps of requests, clouds and settings: effects on state, scene, markers and vocabulary."""
 
 import threading
+import time
 
 import pytest
 from helpers.fakes import ROOM
@@ -13,7 +14,8 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
-from spaceformer_ros.ros import interfaces
+from spaceformer_ros.ros import interfaces, session
+from spaceformer_ros.ros.health import OK, WARN
 
 from .test_node import transition
 
@@ -110,6 +112,30 @@ def test_an_empty_cloud_does_not_replace_a_map_that_waits(segmented, client, ins
     wait_until(lambda: segmented.session.counters.clouds_received == 4, "the empty cloud")
     gate.open()
     wait_until(lambda: instances[-1].header.stamp.sec == 3, "the map that waited")
+
+
+def test_a_small_cloud_is_decoded_once(segmented, client, instances, box_cloud, monkeypatch):
+    decoded, decode = [], session.decode_bytes
+    monkeypatch.setattr(session, "decode_bytes", lambda raw, config: decoded.append(raw) or decode(raw, config))
+    client.publish(box_cloud(ROOM)[:40])
+    wait_until(lambda: instances[-1].map_revision == 2, "the small cloud")
+    assert len(decoded) == 1
+
+
+def test_two_publishers_of_different_maps_are_named(start, client, spinner, states, instances, box_cloud):
+    """Each cloud replaces the objects of the other."""
+    segmented = start()
+    other = Client(spinner(), "map_of_a_file")
+    for number in range(5):
+        sender, rows = ((client, ROOM[:2]), (other, ROOM[2:]))[number % 2]
+        sender.publish(box_cloud(rows, stamp_ns=number))
+        wait_until(lambda revision=number + 1: instances and instances[-1].map_revision == revision, "the map")
+    wait_until(lambda: "different ones in turn" in states[-1].text, "the state")
+    level, text, _ = segmented.session._read_status(time.monotonic())
+    assert level == WARN
+    assert "2 publishers, of /client and /map_of_a_file, send different maps" in text
+    other.stop_publishing()
+    wait_until(lambda: segmented.session._read_status(time.monotonic())[0] == OK, "the end of the warning")
 
 
 def test_objects_hidden_by_a_setting_disappear_from_the_markers(segmented, client, instances):

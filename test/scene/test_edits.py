@@ -210,6 +210,7 @@ def test_an_edit_that_does_not_apply_changes_nothing(seen):
         ({"operation": "move", "ids": (1,), "position": (np.nan, 0, 0)}, "not finite"),
         ({"operation": "pin", "ids": (1,), "author": "a\nb"}, "printable"),
         ({"operation": "rename", "ids": (1,), "label": "x" * 300}, "300 characters"),
+        ({"operation": "rename", "ids": (1,), "label": "??"}, "no letters"),
     ],
 )
 def test_requests_are_checked(values, words):

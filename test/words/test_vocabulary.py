@@ -10,7 +10,7 @@ from spaceformer_ros.words.calibration import CURVES, Calibration, Curve
 from spaceformer_ros.words.label_space import LabelSpace, ranked
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
 from spaceformer_ros.words.uses import labels_for_use
-from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text
+from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text, check_words
 from spaceformer_ros.words.vocabulary_file import read_vocabulary_file, vocabulary_of
 
 
@@ -39,8 +39,11 @@ def test_labels_synonyms_and_background():
         (["chair"], ["chair"], "twice"),
         (["x" * 300], [], "300 characters"),
         (["a\x00b"], [], "control characters"),
+        (["chair", "-1"], [], "'-1' has no letters"),
+        (["sofa|???"], [], "'\\?\\?\\?' has no letters"),
+        (["chair"], ["..."], "has no letters"),
         ([f"label {i}" for i in range(10_001)], [], "at most 10000"),
-        (["|".join(f"{i} {j}" for j in range(25)) for i in range(801)], [], "20025 labels and synonyms"),
+        (["|".join(f"a{i} {j}" for j in range(25)) for i in range(801)], [], "20025 labels and synonyms"),
     ],
 )
 def test_unusable_vocabularies_are_refused(labels, background, words):
@@ -120,6 +123,18 @@ def test_features_of_another_width_are_refused():
 def test_unusable_texts_are_refused(text):
     with pytest.raises(SpaceformerError):
         check_text(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "???", "...", "42", "1/2", "%", "\U0001fa91"])
+def test_texts_without_letters_are_refused(text):
+    with pytest.raises(SpaceformerError, match="has no letters: say what to look for"):
+        check_words(text)
+
+
+@pytest.mark.parametrize("text", ["7-up", "椅子", "стул", "كرسي", "कुर्सी", "소파", "TV", "3D printer", "№ 5 a"])
+def test_labels_of_all_scripts_are_texts(text):
+    check_words(text)
+    assert Vocabulary.parse([text]).labels == (text,)
 
 
 @pytest.mark.parametrize(
