@@ -87,13 +87,14 @@ def _unpack(name, column):
         packed = column.astype(np.int64) & 0xFFFFFFFF
     rgb = np.column_stack([(packed >> shift) & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
     lost = packed == LOST if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
-    if lost.any():
-        remarks = (
-            *remarks,
-            f"{name}: {np.count_nonzero(lost)} of {len(lost)} colours are NaN, read as black: the writer lost them",
-        )
-        rgb[lost] = 0
-    return None if lost.any() and lost.all() else rgb, remarks
+    rgb[lost] = 0
+    return None if lost.any() and lost.all() else rgb, (*remarks, *_lost_remarks(name, lost))
+
+
+def _lost_remarks(name, lost):
+    """Remarks on colours that are NaN. lost: [N] bool."""
+    count = np.count_nonzero(lost)
+    return (f"{name}: {count} of {len(lost)} colours are NaN, read as black: the writer lost them",) if count else ()
 
 
 def _packed_floats(name, column):
@@ -124,19 +125,23 @@ def _scale_channels(name, channels):
     The range is the smallest that holds all values but a few stray ones.
     """
     _check_numbers(name, channels, 2)
-    kind, size = channels.dtype.kind, channels.dtype.itemsize
+    kind, size, lost = channels.dtype.kind, channels.dtype.itemsize, ()
     if kind == "b":
         return channels.astype(np.uint8) * 255, ()
     if kind in "ui" and size == 1:
         return channels.view(np.uint8), ()  # some writers declare bytes as signed
     if kind == "f":
+        lost = _lost_remarks(name, np.isnan(channels).all(axis=1))
+        if np.isnan(channels).all():
+            return None, lost
         channels = np.nan_to_num(channels, posinf=0.0, neginf=0.0)
         if _is_below(channels, MAX_OVERSHOOT):
-            return _read_unit(name, channels)
+            rgb, remarks = _read_unit(name, channels)
+            return rgb, (*lost, *remarks)
     for bits in BIT_DEPTHS:
         if _is_below(channels, 1 << bits):
             scaled = channels if bits == 8 else np.floor(channels / (1 << bits - 8))
-            return _to_bytes(scaled, 1.0), _bit_remarks(name, channels, bits)
+            return _to_bytes(scaled, 1.0), (*lost, *_bit_remarks(name, channels, bits))
     raise SpaceformerError(f"{name}: colours up to {channels.max():.6g}; expected 0 to 1, 0 to 255 or 0 to 65535")
 
 

@@ -31,7 +31,9 @@ def read_coordinates(points):
         if names is not mixed and names in fields and points[names].ndim == 2 and points[names].shape[1] == 3:
             return _floats(names, points[names], 2)
     missing = ", ".join(axis for axis in "xyz" if axis not in fields)
-    raise SpaceformerError(f"the cloud has no field {missing} (fields: {list_names(fields)})")
+    raise SpaceformerError(
+        f"the cloud has no field {missing} (fields: {list_names(fields)}): call the coordinates x, y, z"
+    )
 
 
 def list_names(names):

@@ -15,7 +15,7 @@ from .point_records import decode_records
 
 READERS = {
     **{".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
-    **dict.fromkeys((".xyz", ".xyzrgb", ".pts", ".csv", ".asc", ".txt"), read_table),
+    **dict.fromkeys((".xyz", ".xyzrgb", ".pts", ".csv", ".tsv", ".asc", ".txt"), read_table),
     **{".las": read_las, ".laz": read_las, ".e57": read_e57},
     **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
 }

@@ -163,6 +163,17 @@ def test_other_forms_are_refused(points, words):
         read_colors(points)
 
 
+def test_channels_that_the_writer_lost():
+    colors = np.full((50, 3), np.nan, dtype=np.float32)
+    rgb, remarks = read_colors(triple(colors))
+    assert rgb is None
+    assert "50 of 50 colours are NaN" in remarks[0]
+    colors[0], colors[1, 0] = (1.0, 0.5, 0.2), 0.3
+    rgb, remarks = read_colors(triple(colors))
+    assert rgb[:3].tolist() == [[255, 128, 51], [76, 0, 0], [0, 0, 0]]
+    assert "48 of 50 colours are NaN" in remarks[0]
+
+
 def test_packed_colors_that_the_writer_lost(rng):
     """PCL writes colours with alpha 255 as the text "nan", and with few digits as 4.2108e+06."""
     lost = np.full(50, np.nan, dtype=np.float32)

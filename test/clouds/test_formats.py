@@ -277,9 +277,50 @@ def test_tables_in_npz_and_npy(tmp_path):
     check(tmp_path / "a.npy")
     np.savez(tmp_path / "a.npz", points=table)
     check(tmp_path / "a.npz")
-    np.save(tmp_path / "b.npy", table[:, :5])
-    with pytest.raises(SpaceformerError, match=r"holds an array \[2, 5\], expected \[N, 3\]"):
-        read_cloud(tmp_path / "b.npy")
+    np.save(tmp_path / "a.npy", table.reshape(1, 2, 6))  # organised
+    check(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.column_stack([table, [[0, 0, 1], [-1, 0, 0]]]))  # with normals
+    check(tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", np.tile(table, (20, 1)).T)
+    with pytest.raises(SpaceformerError, match=r"holds an array \[6, 40\], expected \[N, 3\] .* r, g, b; transpose it"):
+        read_cloud(tmp_path / "a.npy")
+
+
+def scanned(rng, count=300):
+    """Positions and colours of points on 20 things, of which each has its brightness."""
+    thing, gloss = rng.integers(20, size=count), rng.integers(20, 200, size=(20, 1))
+    colors = (gloss + rng.integers(-20, 20, size=(20, 3)))[thing] + rng.integers(-10, 10, size=(count, 3))
+    return thing, rng.normal(size=(count, 3)), np.clip(colors, 0, 255)
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        lambda thing, rng: thing,  # a label
+        lambda thing, rng: np.full(len(thing), -1),  # none is known
+        lambda thing, rng: 1000 + thing,
+        lambda thing, rng: rng.random(len(thing)),  # confidence
+        lambda thing, rng: np.zeros(len(thing)),
+    ],
+)
+def test_seven_columns_are_colors_and_a_label_or_intensity_and_colors(tmp_path, rng, further):
+    """Which of the two the data decide: read the wrong way, all colours would be shifted by one channel."""
+    thing, xyz, rgb = scanned(rng)
+    column = further(thing, rng)
+    for name, order in (("a.txt", (xyz, rgb, column)), ("b.txt", (xyz, column, rgb))):
+        np.savetxt(tmp_path / name, np.column_stack(order), fmt="%.6g")
+        assert read_cloud(tmp_path / name).cloud.rgb.tolist() == rgb.tolist()
+        np.save(tmp_path / "a.npy", np.column_stack(order))
+        assert read_cloud(tmp_path / "a.npy").cloud.rgb.tolist() == rgb.tolist()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_row_numbers_are_no_coordinates(tmp_path, rng, first):
+    _, xyz, rgb = scanned(rng)
+    np.savetxt(tmp_path / "a.xyz", np.column_stack([np.arange(first, first + len(xyz)), xyz, rgb]), fmt="%.6g")
+    cloud = read_cloud(tmp_path / "a.xyz").cloud
+    assert np.allclose(cloud.xyz, xyz, atol=1e-4)
+    assert cloud.rgb.tolist() == rgb.tolist()
 
 
 @pytest.mark.parametrize(
@@ -292,6 +333,7 @@ def test_tables_in_npz_and_npy(tmp_path):
         ("a.csv", '\ufeff"X";"Y";"Z";"R";"G";"B"\n' + ROWS.replace(" ", ";")),
         ("a.csv", "time,X,Y,Z,r,g,b\r\n0,1,2,3,255,128,0\r\n1,-1.5,.25,8,1,2,3\r\n"),
         ("a.csv", "x;y;z;r;g;b\n1,0;2;3;255;128;0\n-1,5;0,25;8;1;2;3\n"),
+        ("a.tsv", "X [mm],Y(mm),Z (mm),R,G,B\n" + ROWS.replace(" ", ",")),  # input_scale converts
         ("a.csv", "X [m],Y [m],Z (m),R,G,B,\n" + ROWS.replace(" ", ",").replace("\n", ",\n")),
         ("a.xyz", "\n# made by hand\n# two points\n" + ROWS),
         ("a.xyz", "# x y z r g b\n" + ROWS),
@@ -329,6 +371,8 @@ def test_text_tables(tmp_path, name, text):
         ("a.csv", "x,y,z,r,g,b,b\n1,2,3,4,5,6,7\n", "column 'b' is there twice"),
         ("a.xyz", "1 2 3 255 128 0 7 8\n", "no colour .fields: x, y, z, column 4, column 5"),
         ("a.xyz", "hello\n", "line 1 has 1 columns"),
+        ("a.csv", "x,y,z,r,g,b\n1,2,3,4,5,6\n1,234.5,2,3,4,5,6\n1,2,3,4,5,6\n", "line 3 has 7 cells, expected 6"),
+        ("a.csv", "px,py,pz,r,g,b\n1,2,3,4,5,6\n", "call the coordinates x, y, z"),
         ("a.xyz", "", "line 1 has 0 columns"),
     ],
 )
@@ -372,6 +416,8 @@ def test_normals_are_not_colors(tmp_path):
         ("a.doc", "suffix '.doc' is not one of .ply, .pcd"),
         ("a.db", "`rtabmap-export FILE.db` writes its map as PLY"),
         ("a.ply.gz", "unpack it first"),
+        ("a.pth", "save arrays xyz and rgb as NPZ"),
+        ("a.usdz", "export it as GLB or PLY"),
     ],
 )
 def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, name, words):
@@ -393,6 +439,8 @@ def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, n
         (b"<!DOCTYPE html>\n<html>", "it is a web page"),
         (b"\x1f\x8b\x08\0", "it is compressed"),
         (b"ASTM-E57\0", "name it .e57"),
+        (b'{"points": [[1, 2, 3]]}', "it is JSON"),
+        (b"# 3D point list with one line of data per point:\n", "use its dense cloud, fused.ply"),
     ],
 )
 def test_what_is_no_cloud_is_said(tmp_path, suffix, content, words):

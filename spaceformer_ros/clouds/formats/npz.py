@@ -9,8 +9,12 @@ import numpy as np
 from ... import SpaceformerError
 from ..colors import PACKED
 from ..coordinates import list_names
+from .unnamed import table_columns
 
-COORDINATES = ("xyz", "points", "positions", "pos", "coord", "coords", "coordinates", "vertices", "pc")  # best first
+COORDINATES = (  # best first
+    *("xyz", "points", "positions", "position", "pos", "coord", "coords", "coordinates", "vertices", "pc", "pts"),
+    *("pcd", "point_cloud", "pointcloud", "means"),
+)
 MAX_WIDTH = 16  # columns of a table of coordinates; more are probably [3, N]
 MAX_RATIO, MAX_EXPANDED = 200, 1 << 27  # an array above both, expansion ratio and expanded bytes, is refused
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -35,9 +39,9 @@ def read_arrays(path):
 def read_npz(path):
     """Records of an NPZ file. Names of arrays are case-insensitive.
 
-    Coordinates are an array [N, 3] or [H, W, 3] (one of COORDINATES), [N, 6 or 7] with colours in the last columns,
-    three arrays x, y and z, or the only array of the file, as in `read_npy`. Colours are an array of the same length
-    with 3 or 4 columns (see colors.py). Any further array of that length becomes a field. Raises SpaceformerError.
+    Coordinates are an array [N, C] or [H, W, C] (one of COORDINATES, or the only array of the file) with columns as in
+    `table_columns`, or three arrays x, y and z. Colours are an array of the same length with 3 or 4 columns (see
+    colors.py). Any further array of that length becomes a field. Raises SpaceformerError.
     """
     arrays = {name.lower(): array for name, array in read_arrays(path).items()}
     name = next((name for name in COORDINATES if name in arrays), None)
@@ -47,7 +51,8 @@ def read_npz(path):
         lead, columns = arrays["x"].shape, {}
     elif name is None or arrays[name].ndim not in (2, 3) or not 3 <= arrays[name].shape[-1] <= MAX_WIDTH:
         found = [f"{key} {list(array.shape)}" for key, array in arrays.items()]
-        raise SpaceformerError(f"needs an array xyz [N, 3] (found {list_names(found)})")
+        turned = "; transpose it" if name and 3 <= len(arrays[name]) <= MAX_WIDTH else ""
+        raise SpaceformerError(f"needs an array xyz [N, 3] (found {list_names(found)}){turned}")
     else:
         table = arrays.pop(name)
         lead, columns = table.shape[:-1], table_columns(table.reshape(-1, table.shape[-1]))
@@ -62,7 +67,7 @@ def read_npz(path):
 
 
 def read_npy(path):
-    """Records of an NPY file: structured, or a table [N, 3], [N, 6] or [N, 7]: x, y, z, red, green, blue(, alpha)."""
+    """Records of an NPY file: structured, or a table; see `table_records`."""
     try:
         with open(path, "rb") as file:
             array = _parse_array(file, path.stat().st_size)
@@ -74,18 +79,15 @@ def read_npy(path):
 
 
 def table_records(array):
-    """Records of a structured array, or of a table: see `read_npy`."""
+    """Records of a structured array, or of a table [N, C] or [H, W, C] with columns as in `table_columns`."""
     if array.dtype.names:
         return array.reshape(-1)
-    if array.ndim != 2 or array.shape[1] not in (3, 6, 7):
-        raise SpaceformerError(f"holds an array {list(array.shape)}, expected [N, 3], [N, 6] or [N, 7]")
-    return stack_columns(table_columns(array))
-
-
-def table_columns(table):
-    """Dict name -> column of a table [N, C]: x, y, z and, from six columns on, rgb."""
-    columns = dict(zip("xyz", table[:, :3].T))
-    return {**columns, "rgb": table[:, 3:]} if table.shape[1] in (6, 7) else columns
+    if array.ndim not in (2, 3) or not 3 <= array.shape[-1] <= MAX_WIDTH:
+        turned = "; transpose it" if array.ndim == 2 and 3 <= len(array) <= MAX_WIDTH else ""
+        raise SpaceformerError(
+            f"holds an array {list(array.shape)}, expected [N, 3] or [N, 6]: x, y, z, r, g, b{turned}"
+        )
+    return stack_columns(table_columns(array.reshape(-1, array.shape[-1])))
 
 
 def stack_columns(columns):

@@ -26,6 +26,8 @@ SIGNATURES = (
     (b"lasf", (".las", ".laz"), "it is LAS: name it .las or .laz"),
     (b"astm-e57", (".e57",), "it is E57: name it .e57"),
     (b"gltf", (".glb",), "it is GLB: name it .glb"),
+    (b"{", (".gltf",), "it is JSON, or text in braces, and no table"),
+    (b"# 3d point list", (), "it is COLMAP's list of sparse points: use its dense cloud, fused.ply"),
     (b"sqlite format 3", (), "it is an SQLite database; if RTAB-Map wrote it, run `rtabmap-export` on it"),
 )
 
@@ -36,6 +38,9 @@ EXPORTS = {
     **dict.fromkeys((".ptx", ".rcp", ".rcs", ".fls", ".bin", ".fbx"), "export it as PLY, such as with CloudCompare"),
     **dict.fromkeys((".splat", ".ksplat", ".spz"), "export the splats as PLY"),
     **dict.fromkeys((".vtk", ".vtp", ".vtu"), "export it as PLY with ParaView"),
+    **dict.fromkeys((".dae", ".3ds", ".usd", ".usdz", ".blend", ".dxf", ".ifc"), "export it as GLB or PLY"),
+    **dict.fromkeys((".pt", ".pth", ".pkl", ".mat", ".h5", ".hdf5", ".parquet"), "save arrays xyz and rgb as NPZ"),
+    **dict.fromkeys((".svo", ".svo2"), "it is a recording of a ZED camera: export its fused cloud as PLY"),
     **dict.fromkeys((".pcap", ".pcapng"), "it holds packets of a sensor: map them first"),
     **dict.fromkeys((".bt", ".ot"), "OctoMaps have no points: save the cloud that they were made from"),
 }

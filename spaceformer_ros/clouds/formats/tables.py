@@ -8,15 +8,14 @@ import numpy as np
 
 from ... import SpaceformerError
 from ..colors import PACKED, TRIPLES
-from .npz import stack_columns, table_columns
+from .npz import stack_columns
 from .text import BOM, parse_numbers
+from .unnamed import table_columns
 
 SEPARATORS = (b";", b",", b"\t", b"|")  # best first
 MAX_COLUMNS = 100
 HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
-UNIT_TOLERANCE = 0.02  # of the length of a normal
-OPAQUE = (1, 255, 65535)  # alpha of all points of a file without transparency
-UNIT_OF_NAME = re.compile(r"(?:\s*[\[(]m[\])]|_m)$")  # "X [m]", "x_m"
+UNIT_OF_NAME = re.compile(r"(?:\s*[\[(]\w+[\])]|_m)$")  # "X [m]", "x_m"; other units are for input_scale to convert
 MARKS = (b"#", b"//", b"%")  # comments begin with one of them
 COMMENT = re.compile(rb"(?<!\S)(?:#|//|%)[^\n]*")
 EXCEL = b"sep="  # spreadsheets write the separator into the first line
@@ -26,11 +25,10 @@ USED = {*"xyz", *PACKED, *(name for triple in TRIPLES for name in triple)}  # na
 def read_table(path):
     """Records of a text table: x, y, z and colours, if it has them. Comments (MARKS) are skipped.
 
-    If the first line has names ("X,Y,Z,R,G,B"), these are the fields. Otherwise 3 columns are x, y, z; 6 are x, y, z
-    and colours, or normals, which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and
-    alpha; 9 are x, y, z, colours and normals, in either order. With semicolons, or if all words are separated by blanks
-    or tabs, commas are decimal points. A number of points may stand before or after the names. Named columns that are
-    not needed may have blank cells and words. Raises SpaceformerError, with the number of the line.
+    If the first line has names ("X,Y,Z,R,G,B"), these are the fields; otherwise see `table_columns`. With semicolons,
+    or if all words are separated by blanks or tabs, commas are decimal points. A number of points may stand before or
+    after the names. Named columns that are not needed may have blank cells and words. Raises SpaceformerError, with the
+    number of the line.
     """
     with open(path, "rb") as file:
         if b"\0" in file.read(HEAD):
@@ -57,7 +55,7 @@ def read_table(path):
     names, table = _parse(body, names, width, separator, number + named)
     if declared is not None and declared > len(table):
         raise SpaceformerError(f"declares {declared} points and holds {len(table)}: truncated")
-    return stack_columns(dict(zip(names, table.T)) if named else _unnamed(table))
+    return stack_columns(dict(zip(names, table.T)) if named else table_columns(table))
 
 
 def _parse(body, names, width, separator, number):
@@ -68,6 +66,7 @@ def _parse(body, names, width, separator, number):
         used = [index for index, name in enumerate(names) if name in USED]
         if not separator or len(used) < 3 or not body.strip():
             raise
+        _check_cells(body, width, separator, number)
         try:  # slower, but leaves out columns of words and of blank cells
             lines, delimiter = io.BytesIO(body), separator.decode()
             table = np.loadtxt(lines, delimiter=delimiter, usecols=used, ndmin=2, encoding="latin-1")
@@ -76,6 +75,15 @@ def _parse(body, names, width, separator, number):
         if len(table):
             return [names[index] for index in used], table
         raise
+
+
+def _check_cells(body, width, separator, number):
+    """Refuse rows with another number of cells than the first line, whose values would be those of other columns."""
+    for index, line in enumerate(body.split(b"\n")):
+        line = line.strip(b" \r")
+        cells = line.count(separator) + (not line.endswith(separator))
+        if line and width not in (cells, line.count(separator) + 1):
+            raise SpaceformerError(f"line {number + index} has {cells} cells, expected {width}")
 
 
 def _skip_head(text):
@@ -141,24 +149,3 @@ def _parse_body(text, width, number):
             if count not in (0, width):
                 raise SpaceformerError(f"line {number + index} has {count} numbers, expected {width}")
     return numbers.reshape(-1, width)
-
-
-def _unnamed(table):
-    """Dict of columns of a table [N, C] without names; see `read_table`."""
-    xyz, width = table_columns(table[:, :3]), table.shape[1]
-    if width == 7 and len(table) > 1 and table[0, 6] in OPAQUE and (table[:, 6] == table[0, 6]).all():
-        return table_columns(table)
-    if width == 7:
-        return {**xyz, "intensity": table[:, 3], "rgb": table[:, 4:]}
-    if width == 6 and not _are_normals(table[:, 3:]):
-        return table_columns(table)
-    if width == 9 and _are_normals(table[:, 6:]):
-        return {**xyz, "rgb": table[:, 3:6]}
-    if width == 9 and _are_normals(table[:, 3:6]):
-        return {**xyz, "rgb": table[:, 6:]}
-    return {**xyz, **{f"column {index + 1}": table[:, index] for index in range(3, width)}}
-
-
-def _are_normals(columns):
-    length = np.linalg.norm(columns[:1000], axis=1)
-    return (np.abs(length - 1) < UNIT_TOLERANCE).all() and (columns < 0).any()
