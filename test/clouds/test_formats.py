@@ -107,6 +107,18 @@ def test_a_wrong_row_of_text_is_refused_with_its_line(tmp_path, suffix, row, wor
         read_cloud(tmp_path / f"a.{suffix}")
 
 
+@pytest.mark.parametrize(("suffix", "line"), [("ply", 13), ("pcd", 11), ("xyz", 3)])
+def test_a_row_that_is_longer_by_what_the_next_one_lacks_is_refused(tmp_path, suffix, line):
+    """As two programs leave it that write one file: the number of values is right."""
+    pcd = PCD.replace("rgb", "r g b").replace("F U", "F U U U").replace("COUNT 1 1 1 1\n", "COUNT 1 1 1 1 1 1\n")
+    pcd = pcd.replace("4 4\n", "4 1 1 1\n").replace("POINTS 2", "POINTS 5").replace("WIDTH 2", "WIDTH 5")
+    ply = HEADER.replace("vertex 2", "vertex 5") + PROPERTIES + "end_header\n"
+    rows = "1 2 3 4 5 6\n\n1 2 3 4 5 6 1\n2 3 4 5 6\n\n1 2 3 4 5 6\n1 2 3 4 5 6\n"
+    (tmp_path / f"a.{suffix}").write_text({"ply": ply, "pcd": pcd, "xyz": ""}[suffix] + rows)
+    with pytest.raises(SpaceformerError, match=f"line {line} has 7 "):
+        read_cloud(tmp_path / f"a.{suffix}")
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("order", ["little", "big"])
 @pytest.mark.parametrize("faces", [[], [3, 3], [3, 4]])

@@ -12,7 +12,7 @@ import numpy as np
 from ... import SpaceformerError
 from ..colors import pack_color
 from .lzf import decompress
-from .text import BOM, check_binary, check_first_row, header_lines, parse_numbers, to_records
+from .text import BOM, check_binary, check_first_row, check_rows, header_lines, parse_numbers, to_records
 
 KEYS = {"VERSION", "FIELDS", "COLUMNS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA"}
 ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -174,6 +174,7 @@ def _read_text(text, header, held, line):
         numbers = parse_numbers(text, header.points * width, line if b"\n" in text else None)
     except SpaceformerError as error:
         raise SpaceformerError(f"a point is not a row of numbers: {error}") from error
+    check_rows(text, width, header.points, line)
     table = numbers[: len(numbers) // width * width].reshape(-1, width)
     if len(table) < header.points:
         raise SpaceformerError(f"holds {len(table)} points, its header declares {header.points}: truncated")

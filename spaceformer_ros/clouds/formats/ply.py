@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import SpaceformerError
-from .text import BOM, check_binary, check_first_row, header_lines, parse_numbers, to_records
+from .text import BOM, NEW_LINE, check_binary, check_first_row, check_rows, header_lines, parse_numbers, to_records
 
 TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2"},
@@ -23,7 +23,6 @@ NAMES["f8"] = "double"
 BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 MAX_HEADER = 1 << 16  # bytes
 MAX_PROPERTIES = 1000  # of an element
-NEW_LINE = ord("\n")
 MAX_LISTS = 1_000_000  # rows of lists of different lengths that are skipped
 
 
@@ -249,10 +248,8 @@ def _parse_table(text, count, width, line):
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEW_LINE)
     own = text[: ends[count - 1]] if 0 < count <= len(ends) else text
     numbers = _parse_vertices(own, -1, line)
-    if len(numbers) != count * width and len(ends) >= count - 1:  # blank lines, or a row of another length
-        for number, row in enumerate(own.split(b"\n"), line):
-            if len(row.split()) not in (0, width):
-                raise SpaceformerError(f"line {number} has {len(row.split())} values, the header declares {width}")
+    check_rows(text, width, count, line)
+    if len(numbers) != count * width:  # blank lines
         numbers = _parse_vertices(text, count * width, line)
     return numbers[: min(len(numbers) // width, count) * width].reshape(-1, width)
 

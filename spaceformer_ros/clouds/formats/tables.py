@@ -9,7 +9,7 @@ import numpy as np
 from ... import SpaceformerError
 from ..colors import PACKED, TRIPLES
 from .npz import stack_columns
-from .text import BOM, parse_numbers
+from .text import BOM, parse_numbers, words_per_line
 from .unnamed import table_columns
 
 SEPARATORS = (b";", b",", b"\t", b"|")  # best first
@@ -142,10 +142,8 @@ def _parse_body(text, width, number):
     numbers = parse_numbers(text, line=number)
     if not len(numbers):
         raise SpaceformerError("has no points")
-    rows = text.strip().count(b"\n") + 1
-    if len(numbers) != rows * width:  # also if some lines are blank
-        for index, line in enumerate(text.split(b"\n")):
-            count = len(line.split())
-            if count not in (0, width):
-                raise SpaceformerError(f"line {number + index} has {count} numbers, expected {width}")
+    words = words_per_line(text + b"\n")
+    wrong = np.flatnonzero((words != 0) & (words != width))
+    if len(wrong):
+        raise SpaceformerError(f"line {number + wrong[0]} has {words[wrong[0]]} numbers, expected {width}")
     return numbers.reshape(-1, width)

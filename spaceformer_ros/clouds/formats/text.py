@@ -9,6 +9,7 @@ import numpy as np
 from ... import SpaceformerError
 from ..origin import MAX_LOCAL
 
+BLANK, NEW_LINE = ord(" "), ord("\n")
 BOM = b"\xef\xbb\xbf"  # byte-order mark of UTF-8
 
 TEXT_BYTES = b"0123456789+-.,eEnaifNAIF \t\r\n"  # of tables of numbers
@@ -57,6 +58,25 @@ def header_lines(head, position=0):
         number += 1
         yield number, head[position:end].decode("latin-1").strip(), end + 1
         position = end + 1
+
+
+def words_per_line(text):
+    """[L] int64: the number of words of each line of bytes, without a last line that no line feed ends."""
+    codes = np.frombuffer(text, np.uint8)
+    is_word = codes > BLANK
+    starts = np.flatnonzero(is_word & ~np.concatenate([[False], is_word[:-1]]))
+    return np.diff(np.searchsorted(starts, np.flatnonzero(codes == NEW_LINE)), prepend=0)
+
+
+def check_rows(text, width, count, line):
+    """Refuse text in which one of the first `count` rows of `width` values does not end with a line: all would be
+    shifted. Lines may be blank and hold several rows. line: number of the first line."""
+    words = words_per_line(text)
+    total = np.cumsum(words)
+    wrong = np.flatnonzero((total % width != 0) & (total - words < count * width))
+    if len(wrong):
+        first = wrong[0]
+        raise SpaceformerError(f"line {line + first} has {words[first]} values, the header declares {width}")
 
 
 def check_first_row(text, width):
