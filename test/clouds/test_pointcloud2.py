@@ -41,6 +41,19 @@ def test_layouts(xyz, rgb, big, point_padding, row_padding):
     check(decode(cloud), xyz, rgb)
 
 
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_a_byte_order_that_is_declared_wrong_is_noticed(xyz, rgb, big, kind):
+    cloud = message(plain(xyz, rgb, kind), big=big)
+    assert decode(cloud).cloud.remarks == ()
+    cloud.is_bigendian = not big
+    decoded = decode(cloud)
+    check(decoded, xyz, rgb)
+    assert decoded.cloud.remarks == (
+        f"is_bigendian is {not big}, but the coordinates are in the other byte order: read so",
+    )
+
+
 def test_any_order_and_offsets_of_fields(xyz, rgb):
     columns = plain(xyz, rgb)
     shuffled = {name: columns[name] for name in ("rgb", "z", "x", "y")}
