@@ -301,9 +301,39 @@ def test_two_empty_files_are_not_evaluated(tmp_path, capsys):
     assert "b.txt are empty: there is nothing to compare" in capsys.readouterr().err
 
 
-def test_a_cloud_without_a_name_is_not_the_current_folder(capsys):
-    assert ended(["segment", ""]) == 2
-    assert "the name of the file is empty" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["segment", ""],
+        ["segment", "map.ply", "--out", ""],
+        *(
+            ["layout", "map.ply", "--out", ""],
+            ["rooms", "--out", " "],
+            ["export", "a.ply", "--to", "json", "--out", ""],
+        ),
+        *(["view", ""], ["mcp", "--scene", ""], ["render", "", "--pose", "0", "0", "1", "0"], ["train", ""]),
+    ],
+)
+def test_a_file_or_folder_without_a_name_is_not_the_current_folder(arguments, capsys):
+    """As the value of a variable that is not set."""
+    assert ended(arguments) == 2
+    assert "the name of the file or folder is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["render", "a.ply", "--pose", "nan", "0", "1", "0"], "nan is not a finite number"),
+        (["fuse", "a", "--far", "inf"], "inf is not a finite number"),
+        (["edit", "a.safetensors", "move", "1", "--at", "x", "0", "0"], "invalid number value: 'x'"),
+        (["segment", "a.ply", "--ray-gpus", "-1"], "-1 is below 0"),
+        (["find", "a.ply", "sofa", "--device=cuda", "--json"], "device is a setting: --set device=VALUE"),
+        (["find", "a.ply", "sofa", "--allow-gray"], "allow_gray is a setting: --set allow_gray=VALUE"),
+    ],
+)
+def test_options_that_cannot_be_used_are_explained(arguments, words, capsys):
+    assert ended(arguments) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_an_axis_with_a_sign_may_follow_its_option():

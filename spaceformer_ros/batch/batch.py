@@ -7,7 +7,7 @@ import pathlib
 from dataclasses import dataclass, replace
 
 from .. import SpaceformerError
-from ..clouds.files import MAP_SUFFIXES, read_cloud
+from ..clouds.files import MAP_SUFFIXES, clouds_in, read_cloud
 from ..config import Config
 from ..disk.hashing import file_sha256
 from ..disk.paths import expand_user
@@ -83,13 +83,10 @@ def _with_absolute_paths(config):
 
 
 def cloud_files(arguments):
-    """Absolute paths (str) of cloud files, folders replaced by the cloud files in them. Raises SpaceformerError."""
+    """Absolute paths (str) of cloud files; folders stand for those in them (`clouds_in`). Raises SpaceformerError."""
     paths = []
     for path in map(pathlib.Path, arguments):
-        inside = (
-            sorted(file for file in path.iterdir() if file.suffix.lower() in MAP_SUFFIXES) if path.is_dir() else [path]
-        )
-        paths += [str(file.absolute()) for file in inside]
+        paths += [str(file.absolute()) for file in (clouds_in(path) if path.is_dir() else [path])]
     if not paths:
         raise SpaceformerError(f"{', '.join(arguments)}: no file with one of the suffixes {', '.join(MAP_SUFFIXES)}")
     return list(dict.fromkeys(paths))

@@ -20,7 +20,7 @@ from ..scene.edit_request import (
     UNPIN,
     EditRequest,
 )
-from .options import add_settings, config_of, count
+from .options import add_settings, config_of, count, file_name, number
 from .tables import print_table
 
 LIST = "list"  # prints the edits instead of making one
@@ -42,8 +42,12 @@ OPERATIONS = (
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("scene", help="scene file (.safetensors) that ~/save or `spaceformer segment --scenes` wrote")
-    parser.add_argument("--out", help="write the corrected scene to this file (default: replace the scene file)")
+    parser.add_argument(
+        "scene", type=file_name, help="scene file (.safetensors) that ~/save or `spaceformer segment --scenes` wrote"
+    )
+    parser.add_argument(
+        "--out", type=file_name, help="write the corrected scene to this file (default: replace the scene file)"
+    )
     parser.add_argument("--author", help="kept with the edit (default: the name of the user)")
     add_settings(parser)
     operations = parser.add_subparsers(dest="operation", required=True, metavar="OPERATION")
@@ -60,11 +64,11 @@ def _add_argument(parser, name):
     elif name in ("name", "name?"):
         parser.add_argument("name", nargs="?" if name == "name?" else None, default="")
     elif name == "at":
-        parser.add_argument("--at", nargs=3, type=float, required=True, metavar=tuple("XYZ"), help="centre, metres")
+        parser.add_argument("--at", nargs=3, type=number(), required=True, metavar=tuple("XYZ"), help="centre, metres")
     elif name == "size":
-        parser.add_argument("--size", nargs=3, type=float, required=True, metavar=tuple("XYZ"), help="metres")
+        parser.add_argument("--size", nargs=3, type=number(), required=True, metavar=tuple("XYZ"), help="metres")
     elif name == "yaw":
-        parser.add_argument("--yaw", type=float, default=0.0, help="heading in degrees (default: %(default)s)")
+        parser.add_argument("--yaw", type=number(), default=0.0, help="heading in degrees (default: %(default)s)")
     elif name == "count":
         parser.add_argument("count", type=count(1), nargs="?", default=1, help="(default: %(default)s)")
 

@@ -4,7 +4,7 @@
 import sys
 
 from .. import SpaceformerError
-from .options import count, results_folder
+from .options import count, file_name, results_folder
 from .tables import figure_text, print_table
 
 FILES = "a .ply, .pcd, .npz or ScanNet .txt file, or a folder of them, matched by scene name"
@@ -13,8 +13,8 @@ LAYOUTS = "layouts in SpatialLM's text are compared with each other by their wal
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("predictions", help=FILES)
-    parser.add_argument("ground_truth", help=f"the same points with the truth: {FILES}; {LAYOUTS}")
+    parser.add_argument("predictions", type=file_name, help=FILES)
+    parser.add_argument("ground_truth", type=file_name, help=f"the same points with the truth: {FILES}; {LAYOUTS}")
     parser.add_argument(
         "--labels", metavar="FILE", help="classes: yaml, scannet, or scannet200_constants.py (default: all names)"
     )
@@ -22,7 +22,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--min-points", type=count(0), default=100, help="ignore smaller instances (default: %(default)s)"
     )
-    parser.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+    parser.add_argument("--out", type=file_name, default="out", help="folder of the results (default: %(default)s)")
 
 
 def run(options):

@@ -3,7 +3,7 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, count, name_list
+from .options import add_cloud, add_settings, count, file_name, name_list
 
 HELP = (
     "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
@@ -17,7 +17,7 @@ def add_arguments(parser):
 
     add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
     parser.add_argument("--to", required=True, choices=SUFFIXES, metavar="FORMAT", help=HELP)
-    parser.add_argument("--out", help="file, or folder for openlex3d (default: named after the map)")
+    parser.add_argument("--out", type=file_name, help="file, or folder for openlex3d (default: named after the map)")
     parser.add_argument("--labels", default="", help="of the objects of keepout, comma-separated (default: all)")
     parser.add_argument("--storey", type=count(1), help="number of the storey to write (default: all of them)")
     add_settings(parser)

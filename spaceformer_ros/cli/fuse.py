@@ -5,7 +5,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from ..config import CameraConfig, Config
-from .options import count
+from .options import count, file_name, number
 
 LEVEL_PRIOR = 45.0  # degrees; z of the poses is taken as roughly up if the cameras were held upright within this
 
@@ -16,16 +16,18 @@ def add_arguments(parser):
     parser.add_argument(
         "folder", help="recording: TUM RGB-D, 7-Scenes, ScanNet, or color/, depth/, poses/, intrinsics.txt"
     )
-    parser.add_argument("--out", default="map.ply", help="the map: .ply, .pcd or .npz (default: %(default)s)")
-    parser.add_argument("--voxel-size", type=float, default=0.02, help="metres (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=file_name, default="map.ply", help="the map: .ply, .pcd or .npz (default: %(default)s)"
+    )
+    parser.add_argument("--voxel-size", type=number(), default=0.02, help="metres (default: %(default)s)")
     parser.add_argument(
         "--max-voxels", type=count(1000), default=20_000_000, help="memory limit, 80 bytes each (default: %(default)s)"
     )
     parser.add_argument(
-        "--near", type=float, default=use.depth_near, help="metres, depth below is unused (default: %(default)s)"
+        "--near", type=number(), default=use.depth_near, help="metres, depth below is unused (default: %(default)s)"
     )
     parser.add_argument(
-        "--far", type=float, default=use.depth_far, help="metres, depth above is unused (default: %(default)s)"
+        "--far", type=number(), default=use.depth_far, help="metres, depth above is unused (default: %(default)s)"
     )
     parser.add_argument(
         "--step", type=count(1), default=use.depth_step, help="use every k-th row and column (default: %(default)s)"

@@ -6,7 +6,7 @@ import sys
 
 from .. import SpaceformerError
 from ..graph.nodes import OBJECT
-from .options import add_cloud, add_settings, name_list, results_folder
+from .options import add_cloud, add_settings, file_name, name_list, results_folder
 
 ALL, LAYOUT, OBJECTS = WHAT = ("all", "layout", "objects")
 KINDS = {LAYOUT: ("room", "wall", "door", "window"), OBJECTS: (OBJECT,)}  # that are counted
@@ -19,7 +19,7 @@ def add_arguments(parser):
     add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
     parser.add_argument("--what", choices=WHAT, default=ALL, help="what is written (default: %(default)s)")
     parser.add_argument("--labels", default="", help='of the objects, comma-separated, such as "bed,nightstand"')
-    parser.add_argument("--out", default="out", help="folder of the files (default: %(default)s)")
+    parser.add_argument("--out", type=file_name, default="out", help="folder of the files (default: %(default)s)")
     add_settings(parser)
 
 

@@ -27,7 +27,7 @@ from . import (
     train_names,
     view,
 )
-from .options import HelpAll, join_up
+from .options import HelpAll, explain_unknown, join_up
 
 # Name, module with `add_arguments(parser)` and `run(options)`, help.
 COMMANDS = (
@@ -87,7 +87,7 @@ def run_command(arguments=None):
     parser = build_parser()
     options, unknown = parser.parse_known_args(join_up(sys.argv[1:] if arguments is None else arguments))
     if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")  # with the usage of the command
+        options.parser.error(explain_unknown(unknown))  # with the usage of the command
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     options.run(options)
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer mcp`: tools for language models on the map of a file."""
 
-from .options import add_settings, add_up, config_of
+from .options import add_settings, add_up, config_of, file_name
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("--scene", required=True, metavar="FILE", help="coloured cloud or saved scene (.safetensors)")
+    parser.add_argument(
+        "--scene", type=file_name, required=True, metavar="FILE", help="coloured cloud or saved scene (.safetensors)"
+    )
     add_up(parser)
     parser.add_argument("--allow-changes", action="store_true", help="offer set_vocabulary and edit_object too")
     parser.add_argument(

@@ -2,6 +2,7 @@
 """Options shared by several commands: cloud, settings, counts, folder of the results."""
 
 import argparse
+import math
 import pathlib
 import tempfile
 import textwrap
@@ -91,10 +92,19 @@ def config_of(options):
 
 
 def file_name(text):
-    """An argparse type: a path that is not empty, as that of an unset variable is."""
-    if not text:
-        raise argparse.ArgumentTypeError("the name of the file is empty")
+    """An argparse type: a path that is not empty, as that of an unset variable is: it would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of the file or folder is empty")
     return text
+
+
+def explain_unknown(arguments):
+    """Sentence about arguments that no option takes; a setting among them is given by --set."""
+    settings = {info.name for _, info in all_settings()}
+    names = [argument.strip("-").partition("=")[0].replace("-", "_") for argument in arguments]
+    known = next((name for name in names if name in settings), None)
+    hint = f"; {known} is a setting: --set {known}=VALUE" if known else ""
+    return f"unrecognized arguments: {' '.join(arguments)}{hint}"
 
 
 def join_up(arguments):
@@ -116,6 +126,21 @@ def count(low):
         return value
 
     parse.__name__ = "integer"  # used in argparse's message
+    return parse
+
+
+def number(low=-math.inf):
+    """An argparse type: a finite number of at least `low`."""
+
+    def parse(text):
+        value = float(text)
+        if not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text} is below {low:g}")
+        return value
+
+    parse.__name__ = "number"  # used in argparse's message
     return parse
 
 

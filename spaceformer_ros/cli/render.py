@@ -9,16 +9,18 @@ import numpy as np
 from .. import SpaceformerError
 from ..cameras.layers import LAYERS, draw_layers, marks_of
 from ..cameras.model import VIEW_DEGREES, CameraModel
-from .options import add_settings, add_up, config_of, name_list, results_folder
+from .options import add_settings, add_up, config_of, file_name, name_list, number, results_folder
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("scene", help="saved scene (.safetensors), or a cloud, which is segmented first")
+    parser.add_argument(
+        "scene", type=file_name, help="saved scene (.safetensors), or a cloud, which is segmented first"
+    )
     parser.add_argument(
         "--pose",
         nargs="+",
-        type=float,
+        type=number(),
         required=True,
         metavar="NUMBER",
         help="x y z yaw [pitch [roll]]: position of the camera in metres, angles in degrees; yaw 0 looks along x, "
@@ -30,10 +32,10 @@ def add_arguments(parser):
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT"), help="pixels")
     lens = parser.add_mutually_exclusive_group()
     lens.add_argument(
-        "--fov", type=float, default=VIEW_DEGREES, help="horizontal field of view, degrees (default: %(default)s)"
+        "--fov", type=number(), default=VIEW_DEGREES, help="horizontal field of view, degrees (default: %(default)s)"
     )
-    lens.add_argument("--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels")
-    parser.add_argument("--out", default="out", help="folder of the pictures (default: %(default)s)")
+    lens.add_argument("--intrinsics", type=number(), nargs=4, metavar=("FX", "FY", "CX", "CY"), help="pixels")
+    parser.add_argument("--out", type=file_name, default="out", help="folder of the pictures (default: %(default)s)")
     add_up(parser)
     add_settings(parser)
 

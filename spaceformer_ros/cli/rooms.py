@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer rooms`: write generated rooms to files."""
 
-from .options import count, results_folder
+from .options import count, file_name, results_folder
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("--out", required=True, help="folder of the rooms")
+    parser.add_argument("--out", type=file_name, required=True, help="folder of the rooms")
     parser.add_argument(
         "--rooms",
         type=count(1),

@@ -5,14 +5,14 @@ import functools
 import pathlib
 
 from .. import SpaceformerError
-from .options import add_cloud, add_settings, config_of, count, results_folder
+from .options import add_cloud, add_settings, config_of, count, file_name, number, results_folder
 from .tables import figure_text, meters, print_table
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     add_cloud(parser, nargs="+", text="; several, or a folder of them, are a batch that can be interrupted")
-    parser.add_argument("--out", default="out", help="folder of the results (default: %(default)s)")
+    parser.add_argument("--out", type=file_name, default="out", help="folder of the results (default: %(default)s)")
     parser.add_argument("--no-pictures", action="store_true", help="write no PNG files")
     parser.add_argument(
         "--scenes",
@@ -34,7 +34,7 @@ def add_arguments(parser):
         "--ray", metavar="ADDRESS", help='use a Ray cluster: host:port, "auto", or "local" for one on this machine'
     )
     batch.add_argument("--ray-cpus", type=count(1), default=1, help="CPUs of each job on Ray (default: %(default)s)")
-    batch.add_argument("--ray-gpus", type=float, default=0.0, help="GPUs of each job on Ray (default: %(default)s)")
+    batch.add_argument("--ray-gpus", type=number(0), default=0.0, help="GPUs of each job on Ray (default: %(default)s)")
     add_settings(parser)
 
 
@@ -111,8 +111,6 @@ def make_workers(task, options, num_files):
     from ..batch.batch import MapSegmenter, divide_threads
     from ..batch.workers import ProcessWorker, RayWorker, connect_ray
 
-    if options.ray_gpus < 0:
-        raise SpaceformerError(f"--ray-gpus {options.ray_gpus}: expected 0 or more")
     jobs, cpus = min(options.jobs, num_files), options.ray_cpus
     if options.ray:
         connect_ray(options.ray, jobs * cpus)

@@ -4,10 +4,14 @@
 import functools
 import logging
 
+from .options import file_name
+
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("folder", help="folder of collected masks and checkpoint; an existing run is continued")
+    parser.add_argument(
+        "folder", type=file_name, help="folder of collected masks and checkpoint; an existing run is continued"
+    )
     parser.add_argument("--config", default="", help="yaml file, such as config/train_names.yaml")
     parser.add_argument("--device", default="auto", help="cpu, cuda:0 or auto (default: %(default)s)")
 

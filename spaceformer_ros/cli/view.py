@@ -4,12 +4,12 @@
 import contextlib
 import sys
 
-from .options import add_settings, add_up, config_of
+from .options import add_settings, add_up, config_of, file_name
 
 
 def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
-    parser.add_argument("map", help="coloured cloud, saved scene (.safetensors), or a folder of them")
+    parser.add_argument("map", type=file_name, help="coloured cloud, saved scene (.safetensors), or a folder of them")
     add_up(parser)
     parser.add_argument("--port", type=int, default=8080, help="of the page; 0: any free one (default: %(default)s)")
     parser.add_argument(

@@ -2,6 +2,7 @@
 """Read and write coloured clouds in files; the suffix determines the format."""
 
 import pathlib
+import re
 
 from .. import SpaceformerError
 from .formats.libraries import read_e57, read_las
@@ -21,6 +22,7 @@ READERS = {
 }
 WRITERS = {".ply": write_ply, ".pcd": write_pcd, ".npz": write_npz}
 MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # those read from folders
+RESULT = re.compile(r"(_labeled|_heat_\d+)$")  # ends of the names of the clouds that `spaceformer segment` writes
 BAGS = (".bag", ".db3", ".mcap")
 
 
@@ -49,6 +51,13 @@ def read_records(path):
             raise SpaceformerError(f"{found}; {error}" if found else str(error)) from error
     except OSError as error:
         raise SpaceformerError(f"cannot be read: {error.strerror or error}") from error
+
+
+def clouds_in(folder):
+    """Sorted paths of the maps in a folder, without the clouds that `spaceformer segment` made of others of them."""
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in MAP_SUFFIXES)
+    stems = {path.stem for path in found}
+    return [path for path in found if not (RESULT.search(path.stem) and RESULT.sub("", path.stem) in stems)]
 
 
 def write_cloud(path, cloud, extra=None):

@@ -14,7 +14,7 @@ def file_sha256(path):
     try:
         update_hashes(path, digest)
     except OSError as error:
-        raise SpaceformerError(f"{path}: cannot be read: {error}") from error
+        raise SpaceformerError(f"{path}: cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 

@@ -2,14 +2,13 @@
 """Maps in files: clouds, which are segmented when they are opened, and saved scenes."""
 
 import pathlib
-import re
 import threading
 import time
 
 import numpy as np
 
 from .. import SpaceformerError
-from ..clouds.files import MAP_SUFFIXES, read_cloud
+from ..clouds.files import MAP_SUFFIXES, RESULT, clouds_in, read_cloud
 from ..graph.answer import asked_as
 from ..graph.formats import graph_dict
 from ..scene.approach import NoApproach, find_approach
@@ -20,8 +19,6 @@ from ..words.vocabulary import Vocabulary
 from .snapshot import Finding, Findings, MapObject, Snapshot
 from .source import NoMapYet, Source
 
-RESULT = re.compile(r"(_labeled|_heat_\d+)$")  # ends of the names of clouds in results
-
 
 def map_files(path):
     """Paths of the maps at a path: the file itself, or the clouds and saved scenes in a folder, sorted.
@@ -30,10 +27,12 @@ def map_files(path):
     Raises SpaceformerError if there is none.
     """
     path = pathlib.Path(path)
-    suffixes = (*MAP_SUFFIXES, SUFFIX)
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
+    if path.is_dir():
+        found = sorted([*clouds_in(path), *(p for p in path.iterdir() if p.suffix.lower() == SUFFIX)])
+    else:
+        found = [path]
     if not found:
-        raise SpaceformerError(f"{path} has no file with one of the suffixes {', '.join(suffixes)}")
+        raise SpaceformerError(f"{path} has no file with one of the suffixes {', '.join((*MAP_SUFFIXES, SUFFIX))}")
     scenes = {p.stem for p in found if p.suffix.lower() == SUFFIX}
     return [p for p in found if p.suffix.lower() == SUFFIX or RESULT.sub("", p.stem) not in scenes]
 

@@ -305,6 +305,19 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path, maps, values):
     first.close()
 
 
+def test_results_of_an_earlier_run_beside_their_maps_are_no_maps(tmp_path):
+    """`spaceformer segment maps --out maps` can be continued."""
+    for name in ("a.ply", "b.pcd", "a_labeled.ply", "a_heat_3.ply", "other_labeled.ply"):
+        (tmp_path / name).touch()
+    assert [pathlib.Path(path).name for path in cloud_files([str(tmp_path)])] == ["a.ply", "b.pcd", "other_labeled.ply"]
+
+
+def test_a_missing_file_of_a_batch_is_named_once(tmp_path, maps, values):
+    (maps / "e.ply").symlink_to("nowhere")
+    report = MapSegmenter(Task(Config().with_values(values), tmp_path).absolute()).run(str(maps / "e.ply"))
+    assert (report.status, report.reason) == (FAILED, "cannot be read: No such file or directory")
+
+
 def test_a_folder_without_clouds_is_an_error(tmp_path):
     with pytest.raises(SpaceformerError, match="no file with one of the suffixes"):
         cloud_files([str(tmp_path)])
