@@ -8,8 +8,9 @@ Prints ScanNet average precision (vocabulary: all kinds of the generator), point
 a query, or one of the first five, is right: by name, by a held-out synonym, and by colour and name if several objects
 of a kind differ in colour. Training seeds start at 1000000, validation seeds at 400000, so none of these rooms was used
 before. With --unseen N also on N rooms of furniture models that no training room has (`spaceformer assets` reads them);
-without these models a sentence says so. Writes the same rows as JSON with --json; --per-class prints AP50 of every kind
-as well.
+without these models a sentence says so. With --model-kinds the vocabulary also has the kinds that only such models
+have, and a quarter of the things in the rooms of models are of these kinds. Writes the same rows as JSON with --json;
+--per-class prints AP50 of every kind as well.
 """
 
 import argparse
@@ -23,9 +24,11 @@ from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.config import Config
 from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.synthetic import RoomConfig, make_room
+from spaceformer_ros.synthetic import MODEL_KINDS, OBJECT_KINDS, RoomConfig, make_room
 from spaceformer_ros.synthetic.assets import default_folder, unseen_shapes_config
 from spaceformer_ros.training.validate import all_kinds_config, validate
+
+MODEL_KINDS_SHARE = 0.25  # of the things in rooms of models
 
 
 def main():
@@ -36,14 +39,18 @@ def main():
     parser.add_argument("--first-seed", type=int, default=500_000)
     parser.add_argument("--per-class", action="store_true", help="also AP50 of every kind")
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows here")
+    parser.add_argument("--model-kinds", action="store_true", help="with the kinds that only furniture models have")
     options = parser.parse_args()
-    pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
-    tables = {}
-    if options.n:
-        tables["generated rooms"] = evaluate(pipeline, RoomConfig(), options.first_seed, options.n)
-    if options.unseen:
-        config = unseen_config()
-        tables |= {"unseen shapes": evaluate(pipeline, config, options.first_seed, options.unseen)} if config else {}
+    kinds = OBJECT_KINDS + MODEL_KINDS * options.model_kinds
+    pipeline = build_pipeline(all_kinds_config(kinds, checkpoint=options.checkpoint))
+    configs = {"generated rooms": (RoomConfig(), options.n)}
+    if options.unseen and (unseen := unseen_config(MODEL_KINDS_SHARE * options.model_kinds)):
+        configs["unseen shapes"] = unseen, options.unseen
+    tables = {
+        title: evaluate(pipeline, config, options.first_seed, count, kinds)
+        for title, (config, count) in configs.items()
+        if count
+    }
     for title, rows in tables.items():
         shown = [row for row in rows if options.per_class or not row[0].startswith("AP50 ")]
         print_table([(name, f"{value:.3f}") for name, value in shown], (title, "value"))
@@ -54,16 +61,16 @@ def main():
         )
 
 
-def evaluate(pipeline, config, first_seed, count):
+def evaluate(pipeline, config, first_seed, count, kinds=OBJECT_KINDS):
     """The rows of `validate` on generated rooms of a RoomConfig."""
     seeds = tqdm(range(first_seed, first_seed + count), unit="room", disable=None)
-    return validate(pipeline, (make_room(seed, config) for seed in seeds))
+    return validate(pipeline, (make_room(seed, config) for seed in seeds), kinds)
 
 
-def unseen_config():
+def unseen_config(model_kinds_share=0.0):
     """The RoomConfig of rooms with held-out models; without the asset cache None, and a sentence is printed."""
     try:
-        return unseen_shapes_config(default_folder(cache_folder(Config().model)))
+        return unseen_shapes_config(default_folder(cache_folder(Config().model)), model_kinds_share)
     except SpaceformerError as error:
         print(f"no rooms with unseen shapes: {error}")
         return None

@@ -34,11 +34,11 @@ def object_claims(scene, published, table):
     return rows, counts
 
 
-def answer_claims(pipeline, scene, room, asked, iou):
+def answer_claims(pipeline, scene, room, asked, iou, kinds=OBJECT_KINDS):
     """Claims of first answers, dict of CLAIM_KINDS to rows (score, confidence, right, absent).
 
     asked: dict over the kinds of questions of (text, right rows of room.objects), see `questions`; iou: [K, G] of
-    scene.objects. Names and held-out synonyms of all kinds that the room does not have are asked for as well, and
+    scene.objects. Names and held-out synonyms of all `kinds` that the room does not have are asked for as well, and
     colours that none of a kind has.
     """
     place = {item.id: k for k, item in enumerate(scene.objects)}
@@ -53,7 +53,7 @@ def answer_claims(pipeline, scene, room, asked, iou):
     for question, texts in asked.items():
         for text, wanted in texts:
             ask(ANSWERS[question], text, wanted)
-    for name in absent_kinds(room):
+    for name in absent_kinds(room, kinds):
         ask(NAMES, name, ())
         for text in KINDS[name].held_out:
             ask(SYNONYMS, text, ())
@@ -68,10 +68,10 @@ def first_match(pipeline, scene, text):
     return matches[0] if matches else None
 
 
-def absent_kinds(room):
-    """List of the OBJECT_KINDS of which a Room has no point."""
+def absent_kinds(room, kinds=OBJECT_KINDS):
+    """List of the kinds of which a Room has no point."""
     present = {item.kind for item in room.objects} | {KIND_NAMES[kind] for kind in np.unique(room.kind)}
-    return [name for name in OBJECT_KINDS if name not in present]
+    return [name for name in kinds if name not in present]
 
 
 def absent_colors(room, asked):

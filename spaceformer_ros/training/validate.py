@@ -26,10 +26,10 @@ from ..timing import Stopwatch
 from .claims import CLAIM_KINDS, NAMES, OBJECTS, PUBLISHED, SYNONYMS, answer_claims, object_claims
 
 
-def all_kinds_config(**values):
-    """Config with all kinds of the room generator as its vocabulary."""
+def all_kinds_config(kinds=OBJECT_KINDS, **values):
+    """Config with all kinds of the room generator, or the given ones, as its vocabulary."""
     return Config().with_values(
-        {"vocabulary": list(OBJECT_KINDS), "background_labels": list(STRUCTURE), "warm_up": False, **values}
+        {"vocabulary": list(kinds), "background_labels": list(STRUCTURE), "warm_up": False, **values}
     )
 
 
@@ -54,36 +54,36 @@ class RoomFigures:
     published: Counter
 
 
-def evaluate_room(pipeline, room):
-    """The RoomFigures of a Room."""
+def evaluate_room(pipeline, room, kinds=OBJECT_KINDS):
+    """The RoomFigures of a Room. kinds: the vocabulary of the pipeline, with all kinds of the room's objects."""
     stopwatch = Stopwatch()
     pipeline.clear()  # the next room is another map
     scene = pipeline.process(room.cloud, stopwatch).scene
-    published, truth = scene.published(pipeline.config.postprocess), truth_of(room)
+    published, truth = scene.published(pipeline.config.postprocess), truth_of(room, kinds)
     everything = overlap(prediction_of(scene, background=True), truth)
     place, asked = {item.id: k for k, item in enumerate(scene.objects)}, questions(room, MIN_REGION_POINTS)
     claims, counts = object_claims(scene, [place[item.id] for item in published], everything)
     return RoomFigures(
-        evaluate_sample(str(room.seed), prediction_of(scene, published=published), truth, len(OBJECT_KINDS)),
+        evaluate_sample(str(room.seed), prediction_of(scene, published=published), truth, len(kinds)),
         sum(stopwatch.seconds.values()),
         {
             kind: [first_right_rank(everything.iou, ranking(pipeline, scene, text), wanted) for text, wanted in texts]
             for kind, texts in asked.items()
         },
-        {OBJECTS: claims, **answer_claims(pipeline, scene, room, asked, everything.iou)},
+        {OBJECTS: claims, **answer_claims(pipeline, scene, room, asked, everything.iou, kinds)},
         counts,
     )
 
 
-def validate(pipeline, rooms):
+def validate(pipeline, rooms, kinds=OBJECT_KINDS):
     """List of (figure, value) for a pipeline on an iterable of Rooms.
 
     ScanNet AP over names and class-agnostic, recall, precision, box F1, point mIoU; the share of questions whose first
     answer (or one of the first five) overlaps a right object; and what published objects and confidences are worth.
-    The rooms must not be training rooms.
+    The rooms must not be training rooms. kinds: as for `evaluate_room`.
     """
-    figures = [evaluate_room(pipeline, room) for room in rooms]
-    report = make_report([room.sample for room in figures], OBJECT_KINDS)
+    figures = [evaluate_room(pipeline, room, kinds) for room in rooms]
+    report = make_report([room.sample for room in figures], kinds)
     rows = [*report.summary.items(), *((f"AP50 {name}", row["AP50"]) for name, row in report.classes.items())]
     ranks = {kind: [rank for room in figures for rank in room.ranks[kind]] for kind in QUESTION_KINDS}
     rows += [(f"first answer right, by {kind}", success(found, 1)) for kind, found in ranks.items() if found]
@@ -129,9 +129,9 @@ def prediction_of(scene, background=False, published=None):
     return SamplePrediction(masks, np.array([item.score for item in kept]), labels, boxes)
 
 
-def truth_of(room):
-    """GroundTruth of a Room; points of things with too few points to be an object are ignored."""
-    labels = np.array([OBJECT_KINDS.index(item.kind) for item in room.objects], dtype=np.int64)
+def truth_of(room, kinds=OBJECT_KINDS):
+    """GroundTruth of a Room, labels into `kinds`; points of things with too few points to be an object are ignored."""
+    labels = np.array([kinds.index(item.kind) for item in room.objects], dtype=np.int64)
     structure = np.isin(room.kind, [KIND_NAMES.index(name) for name in STRUCTURE])
     boxes = tuple(item.box for item in room.objects)
     return GroundTruth(room.instance, labels, ignored=(room.instance < 0) & ~structure, boxes=boxes)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import main
-from spaceformer_ros.synthetic import KINDS, MODEL_KINDS, RoomConfig, make_room, object_points
+from spaceformer_ros.synthetic import KINDS, MODEL_KINDS, OBJECT_KINDS, RoomConfig, make_room, object_points
 from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
 from spaceformer_ros.synthetic.assets.cache import HALVES, HELD_OUT_LIBRARY, SPLITS, Asset, AssetLibrary, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
@@ -25,6 +25,8 @@ from spaceformer_ros.synthetic.assets.table import read_table
 from spaceformer_ros.synthetic.colors import plain
 from spaceformer_ros.synthetic.config import ASSET_SPLITS
 from spaceformer_ros.synthetic.placement import make_thing
+from spaceformer_ros.training.claims import absent_kinds
+from spaceformer_ros.training.validate import truth_of
 from spaceformer_ros.weights.checkpoint import DEMO_FILE
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -374,6 +376,18 @@ def test_a_room_has_models_as_objects_with_exact_labels(cache):
         assert item.box.contains(room.cloud.xyz[rows], 0.12).mean() > 0.9, item.kind
     assert f"{unknown[0].color} {unknown[0].kind}" in unknown[0].captions()
     assert not any("  " in caption or caption.startswith(" ") for caption in unknown[0].captions())
+
+
+@pytest.mark.slow
+def test_kinds_of_models_are_evaluated_where_the_vocabulary_has_them(tmp_path):
+    models = {"mannequinMale": "chair"}
+    build_cache(write_library(tmp_path / "libraries", models=models), tmp_path / "cache")
+    config = models_of(tmp_path / "cache", model_kinds_share=1.0, theme="dining room", width=(3, 4), depth=(3, 4))
+    room, kinds = make_room(0, config), OBJECT_KINDS + MODEL_KINDS
+    assert kinds.index("person") in truth_of(room, kinds).labels
+    assert "person" not in absent_kinds(room, kinds)
+    assert "dog" in absent_kinds(room, kinds)
+    assert "dog" not in absent_kinds(room)
 
 
 @pytest.mark.slow

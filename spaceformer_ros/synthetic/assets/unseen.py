@@ -18,6 +18,6 @@ def only_models_config(folder, split, model_kinds_share=0.0):
     )
 
 
-def unseen_shapes_config(folder):
+def unseen_shapes_config(folder, model_kinds_share=0.0):
     """RoomConfig of rooms with held-out models only. folder: asset cache. Raises SpaceformerError without one."""
-    return only_models_config(folder, SPLITS[1])
+    return only_models_config(folder, SPLITS[1], model_kinds_share)
