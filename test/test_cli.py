@@ -140,6 +140,18 @@ def test_render_draws_a_view_of_a_map(tmp_path, settings, cloud_file, capsys):
     assert "the layer relevancy needs --text" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--layers", " , "], "--layers is empty, expected some of"),
+        (["--image", "no.png"], "no.png cannot be read as a picture: No such file or directory"),
+    ],
+)
+def test_what_render_needs_is_checked_before_the_network_runs(arguments, words, capsys):
+    assert ended(["render", "nowhere.ply", "--pose", "0", "0", "1", "0", *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_layout_writes_a_text_that_is_scored_against_itself(tmp_path, settings, box_cloud, capsys):
     room, out = [(0, 0, 0.05), (4.0, 3.0, 0.1), (90, 90, 90)], tmp_path / "out"

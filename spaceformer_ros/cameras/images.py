@@ -42,4 +42,5 @@ def _open(path):
         image.load()
         return image
     except (OSError, SyntaxError, ValueError) as error:
-        raise SpaceformerError(f"{path} cannot be read as a picture: {error}") from error
+        reason = getattr(error, "strerror", None) or str(error).replace(repr(str(path)), "the file")
+        raise SpaceformerError(f"{path} cannot be read as a picture: {reason}") from error

@@ -53,13 +53,13 @@ def run(options):
     if not 4 <= len(options.pose) <= 6:
         raise SpaceformerError(f"--pose has {len(options.pose)} numbers, expected 4 to 6: x y z yaw [pitch [roll]]")
     position, angles = options.pose[:3], [math.radians(angle) for angle in options.pose[3:]]
+    image = read_image(options.image, camera) if options.image else None
     source = source_of_files(options.scene, config_of(options), options.up)
     folder = results_folder(options.out)
     snapshot = source.snapshot()
     relevancy = source.relevancy(options.text)[1] if "relevancy" in wanted else None
     pose = snapshot.cloud.placement.inverse.after(optical_pose(position, *angles))
     view = MapPoints(snapshot.cloud.xyz).draw(camera, pose.inverse)
-    image = read_image(options.image, camera) if options.image else None
     layers = draw_layers(view, snapshot.cloud, snapshot.owner, wanted, relevancy, image)
     for name, layer in layers.items():
         write_layer(folder, name, layer)
@@ -78,6 +78,8 @@ def wanted_layers(options):
     for name in wanted:
         if name not in LAYERS:
             raise SpaceformerError(f"--layers: {name!r} is not one of {', '.join(LAYERS)}")
+    if not wanted:
+        raise SpaceformerError(f"--layers is empty, expected some of {', '.join(LAYERS)}")
     if "relevancy" in wanted and not options.text:
         raise SpaceformerError("the layer relevancy needs --text, what to look for")
     return wanted

@@ -17,6 +17,7 @@ from ..grids.keys import occupied_cells
 from .levelling import UP, rotation_to, upward_direction
 
 TABLE_TOP = (2.5, 2.5, 1.0)  # metres; a cloud that is not larger shows a table top rather than a part of a room
+TINY = 0.1  # metres; smaller maps are rooms or buildings in another unit
 POINTS_PER_CELL = 3  # of a cloud that is dense enough to be enlarged
 # Factor for table tops, whose things have too few voxels. Larger ones find more, but names depend on the size of things
 # (benchmarks/studies/table_tops.py).
@@ -77,12 +78,12 @@ def shows_table_top(xyz, voxel_size):
 
 
 def is_dense_table_top(xyz, cell):
-    """Whether a cloud is no larger than a table top and has points for cells of this size.
+    """Whether a cloud is as large as a table top or smaller, but not tiny, and has points for cells of this size.
 
     xyz: [N, 3] metres, z up; cell: metres. Strays, less than 1 % of the points at each end of an axis, do not count.
     """
     low, high = np.percentile(xyz[:: max(1, len(xyz) // MAX_SAMPLE)], (1, 99), axis=0)
-    if (high - low > TABLE_TOP).any():
+    if (high - low > TABLE_TOP).any() or (high - low).max() < TINY:
         return False
     return len(xyz) >= POINTS_PER_CELL * len(occupied_cells(xyz, cell))
 

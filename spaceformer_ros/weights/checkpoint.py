@@ -159,9 +159,10 @@ def load_file(path, name=None):
     """A checkpoint written by `save_checkpoint`. Raises SpaceformerError for damaged and foreign files."""
     header, state = _read(path)
     if header.get("format") != FORMAT:
-        raise SpaceformerError(
-            f"{path} has format {str(header.get('format'))[:40]!r}, expected {FORMAT!r}: update the package"
-        )
+        found = str(header.get("format"))[:40]
+        kind = FORMAT.rpartition(" ")[0]  # without the version
+        advice = "update the package" if found.startswith(kind) else "it is no checkpoint"
+        raise SpaceformerError(f"{path} has format {found!r}, expected {FORMAT!r}: {advice}")
     recorded = header.pop("sha256", None)
     digest = hash_checkpoint(header, state)
     if digest != recorded:

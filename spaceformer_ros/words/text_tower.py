@@ -66,7 +66,7 @@ def keep_text_tower(source, target):
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise SpaceformerError(f"text model cannot be written to {target}: {error}") from error
+        raise SpaceformerError(f"text model cannot be written to {target}: {error.strerror or error}") from error
 
 
 def _write_weights(sources, target):

@@ -212,6 +212,21 @@ def test_errors_of_missing_files_name_a_solution(tmp_path, name, words):
         load_checkpoint(name, tmp_path / "released.ckpt")
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("spaceformer_ros scene", "it is no checkpoint"),
+        ("spaceformer_ros checkpoint 2", "update the package"),
+    ],
+)
+def test_other_formats_of_the_package_are_named(saved, form, words):
+    forge(saved, lambda header: header.update(format=form))
+    with pytest.raises(
+        SpaceformerError, match=f"has format '{form}', expected 'spaceformer_ros checkpoint 1': {words}"
+    ):
+        load_file(saved)
+
+
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, path)
