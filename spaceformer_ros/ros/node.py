@@ -27,6 +27,7 @@ from .logs import forward_logging, log_failure
 from .parameter_files import refusal, unused_arguments, unused_files
 from .services import Services
 from .session import Session
+from .signals import end_on_hangup
 from .text import describe_error
 
 SWITCH_INTERVAL = 0.0005  # seconds, of sys.setswitchinterval; short, because a reply changes threads twice
@@ -106,9 +107,10 @@ class SpaceformerNode(LifecycleNode):
 
 
 def main(arguments=None):
-    """Run the node until SIGINT or SIGTERM; exit code 0, or 1 if the command line cannot be used."""
+    """Run the node until SIGINT, SIGTERM or SIGHUP; exit code 0, or 1 if the command line cannot be used."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     signal.signal(signal.SIGINT, lambda *_: None)  # rclpy shuts ROS down; a KeyboardInterrupt could come anywhere
+    end_on_hangup()
     node, executor, ended = None, None, True
     try:
         rclpy.init(args=arguments)

@@ -2,6 +2,7 @@
 """The vocabulary: labels with synonyms, and background labels."""
 
 import string
+import unicodedata
 from dataclasses import dataclass
 
 from .. import SpaceformerError
@@ -43,11 +44,12 @@ class Vocabulary:
         seen = {}
         for entry in phrases:
             for phrase in entry:
-                if phrase in seen:
+                meaning = unicodedata.normalize("NFKC", phrase).casefold()  # text models know no other difference
+                if meaning in seen:
                     raise SpaceformerError(
-                        f"{phrase!r} is in the vocabulary twice (under {seen[phrase]!r} and {entry[0]!r})"
+                        f"{phrase!r} is in the vocabulary twice (under {seen[meaning]!r} and {entry[0]!r})"
                     )
-                seen[phrase] = entry[0]
+                seen[meaning] = entry[0]
         return cls(phrases, len(background))
 
     def __len__(self):

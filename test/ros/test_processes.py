@@ -43,6 +43,7 @@ def launch(text_cache):
         parameters = {"cache_dir": text_cache, "offline": "true", "vocabulary": "[chair, sofa]", **parameters}
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = [sys.executable, str(program), "--ros-args", *extra, *arguments]
+        command = ["env", "--default-signal=HUP", *command]  # tests may run under nohup
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ.copy()))
         return processes[-1]
 
@@ -118,7 +119,7 @@ def test_a_signal_ends_it_cleanly_in_every_state(launch, client, states, checkpo
         process = launch(checkpoint="/nowhere.safetensors")
         reaches(states, NodeState.ERROR)
         assert "no such file" in states[-1].text
-    stop(process)
+    stop(process, signal.SIGHUP if moment == "unconfigured" else signal.SIGTERM)
 
 
 def test_a_signal_cancels_a_running_inference(launch, client, states, box_cloud, checkpoint):
@@ -202,7 +203,7 @@ def test_a_signal_saves_and_the_next_process_answers_without_a_cloud(
     client.publish(box_cloud([((0, 0, 0.5), (0.6, 0.6, 1.0), RED), ((2, 0, 0.4), (1.5, 0.8, 0.8), GREEN)]))
     before = wait_until(lambda: instances and instances[-1], "instances")
     client.stop_publishing()
-    stop(process)
+    stop(process, signal.SIGHUP)  # as when a connection over ssh breaks; then as by SIGTERM
     assert (tmp_path / "scene.safetensors").is_file()
     launch(checkpoint=checkpoint, **storage)
     after = wait_until(lambda: len(instances) > 1 and instances[-1], "the loaded scene")

@@ -37,6 +37,8 @@ def test_labels_synonyms_and_background():
         (["sofa|"], [], "empty synonym"),
         (["chair", "seat|chair"], [], "'chair' is in the vocabulary twice"),
         (["chair"], ["chair"], "twice"),
+        (["chair", "Chair"], [], "'Chair' is in the vocabulary twice .under 'chair' and 'Chair'"),
+        (["cafe\u0301"], ["caf\xe9 "], "twice"),
         (["x" * 300], [], "300 characters"),
         (["a\x00b"], [], "control characters"),
         (["chair", "-1"], [], "'-1' has no letters"),
