@@ -33,7 +33,7 @@ def continued(scene, fresh, instances, cloud_occupancy, config, partial):
     missing = [known[k] for k in np.setdiff1d(np.arange(len(known)), partner)]
     missing = [_carry_over(item, found.transform) for item in missing]
     if not partial:
-        missing = _with_missed_views(missing, fresh, instances, cloud_occupancy)
+        missing = _with_missed_views(missing, fresh, instances, cloud_occupancy, float(config.fade_views))
         missing = [_with_outside_maps(item, cloud_occupancy) for item in missing]
     kept = [item for item in missing if _is_kept(item, config)]
     kept = sorted(kept, key=lambda item: (-item.last_seen_ns, item.id))[:MAX_CARRIED]
@@ -102,14 +102,15 @@ def _carry_over(item, transform):
     )
 
 
-def _with_missed_views(missing, fresh, instances, cloud_occupancy):
-    """The missing objects with the evidence of this cloud against them."""
+def _with_missed_views(missing, fresh, instances, cloud_occupancy, most):
+    """The missing objects with the evidence of this cloud against them. most: missed views that are counted; that of a
+    replaced object is infinite, which no file holds, and pinned ones stay."""
     explained = _voxels_in_masks(instances, [item.row for item in fresh if not item.background])
     occupancies = [[item.occupancy for item in items] for items in (missing, fresh)]
     deleted = np.array([item.deleted for item in missing], dtype=bool)
     weights = missed_view_weights(*occupancies, cloud_occupancy, explained, deleted).tolist()
     weights = [_weight_of(item, weight, cloud_occupancy) for item, weight in zip(missing, weights)]
-    return [replace(item, missed_views=item.missed_views + weight) for item, weight in zip(missing, weights)]
+    return [replace(item, missed_views=min(item.missed_views + weight, most)) for item, weight in zip(missing, weights)]
 
 
 def _weight_of(item, weight, cloud_occupancy):

@@ -11,6 +11,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.scene.edit_request import EditError, EditRequest
+from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.scene.find import ObjectQuery
 
 VIEWS, OUTSIDE = 1, 2  # maps without an object, and without its place, until it is removed
@@ -117,6 +118,17 @@ def test_pinned_objects_are_not_removed(seen):
     for _ in range(VIEWS + 1):
         scene = see(TABLE, WALL)
     assert chair not in labels(scene)
+
+
+def test_a_scene_with_an_added_object_that_another_one_fills_can_be_saved(seen, tmp_path):
+    pipeline, see = seen
+    chair = pipeline.scene.find_id(id_of(pipeline.scene, "chair"))
+    _, (new,) = edit(pipeline, "add", label="box", position=tuple(chair.box.center), size=(1.0, 1.0, 1.0))
+    assert see().find_id(new).missed_views == VIEWS
+    pipeline.save(tmp_path / "scene.safetensors")
+    assert VIEWS in read_scene(tmp_path / "scene.safetensors").objects["missed_views"]
+    edit(pipeline, "unpin", new)
+    assert new not in labels(see())
 
 
 def test_added_objects_stay_and_are_continued_when_they_are_seen(seen):
