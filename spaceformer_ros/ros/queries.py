@@ -146,7 +146,8 @@ async def get_instances(session, request, response):
     missing = sorted(set(request.ids) - {item.id for item in objects})
     if missing or not objects:
         what = f"id {_some(missing)}" if missing else f"label {_some(request.labels) or 'any'}"
-        raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}")
+        known = _some(sorted({item.label for item in scene.objects})) or "no objects"
+        raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}, which has {known}")
     response.message = f"{len(objects)} of {len(scene.objects)} objects"
 
 
@@ -154,8 +155,12 @@ def _select(scene, request, limits):
     """The objects that a GetInstances request asks for: the published ones if it names neither ids nor labels."""
     if not request.ids and not request.labels:
         return scene.published(limits)
-    ids, labels = set(request.ids), set(request.labels)
-    return [item for item in scene.objects if (not labels or item.label in labels) and (not ids or item.id in ids)]
+    ids, labels = set(request.ids), {label.strip().casefold() for label in request.labels}
+    return [
+        item
+        for item in scene.objects
+        if (not labels or item.label.casefold() in labels) and (not ids or item.id in ids)
+    ]
 
 
 def _some(values):

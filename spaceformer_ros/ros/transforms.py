@@ -2,7 +2,6 @@
 """Look up transforms with tf2, if it is installed, and convert quaternions of messages."""
 
 import numpy as np
-from geometry_msgs.msg import Transform, Vector3
 from rclpy.duration import Duration
 from rclpy.time import Time
 
@@ -156,21 +155,35 @@ def restartable(buffer_class):
 
 def pose_transform(pose, source, target):
     """RigidTransform that places what is given in a geometry_msgs Pose's own axes. Raises TransformError."""
-    return to_rigid_transform(Transform(rotation=pose.orientation, translation=_vector(pose.position)), source, target)
-
-
-def _vector(point):
-    return Vector3(x=point.x, y=point.y, z=point.z)
+    found = _rigid(pose.orientation, pose.position)
+    if found is None:
+        raise TransformError(
+            f"the pose of {source} in {target!r} is invalid: position {_numbers(pose.position, 'xyz')}, orientation "
+            f"{_numbers(pose.orientation, 'xyzw')}; expected finite numbers and a quaternion of length 1"
+        )
+    return found
 
 
 def to_rigid_transform(transform, source, target):
     """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is not a rigid transform."""
-    q, t = transform.rotation, transform.translation
-    quaternion, translation = np.array([q.x, q.y, q.z, q.w]), np.array([t.x, t.y, t.z])
-    norm = np.linalg.norm(quaternion)
-    if not (np.isfinite(quaternion).all() and np.isfinite(translation).all() and abs(norm - 1) < MAX_NORM_ERROR):
+    found = _rigid(transform.rotation, transform.translation)
+    if found is None:
         raise TransformError(
-            f"the transform from {source!r} to {target!r} is invalid: quaternion {quaternion.tolist()}, translation "
-            f"{translation.tolist()}; check the node that publishes it on /tf"
+            f"the transform from {source!r} to {target!r} is invalid: quaternion {_numbers(transform.rotation, 'xyzw')}"
+            f", translation {_numbers(transform.translation, 'xyz')}; check the node that publishes it on /tf"
         )
-    return RigidTransform(matrix_from_quaternion(*quaternion), translation)
+    return found
+
+
+def _rigid(rotation, translation):
+    """RigidTransform of a geometry_msgs Quaternion and a message with x, y, z; None if it is not a rigid transform."""
+    quaternion, vector = np.array(_numbers(rotation, "xyzw")), np.array(_numbers(translation, "xyz"))
+    if not (np.isfinite(quaternion).all() and np.isfinite(vector).all()):
+        return None
+    if abs(np.linalg.norm(quaternion) - 1) >= MAX_NORM_ERROR:
+        return None
+    return RigidTransform(matrix_from_quaternion(*quaternion), vector)
+
+
+def _numbers(message, names):
+    return [getattr(message, name) for name in names]

@@ -15,7 +15,7 @@ from .frames import model_of
 from .images import color_of, to_image
 from .limits import MAX_VIEW_PIXELS
 from .queries import active_scene, lookup
-from .transforms import pose_transform
+from .transforms import TransformError, pose_transform
 
 
 async def render_view(session, request, response):
@@ -24,7 +24,10 @@ async def render_view(session, request, response):
     response.map_revision = scene.map_revision
     wanted, camera = wanted_layers(request), camera_of(request.camera)
     frame_id = request.pose.header.frame_id or scene.frame_id
-    pose = pose_transform(request.pose.pose, "the camera", frame_id)
+    try:
+        pose = pose_transform(request.pose.pose, "the camera", frame_id)
+    except TransformError as error:  # not one of TF
+        raise SpaceformerError(str(error)) from error
     frame = await lookup(session, scene.frame_id, frame_id, Time.from_msg(request.pose.header.stamp))
     camera_from_map = frame.after(pose).inverse.after(scene.cloud.placement)
     layers = await session.background.run(_draw, session, scene, request, wanted, camera, camera_from_map)

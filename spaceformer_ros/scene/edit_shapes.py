@@ -118,8 +118,7 @@ def merge(scene, request, _vector, _new_id):
         gap = float(np.linalg.norm(np.maximum(_gaps(items[0].box, item.box), 0)))
         if gap > MAX_GAP:
             raise EditError("CONFLICT", f"{named([items[0], item])} are {gap:.1f} m apart, too far to be one object")
-    masks = [scene.instances.masks[item.row] for item in items]
-    mask = np.unique(np.concatenate(masks)).astype(np.int32)
+    mask = np.unique(_mask_of(scene, items)).astype(np.int32)
     rows, weights = [item.row for item in items], [max(item.weight, 1e-6) for item in items]
     feature = np.average(scene.instances.features[rows], axis=0, weights=weights)
     scene, whole = _shaped(scene, items[0], mask, feature)
@@ -136,7 +135,7 @@ def _gaps(a, b):
 def split(scene, request, _vector, new_id):
     """An object is two, divided by an upright plane."""
     (item,) = objects_of(scene, request)
-    mask = scene.instances.masks[item.row]
+    mask = _mask_of(scene, [item])
     plane = _box_of(scene, request, (1.0, 1.0, 1.0))
     side = (scene.instances.voxels.positions[mask][:, :2] - plane.center[:2]) @ plane.axes[0] > 0
     if min(side.sum(), (~side).sum()) < MIN_PART:
@@ -146,6 +145,14 @@ def split(scene, request, _vector, new_id):
     other = replace(item, id=new_id(), first_seen_ns=scene.cloud.stamp_ns, num_observations=1)
     scene, second = _shaped(scene, other, mask[side], feature)
     return Edited(with_changed(scene, [first, second]), (first.id, second.id), f"split {named([item])}", (second.id,))
+
+
+def _mask_of(scene, items):
+    """The masks of objects, one after the other. Raises EditError if the current map has no points of them."""
+    mask = np.concatenate([scene.instances.masks[item.row] for item in items])
+    if not len(mask):
+        raise EditError("CONFLICT", f"the current map has no points of {named(items)}: edit it when it is seen again")
+    return mask
 
 
 def _shaped(scene, item, mask, feature):

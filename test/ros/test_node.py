@@ -323,6 +323,9 @@ def test_instances_by_id_and_label_and_their_clouds(start, client, instances, bo
     assert len(everything.result.instances[0].embedding) == DIM
     walls = client.call(interfaces.GetInstances, "get_instances", labels=["wall"])
     assert labels_of(walls.result) == ["wall"]
+    assert labels_of(client.call(interfaces.GetInstances, "get_instances", labels=[" Wall "]).result) == ["wall"]
+    reply = client.call(interfaces.GetInstances, "get_instances", labels=["lamp"])
+    assert reply.message == "no object with label lamp in map revision 1, which has chair, sofa, table, wall"
     one = array.instances[0]
     same = client.call(interfaces.GetInstances, "get_instances", ids=[one.id])
     assert [instance.id for instance in same.result.instances] == [one.id]

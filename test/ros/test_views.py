@@ -17,6 +17,7 @@ from spaceformer_ros.ros.view_queries import to_camera_info
 Code = interfaces.ResultCode
 CAMERA = CameraModel(160, 120, 133.0, 133.0, 79.5, 59.5)
 POSE = optical_pose((0.0, -1.8, 1.2), np.pi / 2, -0.3)  # looks at the chair
+NOWHERE = optical_pose((np.nan, 0.0, 0.0), 0.0)
 
 
 def stamped(pose, frame_id=""):
@@ -69,6 +70,11 @@ def test_a_view_shows_the_objects_of_the_map(start, client, instances, box_cloud
     assert (render().images[0].width, render().camera.height) == (640, 480)
 
     for fields, code, text in (
+        (
+            {"pose": NOWHERE},
+            Code.INVALID_REQUEST,
+            "the pose of the camera in 'map' is invalid: position [nan, 0.0, 0.0]",
+        ),
         ({"layers": ["heat"]}, Code.INVALID_REQUEST, "layer 'heat': expected each of color, depth"),
         ({"layers": ["ids", "ids"]}, Code.INVALID_REQUEST, "at most once"),
         ({"layers": ["relevancy"]}, Code.INVALID_REQUEST, "text"),

@@ -192,6 +192,19 @@ def test_merged_objects_stay_one_and_split_ones_two(seen):
     assert pipeline.scene.find_id(second) is None
 
 
+def test_objects_without_points_in_the_current_map_are_not_merged_or_split(seen):
+    pipeline, _ = seen
+    chair, sofa = id_of(pipeline.scene, "chair"), id_of(pipeline.scene, "sofa")
+    for added in ("left box", "right box"):
+        edit(pipeline, "add", label=added, position=(20.0, {"l": 0.0, "r": 1.0}[added[0]], 0.5), size=(1.0, 0.9, 1.0))
+    boxes = id_of(pipeline.scene, "left box"), id_of(pipeline.scene, "right box")
+    for operation, ids in (("merge", boxes), ("split", boxes[:1])):
+        with pytest.raises(EditError, match=r"the current map has no points of left box \d+.*: edit it when") as error:
+            edit(pipeline, operation, *ids, position=(20.0, 0.0, 0.5))
+        assert error.value.code == "CONFLICT"
+    assert {chair, sofa} < set(labels(pipeline.scene))
+
+
 def test_an_edit_that_does_not_apply_changes_nothing(seen):
     pipeline, _ = seen
     scene = pipeline.scene
