@@ -9,7 +9,7 @@ import numpy as np
 from .. import SpaceformerError
 from ..scene.find import MAX_TEXTS, Answer, ObjectQuery, explain, filtered
 from ..words import question_words as words
-from ..words.question import Question, read_question
+from ..words.question import Question, names_no_thing, read_question
 from .nodes import DOOR, OBJECT, WINDOW, node_id
 from .relations import ATTACHED_TO, IN, NEXT_TO, ON, UNDER
 from .room_questions import about_rooms, names_of_rooms, rooms_called
@@ -61,6 +61,10 @@ class Asked:
         def is_known(text):
             return bool(scene.space.find_labels(text)) or text.lower() in given
 
+        if names_no_thing(self.query.text) and not is_known(self.query.text):
+            raise SpaceformerError(
+                f"the text {self.query.text!r} names no thing: say what to look for, such as 'fire extinguisher'"
+            )
         question = read_question(self.query.text, is_known, rooms)
         if self.relation:
             anchor = read_question(self.relation_text, is_known, rooms)

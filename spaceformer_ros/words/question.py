@@ -20,10 +20,12 @@ from .question_words import (
     COUNTED,
     EVERY,
     FAR,
+    FUNCTION_WORDS,
     HAVING,
     IN,
     LEADING,
     LINKS,
+    LISTED,
     NAMED_ROOM_NUMBER,
     NEAR,
     NEXT_TO,
@@ -33,6 +35,7 @@ from .question_words import (
     OPENINGS,
     ORDINAL,
     ORDINALS,
+    PLACES,
     RELATIONS,
     ROBOT,
     ROOM,
@@ -43,7 +46,9 @@ from .question_words import (
     STOREYS,
     TURNED,
     UNANSWERED,
+    WHAT_IS_HERE,
     WHICH_IS,
+    WRAPPED,
 )
 
 SIMILAR = 0.8  # of a misspelt name of a room to the name, as difflib measures it
@@ -89,7 +94,7 @@ class Question:
 
     def __str__(self):
         """What was understood, such as "largest table in kitchen"."""
-        order = f"{ORDINALS[self.order - 1]} " if self.order > 0 else "last " if self.order else ""
+        order = f"{_ordinal(self.order)} " if self.order > 0 else "last " if self.order else ""
         text = f"{order}{self.count or ''}{' ' if self.count else ''}{self.size}{' ' if self.size else ''}{self.noun}"
         text += f" {self.number}" if self.number else ""
         text += f" {self.relation}{LINKS.get(self.relation, '')} {self.anchor}" if self.relation else ""
@@ -104,6 +109,14 @@ def read_question(text, is_known, rooms=()):
     rooms: names of rooms in lower case
     """
     plain = " ".join(text.split())
+    if not is_known(plain):
+        plain = _unwrapped(plain)
+    first, *others = LISTED.split(plain)
+    if others and not is_known(plain) and all(is_known(_thing(part, is_known)) for part in (first, *others)):
+        unread = f"{plain[len(first) :].strip()!r} ({UNANSWERED['and the']})"
+        return replace(read_question(first, is_known, rooms), unread=(unread,))
+    if WHAT_IS_HERE.fullmatch(" ".join(_words(plain))):
+        plain = "everything"
     words = _words(plain)
     reader = _Reader(is_known, frozenset(rooms))
     if is_known(plain) or not 1 < len(words) <= MAX_WORDS:
@@ -111,6 +124,26 @@ def read_question(text, is_known, rooms=()):
         return reader.with_kind(Question(noun or plain))
     question = reader.read(_with_thing(reader.with_place_last(_without_opening(words))))
     return reader.with_kind(question if question.noun else Question(plain))
+
+
+def names_no_thing(text):
+    """Whether a text has function words only, such as "where is the"."""
+    words = _words(_unwrapped(text))
+    return bool(words) and set(words) <= FUNCTION_WORDS
+
+
+def _unwrapped(text):
+    """A text without quotes or brackets around it, a colon or dots after it, and with straight apostrophes."""
+    text = text.replace("\u2019", "'").replace("\u2018", "'").rstrip(":\u2026 ")
+    wrapped = WRAPPED.fullmatch(text)
+    return wrapped[1].strip() if wrapped else text
+
+
+def _thing(text, is_known):
+    """A text without an article, in the singular if that is known."""
+    words = text.split()
+    words = words[1:] if len(words) > 1 and words[0] in ARTICLES else words
+    return singular(" ".join(words), is_known, force=False) if words else text
 
 
 def room_number(name, names=()):
@@ -152,12 +185,14 @@ def _without_opening(words):
         return f"{counted['thing']}{counted['rest']}".split()
     left = _after_opening(words)
     begins = [" ".join(left[:length]) for length in (1, 2, 3)]
-    return ["anything", *left] if left is not words and any(phrase in RELATIONS for phrase in begins) else left
+    is_place = any(phrase in RELATIONS or phrase in PLACES for phrase in begins)
+    return ["anything", *left] if left is not words and is_place else left
 
 
 def _with_thing(words):
     """The words; "on the table" alone asks for anything there."""
-    lengths = [n for n in (1, 2, 3) if " ".join(words[:n]) in RELATIONS and words[n : n + 1] and words[n] in ARTICLES]
+    begins = [(n, " ".join(words[:n])) for n in (1, 2, 3, 4) if words[n : n + 1] and words[n] in ARTICLES]
+    lengths = [n for n, phrase in begins if phrase in RELATIONS or phrase in PLACES]
     return ["anything", *words] if any(len(words) > length + 1 for length in lengths) else words
 
 
@@ -346,6 +381,14 @@ class _Reader:
             if self.is_known(text) or not words
             else singular(text, self.is_known, force=len(words) <= 3 and count != 1)
         )
+
+
+def _ordinal(number):
+    """A number from 1 as "third" or "23rd"."""
+    if number <= len(ORDINALS):
+        return ORDINALS[number - 1]
+    suffix = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
 
 
 def _value(word):

@@ -19,12 +19,21 @@ OPENINGS = _listed(
     "the room with, the room that has, room with, how many, can you, could you, would you, will you,"
     "i need a, i need the, i want a, i want the, i am looking for, i'm looking for, do you see, do you have,"
     "do we have, where did i leave, where did i put, give me, tell me, which is, which are, what are,"
-    "where is, where are, where's, which, what is, what's, find me, find, show me, show, bring me, bring,"
-    "get me, get, fetch me, fetch, go to, drive to, look for, is there, are there, locate, count, list"
+    "where is, where are, where's, wheres, which, what is, what's, whats, find me, find, show me, show, bring me,"
+    "bring, get me, get, fetch me, fetch, go to, drive to, look for, is there, are there, locate, count, list"
 )
 ARTICLES = _listed("the, a, an, any, some, my, our, that, this, those, these")
 ANYTHING = _listed("anything, everything, something, thing, things, object, objects, item, items, stuff")
 NO_NOUN = _listed("it, which, what, that, me, them, there, here, can, to")
+# Words that name no thing, alone or together: "this", "where is the", "where am i"
+FUNCTION_WORDS = {
+    *ARTICLES,
+    *_listed(
+        "it, its, i, you, he, she, we, they, me, us, them, who, what, where, which, how, here, there, and, or, of"
+    ),
+    *_listed("is, are, am, was, be, do, does, can, to, in, on, at, one, many"),
+}
+WHAT_IS_HERE = re.compile(r"what(?:'s|s| is| are| do you see| can you see| is there to see)(?: here| there)?")
 EVERY = _listed("all, every, each, both")
 STOREYS = _listed("floor, storey, story, level")  # "on the floor" is a relation, "on the second floor" is a storey
 ROOM = "room"  # asks for any room
@@ -63,6 +72,7 @@ UNANSWERED = {
     **dict.fromkeys(_SECOND, "one thing is looked for by each text"),
     **_each("upstairs, downstairs", "storeys are not told apart"),
 }
+PLACES = {phrase for phrase, reason in UNANSWERED.items() if reason == VIEWPOINT} | {"between"}
 # Words before a noun that are not answered either, and why.
 LEADING = {**_each("leftmost, rightmost, left, right", VIEWPOINT), **_each("not, without, no", ABSENT)}
 
@@ -87,7 +97,7 @@ COUNTED = re.compile(
     r"(?: there| we have| you see| i see| you have)?(?= |$)(?P<rest>.*)"
 )
 HAVING = re.compile(r"(?:how many|which|what) (?P<thing>.+?) (?:do|does) (?P<place>the .+) (?:have|contain)")
-ORDINAL = re.compile(r"(\d{1,3})(st|nd|rd|th)")
+ORDINAL = re.compile(r"([1-9]\d{0,2})(st|nd|rd|th)")
 SIZED = re.compile(rf"({'|'.join(ORDINALS)})-({'|'.join(SIZES)})")  # "second-largest"
 # "which room is the largest": the size and the thing
 WHICH_IS = re.compile(
@@ -96,5 +106,8 @@ WHICH_IS = re.compile(
 ROBOT = re.compile(r"(nearest|closest|farthest|furthest)( to| from| away from)? (me|you|us|here|the robot)")
 ROOM_NUMBER = re.compile(rf"room (?:number |no |# ?)?(\d+|{'|'.join(NUMBERS)})")
 NAMED_ROOM_NUMBER = re.compile(r"(?P<name>.+?) (?:\(room )?(?P<number>\d+)\)?")  # as answers write it
+# A text in quotes or brackets, and what separates the things of a list
+WRAPPED = re.compile(r"[\"'“„«`*\[({<](.+)[\"'”“»`*\])}>]")
+LISTED = re.compile(r"\s*[,;/&+|]\s*")
 # "the chair that is" next to ..., "which room is it in"
 CLAUSE = re.compile(r" (that|which|who) (is|are|stands?|lies?|hangs?)$| in$")

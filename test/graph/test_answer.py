@@ -160,6 +160,19 @@ def test_rooms_of_a_file_without_a_frame(asked):
     assert about_rooms(without, answer.question, 5).endswith("its middle at (-0.25, 1.00, 0.00) m")
 
 
+@pytest.mark.parametrize("text", ["the", "where is the", "this", "where am I?", "'it'", "what can I do here"])
+def test_a_text_that_names_no_thing_is_refused(text, asked):
+    """Some object resembles every text."""
+    with pytest.raises(SpaceformerError, match="names no thing: say what to look for"):
+        asked(text)
+
+
+def test_an_order_beyond_what_is_there_has_a_reason(asked):
+    answer = asked("the 99th chair")
+    assert (answer.matches, answer.reason) == ([], "there are 3 of 'chair', fewer than 99")
+    assert "understood 'the 99th chair' as '99th chair'" in answer.remarks
+
+
 def test_conditions_outside_the_text(asked):
 
     assert len(asked("chair", room="office").matches) == 1
