@@ -69,7 +69,11 @@ def _check_list(info, value):
     if kind is float:
         value = [float(item) if type(item) is int else item for item in value]
     if any(type(item) is not kind for item in value):
-        raise SpaceformerError(f"{info.name}: {list(value)} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}")
+        is_word = kind is str and any(type(item) is bool for item in value)
+        hint = "; write words like y, on and off in quotes: yaml reads them as true or false" if is_word else ""
+        raise SpaceformerError(
+            f"{info.name}: {list(value)} is not a list of {KIND_NAMES[kind]}, {EXAMPLES[kind]}{hint}"
+        )
     return tuple(value)
 
 

@@ -36,6 +36,7 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
         ({"min_points": True}, "True is not an integer"),
         ({"precision": "int4"}, "'int4' is not one of auto, float32"),
         ({"vocabulary": [1]}, r"\[1\] is not a list of strings"),
+        ({"vocabulary": [True, "tv"]}, "write words like y, on and off in quotes"),
         ({"vocabulary": "sofa, chair"}, r"'sofa, chair' is not a list of strings, such as \["),
         ({"offline": "on"}, "offline: 'on' is not true or false"),
         ({"device": None}, "device: None is not a string"),

@@ -14,12 +14,17 @@ from .text import describe_error, printable
 
 PARAMETERS = "ros__parameters"
 MAX_NAMED = 5  # node names or arguments listed in a message
-MIXED_TYPES = "Sequence should be of same type"  # of rcl's parser of parameters
+HINTS = {  # words of rcl's messages, and what to do
+    "Sequence should be of same type": "write all values of a list alike, as in [0.0, 1.5] or ['chair', '5']",
+    "__ns:=": "a namespace begins with a slash and has letters, digits and _ only, such as /robot_1",
+    "__node:=": "the name of a node has letters, digits and _ only",
+    "severity level": "expected debug, info, warn, error or fatal, or NAME:=debug",
+}
 
 
 def refusal(error):
     """A sentence for an exception of rclpy about arguments, parameter files, names and types."""
-    hint = ": write all values of a list alike, as in [0.0, 1.5] or ['chair', '5']" if MIXED_TYPES in str(error) else ""
+    hint = next((f": {hint}" for words, hint in HINTS.items() if words in str(error)), "")
     return describe_error(error).replace("\\n", " ") + hint  # the last words point to a character by its column
 
 

@@ -26,6 +26,8 @@ def scene_path(text, config):
         path = (root / expand_user(text)).resolve()
     except (OSError, RuntimeError, ValueError, SpaceformerError) as error:  # a loop of links, a null character
         raise StorageError("PATH_REFUSED", f"{name} cannot be resolved ({error})") from error
+    if root.exists() and not root.is_dir():
+        raise StorageError("PATH_REFUSED", f"data_dir {display_path(root)} is a file, not a folder")
     if not str(path).isprintable():
         raise StorageError(
             "PATH_REFUSED",

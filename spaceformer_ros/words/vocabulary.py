@@ -83,16 +83,16 @@ def _parse_label(entry):
         raise SpaceformerError(f'label {entry!r} is empty or has an empty synonym; write "sofa|couch"')
     check_text(entry)
     for phrase in phrases:
-        check_words(phrase)
+        check_words(phrase, "label")
     return phrases
 
 
-def check_words(text):
+def check_words(text, what="text"):
     """Raise SpaceformerError unless `text` is a usable label or query: a text model gives "-1" or "???" a vector, too,
-    and something would match it."""
+    and something would match it. what: what it is, for the message."""
     check_text(text)
     if not any(char.isalpha() for char in text):
-        raise SpaceformerError(f"the text {text!r} has no letters: say what to look for, such as 'fire extinguisher'")
+        raise SpaceformerError(f"the {what} {text!r} has no letters: name a thing, such as 'fire extinguisher'")
 
 
 def check_text(text):

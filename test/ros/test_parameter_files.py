@@ -6,10 +6,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import rclpy
 
 from spaceformer_ros.ros.parameter_files import (
     fits,
     node_names,
+    refusal,
     unknown_parameters,
     unused_arguments,
     unused_files,
@@ -71,6 +73,22 @@ def test_arguments_that_are_not_for_ros_are_named():
     (sentence,) = unused_arguments(["-p", "x\x1b", "--ros-args", "-r", "a:=b"])
     assert "ignored '-p x\\x1b'" in sentence
     assert "--ros-args -p NAME:=VALUE" in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-r", "__ns:=robot1"], "a namespace begins with a slash"),
+        (["-r", "__ns:=/robot-1"], "letters, digits and _ only, such as /robot_1"),
+        (["-r", "__node:=my-node"], "the name of a node has letters"),
+        (["--log-level", "loud"], "expected debug, info, warn, error or fatal"),
+        (["-p", "vocabulary:=[tv, 3]"], "write all values of a list alike"),
+    ],
+)
+def test_arguments_that_ros_refuses_are_explained(arguments, words):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - rclpy raises several types
+        rclpy.init(args=["--ros-args", *arguments], context=rclpy.Context())
+    assert words in refusal(caught.value)
 
 
 def test_parameters_that_a_program_does_not_have_are_named():

@@ -579,6 +579,13 @@ def test_links_to_names_that_cannot_be_published_are_refused(places):
         assert len(str(caught.value)) < 1000
 
 
+def test_a_data_dir_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "map.ply").touch()
+    for allow in (False, True):
+        with pytest.raises(StorageError, match=r"data_dir .*map.ply is a file, not a folder"):
+            scene_path("", StorageConfig(data_dir=str(tmp_path / "map.ply"), allow_any_path=allow))
+
+
 def test_a_parameter_allows_any_path(places):
     config = StorageConfig(data_dir=str(places / "data"), allow_any_path=True)
     assert scene_path("../outside/x.safetensors", config) == places / "outside" / "x.safetensors"
