@@ -33,7 +33,7 @@ def write_png(path, image):
 
 
 def _open(path):
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         image = Image.open(path)
@@ -42,5 +42,6 @@ def _open(path):
         image.load()
         return image
     except (OSError, SyntaxError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).replace(repr(str(path)), "the file")
+        is_none = isinstance(error, UnidentifiedImageError)
+        reason = "it is none" if is_none else getattr(error, "strerror", None) or error
         raise SpaceformerError(f"{path} cannot be read as a picture: {reason}") from error

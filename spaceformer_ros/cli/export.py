@@ -3,7 +3,7 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, count, file_name, name_list
+from .options import add_cloud, add_settings, count, file_name, name_list, results_file
 
 HELP = (
     "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
@@ -28,6 +28,8 @@ def run(options):
     from ..export.formats import SUFFIXES, export_scene
     from .scene_of_file import scene_or_saved
 
+    if options.out and SUFFIXES[options.to]:
+        results_file(options.out)  # found before the network runs
     pipeline, scene, name = scene_or_saved(options)
     out = pathlib.Path(options.out or f"{name}{SUFFIXES[options.to] or '_openlex3d'}")
     labels = name_list(options.labels)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer fuse`: a coloured map from posed colour and depth pictures."""
 
+import sys
+
 import numpy as np
 
 from .. import SpaceformerError
 from ..config import CameraConfig, Config
-from .options import count, file_name, number
+from .options import count, file_name, number, results_file
 
 LEVEL_PRIOR = 45.0  # degrees; z of the poses is taken as roughly up if the cameras were held upright within this
 
@@ -58,12 +60,21 @@ def run(options):
     from ..clouds.files import require_writer, write_cloud
 
     require_writer(options.out)
+    out = results_file(options.out)
     use = camera_config(options)
     recording = open_recording(options.folder)
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
+    unread = []
     for frame in tqdm(frames, unit="frame", disable=None):
-        fusion.add(recording.load(frame), frame.pose, frame.stamp)
+        try:
+            loaded = recording.load(frame)
+        except SpaceformerError as error:  # one damaged picture must not cost the map
+            unread.append(str(error))
+        else:
+            fusion.add(loaded, frame.pose, frame.stamp)
+    if len(unread) == len(frames):
+        raise SpaceformerError(f"none of {len(frames)} frames can be read: {unread[0]}")
     if not len(fusion.map):
         raise SpaceformerError(
             f"{options.folder}: no depth between {use.depth_near:g} and {use.depth_far:g} m: check --near and --far"
@@ -72,11 +83,13 @@ def run(options):
     if not options.keep_frame:
         cloud, angle = levelled(cloud, [frame.pose for frame in frames])
         turned = f", turned by {angle:.1f} degrees to a level floor"
-    write_cloud(options.out, cloud)
+    write_cloud(out, cloud)
     without = f" ({recording.unposed} have no pose)" if recording.unposed else ""
+    if unread:
+        print(f"spaceformer: {len(unread)} frames cannot be read, the first: {unread[0]}", file=sys.stderr)
     print(
         f"{recording.layout}: {len(frames)} frames{without}, {len(cloud)} points, {fusion.removed} seen through and "
-        f"removed{turned}; {options.out}"
+        f"removed{turned}; {out}"
     )
 
 

@@ -160,6 +160,15 @@ def results_folder(path):
         raise SpaceformerError(f"--out {path} cannot be written to: {error.strerror}") from error
 
 
+def results_file(path):
+    """The path of a result in a file, whose folder is created. Raises SpaceformerError if it cannot be written."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise SpaceformerError(f"--out {path} is a folder, expected the name of a file")
+    results_folder(path.parent)
+    return path
+
+
 def describe_settings(rows, title):
     """Help text: name, default, meaning and range of settings, rows of `all_settings`, under their groups."""
     lines, last = [title], None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read and write coloured clouds in files; the suffix determines the format."""
 
+import os
 import pathlib
 import re
 
@@ -61,7 +62,8 @@ def clouds_in(folder):
 
 
 def write_cloud(path, cloud, extra=None):
-    """Write a Cloud in the coordinates of its frame, as doubles where float32 cannot resolve them.
+    """Write a Cloud in the coordinates of its frame, as doubles where float32 cannot resolve them. An existing file is
+    replaced when the new one is complete.
 
     extra: dict name -> [N] numeric array of further point properties, such as instance ids.
     Raises SpaceformerError for columns of another length, unknown suffixes, values that the format cannot hold, and
@@ -72,10 +74,18 @@ def write_cloud(path, cloud, extra=None):
         if len(column) != len(cloud):
             raise SpaceformerError(f"write_cloud: {len(column)} values of {name} for {len(cloud)} points")
     write = _by_suffix(WRITERS, path)
+    target = path.resolve()  # of a link
+    is_device = target.exists() and not target.is_file()
+    partial = path if is_device else target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
-        write(path, cloud, extra)
+        write(partial, cloud, extra)
+        if not is_device:
+            os.replace(partial, target)
     except OSError as error:
         raise SpaceformerError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        if not is_device:
+            partial.unlink(missing_ok=True)
 
 
 def require_writer(path):

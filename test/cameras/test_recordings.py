@@ -131,6 +131,45 @@ def test_fuse_writes_a_level_map(tmp_path, capsys):
     assert (np.abs(level[:, 2]) < 0.05).mean() > 0.3
 
 
+def test_damaged_pictures_cost_their_frames_only(tmp_path, capsys):
+    write_plain(tmp_path / "a", SIZE.scaled(160, 120))
+    (tmp_path / "a/depth/0.png").write_bytes(b"x")
+    arguments = ["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "new" / "map.ply"), "--voxel-size", "0.1"]
+    main(arguments)
+    said = capsys.readouterr()
+    assert "1 frames cannot be read, the first: " in said.err
+    assert "0.png cannot be read as a picture: it is none" in said.err
+    assert len(read_cloud(tmp_path / "new" / "map.ply").cloud) > 100
+    for path in list((tmp_path / "a/color").iterdir())[:3]:
+        path.unlink()
+    for path in (tmp_path / "a/color").iterdir():
+        path.write_bytes(b"x")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "cannot be read as a picture: it is none" in capsys.readouterr().err
+
+
+def test_a_map_that_cannot_be_written_is_found_before_the_pictures_are_read(tmp_path, capsys):
+    (tmp_path / "map.ply").mkdir()
+    for out, words in (
+        ("map.ply", "is a folder, expected the name of a file"),
+        ("../proc/a/map.ply", "cannot be writ"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["fuse", "nowhere", "--out", str(tmp_path / out) if out[0] != "." else "/proc/a/map.ply"])
+        assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [lambda m: m[:3], lambda m: m.reshape(1, 16), lambda m: m[:3].reshape(1, 12)])
+def test_poses_may_be_three_rows_or_one(tmp_path, form):
+    write_plain(tmp_path / "a")
+    for number, pose in enumerate(POSES):
+        np.savetxt(tmp_path / f"a/poses/{number}.txt", form(matrix(pose)))
+    recording = open_recording(tmp_path / "a")
+    assert np.allclose([frame.pose.rotation for frame in recording.frames], [pose.rotation for pose in POSES])
+    assert np.allclose([frame.pose.translation for frame in recording.frames], [pose.translation for pose in POSES])
+
+
 def test_folders_that_are_no_recording_say_what_was_expected(tmp_path):
     with pytest.raises(SpaceformerError, match=r"groundtruth.txt.*intrinsics.txt"):
         open_recording(tmp_path)

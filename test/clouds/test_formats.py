@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.fakes import full_disk
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
@@ -765,6 +766,21 @@ def test_special_files_are_refused(tmp_path):
         (tmp_path / f"a.{suffix}").symlink_to("/dev/zero")
         with pytest.raises(SpaceformerError, match="not a regular file"):
             read_cloud(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["ply", "pcd", "npz"])
+def test_a_full_disk_leaves_the_old_cloud(tmp_path, suffix, rng):
+    path, link = tmp_path / f"a.{suffix}", tmp_path / f"link.{suffix}"
+    write_cloud(path, Cloud(np.array(XYZ, dtype=np.float32), np.array(RGB, dtype=np.uint8)))
+    link.symlink_to(path.name)
+    large = Cloud(rng.normal(size=(2000, 3)).astype(np.float32), np.zeros((2000, 3), dtype=np.uint8))
+    with full_disk(), pytest.raises(SpaceformerError, match=f"link.{suffix} cannot be written: File too large"):
+        write_cloud(link, large)
+    check(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, link.name]
+    write_cloud(link, large)
+    assert len(read_cloud(path).cloud) == 2000
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("suffix", ["ply", "pcd", "npz"])

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings with one file per frame for colour, depth and pose: 7-Scenes, ScanNet, and the plain layout.
 
-Poses are 4 x 4 matrices of the optical frame into the map. Depth is in millimetres.
+Poses are 4 x 4 or 3 x 4 matrices of the optical frame into the map. Depth is in millimetres.
 
 7-Scenes (microsoft.com/research/project/rgb-d-dataset-7-scenes): frame-000000.color.png, .depth.png and .pose.txt.
 ScanNet, as its reader exports: color/0.jpg, depth/0.png, pose/0.txt, intrinsic/intrinsic_color.txt and _depth.txt.
 Plain: color/NAME.png or .jpg, depth/NAME.png, poses/NAME.txt and intrinsics.txt, a 3 x 3 matrix of the depth camera.
 """
 
+import functools
 import re
 
 import numpy as np
@@ -17,7 +18,7 @@ from ...disk.text_files import read_text
 from ..depth import MILLIMETRE
 from ..images import read_color, read_depth
 from ..model import CameraModel
-from .recording import Frame, Recording, pose_of_matrix
+from .recording import Frame, Recording, first_size, pose_of_matrix
 
 RATE = 30.0  # frames per second, for stamps
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -69,9 +70,9 @@ def _open_folders(layout, folder, poses, depth_matrix, color_matrix):
     if not rows:
         raise SpaceformerError(f"{folder}: no picture in depth/ (.png) has one of the same name in color/")
     frames, unposed = posed(rows)
-    height, width = read_depth(rows[0][1], MILLIMETRE).shape
+    height, width = first_size([row[1] for row in rows], functools.partial(read_depth, scale=MILLIMETRE))
     camera = camera_of(depth_matrix, width, height)
-    color_height, color_width = read_color(rows[0][0]).shape[:2]
+    color_height, color_width = first_size([row[0] for row in rows], read_color)
     color_camera = None
     if color_matrix is not None:
         color_camera = camera_of(color_matrix, color_width, color_height)

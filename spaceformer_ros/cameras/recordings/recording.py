@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A recording: posed colour and depth pictures with their camera."""
 
+import contextlib
 import pathlib
 from dataclasses import dataclass
 
@@ -56,11 +57,21 @@ class Recording:
         return DepthFrame(depth, self.camera, read_color(frame.color), self.color_camera)
 
 
+def first_size(paths, read):
+    """(height, width) of the first picture that can be read. read: function of a path. Raises SpaceformerError."""
+    for path in paths[:-1]:
+        with contextlib.suppress(SpaceformerError):
+            return read(path).shape[:2]
+    return read(paths[-1]).shape[:2]
+
+
 def pose_of_matrix(numbers):
-    """RigidTransform of a 4 x 4 matrix [4, 4]; None if it is not a rigid transform, as ScanNet marks lost frames."""
+    """RigidTransform of a matrix [4, 4] or [3, 4], also in one row as KITTI has it; None if it is not one, as ScanNet
+    marks lost frames."""
     matrix = np.asarray(numbers, dtype=np.float64)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+    if matrix.size not in (12, 16) or not np.isfinite(matrix).all():
         return None
+    matrix = matrix.reshape(-1, 4)
     rotation = matrix[:3, :3]
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > MAX_SKEW or np.linalg.det(rotation) < 0:
         return None
