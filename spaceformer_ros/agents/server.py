@@ -3,15 +3,16 @@
 
 import base64
 import dataclasses
+import difflib
 import functools
 import inspect
 import json
 from typing import Annotated, get_type_hints
 
 from mcp.server.mcpserver import MCPServer
-from mcp.server.mcpserver.exceptions import ResourceError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
 from .. import SpaceformerError, __version__
 from .answers import Refusal
@@ -27,7 +28,36 @@ INSTRUCTIONS = (
     "probabilities."
 )
 MAX_MARKS = 20  # of a picture
+MAX_REPORTED = 5  # wrong arguments
 SCENE = "scene://graph"
+
+
+class Server(MCPServer):
+    """An MCPServer that refuses wrong arguments with a sentence: the SDK ignores unknown ones, so that a condition that
+    a language model calls by another name would be lost, and dumps pydantic's report of others."""
+
+    async def call_tool(self, name, arguments, context=None):
+        """The CallToolResult of a tool; see MCPServer."""
+        known = {tool.name: list(tool.input_schema.get("properties", ())) for tool in await self.list_tools()}
+        unknown = next((key for key in arguments if key not in known.get(name, arguments)), None)
+        if unknown is not None:
+            similar = difflib.get_close_matches(unknown, known[name], 1)
+            hint = f", did you mean {similar[0]!r}?" if similar else f"; it has {', '.join(known[name]) or 'none'}"
+            return as_result(
+                Refusal("INVALID_REQUEST", f"{name} has no argument {unknown[:80]!r}{hint}"), is_error=True
+            )
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            return as_result(Refusal("INVALID_REQUEST", _report(error.__cause__)), is_error=True)
+
+
+def _report(error):
+    """A ValidationError of pydantic in one sentence."""
+    rows = [(".".join(map(str, row["loc"])), row["msg"]) for row in error.errors(include_url=False)[:MAX_REPORTED]]
+    return "; ".join(f"{place}: {text[:1].lower()}{text[1:]}" for place, text in rows)
 
 
 def make_server(source, changes=False, motion=False):
@@ -35,7 +65,7 @@ def make_server(source, changes=False, motion=False):
 
     changes: offer tools that change the map's labels; motion: offer tools that move the robot
     """
-    server = MCPServer("spaceformer", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    server = Server("spaceformer", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     tools = Tools(source)
     for name in (*READ, *(CHANGE if changes else ()), *(MOVE if motion else ())):
         hints = ToolAnnotations(read_only_hint=name in READ, destructive_hint=name in MOVE, open_world_hint=False)

@@ -167,6 +167,15 @@ def test_wrong_arguments_and_missing_things_are_refused_with_a_reason(server):
     assert "object_id" in refusal(server, "describe_object", object_id="the sofa")
     assert "Unknown tool" in refusal(server, "launch_rocket")
     assert "labels" in refusal(server, "set_vocabulary", labels=[])
+    for arguments, words in (
+        ({"labels": ["sofa"]}, "list_objects has no argument 'labels', did you mean 'label'?"),
+        ({"colour\n": "red"}, "list_objects has no argument 'colour\\n'; it has label, "),
+        ({"page": -1, "label": 5}, "label: input should be a valid string; page: input should be greater than"),
+    ):
+        (result,) = ask(server, ("list_objects", arguments))
+        assert result.structured_content["code"] == "INVALID_REQUEST"
+        assert words in result.structured_content["message"]
+        assert "pydantic" not in result.content[0].text
     assert answer(server, "list_rooms") == {"message": "the rooms of this map are not known", "rooms": []}
 
 
