@@ -170,6 +170,21 @@ def test_poses_may_be_three_rows_or_one(tmp_path, form):
     assert np.allclose([frame.pose.translation for frame in recording.frames], [pose.translation for pose in POSES])
 
 
+def test_intrinsics_and_colours_of_another_size_are_refused(tmp_path):
+    """Read without them, all colours would be at wrong places."""
+    write_scannet(tmp_path / "a")
+    np.savetxt(tmp_path / "a/intrinsic/intrinsic_color.txt", [[208, 0, 127.5], [0, 208, 95.5], [0, 0, 1]])
+    with pytest.raises(
+        SpaceformerError, match=r"principal point at \(127.5, 95.5\), the pictures have 128 x 96 pixels"
+    ):
+        open_recording(tmp_path / "a")
+    write_plain(tmp_path / "b")
+    for path in (tmp_path / "b/color").iterdir():
+        Image.new("RGB", (128, 72)).save(path)
+    with pytest.raises(SpaceformerError, match=r"pictures of 128 x 72 in color/ are not aligned with 64 x 48"):
+        open_recording(tmp_path / "b")
+
+
 def test_folders_that_are_no_recording_say_what_was_expected(tmp_path):
     with pytest.raises(SpaceformerError, match=r"groundtruth.txt.*intrinsics.txt"):
         open_recording(tmp_path)

@@ -20,6 +20,8 @@ from ..images import read_color, read_depth
 from ..model import CameraModel
 from .recording import Frame, Recording, first_size, pose_of_matrix
 
+MAX_STRETCH = 0.02  # of the ratio of sides by which aligned pictures may differ
+MAX_OFF_CENTER = 0.25  # of a side, between the principal point and the middle; more: intrinsics of another resolution
 RATE = 30.0  # frames per second, for stamps
 PICTURES = (".png", ".jpg", ".jpeg")
 SEVEN_SCENES = "frame-*.pose.txt"
@@ -77,6 +79,11 @@ def _open_folders(layout, folder, poses, depth_matrix, color_matrix):
     if color_matrix is not None:
         color_camera = camera_of(color_matrix, color_width, color_height)
     elif (color_width, color_height) != (width, height):
+        if abs(color_width * height / (color_height * width) - 1) > MAX_STRETCH:
+            raise SpaceformerError(
+                f"{folder}: pictures of {color_width} x {color_height} in color/ are not aligned with {width} x "
+                f"{height} in depth/: register them, or crop both alike"
+            )
         color_camera = camera.scaled(color_width, color_height)
     return Recording(layout, frames, unposed, camera, color_camera, MILLIMETRE)
 
@@ -102,9 +109,15 @@ def read_matrix(path):
 
 
 def camera_of(matrix, width, height):
-    """CameraModel of a 3 x 3 or 4 x 4 matrix of intrinsics."""
+    """CameraModel of a 3 x 3 or 4 x 4 matrix of intrinsics, for pictures of width x height. Raises SpaceformerError."""
     if matrix.ndim != 2 or min(matrix.shape) < 3:
         raise SpaceformerError(f"intrinsics: a matrix of {list(matrix.shape)}, expected 3 x 3 or 4 x 4")
+    for center, side in ((matrix[0, 2], width), (matrix[1, 2], height)):
+        if abs(center - side / 2) > MAX_OFF_CENTER * side:
+            raise SpaceformerError(
+                f"the intrinsics have their principal point at ({matrix[0, 2]:g}, {matrix[1, 2]:g}), the pictures have "
+                f"{width} x {height} pixels: scale fx, fy, cx and cy with the pictures"
+            )
     return CameraModel(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
 
 
