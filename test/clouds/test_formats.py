@@ -327,6 +327,12 @@ def test_seven_columns_are_colors_and_a_label_or_intensity_and_colors(tmp_path, 
         assert read_cloud(tmp_path / "a.npy").cloud.rgb.tolist() == rgb.tolist()
 
 
+@pytest.mark.parametrize("width", range(3, 17))
+def test_astronomic_numbers_in_arrays_are_no_warning(tmp_path, width):
+    np.save(tmp_path / "a.npy", np.full((20, width), np.finfo(np.float32).max))
+    assert len(read_records(tmp_path / "a.npy")) == 20
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_row_numbers_are_no_coordinates(tmp_path, rng, first):
     _, xyz, rgb = scanned(rng)

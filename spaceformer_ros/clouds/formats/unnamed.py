@@ -17,10 +17,11 @@ def table_columns(table):
     which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and alpha or a label; 9 are
     x, y, z, colours and normals, in either order. Others are x, y, z and further columns without a meaning.
     """
-    if table.shape[1] > 3 and _counts_rows(table[:, 0]):
-        table = table[:, 1:]
+    with np.errstate(all="ignore"):  # of astronomic numbers in damaged files
+        if table.shape[1] > 3 and _counts_rows(table[:, 0]):
+            table = table[:, 1:]
+        colors = _colors_at(table)
     xyz, width = dict(zip("xyz", table[:, :3].T)), table.shape[1]
-    colors = _colors_at(table)
     if colors:
         return {**xyz, "rgb": table[:, colors : colors + 3]}
     return {**xyz, **{f"column {index + 1}": table[:, index] for index in range(3, width)}}
