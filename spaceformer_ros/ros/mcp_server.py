@@ -16,3 +16,7 @@ def main():
     with live_source("spaceformer_mcp", **PARAMETERS) as (node, source):
         port, changes, motion = (node.get_parameter(key).value for key in PARAMETERS)
         serve(source, port or None, changes, motion)
+
+
+if __name__ == "__main__":
+    main()

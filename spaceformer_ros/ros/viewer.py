@@ -24,3 +24,7 @@ def main():
             viewer.wait(node.context.ok)
         finally:
             viewer.close()
+
+
+if __name__ == "__main__":
+    main()

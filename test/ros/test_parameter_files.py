@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameter files that hold nothing for the node are named."""
 
+import importlib.util
+import pathlib
+import re
 import signal
 import sys
 from types import SimpleNamespace
 
 import pytest
 import rclpy
+from helpers.paths import SCRIPTS
 
 from spaceformer_ros.ros.parameter_files import (
     fits,
@@ -125,3 +129,12 @@ def test_a_period_is_a_number_of_seconds(monkeypatch, capsys, period):
     with pytest.raises(SystemExit, match="2"):
         publish_cloud()
     assert "argument --period" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.iterdir()), ids=lambda path: path.name)
+def test_every_program_also_runs_as_a_module(script):
+    """`python -m` of a module without a main guard does nothing, and says nothing."""
+    (module,) = re.findall(r"from (\S+) import main", script.read_text())
+    source = pathlib.Path(importlib.util.find_spec(module).origin)
+    source = source if source.name != "__init__.py" else source.with_name("__main__.py")
+    assert source.read_text().endswith("main()\n")
