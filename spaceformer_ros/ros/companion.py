@@ -9,7 +9,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from .. import SpaceformerError
 from .live_source import LiveSource
-from .parameter_files import refusal, unknown_parameters, unused_arguments
+from .parameter_files import answer_help, refusal, unknown_parameters, unused_arguments
 from .spinning import SpinThread
 
 # Name -> default and meaning of the parameters of every such program.
@@ -35,10 +35,11 @@ def live_source(name, **parameters):
 
     name: of the node; parameters: name -> (default, meaning) of further ones.
     """
+    declared = {**PARAMETERS, **parameters}
+    answer_help(name, [(key, *value) for key, value in declared.items()], sys.argv[1:])
     with one_sentence(name):
         rclpy.init()
         node, executor = rclpy.create_node(name), SingleThreadedExecutor()
-        declared = {**PARAMETERS, **parameters}
         for key, (default, _meaning) in declared.items():
             node.declare_parameter(key, default)
         for text in [*unused_arguments(sys.argv[1:]), *unknown_parameters(node, declared)]:

@@ -17,14 +17,14 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
 from .. import SpaceformerError
-from ..config import Settings
+from ..config import Settings, all_settings
 from ..heap import trim_heap
 from . import parameters
 from .actions import Actions
 from .bond import ManagerBond
 from .compat import answer_invalid_parameters, answer_invalid_transitions
 from .logs import forward_logging, log_failure
-from .parameter_files import refusal, unused_arguments, unused_files
+from .parameter_files import answer_help, refusal, unused_arguments, unused_files
 from .services import Services
 from .session import Session
 from .signals import end_on_hangup
@@ -108,6 +108,9 @@ class SpaceformerNode(LifecycleNode):
 
 def main(arguments=None):
     """Run the node until SIGINT, SIGTERM or SIGHUP; exit code 0, or 1 if the command line cannot be used."""
+    given = sys.argv[1:] if arguments is None else arguments
+    rows = [(info.name, info.default, info.metadata["text"]) for _, info in all_settings()]
+    answer_help("spaceformer_node", rows, given)
     sys.setswitchinterval(SWITCH_INTERVAL)
     signal.signal(signal.SIGINT, lambda *_: None)  # rclpy shuts ROS down; a KeyboardInterrupt could come anywhere
     end_on_hangup()
@@ -116,11 +119,10 @@ def main(arguments=None):
         rclpy.init(args=arguments)
     except Exception as error:  # arguments or a parameter file that ROS refuses
         sys.exit(f"spaceformer_node: {refusal(error)}")
-    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         node, executor = SpaceformerNode(), SingleThreadedExecutor()
         executor.add_node(node)
-        for text in unused_arguments(arguments) + unused_files(arguments, node.get_fully_qualified_name()):
+        for text in unused_arguments(given) + unused_files(given, node.get_fully_qualified_name()):
             node.get_logger().warning(text)
         if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()

@@ -2,7 +2,11 @@
 """Arguments and parameter files that ROS ignores silently, such as those for other nodes, or refuses."""
 
 import difflib
+import json
+import os
 import re
+import sys
+import textwrap
 
 from rclpy.utilities import remove_ros_args
 
@@ -26,6 +30,24 @@ def refusal(error):
     """A sentence for an exception of rclpy about arguments, parameter files, names and types."""
     hint = next((f": {hint}" for words, hint in HINTS.items() if words in str(error)), "")
     return describe_error(error).replace("\\n", " ") + hint  # the last words point to a character by its column
+
+
+def answer_help(program, parameters, arguments):
+    """End the process with a list of its parameters if the command line asks for help, as programs without ROS do.
+
+    program: its name; parameters: rows (name, default, meaning); arguments: of the command line
+    """
+    if not {"-h", "--help"} & set(remove_ros_args(["", *arguments])[1:]):
+        return
+    lines = [f"usage: {program} [--ros-args -p NAME:=VALUE ... --params-file FILE -r FROM:=TO]\n\nparameters:"]
+    for name, default, meaning in parameters:
+        value = json.dumps(list(default) if isinstance(default, tuple) else default)
+        lines += textwrap.wrap(f"{name} ({value}): {meaning}", 100, initial_indent="  ", subsequent_indent="      ")
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def unused_arguments(arguments):

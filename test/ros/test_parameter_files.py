@@ -12,6 +12,7 @@ import pytest
 import rclpy
 from helpers.paths import SCRIPTS
 
+from spaceformer_ros.ros import mcp_server, node, viewer
 from spaceformer_ros.ros.parameter_files import (
     fits,
     node_names,
@@ -70,6 +71,24 @@ def test_a_file_for_other_nodes_is_named_with_the_nearest_name(tmp_path):
     (sentence,) = unused_files(arguments, "/robot1/other")
     assert "did you mean" not in sentence
     assert unused_files(["node", "--params-file", str(path)], "/spaceformer") == []
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (node, "roi ([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]): box of the points"),
+        (viewer, 'host ("127.0.0.1"): address to listen on'),
+        (mcp_server, "allow_motion (false): offer go_to"),
+    ],
+)
+def test_help_lists_the_parameters(main, words, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["program", "--help", "--ros-args", "-p", "device:=cpu"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: spaceformer_")
+    assert words in text
 
 
 def test_arguments_that_are_not_for_ros_are_named():
