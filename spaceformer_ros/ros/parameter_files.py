@@ -2,6 +2,7 @@
 """Arguments and parameter files that ROS ignores silently, such as those for other nodes, or refuses."""
 
 import difflib
+import itertools
 import json
 import os
 import re
@@ -37,7 +38,8 @@ def answer_help(program, parameters, arguments):
 
     program: its name; parameters: rows (name, default, meaning); arguments: of the command line
     """
-    if not {"-h", "--help"} & set(remove_ros_args(["", *arguments])[1:]):
+    own = itertools.takewhile(lambda argument: argument != "--ros-args", arguments)  # others may be refused later
+    if not {"-h", "--help"} & set(own):
         return
     lines = [f"usage: {program} [--ros-args -p NAME:=VALUE ... --params-file FILE -r FROM:=TO]\n\nparameters:"]
     for name, default, meaning in parameters:
