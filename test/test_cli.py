@@ -141,6 +141,20 @@ def test_render_draws_a_view_of_a_map(tmp_path, settings, cloud_file, capsys):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["find", "a.safetensors", "sofa"], ["layout", "a.safetensors"], ["view", "a.safetensors"]),
+        *(["mcp", "--scene", "a.safetensors"], ["render", "a.safetensors", "--pose", "0", "0", "1", "0"]),
+    ],
+)
+def test_an_upper_axis_is_not_for_saved_scenes(arguments, capsys, tmp_path, monkeypatch):
+    """It was ignored."""
+    monkeypatch.chdir(tmp_path)
+    assert ended([*arguments, "--up=-y"]) == 1
+    assert "--up -y is for clouds: a.safetensors is a saved scene, which keeps its axes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--layers", " , "], "--layers is empty, expected some of"),

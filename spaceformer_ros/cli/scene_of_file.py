@@ -6,6 +6,7 @@ import logging
 import pathlib
 import sys
 
+from .. import SpaceformerError
 from ..pipeline import Observer, build_pipeline
 from ..timing import Stopwatch
 from .options import config_of
@@ -37,14 +38,26 @@ def scene_or_saved(options):
 
     options: parsed arguments of `add_cloud` and `add_settings`
     """
-    from ..scene.data_dir import SUFFIX
-
     source = pathlib.Path(options.cloud)
-    if source.suffix != SUFFIX:
+    if not is_saved(source, options.up):
         pipeline, outcome = scene_of_file(options.cloud, config_of(options), options.up)
         return pipeline, outcome.scene, source.stem
     pipeline = build_pipeline(config_of(options))
-    return pipeline, pipeline.load(source.absolute()), source.stem
+    scene = pipeline.load(source.absolute())
+    for remark in scene.remarks:
+        print(f"spaceformer: {source}: {remark}", file=sys.stderr)
+    return pipeline, scene, source.stem
+
+
+def is_saved(path, up):
+    """Whether a path is that of a saved scene. Raises SpaceformerError if it is and an upper axis is given for it."""
+    from ..scene.data_dir import SUFFIX
+
+    if pathlib.Path(path).suffix != SUFFIX:
+        return False
+    if up != "z":
+        raise SpaceformerError(f"--up {up} is for clouds: {path} is a saved scene, which keeps its axes")
+    return True
 
 
 @contextlib.contextmanager

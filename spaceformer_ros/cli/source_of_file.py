@@ -5,7 +5,7 @@ import logging
 import sys
 
 from ..pipeline import build_pipeline
-from .scene_of_file import progress_bar
+from .scene_of_file import is_saved, progress_bar
 
 
 def source_of_files(path, config, up):
@@ -15,6 +15,7 @@ def source_of_files(path, config, up):
     """
     from ..sources.files import FileSource, map_files
 
+    is_saved(path, up)  # refuses an axis for a scene
     paths = map_files(path)
     pipeline = build_pipeline(config, logging.getLogger(__name__).info)
     with progress_bar() as observer:

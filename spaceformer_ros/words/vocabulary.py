@@ -101,6 +101,8 @@ def check_text(text):
         raise SpaceformerError("the text is empty: say what to look for, such as 'fire extinguisher'")
     if len(text) > MAX_TEXT_LENGTH:
         raise SpaceformerError(f"the text has {len(text)} characters; at most {MAX_TEXT_LENGTH} are supported")
+    if any("\ud800" <= char <= "\udfff" for char in text):  # bytes that could not be decoded
+        raise SpaceformerError(f"the text {text!r} is not valid UTF-8")
     if not text.isprintable():
         raise SpaceformerError(f"the text {text!r} holds control characters")
 

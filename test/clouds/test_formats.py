@@ -435,6 +435,7 @@ def test_normals_are_not_colors(tmp_path):
         ("a.doc", "suffix '.doc' is not one of .ply, .pcd"),
         ("a.db", "`rtabmap-export FILE.db` writes its map as PLY"),
         ("a.ply.gz", "unpack it first"),
+        ("a.safetensors", "`spaceformer find`, `view`, `layout` and `export` read saved scenes"),
         ("a.pth", "save arrays xyz and rgb as NPZ"),
         ("a.usdz", "export it as GLB or PLY"),
     ],

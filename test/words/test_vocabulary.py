@@ -41,6 +41,7 @@ def test_labels_synonyms_and_background():
         (["cafe\u0301"], ["caf\xe9 "], "twice"),
         (["x" * 300], [], "300 characters"),
         (["a\x00b"], [], "control characters"),
+        (["so\udcffa"], [], "is not valid UTF-8"),
         (["chair", "-1"], [], "the label '-1' has no letters"),
         (["sofa|???"], [], "'\\?\\?\\?' has no letters"),
         (["chair"], ["..."], "has no letters"),

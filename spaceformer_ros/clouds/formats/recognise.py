@@ -33,6 +33,7 @@ SIGNATURES = (
 
 # Files of other programs, and how to get a cloud out of them.
 EXPORTS = {
+    ".safetensors": "`spaceformer find`, `view`, `layout` and `export` read saved scenes",
     ".db": "if RTAB-Map wrote it, `rtabmap-export FILE.db` writes its map as PLY",
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".tar"), "unpack it first"),
     **dict.fromkeys((".ptx", ".rcp", ".rcs", ".fls", ".bin", ".fbx"), "export it as PLY, such as with CloudCompare"),
