@@ -111,8 +111,9 @@ class RelatedAnswer(Answer):
 
 
 def asked_for(texts, room="", relation="", relation_text="", **conditions):
-    """One Asked for each distinct text, all with the same conditions. Raises SpaceformerError."""
-    texts = tuple(dict.fromkeys(texts))
+    """One Asked for each distinct text, all with the same conditions; blanks of all kinds count as one. Raises
+    SpaceformerError."""
+    texts = tuple(dict.fromkeys(" ".join(text.split()) for text in texts))
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise SpaceformerError(f"{len(texts)} texts given, expected 1 to {MAX_TEXTS}: ask several times")
     return [Asked(ObjectQuery(text, **conditions), room, relation, relation_text) for text in texts]

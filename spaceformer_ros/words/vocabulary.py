@@ -81,7 +81,7 @@ def _parse_label(entry):
     phrases = tuple(" ".join(phrase.split()) for phrase in str(entry).split("|"))
     if not all(phrases):
         raise SpaceformerError(f'label {entry!r} is empty or has an empty synonym; write "sofa|couch"')
-    check_text(entry)
+    check_text("|".join(phrases))
     for phrase in phrases:
         check_words(phrase, "label")
     return phrases

@@ -167,6 +167,10 @@ def test_a_text_that_names_no_thing_is_refused(text, asked):
         asked(text)
 
 
+def test_blanks_of_all_kinds_in_a_text_are_one(asked):
+    assert len(asked("the\xa0first \t chair\n").matches) == 1
+
+
 def test_an_order_beyond_what_is_there_has_a_reason(asked):
     answer = asked("the 99th chair")
     assert (answer.matches, answer.reason) == ([], "there are 3 of 'chair', fewer than 99")

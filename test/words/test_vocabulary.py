@@ -21,6 +21,13 @@ def space_of(labels, background=(), similarity=None, **arguments):
     return LabelSpace(vocabulary, embeddings, similarity or Similarity(), **arguments)
 
 
+def test_blanks_of_all_kinds_in_labels_are_one():
+    """As texts that are copied from web pages and tables have them."""
+    assert Vocabulary.parse(["fire\xa0extinguisher", "office\tchair|desk\u3000chair\n"]).texts == (
+        *("fire extinguisher", "office chair", "desk chair"),
+    )
+
+
 def test_labels_synonyms_and_background():
     vocabulary = Vocabulary.parse(["sofa|couch", "  office   chair "], ["wall"])
     assert vocabulary.labels == ("sofa", "office chair")
