@@ -36,8 +36,8 @@ class Alternation:
 
 def _cells(cloud):
     """Sorted keys of the cells that a map occupies in its frame; indices wrap around after hundreds of kilometres."""
-    xyz = cloud[:: 1 + len(cloud) // MAX_POINTS].in_frame()
-    return distinct(pack(np.floor(xyz / CELL).astype(np.int64) % AXIS_LIMIT))
+    xyz = cloud[:: 1 + len(cloud) // MAX_POINTS].in_frame().astype(np.float64)  # in which no coordinate overflows
+    return distinct(pack((np.floor(xyz / CELL) % AXIS_LIMIT).astype(np.int64)))
 
 
 def _are_alike(first, second):

@@ -46,6 +46,12 @@ def test_one_source_is_not_reported(maps):
     assert not any(alternation.add(one) for one in maps)
 
 
+@pytest.mark.filterwarnings("error")
+def test_astronomic_coordinates_are_no_warning():
+    far = Cloud(np.full((3, 3), np.finfo(np.float32).max), np.zeros((3, 3), dtype=np.uint8))
+    assert not Alternation().add(far)
+
+
 def test_the_report_ends_when_one_source_is_left():
     alternation = Alternation()
     for one in [A, B] * 3:
