@@ -40,6 +40,8 @@ class TrainConfig:
     steps: int = 20_000
     scenes_per_step: int = 2
     start_from: str = ""  # path of a checkpoint: initial weights of a new run
+    keep_name_head: bool = False  # of this checkpoint, which is not trained; else the exported one starts anew
+    trained_share: float = 1.0  # of the trained weights in the exported ones, the rest are those of this checkpoint
     learning_rate: float = 7e-4  # peak of the one-cycle schedule
     weight_decay: float = 0.05
     warm_up_share: float = 0.05  # of the steps

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training step: model, auxiliary heads, weights of kinds, losses and optimiser of one run."""
 
+import copy
 import math
 import random
 
@@ -59,6 +60,7 @@ class Trainer:
         self.config, self.device, self.embedder = config, device, embedder
         self.model = SpaCeFormer(model_config).to(device)
         self.criterion = SetCriterion(config.caption_weight).to(device)
+        self.start = None  # state dict of the initial weights, for `trained_share`
         if config.start_from:
             self._start_from(load_checkpoint(config.start_from))
         self.balance = KindBalance(config.kind_balance).to(device)
@@ -77,13 +79,14 @@ class Trainer:
     def _start_from(self, checkpoint):
         """Initial weights from a Checkpoint of the same network; the voxel size may differ, new inputs get weight 0.
 
-        The NameHead starts anew: it belongs to the features that training changes.
+        The NameHead starts anew unless it is kept: it belongs to the features that training changes.
         """
-        (new_head, _), (_, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
-        weights |= new_head
+        (new_head, _), (head, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
+        weights |= head if self.config.keep_name_head else new_head
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
         weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
         self.model.load_state_dict(weights)
+        self.start = {key: value.clone() for key, value in self.model.state_dict().items()}
         with torch.no_grad():
             self.criterion.log_scale.fill_(math.log(checkpoint.similarity.scale))
 
@@ -216,7 +219,22 @@ class Trainer:
     def export(self, path, notes):
         """Write the averaged weights as a checkpoint. Returns its SHA-256."""
         scale = self.criterion.log_scale.detach().exp().clamp(max=100).item()
-        return save_checkpoint(path, self.average.module, DEMO_TEXT_MODEL, Similarity(True, scale), notes)
+        return save_checkpoint(path, self._exported(), DEMO_TEXT_MODEL, Similarity(True, scale), notes)
+
+    def _exported(self):
+        """The averaged model, moved back towards the initial weights by 1 - `trained_share`.
+
+        Between the two a network keeps more of what it knew (Wortsman et al., Robust fine-tuning of zero-shot models,
+        CVPR 2022).
+        """
+        model = self.average.module
+        if self.start is None or self.config.trained_share == 1:
+            return model
+        model = copy.deepcopy(model)
+        for key, value in model.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(self.start[key], 1 - self.config.trained_share)
+        return model
 
 
 def voxelise(samples, voxel_size, device):

@@ -160,7 +160,7 @@ def test_training_configuration_is_read_and_checked(tmp_path):
         read_config(path)
 
 
-@pytest.mark.parametrize("name", ["train_demo_1.yaml", "train_demo_2.yaml", "train_demo_3.yaml"])
+@pytest.mark.parametrize("name", [f"train_demo_{phase}.yaml" for phase in (1, 2, 3, 4)])
 def test_the_shipped_training_configurations_can_be_read(name):
     config, model_config = read_config(CONFIG / name)
     assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
@@ -178,6 +178,35 @@ def test_a_run_can_start_from_a_checkpoint(two_steps, tmp_path):
     weight = [trainer.average.module.clip_head.weight for trainer in (first, second)]
     assert torch.allclose(*weight, atol=1e-3)  # half precision in the file
     assert not torch.equal(weight[1], Trainer(QUICK, MODEL, FakeEmbedder(), CPU).model.clip_head.weight)
+
+
+@pytest.mark.slow
+def test_a_part_of_the_trained_weights_and_the_old_name_head_are_exported(two_steps, tmp_path):
+    _, folder = two_steps
+    start = load_file(folder / "checkpoint.safetensors").model.state_dict()
+    config = dataclasses.replace(QUICK, steps=1, start_from=str(folder / "checkpoint.safetensors"))
+    weights = {}
+    for share in (0.0, 0.5, 1.0):
+        config = dataclasses.replace(config, trained_share=share)
+        train(config, MODEL, tmp_path / str(share), CPU, FakeEmbedder())
+        weights[share] = load_file(tmp_path / str(share) / "checkpoint.safetensors").model.clip_head.weight
+    assert torch.equal(weights[0.0], start["clip_head.weight"])
+    assert not torch.equal(weights[1.0], weights[0.0])
+    torch.testing.assert_close(weights[0.5], (weights[0.0] + weights[1.0]) / 2, atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.slow
+def test_the_name_head_of_the_first_checkpoint_can_be_kept(two_steps, tmp_path):
+    with_head = dataclasses.replace(MODEL, name_head=16)
+    first = train(dataclasses.replace(QUICK, steps=1), with_head, tmp_path / "first", CPU, FakeEmbedder())
+    with torch.no_grad():
+        first.average.module.name_head.layers[-1].bias.fill_(0.25)
+    path = tmp_path / "head.safetensors"
+    first.export(path, {})
+    for keep, expected in ((True, 0.25), (False, 0.0)):
+        config = dataclasses.replace(QUICK, steps=1, start_from=str(path), keep_name_head=keep)
+        trained = train(config, with_head, tmp_path / str(keep), CPU, FakeEmbedder())
+        assert (trained.average.module.name_head.layers[-1].bias == expected).all()
 
 
 @pytest.mark.slow
@@ -232,7 +261,7 @@ def test_rare_kinds_count_more():
         module.count(kinds)
     weights = balance.weights()
     assert float(weights[clock] / weights[chair]) == pytest.approx(3, rel=0.01)  # the root of 9
-    assert float(weights[kinds].mean()) == pytest.approx(1, abs=0.1)
+    assert float(weights[kinds].mean()) == pytest.approx(1, abs=0.15)  # kinds count as seen once from the beginning
     assert weights[wall] == 1
     assert float(weights.max()) == 5  # never seen
     torch.testing.assert_close(plain.weights(), torch.ones(len(KIND_NAMES)))
