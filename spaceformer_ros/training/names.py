@@ -5,6 +5,7 @@ The network stays as it is. First its masks of generated rooms are collected, on
 and continued; then the head is fitted to the names of what the masks contain.
 """
 
+import copy
 import logging
 import pathlib
 from collections import namedtuple
@@ -57,6 +58,8 @@ class NameHeadConfig:
     model_kinds_share: float = 0.0  # of the things in these rooms that are of a kind that only models have
     asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     first_seed: int = 7_000_000  # of the rooms
+    continued: bool = False  # whether the fit starts with the head of the checkpoint
+    fitted_share: float = 1.0  # of the fitted weights in a continued head, the rest are those of before
     hidden: int = 384  # channels of the head
     epochs: int = 20
     batch_size: int = 256
@@ -160,16 +163,20 @@ def read_masks(folder):
     return LabelledMasks(*(torch.cat([table[name] for table in tables]) for name in LabelledMasks._fields))
 
 
-def fit(masks, model_config, texts, scale, config):
+def fit(masks, model_config, texts, scale, config, start=None):
     """A NameHead fitted to LabelledMasks: cross entropy of the names of all kinds, one of its names per kind and step.
 
     texts: for each of KIND_NAMES the embeddings of its names, [n, C_text]
     scale: of the cosines; config: NameHeadConfig
+    start: state dict of the NameHead that is continued, with its whole correction; None to begin anew
     """
     torch.manual_seed(config.seed)
     head = NameHead.of(model_config, config.dropout).train()
     views = MaskViews(F.normalize(masks.features, dim=1), masks.pooled, masks.geometry)
-    head.standardise(views)
+    if start:
+        head.load_state_dict(start)
+    else:
+        head.standardise(views)
     weight = masks.weight * _kind_weights(masks, config.kind_balance)
     steps = max(config.epochs * len(weight) // config.batch_size, 2)
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -187,9 +194,27 @@ def fit(masks, model_config, texts, scale, config):
         if step % 500 == 0:
             logger.info("step %d/%d loss %.3f", step, steps, float(loss.detach()))
     with torch.no_grad():
-        for parameter in head.layers[-1].parameters():
-            parameter *= config.strength
+        for key, value in head.state_dict().items() if start else ():
+            value.lerp_(start[key], 1 - config.fitted_share)
+        scale_correction(head, config.strength)
     return head.eval()
+
+
+@torch.no_grad()
+def scale_correction(head, factor):
+    """Multiply what a NameHead adds to features."""
+    for parameter in head.layers[-1].parameters():
+        parameter *= factor
+
+
+def whole_head(checkpoint):
+    """State dict of the NameHead of a Checkpoint, with the whole fitted correction. Raises SpaceformerError."""
+    head, strength = checkpoint.model.name_head, checkpoint.notes.get("names", {}).get("strength")
+    if head is None or not strength:
+        raise SpaceformerError(f"{checkpoint.name} has no name head to continue: set continued to false")
+    head = copy.deepcopy(head).float()
+    scale_correction(head, 1 / strength)
+    return head.state_dict()
 
 
 def _kind_weights(masks, power):
@@ -234,6 +259,7 @@ def run(folder, config_path="", device="auto", progress=iter):
     embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
     texts = [torch.from_numpy(embedder.embed(KINDS[name].names)) for name in KIND_NAMES]
     model_config = replace(checkpoint.model.config, name_head=config.hidden)
-    head = fit(read_masks(folder / "masks"), model_config, texts, checkpoint.similarity.scale, config)
+    start = whole_head(checkpoint) if config.continued else None
+    head = fit(read_masks(folder / "masks"), model_config, texts, checkpoint.similarity.scale, config, start)
     path = folder / "checkpoint.safetensors"
     return path, export(path, checkpoint, head, config)

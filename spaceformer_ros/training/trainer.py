@@ -60,7 +60,7 @@ class Trainer:
         self.config, self.device, self.embedder = config, device, embedder
         self.model = SpaCeFormer(model_config).to(device)
         self.criterion = SetCriterion(config.caption_weight).to(device)
-        self.start = None  # state dict of the initial weights, for `trained_share`
+        self.start, self.head_notes = None, {}  # state dict of the initial weights; notes on a name head that is kept
         if config.start_from:
             self._start_from(load_checkpoint(config.start_from))
         self.balance = KindBalance(config.kind_balance).to(device)
@@ -83,6 +83,8 @@ class Trainer:
         """
         (new_head, _), (head, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
         weights |= head if self.config.keep_name_head else new_head
+        if self.config.keep_name_head:
+            self.head_notes = {key: value for key, value in checkpoint.notes.items() if key == "names"}
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
         weights[STEM_WEIGHT] = F.pad(weights[STEM_WEIGHT], (0, 0, 0, added))
         self.model.load_state_dict(weights)
@@ -219,7 +221,9 @@ class Trainer:
     def export(self, path, notes):
         """Write the averaged weights as a checkpoint. Returns its SHA-256."""
         scale = self.criterion.log_scale.detach().exp().clamp(max=100).item()
-        return save_checkpoint(path, self._exported(), DEMO_TEXT_MODEL, Similarity(True, scale), notes)
+        return save_checkpoint(
+            path, self._exported(), DEMO_TEXT_MODEL, Similarity(True, scale), self.head_notes | notes
+        )
 
     def _exported(self):
         """The averaged model, moved back towards the initial weights by 1 - `trained_share`.

@@ -108,6 +108,32 @@ def test_strength_scales_the_correction():
     assert torch.equal(half.layers[0].weight, whole.layers[0].weight)
 
 
+@pytest.mark.slow
+def test_a_continued_head_keeps_a_share_of_its_whole_correction():
+    rng = torch.Generator().manual_seed(0)
+    shapes = (DIM, 2 * MODEL.decoder[-1].channels, GEOMETRY)
+    features, pooled, geometry = (torch.randn(70, n, generator=rng) for n in shapes)
+    masks = LabelledMasks(features, pooled, geometry, torch.full((70,), CHAIR), torch.ones(70))
+    first = SpaCeFormer(MODEL)
+    with torch.no_grad():
+        first.name_head.layers[-1].weight.fill_(0.5)  # half of the fitted correction is in the file
+    notes = {"names": {"strength": 0.5}}
+    start = names.whole_head(Checkpoint(first, DEMO_TEXT_MODEL, Similarity(True, 20.0), "", "tiny", notes))
+    assert (start["layers.6.weight"] == 1).all()
+    quick = dataclasses.replace(QUICK, learning_rate=1e-3)
+    kept, mixed, fitted = (
+        fit(masks, MODEL, texts(), 20.0, dataclasses.replace(quick, fitted_share=share), start).state_dict()
+        for share in (0.0, 0.5, 1.0)
+    )
+    for key, value in start.items():
+        torch.testing.assert_close(kept[key], value)
+        torch.testing.assert_close(mixed[key], (kept[key] + fitted[key]) / 2)
+    assert not torch.equal(fitted["layers.0.weight"], start["layers.0.weight"])
+    without = Checkpoint(first, DEMO_TEXT_MODEL, Similarity(True, 20.0), "", "tiny", {})
+    with pytest.raises(SpaceformerError, match="tiny has no name head to continue"):
+        names.whole_head(without)
+
+
 def test_a_checkpoint_without_a_head_or_with_another_one_gets_the_new_one(tmp_path):
     for hidden in (0, 8):
         old = SpaCeFormer(dataclasses.replace(MODEL, name_head=hidden))
@@ -117,8 +143,8 @@ def test_a_checkpoint_without_a_head_or_with_another_one_gets_the_new_one(tmp_pa
 
 
 def test_the_shipped_configuration_can_be_read_and_errors_name_the_known_settings(tmp_path):
-    config = names.read_config(CONFIG / "train_names.yaml")
-    assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
+    for name in ("train_names.yaml", "train_names_2.yaml"):
+        assert names.read_config(CONFIG / name).first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
     path = tmp_path / "names.yaml"
     path.write_text("roms: 7\n")
     with pytest.raises(SpaceformerError, match=r"names.yaml: .*roms.*known names: checkpoint, rooms, "):

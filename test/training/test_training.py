@@ -202,11 +202,13 @@ def test_the_name_head_of_the_first_checkpoint_can_be_kept(two_steps, tmp_path):
     with torch.no_grad():
         first.average.module.name_head.layers[-1].bias.fill_(0.25)
     path = tmp_path / "head.safetensors"
-    first.export(path, {})
+    first.export(path, {"names": {"strength": 0.5}})
     for keep, expected in ((True, 0.25), (False, 0.0)):
         config = dataclasses.replace(QUICK, steps=1, start_from=str(path), keep_name_head=keep)
         trained = train(config, with_head, tmp_path / str(keep), CPU, FakeEmbedder())
         assert (trained.average.module.name_head.layers[-1].bias == expected).all()
+        notes = load_file(tmp_path / str(keep) / "checkpoint.safetensors").notes
+        assert notes.get("names") == ({"strength": 0.5} if keep else None)
 
 
 @pytest.mark.slow
