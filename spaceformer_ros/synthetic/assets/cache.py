@@ -30,7 +30,7 @@ from .table import PATH, read_table
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 INDEX = "index.json"
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
 HELD_OUT_EVERY = 5  # of the models of the other libraries, and of the seeds of generated ones

@@ -7,9 +7,9 @@ HEADER = """# Credits of the furniture models
 
 Written by `spaceformer assets --credits spaceformer_ros/weights/CREDITS.md`. Weights that were trained on rooms with
 real shapes (docs/demo_weights.md says which) have learned from these models of the furniture libraries of
-[Sweet Home 3D](https://www.sweethome3d.com) (Debian package `sweethome3d-furniture`). The models were converted to
-surface points, scaled, mirrored and recoloured; none of them is part of the weights or of this package. Their authors
-and licences:
+[Sweet Home 3D](https://www.sweethome3d.com) (Debian package `sweethome3d-furniture`) and of the generators of
+[Infinigen](https://infinigen.org). The models were converted to surface points, scaled, mirrored and recoloured; none
+of them is part of the weights or of this package. Their authors and licences:
 """
 
 
