@@ -336,7 +336,10 @@ def main():
             tiles.append((done.tiles, done.computed))
         report |= {"tiles": tiles, "used": dict(used)}
         try:
-            segmenter.Segmenter(checkpoints.pop(), ModelConfig(device="cuda:0", precision="float16")).warm_up()
+            checkpoint = checkpoints.pop()
+            with torch.no_grad():  # the demo weights overflow in large maps, these do in any
+                checkpoint.model.backbone.inner_module.conv[0].weight *= 1e6
+            segmenter.Segmenter(checkpoint, ModelConfig(device="cuda:0", precision="float16")).warm_up()
         except SpaceformerError as error:
             report["float16"] = str(error)
     print(json.dumps(report))

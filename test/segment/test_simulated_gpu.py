@@ -33,5 +33,5 @@ def test_tiles_that_did_not_change_do_not_run_again(report):
     assert 0 < changed[1] < changed[0]
 
 
-def test_float16_overflow_of_the_demo_weights_is_reported(report):
+def test_float16_overflow_is_reported(report):
     assert report["float16"] == "the network's features are not finite in float16: set precision to auto"
