@@ -98,15 +98,9 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
     start = time.monotonic()
     log = TrainingLog(folder) if processes.rank == 0 else None
     for samples in itertools.islice(batches, config.steps - trainer.step):
-        wall, cpu = time.monotonic(), time.process_time()
-        parts = trainer.train_step(samples)
-        seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
-        speed = {"seconds": seconds, "processor_seconds": cpu_seconds, "rooms_per_second": len(samples) / seconds}
+        figures = _timed_step(trainer, samples)
         if log:
-            log.add_step(trainer.step, {**speed, **parts})
-        if log and trainer.step % 20 == 0:
-            log.flush()
-            logger.info("step %d/%d loss %.3f, %.2f s", trainer.step, config.steps, parts["loss"], seconds)
+            _log_step(log, trainer, figures)
         done = trainer.step == config.steps
         if not done and not processes.meet_after(trainer.step):
             continue
@@ -119,6 +113,23 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
     if log:
         log.close()
     return trainer
+
+
+def _timed_step(trainer, samples):
+    """One training step; dict of its loss parts, seconds and speed."""
+    wall, cpu = time.monotonic(), time.process_time()
+    parts = trainer.train_step(samples)
+    seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
+    speed = {"seconds": seconds, "processor_seconds": cpu_seconds, "rooms_per_second": len(samples) / seconds}
+    return {**speed, **parts}
+
+
+def _log_step(log, trainer, figures):
+    log.add_step(trainer.step, figures)
+    if trainer.step % 20 == 0:
+        log.flush()
+        text = "step %d/%d loss %.3f, %.2f s"
+        logger.info(text, trainer.step, trainer.config.steps, figures["loss"], figures["seconds"])
 
 
 def _write(trainer, folder, log, last):
