@@ -20,6 +20,14 @@ class SpaceformerError(Exception):
     """Any problem that the user can fix; the message names the value, what was expected and what to do next."""
 
 
+def suggestion(name, known):
+    """For messages: ", did you mean ...?" with the most similar of the names `known`; "" if none is similar."""
+    from difflib import get_close_matches
+
+    similar = get_close_matches(name, list(known), 1)
+    return f", did you mean {similar[0]!r}?" if similar else ""
+
+
 class Cancelled(SpaceformerError):
     """The work was cancelled because its owner is shutting down or no longer needs the result."""
 

@@ -5,11 +5,10 @@ ROS parameters, config/params.yaml, docs/parameters.md and command-line settings
 Field names are unique over all groups, because they are the names of the ROS parameters.
 """
 
-import difflib
 import functools
 from dataclasses import dataclass, fields, replace
 
-from . import SpaceformerError
+from . import SpaceformerError, suggestion
 from .setting import check_together, check_value, fixed, robot_footprint, setting
 
 
@@ -532,19 +531,13 @@ def all_settings():
 
 def find_setting(name):
     """Group name and dataclass field of one setting. Raises SpaceformerError for an unknown name."""
-    if name not in _settings_by_name():
-        raise SpaceformerError(f"there is no setting {name!r}{suggestion(name)}; docs/parameters.md lists all")
-    return _settings_by_name()[name]
+    if name not in settings_by_name():
+        hint = suggestion(name, settings_by_name())
+        raise SpaceformerError(f"there is no setting {name!r}{hint}; docs/parameters.md lists all")
+    return settings_by_name()[name]
 
 
 @functools.cache
-def _settings_by_name():
+def settings_by_name():
+    """Dict name -> (group, setting), as in `all_settings`."""
     return {info.name: (group, info) for group, info in all_settings()}
-
-
-def suggestion(name, known=None):
-    """Text ", did you mean ...?" with the most similar of the names `known`, by default of all settings; "" if none is
-    similar."""
-    known = [info.name for _, info in all_settings()] if known is None else list(known)
-    similar = difflib.get_close_matches(name, known, 1)
-    return f", did you mean {similar[0]!r}?" if similar else ""

@@ -3,7 +3,6 @@
 
 import base64
 import dataclasses
-import difflib
 import functools
 import inspect
 import json
@@ -14,7 +13,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import CallToolResult, ImageContent, TextContent, ToolAnnotations
 from pydantic import Field, ValidationError, create_model
 
-from .. import SpaceformerError, __version__
+from .. import SpaceformerError, __version__, suggestion
 from .answers import Refusal
 from .picture import marked_picture
 from .tools import Tools, object_in
@@ -41,8 +40,7 @@ class Server(MCPServer):
         known = {tool.name: list(tool.input_schema.get("properties", ())) for tool in await self.list_tools()}
         unknown = next((key for key in arguments if key not in known.get(name, arguments)), None)
         if unknown is not None:
-            similar = difflib.get_close_matches(unknown, known[name], 1)
-            hint = f", did you mean {similar[0]!r}?" if similar else f"; it has {', '.join(known[name]) or 'none'}"
+            hint = suggestion(unknown, known[name]) or f"; it has {', '.join(known[name]) or 'none'}"
             return as_result(
                 Refusal("INVALID_REQUEST", f"{name} has no argument {unknown[:80]!r}{hint}"), is_error=True
             )

@@ -9,7 +9,7 @@ import textwrap
 
 from .. import SpaceformerError
 from ..clouds.cloud import UPRIGHT
-from ..config import Config, all_settings
+from ..config import Config, all_settings, settings_by_name
 from ..disk.paths import display_path
 from ..disk.text_files import parse_yaml
 
@@ -100,9 +100,8 @@ def file_name(text):
 
 def explain_unknown(arguments):
     """Sentence about arguments that no option takes; a setting among them is given by --set."""
-    settings = {info.name for _, info in all_settings()}
     names = [argument.strip("-").partition("=")[0].replace("-", "_") for argument in arguments]
-    known = next((name for name in names if name in settings), None)
+    known = next((name for name in names if name in settings_by_name()), None)
     hint = f"; {known} is a setting: --set {known}=VALUE" if known else ""
     return f"unrecognized arguments: {' '.join(arguments)}{hint}"
 

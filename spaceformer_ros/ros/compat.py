@@ -8,7 +8,8 @@ except ImportError:  # Humble
 
 from rcl_interfaces.msg import ParameterType, SetParametersResult
 
-from ..config import suggestion
+from .. import suggestion
+from ..config import settings_by_name
 from .text import printable
 
 __all__ = [
@@ -86,7 +87,7 @@ def _refusal(node, parameter):
     """SetParametersResult for a parameter message that cannot be set, None for others."""
     name, reason = printable(parameter.name), ""
     if not node.has_parameter(parameter.name):
-        reason = f"there is no parameter {name!r}{suggestion(parameter.name[:200])}"
+        reason = f"there is no parameter {name!r}{suggestion(parameter.name[:200], settings_by_name())}"
     elif parameter.value.type not in PARAMETER_TYPES:
         reason = f"{name}: a value of type {parameter.value.type}, expected one of rcl_interfaces/msg/ParameterType"
     return SetParametersResult(successful=False, reason=reason) if reason else None

@@ -11,8 +11,7 @@ import textwrap
 
 from rclpy.utilities import remove_ros_args
 
-from .. import SpaceformerError
-from ..config import suggestion
+from .. import SpaceformerError, suggestion
 from ..disk.text_files import read_yaml
 from .compat import parameter_overrides
 from .text import describe_error, printable

@@ -117,7 +117,7 @@ class Trainer:
         self.model.train()
         grid, instance, kind = voxelise(samples, self.model.config.voxel_size, self.device)
         orders = drawn_orders(self.model.config, self.config.seed + self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+        with self._autocast():
             features = self.model.backbone_features(grid, orders, permutation_seed=self.step)
             scenes = self.model.predictions_per_cloud(features, grid, chunk_size=1 << 20)
             loss, parts = self.dense_loss(features, grid, instance, kind)
@@ -137,10 +137,13 @@ class Trainer:
         self.step += 1
         return {"loss": float(loss.detach()), **parts}
 
+    def _autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+
     def train_heads(self, samples):
         """One update of the auxiliary heads alone, so that random ones do not disturb a trained network."""
         grid, instance, kind = voxelise(samples, self.model.config.voxel_size, self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+        with self._autocast():
             with torch.no_grad():
                 features = self.model.eval().backbone_features(grid, drawn_orders(self.model.config, 0))
             loss, _ = self.dense_loss(features, grid, instance, kind)

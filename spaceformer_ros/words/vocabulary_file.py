@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vocabulary files: labels, background and prompt templates in yaml."""
 
-import difflib
-
-from .. import SpaceformerError
+from .. import SpaceformerError, suggestion
 from ..disk.paths import display_path, expand_user, find_config
 from ..disk.text_files import read_text, read_yaml
 from .vocabulary import Vocabulary, check_templates
@@ -43,11 +41,9 @@ def read_vocabulary_file(path=""):
         )
     defaults = {"labels": [], "background": [], "templates": ["{}"]}
     for key in content.keys() - {*defaults, "rooms"}:
-        similar = difflib.get_close_matches(str(key), [*defaults, "rooms"], 1)
-        raise SpaceformerError(
-            f"vocabulary_file {name}: there is no key {str(key)[:40]!r}"
-            + (f", did you mean {similar[0]!r}?" if similar else f"; keys are {', '.join([*defaults, 'rooms'])}")
-        )
+        known = [*defaults, "rooms"]
+        hint = suggestion(str(key), known) or f"; keys are {', '.join(known)}"
+        raise SpaceformerError(f"vocabulary_file {name}: there is no key {str(key)[:40]!r}{hint}")
     result = {key: content.get(key) or default for key, default in defaults.items()}
     for key, value in result.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

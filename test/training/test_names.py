@@ -96,12 +96,17 @@ def test_a_head_learns_names_from_the_geometry(tmp_path):
     assert torch.allclose(loaded.model.clip_head.weight, weight, atol=1e-3)
 
 
-@pytest.mark.slow
-def test_strength_scales_the_correction():
+def random_chairs(count=70):
+    """LabelledMasks of chairs whose features and geometry are noise."""
     rng = torch.Generator().manual_seed(0)
     shapes = (DIM, 2 * MODEL.decoder[-1].channels, GEOMETRY)
-    features, pooled, geometry = (torch.randn(70, n, generator=rng) for n in shapes)
-    masks = LabelledMasks(features, pooled, geometry, torch.full((70,), CHAIR), torch.ones(70))
+    columns = (torch.randn(count, n, generator=rng) for n in shapes)
+    return LabelledMasks(*columns, torch.full((count,), CHAIR), torch.ones(count))
+
+
+@pytest.mark.slow
+def test_strength_scales_the_correction():
+    masks = random_chairs()
     whole, half = (fit(masks, MODEL, texts(), 20.0, dataclasses.replace(QUICK, strength=s)) for s in (1.0, 0.5))
     assert torch.allclose(half.layers[-1].weight, 0.5 * whole.layers[-1].weight)
     assert torch.allclose(half.layers[-1].bias, 0.5 * whole.layers[-1].bias)
@@ -110,10 +115,7 @@ def test_strength_scales_the_correction():
 
 @pytest.mark.slow
 def test_a_continued_head_keeps_a_share_of_its_whole_correction():
-    rng = torch.Generator().manual_seed(0)
-    shapes = (DIM, 2 * MODEL.decoder[-1].channels, GEOMETRY)
-    features, pooled, geometry = (torch.randn(70, n, generator=rng) for n in shapes)
-    masks = LabelledMasks(features, pooled, geometry, torch.full((70,), CHAIR), torch.ones(70))
+    masks = random_chairs()
     first = SpaCeFormer(MODEL)
     with torch.no_grad():
         first.name_head.layers[-1].weight.fill_(0.5)  # half of the fitted correction is in the file

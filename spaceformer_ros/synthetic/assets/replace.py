@@ -55,9 +55,9 @@ def replace_things(rng, things, library, config):
         fitting = []
         if config.model_kinds_share and rng.random() < config.model_kinds_share:
             fitting = _standing_in(strangers, size, place)
-        fitting = (
-            fitting or _of_kind(models, thing.kind, size) or (config.assets_only and _standing_in(models, size, place))
-        )
+        fitting = fitting or _of_kind(models, thing.kind, size)
+        if not fitting and config.assets_only:
+            fitting = _standing_in(models, size, place)
         result[i] = _replaced(rng, thing, fitting, library, on_top, others) or thing
     if not config.assets_only:
         return result
