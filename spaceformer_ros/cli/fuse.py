@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from .. import SpaceformerError
+from ..cameras.recordings.readings import DOCUMENTED, READINGS, doubt, read_poses_as
 from ..config import CameraConfig, Config
 from .options import count, file_name, number, results_file
 
@@ -42,6 +43,12 @@ def add_arguments(parser):
         help="views through a voxel that remove it; 0: nothing is removed (default: %(default)s)",
     )
     parser.add_argument(
+        "--poses",
+        choices=READINGS,
+        help=f"what the poses are; opengl: camera-to-world with y up and z backwards, as of ARKit and NeRF (default: "
+        f"{DOCUMENTED}, unless the depth pictures contradict)",
+    )
+    parser.add_argument(
         "--keep-frame", action="store_true", help="keep the frame of the poses, instead of turning the floor level"
     )
 
@@ -62,7 +69,7 @@ def run(options):
     require_writer(options.out)
     out = results_file(options.out)
     use = camera_config(options)
-    recording = open_recording(options.folder)
+    recording = read_poses(open_recording(options.folder), options.poses)
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
     unread = []
@@ -91,6 +98,19 @@ def run(options):
         f"{recording.layout}: {len(frames)} frames{without}, {len(cloud)} points, {fusion.removed} seen through and "
         f"removed{turned}; {out}"
     )
+
+
+def read_poses(recording, reading):
+    """The Recording with its poses read as one of READINGS; None: as documented.
+
+    Raises SpaceformerError if the depth pictures contradict a reading that nobody asked for; otherwise that is said.
+    """
+    found = doubt(recording, reading or DOCUMENTED)
+    if found and reading is None:
+        raise SpaceformerError(str(found))
+    if found:
+        print(f"spaceformer: {found}", file=sys.stderr)
+    return read_poses_as(recording, reading or DOCUMENTED)
 
 
 def camera_config(options):

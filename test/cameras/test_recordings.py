@@ -16,19 +16,21 @@ from spaceformer_ros.geometry.transform import RigidTransform
 
 SIZE = CameraModel(64, 48, 52.0, 52.0, 31.5, 23.5)
 FLOOR = 1.2  # metres below the camera
+WALL = 3.0  # metres from the middle of the room
 TILTED = RigidTransform(Rotation.from_euler("xyz", [100, 20, 30], degrees=True).as_matrix(), np.array([1.0, 2.0, 3.0]))
-POSES = [TILTED.after(optical_pose((0.0, 0.1 * number, FLOOR), 0.3 * number, -0.4)) for number in range(4)]
+STEPS = [((0.0, 0.1 * number, FLOOR), 0.4 * number, -0.2 - 0.1 * number) for number in range(4)]
+POSES = [TILTED.after(optical_pose(*step)) for step in STEPS]
 
 
 def depth_image(camera, pose):
-    """[H, W] uint16 millimetres of a floor and a wall around the camera, in the level frame."""
+    """[H, W] uint16 millimetres of a floor and the walls of a room of 6 x 6 m around it, in the level frame."""
     level = TILTED.inverse.after(pose)
     x, y = camera.rays
     rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ level.rotation.T
     with np.errstate(divide="ignore"):
         floor = np.where(rays[..., 2] < 0, -level.translation[2] / rays[..., 2], np.inf)
-    wall = 3.0 / np.hypot(rays[..., 0], rays[..., 1])
-    return np.rint(1000 * np.minimum(floor, wall)).astype(np.uint16)
+        walls = (WALL * np.sign(rays[..., :2]) - level.translation[:2]) / rays[..., :2]
+    return np.rint(1000 * np.minimum(floor, walls.min(axis=2))).astype(np.uint16)
 
 
 def write_frame(color, depth, camera, pose, scale=1, color_size=None):
@@ -109,8 +111,7 @@ def test_points_of_every_layout_are_on_the_floor_and_the_wall(tmp_path, layout):
         xyz, rgb = frame_points(recording.load(frame), 0.3, 5.0, 2)
         level = TILTED.inverse.apply(frame.pose.apply(xyz))
         assert len(xyz) > 300
-        center = TILTED.inverse.apply(frame.pose.translation)
-        wall = np.abs(np.hypot(*(level - center).T[:2]) - 3.0)
+        wall = np.abs(np.abs(level[:, :2]) - WALL).min(axis=1)
         assert np.minimum(np.abs(level[:, 2]), wall).max() < 0.005
         assert (rgb == 120).all()
 
@@ -168,6 +169,33 @@ def test_poses_may_be_three_rows_or_one(tmp_path, form):
     recording = open_recording(tmp_path / "a")
     assert np.allclose([frame.pose.rotation for frame in recording.frames], [pose.rotation for pose in POSES])
     assert np.allclose([frame.pose.translation for frame in recording.frames], [pose.translation for pose in POSES])
+
+
+WRITTEN = {  # what files have in each reading
+    "world-to-camera": lambda pose: pose.inverse,
+    "opengl": lambda pose: RigidTransform(pose.rotation * [1, -1, -1], pose.translation),
+}
+
+
+@pytest.mark.parametrize("reading", WRITTEN)
+def test_poses_of_another_kind_are_noticed_and_read_when_asked(tmp_path, capsys, reading):
+    write_plain(tmp_path / "a")
+    out = tmp_path / "map.npz"
+    arguments = ["fuse", str(tmp_path / "a"), "--out", str(out), "--voxel-size", "0.1", "--step", "1"]
+    main(arguments)
+    expected = read_cloud(out).cloud.xyz
+    for number, pose in enumerate(POSES):
+        np.savetxt(tmp_path / f"a/poses/{number}.txt", matrix(WRITTEN[reading](pose)))
+    out.unlink()
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert f"read as {reading} the same" in capsys.readouterr().err
+    assert not out.exists()
+    main([*arguments, "--poses", reading])
+    assert "--poses" not in capsys.readouterr().err
+    assert np.allclose(read_cloud(out).cloud.xyz, expected, atol=1e-4)
+    main([*arguments, "--poses", "camera-to-world"])
+    assert f"give --poses {reading}" in capsys.readouterr().err
 
 
 def test_intrinsics_and_colours_of_another_size_are_refused(tmp_path):
