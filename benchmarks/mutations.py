@@ -28,7 +28,6 @@ FRAMES = ("", "map", "/map", "другая", "a b\n{}", "%s%n", "f" * 5000)
 PATIENCE = 2.0  # seconds of the processor for one small message or file: others may keep the machine busy
 VARYING = re.compile(r"'[^']*'|\S*/\S+|-?\d[\d.e+-]*|\([^)]*\)?")  # values that differ between errors of one kind
 MESH_MEMORY = 300 << 20  # bytes for a mesh: its points depend on its surface, not on the size of the file
-MESHES = (".obj", ".glb", ".gltf", ".stl", ".off")
 MEMORY = 16 << 20  # bytes beyond the input that a reader may hold at its peak: the inputs have a few kilobytes
 
 
@@ -356,7 +355,7 @@ def fuzz_reader(path, read, content, seed):
     """Read one mutated file with any reader: its Outcome. Raises AssertionError that names the seed."""
     content, names = mutated_file(content, seed)
     path.write_bytes(content)
-    memory = MESH_MEMORY if path.suffix in MESHES else MEMORY
+    memory = MESH_MEMORY if path.stem == "mesh" else MEMORY
     return checked(lambda: read(path), "read", f"{path.name} seed {seed} ({', '.join(names)})", memory)
 
 

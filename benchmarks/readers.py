@@ -38,7 +38,7 @@ SECONDS = 2.0  # for one file, on a busy machine
 MEMORY = 300 << 20  # bytes by which the process may grow
 VOCABULARY = "labels: [chair, 'sofa|couch']\nbackground: [wall]\ntemplates: ['a {} in a room']\n"
 CLASSES = "classes: {2: chair, 4: 'sofa|couch'}\ngroups: {base: [chair], novel: [sofa]}\n"
-MESHES = ("obj", "glb", "gltf", "stl", "off")
+MESHES = ("ply", "obj", "glb", "gltf", "stl", "off")
 YAML = {
     "deep.yaml": "labels: " + 5000 * "[" + 5000 * "]",
     "aliases.yaml": "a: &a [x, x, x, x, x, x, x, x, x]\n"

@@ -17,7 +17,8 @@ from itertools import groupby
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from spaceformer_ros.clouds.formats import meshes, npz  # noqa: E402
+from spaceformer_ros.clouds import surface  # noqa: E402
+from spaceformer_ros.clouds.formats import meshes, npz, ply_faces  # noqa: E402
 from spaceformer_ros.clouds.formats.declared import LAZ_RATIO  # noqa: E402
 from spaceformer_ros.clouds.pointcloud2 import MAX_FIELDS  # noqa: E402
 from spaceformer_ros.config import Config, all_settings  # noqa: E402
@@ -185,8 +186,8 @@ def security(text):
         "ScanNet's text format": size(scannet.MAX_BYTES),
         "LAS, LAZ": "points, records, chunks and the layers of chunks must fit the size of the file, "
         f"unpacked {LAZ_RATIO} times it",
-        "meshes": f"{size(meshes.MAX_MESH_BYTES)}, {meshes.MAX_MESH_POINTS:,} points every "
-        f"{meshes.MAX_MESH_SPACING} m at most; the chunks of GLB must fit the file; "
+        "meshes": f"{size(meshes.MAX_MESH_BYTES)}, {surface.MAX_POINTS:,} points every {surface.MAX_SPACING} m "
+        f"at most; of PLY {ply_faces.MAX_FACES:,} triangles; the chunks of GLB must fit the file; "
         f"files that it names {size(meshes.MAX_TEXTURE_BYTES)}, from its folder",
         "arrays of NPZ": f"refused above {size(npz.MAX_EXPANDED)} if they expand more than {npz.MAX_RATIO} times",
         "scene": f"{size(tensor_file.MAX_BYTES)}, header {size(tensor_file.MAX_HEADER)}; texts {MAX_TEXT:,} "

@@ -11,9 +11,11 @@ from .formats.meshes import read_mesh
 from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
 from .formats.ply import read_ply, write_ply
+from .formats.ply_faces import read_faces
 from .formats.recognise import EXPORTS, foreign_content
 from .formats.tables import read_table
 from .point_records import decode_records
+from .surface import fill_faces
 
 READERS = {
     **{".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
@@ -21,6 +23,7 @@ READERS = {
     **{".las": read_las, ".laz": read_las, ".e57": read_e57},
     **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
 }
+FACES = {".ply": read_faces}  # of formats whose points are vertices, which may be too sparse
 WRITERS = {".ply": write_ply, ".pcd": write_pcd, ".npz": write_npz}
 MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # those read from folders
 RESULT = re.compile(r"(_labeled|_heat_\d+)$")  # ends of the names of the clouds that `spaceformer segment` writes
@@ -30,10 +33,14 @@ BAGS = (".bag", ".db3", ".mcap")
 def read_cloud(path, allow_gray=False, scale=1.0):
     """The usable, coloured points of a file with a suffix of READERS, as a DecodedCloud. Raises SpaceformerError.
 
+    Of a mesh whose vertices are too sparse, points on its faces (`fill_faces`).
+
     allow_gray, scale: see `decode_records`
     """
     try:
-        return decode_records(read_records(path), allow_gray, scale)
+        decoded = decode_records(read_records(path), allow_gray, scale)
+        faces = FACES.get(pathlib.Path(path).suffix.lower())
+        return fill_faces(decoded, faces(path)) if faces else decoded
     except SpaceformerError as error:
         raise SpaceformerError(f"{path}: {error}") from error
 

@@ -11,6 +11,7 @@ import pytest
 from helpers.fakes import full_disk
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds import surface
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import read_cloud, read_records, write_cloud
 from spaceformer_ros.clouds.formats import meshes
@@ -593,7 +594,8 @@ def test_mesh(tmp_path):
 def test_points_on_a_mesh(tmp_path, monkeypatch, side, spacing):
     """Large meshes get fewer points per area; one in millimetres is refused."""
     trimesh = pytest.importorskip("trimesh")
-    monkeypatch.setattr(meshes, "MAX_MESH_POINTS", 1_000_000)
+    for module in (meshes, surface):
+        monkeypatch.setattr(module, "MAX_POINTS", 1_000_000)
     trimesh.creation.box((side, side, 1.0)).export(tmp_path / "a.stl")
     points, area = read_records(tmp_path / "a.stl"), 2 * side**2 + 4 * side
     assert (area / len(points)) ** 0.5 == pytest.approx(spacing, rel=0.05)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ... import SpaceformerError
 from ..colors import read_colors
+from ..surface import MAX_POINTS, MAX_SPACING, between, points_on, surface_spacing
 from .declared import check_gltf, glb_chunks
 from .libraries import first_line, import_library
 from .npz import stack_columns
@@ -22,10 +23,8 @@ MAX_MESH_BYTES = 1 << 30
 MAX_TEXTURE_BYTES = 1 << 28  # of an image, a material or a buffer beside a mesh
 MAX_TEXTURE_PIXELS = 1 << 26  # 8192 x 8192, the largest that scanning apps write
 TEXTURE_SIDE, STRIP = 4096, 512  # pixels that JPEG textures are reduced to, at least; rows that are copied at once
-MESH_SPACING = 0.02  # metres between points on the surface of a mesh, about the voxel size of the networks
-MAX_MESH_SPACING = 0.05  # of large meshes; with fewer points the networks find little
-MIN_MESH_POINTS, MAX_MESH_POINTS = 1000, 1_500_000  # of one part; of all together, which takes 250 MB
-SEED = 0  # of the points on a mesh: the same file gives the same points
+MIN_MESH_POINTS = 1000  # of one part
+TINY = 1e-12  # square metres, for parts without any surface
 
 
 class FilesBeside:
@@ -52,7 +51,7 @@ class FilesBeside:
 
 
 def read_mesh(path):
-    """Points on the surface of a mesh every MESH_SPACING, with its colours; meshes without faces give their vertices.
+    """Points on the surface of a mesh (`surface.py`), with its colours; meshes without faces give their vertices.
 
     The colour is that of the texture, of the vertices or of the material, in this order. Colours are given only if all
     parts have them. Raises SpaceformerError.
@@ -82,9 +81,7 @@ def _read_parts(trimesh, path, files):
     parts = list(_placed_parts(trimesh, _parse(trimesh, path, files)))
     spacing = _spacing(sum(mesh.area for mesh, _ in parts))
     colors = _vertex_colors([part for _, part in parts])
-    columns = [
-        _columns(trimesh, mesh, part, rgb, spacing, bool(files.missing)) for (mesh, part), rgb in zip(parts, colors)
-    ]
+    columns = [_columns(mesh, part, rgb, spacing, bool(files.missing)) for (mesh, part), rgb in zip(parts, colors)]
     return [part for part in columns if part]
 
 
@@ -113,10 +110,10 @@ def _placed_parts(trimesh, parsed):
 
 
 def _spacing(area):
-    """Metres between points on meshes of an area in square metres. Raises SpaceformerError for too large ones."""
-    spacing = max(MESH_SPACING, (area / MAX_MESH_POINTS) ** 0.5)
-    if not spacing <= MAX_MESH_SPACING:
-        limit = MAX_MESH_POINTS * MAX_MESH_SPACING**2
+    """As `surface_spacing`. Raises SpaceformerError for meshes that are too large."""
+    spacing = surface_spacing(area)
+    if not spacing <= MAX_SPACING:
+        limit = MAX_POINTS * MAX_SPACING**2
         raise SpaceformerError(
             f"its surface has {area:.4g} square metres, at most {limit:g} are read: scale it to metres, or crop it"
         )
@@ -139,14 +136,14 @@ def _vertex_colors(parts):
     return [None if colors is None else next(pieces) for colors in raw]
 
 
-def _columns(trimesh, mesh, part, vertex_rgb, spacing, lacks_files):
+def _columns(mesh, part, vertex_rgb, spacing, lacks_files):
     """Dict of columns of a placed part."""
     if not len(mesh.faces):
         columns = dict(zip("xyz", mesh.vertices.T))
         return columns if vertex_rgb is None else {**columns, "rgb": vertex_rgb}
-    count = max(int(mesh.area / spacing**2), MIN_MESH_POINTS)
-    xyz, face, weights = trimesh.sample.sample_surface(mesh, count, return_barycentric=True, seed=SEED)
-    columns, corners = dict(zip("xyz", np.asarray(xyz).T)), mesh.faces[face]
+    spacing = min(spacing, (max(mesh.area, TINY) / MIN_MESH_POINTS) ** 0.5)
+    xyz, corners, weights = points_on(mesh.vertices, mesh.faces, spacing)
+    columns = dict(zip("xyz", xyz.T))
     rgb = _surface_colors(part, vertex_rgb, corners, weights, lacks_files)
     return columns if rgb is None else {**columns, "rgb": np.rint(rgb).clip(0, 255).astype(np.uint8)}
 
@@ -164,9 +161,9 @@ def _surface_colors(part, vertex_rgb, corners, weights, lacks_files):
     if texture is None and "file_path" in getattr(getattr(material, "image", None), "info", ()):
         texture = material.image  # without a path it is trimesh's grey, for materials that are not there
     if texture is not None and uv is not None and len(uv) == len(part["vertices"]):
-        return _texture_colors(texture, np.einsum("pc,pcu->pu", weights, uv[corners]))  # trimesh writes factors of 0.4
+        return _texture_colors(texture, between(uv, corners, weights))  # trimesh writes factors of 0.4
     if vertex_rgb is not None:
-        colors = np.einsum("pc,pcu->pu", weights, vertex_rgb[corners])
+        colors = between(vertex_rgb, corners, weights)
     elif lacks_files:  # the material of one that lacks its texture is often white
         return None
     elif factor is not None:

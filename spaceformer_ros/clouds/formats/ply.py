@@ -45,9 +45,12 @@ class Element:
 
 
 def read_ply(path):
-    """Vertex properties of an ASCII or binary PLY; list properties and all other elements are skipped."""
+    """Vertex properties of an ASCII or binary PLY; list properties and all other elements are skipped.
+
+    Faces: see `ply_faces.py`.
+    """
     with open(path, "rb") as file:
-        byte_order, elements, lines, start = _parse_header(file.read(MAX_HEADER))
+        byte_order, elements, lines, start = parse_header(file.read(MAX_HEADER))
         size = path.stat().st_size - start
         file.seek(start)
         index = [element.name for element in elements].index("vertex")
@@ -78,7 +81,7 @@ def _min_row(element, byte_order):
 # --- header ----------------------------------------------------------------------------------------------------------
 
 
-def _parse_header(head):
+def parse_header(head):
     """Byte order ("" for text), elements, number of lines and of bytes of the header."""
     position = len(BOM) if head.startswith(BOM) else 0
     if not head[position:].lower().startswith(b"ply"):
@@ -153,8 +156,8 @@ def _check_header(byte_order, elements):
 
 def _read_binary(file, before, vertices, byte_order, is_last):
     for element in before:
-        _skip_binary(file, element, byte_order)
-    dtype = _row_type(file, vertices, byte_order)
+        skip_binary(file, element, byte_order)
+    dtype = row_type(file, vertices, byte_order)
     content = file.read(vertices.count * dtype.itemsize)
     if len(content) < vertices.count * dtype.itemsize:
         raise SpaceformerError(
@@ -167,12 +170,12 @@ def _read_binary(file, before, vertices, byte_order, is_last):
     return rows[names] if len(names) < len(vertices.properties) else rows
 
 
-def _row_type(file, element, byte_order):
+def row_type(file, element, byte_order):
     """numpy type of a row whose lists have the lengths of the first row; the file position is unchanged."""
     position, fields = file.tell(), []
     for index, prop in enumerate(element.properties):
         if prop.length_kind:
-            length = _read_length(file, byte_order + prop.length_kind) if element.count else 0
+            length = read_length(file, byte_order + prop.length_kind) if element.count else 0
             fields.append((f"length of {index}", byte_order + prop.length_kind))
             fields.append((f"list {index}", byte_order + prop.kind, (length,)))
             file.seek(length * np.dtype(prop.kind).itemsize, 1)
@@ -183,7 +186,7 @@ def _row_type(file, element, byte_order):
     return np.dtype(fields)
 
 
-def _read_length(file, kind):
+def read_length(file, kind):
     content = file.read(np.dtype(kind).itemsize)
     length = int(np.frombuffer(content, dtype=kind)[0]) if len(content) == np.dtype(kind).itemsize else -1
     if not 0 <= length <= MAX_PROPERTIES:
@@ -199,9 +202,9 @@ def _check_lengths(rows, element):
             )
 
 
-def _skip_binary(file, element, byte_order):
+def skip_binary(file, element, byte_order):
     """Move to the end of an element; fast if all its lists are as long as those of its first row."""
-    start, dtype = file.tell(), _row_type(file, element, byte_order)
+    start, dtype = file.tell(), row_type(file, element, byte_order)
     if not any(prop.length_kind for prop in element.properties):
         file.seek(element.count * dtype.itemsize, 1)
         return
@@ -218,7 +221,7 @@ def _skip_binary(file, element, byte_order):
     file.seek(start)
     for _ in range(element.count):
         for prop in element.properties:
-            length = _read_length(file, byte_order + prop.length_kind) if prop.length_kind else 1
+            length = read_length(file, byte_order + prop.length_kind) if prop.length_kind else 1
             file.seek(length * np.dtype(prop.kind).itemsize, 1)
 
 
@@ -230,7 +233,7 @@ def _read_text(file, before, vertices, line):
     text = file.read()
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
-    rest = _skip_lines(text, sum(element.count for element in before))
+    rest = skip_lines(text, sum(element.count for element in before))
     line += text.count(b"\n", 0, len(text) - len(rest))
     singles = [prop for prop in vertices.properties if not prop.length_kind]
     if len(singles) < len(vertices.properties):
@@ -261,7 +264,7 @@ def _parse_vertices(text, count, line=None):
         raise SpaceformerError(f"a vertex is not a row of numbers: {error}") from error
 
 
-def _skip_lines(text, count):
+def skip_lines(text, count):
     """The rest of a text after `count` lines that are not blank."""
     position = 0
     while count:

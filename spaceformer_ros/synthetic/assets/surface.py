@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...geometry.sampling import draw_on_triangles
 from ...geometry.vectors import unit_vectors
 
 SPACING = 0.012  # metres between sampled points
@@ -40,7 +41,7 @@ def sample_surface(mesh, rng):
     cross = np.cross(edges[:, 0], edges[:, 1])
     area = np.linalg.norm(cross, axis=1) / 2
     spacing = max(SPACING, math.sqrt(area.sum() / MAX_SAMPLES))
-    triangle, weights = _draw(area, spacing, rng)
+    triangle, weights = draw_on_triangles(area, spacing, rng)
     xyz = (mesh.corners[triangle] * weights[:, :, None]).sum(axis=1).astype(np.float32)
     normal = (cross / np.maximum(2 * area, 1e-12)[:, None]).astype(np.float32)[triangle]
     front, back = visible_sides(xyz, normal, spacing)
@@ -53,20 +54,6 @@ def sample_surface(mesh, rng):
     color = _colors(mesh, triangle[row], weights[row])
     material = np.minimum(mesh.material[triangle[row]], 255).astype(np.uint8)
     return SurfacePoints(xyz[row], normal[row] * side[:, None], color, material, spacing)
-
-
-def _draw(area, spacing, rng):
-    """Triangle [N] and barycentric weights [N, 3] of points, about one per spacing^2."""
-    ends = np.cumsum(area) / spacing**2
-    count = max(1, int(ends[-1]))
-    triangle = np.searchsorted(ends, (np.arange(count) + rng.random(count)) * ends[-1] / count, side="right")
-    triangle = np.minimum(triangle, len(area) - 1)
-    # an even sequence in each triangle (R2, the plastic number's), so that depth buffers have no holes
-    number = np.arange(count) - np.searchsorted(triangle, triangle)
-    start = rng.random((2, len(area)))[:, triangle]
-    a, b = (start + number * np.array([[0.7548776662466927], [0.5698402909980532]])) % 1
-    a = np.sqrt(a)
-    return triangle, np.stack([1 - a, a * (1 - b), a * b], axis=1)
 
 
 def visible_sides(xyz, normal, spacing):
