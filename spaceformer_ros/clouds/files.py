@@ -12,7 +12,7 @@ from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
 from .formats.ply import read_ply, write_ply
 from .formats.ply_faces import read_faces
-from .formats.recognise import EXPORTS, foreign_content
+from .formats.recognise import foreign_content, how_to_export
 from .formats.tables import read_table
 from .point_records import decode_records
 from .surface import fill_faces
@@ -52,11 +52,9 @@ def read_records(path):
     try:
         if path.exists() and not path.is_file():
             raise SpaceformerError("is not a regular file")
-        try:
-            return reader(path)
-        except SpaceformerError as error:
-            found = foreign_content(path)
-            raise SpaceformerError(f"{found}; {error}" if found else str(error)) from error
+        if found := foreign_content(path):
+            raise SpaceformerError(found)
+        return reader(path)
     except OSError as error:
         raise SpaceformerError(f"cannot be read: {error.strerror or error}") from error
 
@@ -110,6 +108,6 @@ def _by_suffix(table, path):
     if suffix not in table and table is READERS and not path.exists():
         raise SpaceformerError("there is no such file")
     if suffix not in table:
-        export = f": {EXPORTS[suffix]}" if suffix in EXPORTS and table is READERS else ""
-        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(table)}{export}")
+        export = how_to_export(path) if table is READERS else ""
+        raise SpaceformerError(f"suffix {suffix!r} is not one of {', '.join(table)}{': ' * bool(export)}{export}")
     return table[suffix]

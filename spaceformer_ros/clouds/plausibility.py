@@ -135,7 +135,7 @@ def _spacing_remarks(xyz, voxel_size):
     if spacing > MAX_SPACING * voxel_size:
         yield Remark(
             f"neighbouring points are {spacing:.2f} m apart, the network's voxels measure {voxel_size} m",
-            "publish a denser map (a smaller voxel size in the mapping software)"
+            "publish a denser map (with a smaller voxel size in the mapping software; of photos the dense cloud)"
             + (f"; or is it rooms, {height:.0f} m high? Then set input_scale" if height > HIGH_ROOM else ""),
         )
 

@@ -393,7 +393,7 @@ def test_text_tables(tmp_path, name, text):
         ("a.xyz", "hello\n", "line 1 has 1 columns"),
         ("a.csv", "x,y,z,r,g,b\n1,2,3,4,5,6\n1,234.5,2,3,4,5,6\n1,2,3,4,5,6\n", "line 3 has 7 cells, expected 6"),
         ("a.csv", "px,py,pz,r,g,b\n1,2,3,4,5,6\n", "call the coordinates x, y, z"),
-        ("a.xyz", "", "line 1 has 0 columns"),
+        ("a.xyz", "", "it is empty"),
     ],
 )
 def test_tables_whose_rows_differ_are_refused_with_the_line(tmp_path, name, text, words):
@@ -404,6 +404,7 @@ def test_tables_whose_rows_differ_are_refused_with_the_line(tmp_path, name, text
 
 def test_a_table_that_is_not_text_is_refused_before_it_is_read(tmp_path):
     with open(tmp_path / "a.xyz", "wb") as file:
+        file.write(b"1")
         file.truncate(3 << 30)
     with pytest.raises(SpaceformerError, match="is not a text file"):
         read_cloud(tmp_path / "a.xyz")
@@ -461,13 +462,42 @@ def test_unreadable_formats_name_the_library_or_command(tmp_path, monkeypatch, n
         (b"\x1f\x8b\x08\0", "it is compressed"),
         (b"ASTM-E57\0", "name it .e57"),
         (b'{"points": [[1, 2, 3]]}', "it is JSON"),
-        (b"# 3D point list with one line of data per point:\n", "use its dense cloud, fused.ply"),
+        (
+            b"# 3D point list with one line of data per point:\n",
+            "list of sparse points: give its dense cloud, fused.ply",
+        ),
+        (b"# Bundle file v0.3\n", "Bundler's sparse points"),
+        (b"NVM_V3\n", "VisualSFM's sparse points"),
     ],
 )
 def test_what_is_no_cloud_is_said(tmp_path, suffix, content, words):
     (tmp_path / f"a.{suffix}").write_bytes(content)
     with pytest.raises(SpaceformerError, match=words):
         read_cloud(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "words"),
+    [
+        (
+            "# 3D point list with one line of data per point:\n#   POINT3D_ID, X, Y, Z, R, G, B, ERROR, TRACK[]\n",
+            "{0} {0} 0.5 -1 250 120 3 0.7 1 20 2 30",
+            "it is COLMAP's list of sparse points: give its dense cloud, fused.ply",
+        ),
+        (
+            "# Image list with two lines of data per image:\n",
+            "{0} 1 0 0 0 {0} 0 0 1 a.jpg",
+            "COLMAP's list of pictures",
+        ),
+        ("# timestamp tx ty tz qx qy qz qw\n", "{0} {0} 0 0 0 0 0 1", "it is a trajectory: give the map"),
+        ("", "{0} {0} 0 0 0.6 0 0 -0.8", "no colour"),
+        ("", "{0}.5 0 0 0.6 0 0 -0.8", "no colour"),
+    ],
+)
+def test_tables_that_are_no_cloud_are_refused(tmp_path, head, row, words):
+    (tmp_path / "a.txt").write_text(head + "".join(row.format(number) + "\n" for number in range(50)))
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("suffix", ["ply", "pcd"])

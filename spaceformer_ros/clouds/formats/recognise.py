@@ -3,6 +3,8 @@
 
 HEAD = 4096  # bytes that are looked at
 UNPACK = "it is compressed: unpack it first"
+DENSE = "give its dense cloud, fused.ply (`colmap patch_match_stereo`, then `colmap stereo_fusion`)"
+TRAJECTORY = "it is a trajectory: give the map; `spaceformer fuse` makes one of pictures and poses"
 
 # First bytes in lower case, suffixes that are right for them, sentence.
 SIGNATURES = (
@@ -27,7 +29,13 @@ SIGNATURES = (
     (b"astm-e57", (".e57",), "it is E57: name it .e57"),
     (b"gltf", (".glb",), "it is GLB: name it .glb"),
     (b"{", (".gltf",), "it is JSON, or text in braces, and no table"),
-    (b"# 3d point list", (), "it is COLMAP's list of sparse points: use its dense cloud, fused.ply"),
+    (b"# 3d point list", (), f"it is COLMAP's list of sparse points: {DENSE}"),
+    (b"# image list with", (), f"it is COLMAP's list of pictures: {DENSE}"),
+    (b"# camera list with", (), f"it is COLMAP's list of cameras: {DENSE}"),
+    (b"# bundle file", (), "it holds Bundler's sparse points: give a dense cloud"),
+    (b"nvm_v3", (), "it holds VisualSFM's sparse points: give a dense cloud"),
+    (b"# timestamp tx ty tz", (), TRAJECTORY),
+    (b"#timestamp tx ty tz", (), TRAJECTORY),
     (b"sqlite format 3", (), "it is an SQLite database; if RTAB-Map wrote it, run `rtabmap-export` on it"),
 )
 
@@ -41,10 +49,21 @@ EXPORTS = {
     **dict.fromkeys((".vtk", ".vtp", ".vtu"), "export it as PLY with ParaView"),
     **dict.fromkeys((".dae", ".3ds", ".usd", ".usdz", ".blend", ".dxf", ".ifc"), "export it as GLB or PLY"),
     **dict.fromkeys((".pt", ".pth", ".pkl", ".mat", ".h5", ".hdf5", ".parquet"), "save arrays xyz and rgb as NPZ"),
+    **dict.fromkeys(
+        (".nvm", ".out", ".sfm"), "sparse points of structure from motion are too few: give its dense cloud"
+    ),
     **dict.fromkeys((".svo", ".svo2"), "it is a recording of a ZED camera: export its fused cloud as PLY"),
     **dict.fromkeys((".pcap", ".pcapng"), "it holds packets of a sensor: map them first"),
     **dict.fromkeys((".bt", ".ot"), "OctoMaps have no points: save the cloud that they were made from"),
 }
+COLMAP = "points3d.bin", "images.bin", "cameras.bin", "frames.bin", "rigs.bin"  # files of a sparse model
+
+
+def how_to_export(path):
+    """What to do with a file whose suffix no reader has, "" if that is not known."""
+    if path.name.lower() in COLMAP:
+        return f"it is part of COLMAP's sparse model: {DENSE}"
+    return EXPORTS.get(path.suffix.lower(), "")
 
 
 def foreign_content(path):

@@ -14,7 +14,8 @@ def table_columns(table):
     """Dict name -> column of a table [N, C], C >= 3, without names.
 
     A first column that counts the rows is left out. Then 3 columns are x, y, z; 6 are x, y, z and colours, or normals,
-    which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and alpha or a label; 9 are
+    which have length 1 and are left out; 7 are x, y, z, intensity and colours, or colours and alpha or a label,
+    but not quaternions; 9 are
     x, y, z, colours and normals, in either order. Others are x, y, z and further columns without a meaning.
     """
     with np.errstate(all="ignore"):  # of astronomic numbers in damaged files
@@ -32,6 +33,8 @@ def _colors_at(table):
     width = table.shape[1]
     if width == 6:
         return 0 if _are_normals(table[:, 3:]) else 3
+    if width == 7 and _are_normals(table[:, 3:]):  # quaternions of a trajectory
+        return 0
     if width == 7:
         return 3 if _ends_with_label(table[:CHECKED, 3:]) else 4
     if width == 9 and _are_normals(table[:, 6:]):
