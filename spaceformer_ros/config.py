@@ -406,6 +406,14 @@ class StorageConfig:
         False, "load scene_file when the node is configured; if it cannot be used, the node reports that and starts"
     )
     save_on_shutdown: bool = setting(False, "save the scene to scene_file on deactivate, cleanup, shutdown and signals")
+    autosave_period: float = setting(
+        60.0,
+        "with save_on_shutdown, time after which a new scene is saved while the node works, so that a power cut costs "
+        "little; 0: never",
+        unit="s",
+        low=0.0,
+        high=86400.0,
+    )
     load_frame: str = setting(
         "", "frame that a loaded scene must have if the request names none; empty: that of the current scene"
     )

@@ -131,6 +131,11 @@ class Pipeline:
         return self.store.scene
 
     @property
+    def complete_scene(self):
+        """The newest complete Scene, which `save` writes, or None."""
+        return self.store.complete
+
+    @property
     def is_partial(self):
         """Whether the current Scene is partial. Between two calls of `process`: whether the last one failed."""
         return self.scene is not None and self.scene.partial

@@ -11,6 +11,7 @@ from .. import SpaceformerError
 from ..clouds.alternation import Alternation
 from ..geometry.transform import IDENTITY
 from . import health
+from .autosave import Autosave
 from .background import Background
 from .clocks import STEADY
 from .diagnostics import Diagnostics
@@ -77,6 +78,7 @@ class Session:
         parts = self.transforms, self.background, self.counters, self.perception
         self.cameras = ImageCameras(node, settings, *parts, self.views)
         self.diagnostics = Diagnostics(node, self._read_status)
+        self._autosave = Autosave(node, settings, self.background, self._save_while_working)
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
         self.state.set(NodeState.LOADING, "loading the model")
@@ -125,6 +127,7 @@ class Session:
         deadline = time.monotonic() + CLOSE_SECONDS
         self.state.active = False
         self._node.destroy_timer(self._retry)
+        self._autosave.destroy()
         self.input.destroy()
         self.cameras.destroy()
         if self.scans is not None:
@@ -152,6 +155,10 @@ class Session:
             self._logger.error(str(error))
             return False
         return True
+
+    def _save_while_working(self):
+        """Save if save_on_shutdown is set. Runs on the pool."""
+        self.storage.autosave(self.perception.pipeline)
 
     def require_active(self):
         """Raises Refusal unless the node is active."""

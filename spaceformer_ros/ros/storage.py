@@ -28,13 +28,15 @@ class Storage:
         self._lock = threading.Lock()
         self._seen = None  # as `_identity`, of scene_file as this node last saw it
         self._saved = None  # the Scene last saved to or loaded from scene_file by this node
+        self._has_saved_beside = False  # the last scene that nobody asked to save has NEW_SUFFIX
+        self._warned = ""  # the last warning of `_warn_once`
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
     def save(self, pipeline, path):
         """Save the current scene. Returns (Scene, number of bytes). Raises StorageError."""
         with self._lock:
             scene, size = pipeline.save(path)
-            self._see(path)
+            self._see(path, scene)
             if path == self._refused:  # replaced on request
                 self._refused = None
         self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB)")
@@ -44,7 +46,7 @@ class Storage:
         """Make a saved scene the current one. Returns the Scene. Raises StorageError and changes nothing."""
         with self._lock:
             scene = pipeline.load(path, map_id, frame_id)
-            self._see(path)
+            self._see(path, scene)
         objects = f"{len(scene.objects)} objects of map {scene.map_id!r} in frame {scene.frame_id!r}"
         self._logger.info(f"loaded {objects} from {path}")
         for remark in scene.remarks:
@@ -69,7 +71,6 @@ class Storage:
             self._report("load_on_start", error)
             return None
         self._refused = None
-        self._saved = scene
         return scene
 
     def check_folder(self):
@@ -100,26 +101,47 @@ class Storage:
 
         The file is not replaced if load_on_start refused it, as it may belong to another model, if another program
         wrote it, as another robot's node with the same data_dir, or if it has many more objects than the scene, which
-        may come from a stray cloud; the scene is then saved with NEW_SUFFIX.
+        may come from a stray cloud; the scene is then saved with NEW_SUFFIX. That file goes when a later state of the
+        scene can be saved to scene_file.
         """
+        self._save_unasked(pipeline, "save_on_shutdown")
+
+    def autosave(self, pipeline):
+        """As `save_on_shutdown`, while the node works."""
+        self._save_unasked(pipeline, "autosave")
+
+    def _save_unasked(self, pipeline, cause):
         settings = self._settings.config.storage
         if pipeline is None or not settings.save_on_shutdown:
             return
         try:
             path = scene_path("", settings)
             with self._lock:
-                if pipeline.scene is None or (pipeline.scene is self._saved and path.exists()):
+                scene = pipeline.complete_scene
+                if scene is None or (scene is self._saved and path.exists()):
                     return
-                reason = self._reason_to_keep(path, pipeline.scene)
+                reason, beside = (
+                    self._reason_to_keep(path, scene),
+                    path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}"),
+                )
                 if reason:
-                    self._logger.warning(f"save_on_shutdown: {path} {reason} and is not replaced")
-                    path = path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
-                self._saved, size = pipeline.save(path)
-                if not reason:
-                    self._see(path)
-            self._logger.info(f"save_on_shutdown: {path} ({size / 1e6:.1f} MB)")
-        except Exception as error:  # a full disk must not stop a shutdown
-            self._report("save_on_shutdown", error)
+                    self._warn_once(f"{path} {reason} and is not replaced", cause)
+                    path = beside
+                scene, size = pipeline.save(path)
+                self._see(path, scene)
+                self._saved = scene  # under either name
+                if self._has_saved_beside and not reason:  # by an earlier state of the scene
+                    beside.unlink(missing_ok=True)
+                self._has_saved_beside = bool(reason)
+            self._logger.info(f"{cause}: {path} ({size / 1e6:.1f} MB)")
+        except Exception as error:  # a full disk must not stop a node or its shutdown
+            self._report(cause, error)
+
+    def _warn_once(self, text, cause):
+        """Log a warning, unless it was the last one."""
+        if text != self._warned:
+            self._logger.warning(f"{cause}: {text}")
+        self._warned = text
 
     def _reason_to_keep(self, path, scene):
         """Why save_on_shutdown must not replace a file, or an empty string."""
@@ -132,9 +154,10 @@ class Storage:
             return f"has {saved} objects, the current scene {len(scene.objects)}"
         return ""
 
-    def _see(self, path):
+    def _see(self, path, scene=None):
+        """Remember a file, if it is scene_file, and the Scene that it holds."""
         if path == scene_path("", self._settings.config.storage):
-            self._seen = _identity(path)
+            self._seen, self._saved = _identity(path), scene
 
     def _report(self, setting, error):
         text = f"{setting}: {describe_error(error)}"

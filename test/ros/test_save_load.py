@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import threading
+import time
 
 import pytest
 from helpers.fakes import ROOM, full_disk, make_pipeline
@@ -15,7 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
-from spaceformer_ros.ros import interfaces, session
+from spaceformer_ros.ros import autosave, interfaces, session, storage
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.scene.format import KEY
 from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
@@ -24,6 +25,7 @@ from .test_node import transition
 
 FindObjects, NodeState = interfaces.FindObjects, interfaces.NodeState
 SaveScene, LoadScene, ResultCode = interfaces.SaveScene, interfaces.LoadScene, interfaces.ResultCode
+SetVocabulary = interfaces.SetVocabulary
 
 
 @pytest.fixture
@@ -225,6 +227,57 @@ def test_shutdown_saves_a_new_scene(started, client, instances, box_cloud, tmp_p
     wait_until(lambda: instances[-1].map_revision == 2, "the second result")
     node.close()  # as cleanup, shutdown and signals do
     assert read_scene(path).map_revision == 2
+
+
+def test_the_scene_is_saved_while_the_node_works(started, client, instances, box_cloud, monkeypatch, tmp_path):
+    monkeypatch.setattr(autosave, "CHECK_PERIOD", 0.02)
+    path = tmp_path / "scene.safetensors"
+    node = started(save_on_shutdown=True, autosave_period=0.05)
+    wait_until(path.exists, "the file")
+    assert read_scene(path).map_revision == 1
+    written = path.stat().st_mtime_ns
+    node.session.storage.autosave(node.pipeline)
+    time.sleep(0.2)
+    assert path.stat().st_mtime_ns == written  # nothing new
+    assert client.call(SetVocabulary, "set_vocabulary", labels=["settee", "lamp"]).code == ResultCode.OK
+    wait_until(lambda: path.stat().st_mtime_ns > written, "the second save")
+    assert "settee" in read_scene(path).labels
+    assert node.set_parameters([Parameter("autosave_period", value=0.0)])[0].successful
+    client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))
+    wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+    time.sleep(0.2)
+    assert read_scene(path).map_revision == 1
+
+
+def test_autosave_keeps_a_file_with_many_more_objects_until_the_scene_has_grown(
+    started, start, client, instances, box_cloud, monkeypatch, tmp_path
+):
+    path, beside = tmp_path / "scene.safetensors", tmp_path / "scene.new.safetensors"
+    first = started()
+    save(client)
+    end(first, client)
+    before = path.read_bytes()
+    monkeypatch.setattr(autosave, "CHECK_PERIOD", 0.02)
+    start(data_dir=str(tmp_path), save_on_shutdown=True, autosave_period=0.05)
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(beside.exists, "the file beside it")
+    assert path.read_bytes() == before
+    client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
+    wait_until(lambda: not beside.exists(), "the save")
+    assert read_scene(path).map_revision == 2
+
+
+def test_a_disk_that_hangs_gets_one_autosave(started, monkeypatch):
+    monkeypatch.setattr(autosave, "CHECK_PERIOD", 0.02)
+    gate, calls = threading.Event(), []
+    monkeypatch.setattr(storage.Storage, "autosave", lambda *_: (calls.append(1), gate.wait(60)))
+    node = started(save_on_shutdown=True, autosave_period=0.02)
+    wait_until(lambda: calls, "the save")
+    time.sleep(0.2)
+    assert len(calls) == 1
+    gate.set()
+    wait_until(lambda: len(calls) > 1, "the next save")
+    assert node.session.state.active
 
 
 def test_shutdown_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
