@@ -164,7 +164,8 @@ def security(text):
         "requests per second, all services together": f"`max_queries_per_second` ({rate:g}); more are answered with "
         "`RATE_LIMITED`, or `success` false",
         "requests that wait, per service": f"{request_limits.MAX_PENDING}",
-        "characters of a label or query": f"{vocabulary.MAX_TEXT_LENGTH}, no control characters",
+        "characters of a label or query": f"{vocabulary.MAX_TEXT_LENGTH}, no control characters, joiners in spelling "
+        "only",
         "labels of a vocabulary; labels and synonyms": f"{vocabulary.MAX_LABELS:,}; {vocabulary.MAX_PHRASES:,}",
         "texts of one `~/find_objects`; of one `~/embed_text`": f"{MAX_TEXTS}; {request_limits.MAX_EMBED_TEXTS:,}",
         "seconds of embedding for one request": f"{request_limits.EMBED_SECONDS:g}, then `TIMEOUT`; what is done stays "

@@ -2,6 +2,7 @@
 """Sanitise external text for messages and logs."""
 
 from .. import SpaceformerError
+from ..words.joiners import needed_joiners
 
 MAX_LENGTH = 500  # characters of a sentence in a state, a reply, a diagnostics value or a log line
 
@@ -14,7 +15,11 @@ def printable(text, limit=MAX_LENGTH):
     text = str(text)
     if len(text) > limit:
         text = f"{text[: limit - 100]} ... ({len(text)} characters) ... {text[-40:]}"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    joiners = needed_joiners(text)
+    return "".join(
+        char if char.isprintable() or position in joiners else char.encode("unicode_escape").decode()
+        for position, char in enumerate(text)
+    )
 
 
 def describe_error(error):

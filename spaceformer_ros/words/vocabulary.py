@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from .. import SpaceformerError
+from .joiners import without_joiners
 
 MAX_LABELS = 10_000
 MAX_PHRASES = 20_000  # labels and synonyms together
@@ -44,7 +45,8 @@ class Vocabulary:
         seen = {}
         for entry in phrases:
             for phrase in entry:
-                meaning = unicodedata.normalize("NFKC", phrase).casefold()  # text models know no other difference
+                # text models, or readers, know no other difference
+                meaning = unicodedata.normalize("NFKC", without_joiners(phrase)).casefold()
                 if meaning in seen:
                     raise SpaceformerError(
                         f"{phrase!r} is in the vocabulary twice (under {seen[meaning]!r} and {entry[0]!r})"
@@ -103,8 +105,10 @@ def check_text(text):
         raise SpaceformerError(f"the text has {len(text)} characters; at most {MAX_TEXT_LENGTH} are supported")
     if any("\ud800" <= char <= "\udfff" for char in text):  # bytes that could not be decoded
         raise SpaceformerError(f"the text {text!r} is not valid UTF-8")
-    if not text.isprintable():
-        raise SpaceformerError(f"the text {text!r} holds control characters")
+    if not without_joiners(text).isprintable():
+        raise SpaceformerError(
+            f"the text {text!r} holds control characters, or invisible ones where no spelling has them"
+        )
 
 
 def check_templates(templates):
