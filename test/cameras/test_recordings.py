@@ -161,8 +161,17 @@ def test_a_map_that_cannot_be_written_is_found_before_the_pictures_are_read(tmp_
         assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", [lambda m: m[:3], lambda m: m.reshape(1, 16), lambda m: m[:3].reshape(1, 12)])
-def test_poses_may_be_three_rows_or_one(tmp_path, form):
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda m: m[:3],
+        lambda m: m.reshape(1, 16),
+        lambda m: m[:3].reshape(1, 12),
+        lambda m: m.T,
+        lambda m: m.T.reshape(1, 16),
+    ],
+)
+def test_poses_may_be_three_rows_or_one_or_columns(tmp_path, form):
     write_plain(tmp_path / "a")
     for number, pose in enumerate(POSES):
         np.savetxt(tmp_path / f"a/poses/{number}.txt", form(matrix(pose)))

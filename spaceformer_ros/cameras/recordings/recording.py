@@ -13,6 +13,7 @@ from ..depth import DepthFrame
 from ..images import read_color, read_depth
 from ..model import CameraModel
 
+LAST = (0.0, 0.0, 0.0, 1.0)  # row of a transform
 MAX_SKEW = 0.02  # of the elements of R R^T - 1; with more it is not a rotation
 
 
@@ -66,12 +67,14 @@ def first_size(paths, read):
 
 
 def pose_of_matrix(numbers):
-    """RigidTransform of a matrix [4, 4] or [3, 4], also in one row as KITTI has it; None if it is not one, as ScanNet
-    marks lost frames."""
+    """RigidTransform of a matrix [4, 4] or [3, 4], also in one row as KITTI has it, or column by column as OpenGL has
+    it; None if it is not one, as ScanNet marks lost frames."""
     matrix = np.asarray(numbers, dtype=np.float64)
     if matrix.size not in (12, 16) or not np.isfinite(matrix).all():
         return None
     matrix = matrix.reshape(-1, 4)
+    if len(matrix) == 4 and matrix[3, :3].any() and np.array_equal(matrix[:, 3], LAST):
+        matrix = matrix.T
     rotation = matrix[:3, :3]
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > MAX_SKEW or np.linalg.det(rotation) < 0:
         return None
