@@ -6,13 +6,14 @@ Usage: tools/env.sh python -m benchmarks.studies.pose_readings [-n 20] [--frames
 
 Depth pictures along a drive through generated rooms, with noise of a Kinect and errors of pose (1 cm, 0.3 degrees). The
 poses are in the map's frame and in that of the first picture, of all pictures (ten per second) and of every tenth
-(one per second), written in each way, and judged by `cameras/recordings/readings.py`. Printed: how many recordings of
-each kind are taken for which other kind.
+(one per second), written in each way; then the pictures have another unit, or the poses of other pictures. Printed: how
+many recordings of each kind `cameras/recordings/readings.py` takes for which other kind.
 """
 
 import argparse
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path as Folder
 
 import numpy as np
@@ -27,11 +28,17 @@ from spaceformer_ros.cameras.recordings.readings import READINGS, doubt
 from spaceformer_ros.cameras.recordings.recording import Frame, Recording
 from spaceformer_ros.cameras.render import optical_pose
 from spaceformer_ros.cli.tables import print_table
+from spaceformer_ros.geometry.transform import IDENTITY
 from tools.make_bag import PITCH, Path
 
 CAMERA = CameraModel(160, 120, 131.0, 131.0, 79.5, 59.5)
 RATE = 10.0  # pictures per second
 SPARSE = 10
+LATE = 50  # pictures
+UNITS = {"depth 5 times too small": 0.2, "depth 5 times too large": 5.0}
+LATE_POSES = "poses 5 s late"
+OTHERS = (*UNITS, LATE_POSES)
+NONE = "no reading"
 
 
 def main():
@@ -40,15 +47,15 @@ def main():
     parser.add_argument("--frames", type=int, default=200, help="of each room (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=530_000)
     options = parser.parse_args()
-    said = {written: Counter() for written in READINGS}
+    said = {what: Counter() for what in (*READINGS, *OTHERS)}
     for seed in tqdm(range(options.first_seed, options.first_seed + options.n)):
         with tempfile.TemporaryDirectory() as folder:
-            for written, frames in variants(make_frames(Folder(folder), seed, options.frames)):
-                found = doubt(Recording("plain", frames, 0, CAMERA, None, MILLIMETRE))
-                said[written][found.better if found else "nothing"] += 1
-    outcomes = [*READINGS, "nothing"]
-    rows = [(written, *(str(counts[outcome]) for outcome in outcomes)) for written, counts in said.items()]
-    print_table(rows, ("poses are", *outcomes))
+            for what, frames, unit in variants(make_frames(Folder(folder), seed, options.frames)):
+                found = doubt(Recording("plain", frames, 0, CAMERA, None, unit))
+                said[what][(found.better or NONE) if found else "nothing"] += 1
+    outcomes = [*READINGS, NONE, "nothing"]
+    rows = [(what, *(str(counts[outcome]) for outcome in outcomes)) for what, counts in said.items()]
+    print_table(rows, ("recordings", *outcomes))
 
 
 def make_frames(folder, seed, count):
@@ -67,14 +74,18 @@ def make_frames(folder, seed, count):
 
 
 def variants(frames):
-    """(how the poses are written, Frames) of all recordings that are made of one."""
+    """(what they are, Frames, metres per unit of depth) of all recordings that are made of one."""
     start = frames[0].pose.inverse
-    for written, write in READINGS.items():  # each is its own inverse
-        for origin in ("map", "first picture"):
-            moved = [frame.pose if origin == "map" else start.after(frame.pose) for frame in frames]
-            rows = [Frame(f.stamp, f.color, f.depth, write(pose)) for f, pose in zip(frames, moved, strict=True)]
-            yield written, rows
-            yield written, rows[::SPARSE]
+    for origin in (IDENTITY, start):
+        moved = [replace(frame, pose=origin.after(frame.pose)) for frame in frames]
+        for written, write in READINGS.items():  # each is its own inverse
+            rows = [replace(frame, pose=write(frame.pose)) for frame in moved]
+            yield written, rows, MILLIMETRE
+            yield written, rows[::SPARSE], MILLIMETRE
+        for what, factor in UNITS.items():
+            yield what, moved, MILLIMETRE * factor
+        late = [replace(frame, pose=other.pose) for frame, other in zip(moved, moved[LATE:], strict=False)]
+        yield LATE_POSES, late, MILLIMETRE
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """`spaceformer fuse`: a coloured map from posed colour and depth pictures."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,9 @@ def add_arguments(parser):
         f"{DOCUMENTED}, unless the depth pictures contradict)",
     )
     parser.add_argument(
+        "--depth-unit", type=number(1e-6), help="metres of one unit of the depth pictures (default: of the layout)"
+    )
+    parser.add_argument(
         "--keep-frame", action="store_true", help="keep the frame of the poses, instead of turning the floor level"
     )
 
@@ -69,7 +73,9 @@ def run(options):
     require_writer(options.out)
     out = results_file(options.out)
     use = camera_config(options)
-    recording = read_poses(open_recording(options.folder), options.poses)
+    recording = open_recording(options.folder)
+    recording = replace(recording, depth_scale=options.depth_unit or recording.depth_scale)
+    recording = read_poses(recording, options.poses)
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
     unread = []
@@ -103,10 +109,11 @@ def run(options):
 def read_poses(recording, reading):
     """The Recording with its poses read as one of READINGS; None: as documented.
 
-    Raises SpaceformerError if the depth pictures contradict a reading that nobody asked for; otherwise that is said.
+    What the depth pictures say against it is printed. Raises SpaceformerError if they agree with another reading, and
+    nobody asked for this one.
     """
     found = doubt(recording, reading or DOCUMENTED)
-    if found and reading is None:
+    if found and found.better and reading is None:
         raise SpaceformerError(str(found))
     if found:
         print(f"spaceformer: {found}", file=sys.stderr)
@@ -124,8 +131,6 @@ def levelled(cloud, poses):
 
     Cameras are mostly held upright, which gives the rough direction; the floor gives the exact one.
     """
-    from dataclasses import replace
-
     from ..geometry.vectors import unit_vectors
     from ..segment.levelling import rotation_to, upward_direction
 

@@ -18,8 +18,14 @@ SIZE = CameraModel(64, 48, 52.0, 52.0, 31.5, 23.5)
 FLOOR = 1.2  # metres below the camera
 WALL = 3.0  # metres from the middle of the room
 TILTED = RigidTransform(Rotation.from_euler("xyz", [100, 20, 30], degrees=True).as_matrix(), np.array([1.0, 2.0, 3.0]))
-STEPS = [((0.0, 0.1 * number, FLOOR), 0.4 * number, -0.2 - 0.1 * number) for number in range(4)]
-POSES = [TILTED.after(optical_pose(*step)) for step in STEPS]
+
+
+def make_poses(times):
+    """Poses of a camera that moves and turns."""
+    return [TILTED.after(optical_pose((0.0, 0.1 * t, FLOOR), 0.4 * t, -0.2 - 0.1 * t)) for t in times]
+
+
+POSES = make_poses(range(4))
 
 
 def depth_image(camera, pose):
@@ -36,19 +42,19 @@ def depth_image(camera, pose):
 def write_frame(color, depth, camera, pose, scale=1, color_size=None):
     size = color_size or (camera.width, camera.height)
     Image.fromarray(np.full((size[1], size[0], 3), 120, dtype=np.uint8)).save(color)
-    Image.fromarray(depth_image(camera, pose) * np.uint16(scale)).save(depth)
+    Image.fromarray((depth_image(camera, pose) * scale).astype(np.uint16)).save(depth)
 
 
 def matrix(pose):
     return np.vstack([np.column_stack([pose.rotation, pose.translation]), [0, 0, 0, 1]])
 
 
-def write_plain(folder, camera=SIZE):
+def write_plain(folder, camera=SIZE, poses=POSES, scale=1):
     for name in ("color", "depth", "poses"):
         (folder / name).mkdir(parents=True)
     np.savetxt(folder / "intrinsics.txt", [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]])
-    for number, pose in enumerate(POSES):
-        write_frame(folder / f"color/{number}.png", folder / f"depth/{number}.png", camera, pose)
+    for number, pose in enumerate(poses):
+        write_frame(folder / f"color/{number}.png", folder / f"depth/{number}.png", camera, pose, scale)
         np.savetxt(folder / f"poses/{number}.txt", matrix(pose))
 
 
@@ -205,6 +211,18 @@ def test_poses_of_another_kind_are_noticed_and_read_when_asked(tmp_path, capsys,
     assert np.allclose(read_cloud(out).cloud.xyz, expected, atol=1e-4)
     main([*arguments, "--poses", "camera-to-world"])
     assert f"give --poses {reading}" in capsys.readouterr().err
+
+
+def test_another_unit_of_depth_is_noticed_and_read_when_given(tmp_path, capsys):
+    write_plain(tmp_path / "a", poses=make_poses(np.arange(0, 4, 0.25)), scale=0.2)
+    out = tmp_path / "map.npz"
+    arguments = ["fuse", str(tmp_path / "a"), "--out", str(out), "--voxel-size", "0.1", "--step", "1"]
+    main(arguments)
+    assert np.ptp(read_cloud(out).cloud.xyz[:, 2]) < 1.0
+    assert "however they are read: check the unit of depth (--depth-unit)" in capsys.readouterr().err
+    main([*arguments, "--depth-unit", "0.005"])
+    assert not capsys.readouterr().err
+    assert 1.5 < np.ptp(read_cloud(out).cloud.xyz[:, 2]) < 3.0
 
 
 def test_intrinsics_and_colours_of_another_size_are_refused(tmp_path):

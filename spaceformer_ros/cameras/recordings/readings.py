@@ -33,21 +33,28 @@ SAME = 0.05  # share of the depth by which one surface differs in two pictures, 
 AGREEING = 0.25  # share of the pixels that agree from the right poses, also where pictures were taken a second apart
 CLEARLY = 1.5  # times as many as with the given reading,
 MOSTLY = 0.75  # in this share of the pairs
+STRANGE = 0.15  # less agree from no reading of the poses of a recording whose frames follow each other closely
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """The depth pictures contradict how the poses are read. better: name of the reading that they agree with;
-    share, better_share: of the pixels, that agree with the given reading and with the better one."""
+    """The depth pictures contradict the poses.
+
+    better: name of the reading that they agree with, "" if there is none
+    share, better_share: of the pixels, that agree with the given reading and with the best one
+    """
 
     better: str
     share: float
     better_share: float
 
     def __str__(self):
+        found = f"from these poses the depth pictures show different surfaces ({self.share:.0%} of the pixels agree)"
+        if self.better:
+            return f"{found}, read as {self.better} the same ({self.better_share:.0%}): give --poses {self.better}"
         return (
-            f"from these poses the depth pictures show different surfaces ({self.share:.0%} of the pixels agree), "
-            f"read as {self.better} the same ({self.better_share:.0%}): give --poses {self.better}"
+            f"{found}, however they are read: check the unit of depth (--depth-unit) and the intrinsics, and whether "
+            "poses and pictures belong together"
         )
 
 
@@ -58,34 +65,38 @@ def read_poses_as(recording, reading):
 
 
 def doubt(recording, reading=DOCUMENTED):
-    """A Doubt if another of READINGS explains the depth pictures clearly better than the given one; otherwise None.
+    """A Doubt if another of READINGS explains the depth pictures clearly better than the given one, or if none does;
+    otherwise None.
 
     recording: Recording with the poses as they are in the files
     """
-    shares = np.array(list(_shares(recording))).reshape(-1, len(READINGS))
-    if len(shares) < FEWEST:
+    pairs = list(_pairs(recording))
+    if len(pairs) < FEWEST:
         return None
-    names = list(READINGS)
-    typical = np.median(shares, axis=0)
-    given, better = names.index(reading), typical.argmax()
-    clearly = shares[:, better] > CLEARLY * shares[:, given]
-    if typical[better] < AGREEING or clearly.mean() < MOSTLY:
-        return None
-    return Doubt(names[better], typical[given], typical[better])
+    shares, are_close = (np.array(column) for column in zip(*pairs, strict=True))
+    names, typical = list(READINGS), np.median(shares, axis=0)
+    given, best = names.index(reading), typical.argmax()
+    clearly = shares[:, best] > CLEARLY * shares[:, given]
+    if typical[best] >= AGREEING and clearly.mean() >= MOSTLY:
+        return Doubt(names[best], typical[given], typical[best])
+    if typical[best] < STRANGE and are_close.mean() >= MOSTLY:
+        return Doubt("", typical[given], typical[best])
+    return None
 
 
-def _shares(recording):
-    """Of up to PAIRS pairs of frames, the share of the measured pixels that agree with each of READINGS."""
+def _pairs(recording):
+    """Of up to PAIRS pairs of frames: the share of the measured pixels that agree with each of READINGS, and whether
+    the frames between them are so close that the pictures overlap."""
     frames = recording.frames
     for number in np.unique(np.linspace(0, len(frames) - 1, PAIRS).astype(int)):
         with contextlib.suppress(SpaceformerError):  # a damaged picture
             xyz = _points(recording, frames[number])
-            later = frames[number + 1 : number + 1 + WITHIN]
-            pairs = ((frame, _seen_from(xyz, frames[number], frame)) for frame in later)
-            frame, moved = next((pair for pair in pairs if _motion(xyz, pair[1]) > MOVED), (None, None))
-            if frame is not None and len(xyz):
-                depth = read_depth(frame.depth, recording.depth_scale)
-                yield [_agreeing(points, depth, recording.camera) for points in moved]
+            for gap, frame in enumerate(frames[number + 1 : number + 1 + WITHIN]):
+                moved = _seen_from(xyz, frames[number], frame)
+                if _motion(xyz, moved) > MOVED:
+                    depth = read_depth(frame.depth, recording.depth_scale)
+                    yield [_agreeing(points, depth, recording.camera) for points in moved], gap > 0
+                    break
 
 
 def _points(recording, frame):
