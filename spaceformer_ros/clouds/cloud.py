@@ -33,6 +33,7 @@ class Cloud:
     remarks: sentences for the user about ambiguities in how the source was read
     origin: (x, y, z) metres in the frame, where the local coordinates begin
     up: the axis of the frame that is the local z axis, a key of UPRIGHT
+    source_up: the axis of the source that became the z axis of the frame, a key of UPRIGHT: see `turned`
     Raises SpaceformerError for a wrong shape or type.
     """
 
@@ -44,6 +45,7 @@ class Cloud:
     remarks: tuple = ()
     origin: tuple = NO_ORIGIN
     up: str = "z"
+    source_up: str = "z"
 
     def __post_init__(self):
         for name, array, dtype in (("xyz", self.xyz, np.float32), ("rgb", self.rgb, np.uint8)):
@@ -88,11 +90,16 @@ class Cloud:
         if up == "z":
             return self
         xyz = self.xyz @ UPRIGHT[up].astype(np.float32).T
-        return replace(self, xyz=xyz, origin=tuple((UPRIGHT[up] @ self.origin).tolist()))
+        origin = tuple((UPRIGHT[up] @ self.origin).tolist())
+        return replace(self, xyz=xyz, origin=origin, source_up=axis_before(up, self.source_up))
 
     def upright(self, up):
         """The same points in the same frame, with the frame's axis `up` (a key of UPRIGHT) as the local z axis."""
-        return self if up == "z" else replace(self.turned(up), origin=self.origin, up=up)
+        return self if up == "z" else replace(self.turned(up), origin=self.origin, up=up, source_up=self.source_up)
+
+    def axis_in_source(self, axis):
+        """The axis of the source that is the axis `axis` of the local coordinates; both are keys of UPRIGHT."""
+        return axis_before(axis_before(axis, self.up), self.source_up)
 
     @property
     def bounds(self):
@@ -109,3 +116,9 @@ class Cloud:
     def colors(self):
         """[N, 3] float32 in [-1, 1]: rgb / 127.5 - 1, the network's input."""
         return self.rgb.astype(np.float32) / 127.5 - 1
+
+
+def axis_before(axis, up):
+    """The axis that became the axis `axis` when `up` was turned to z; all are keys of UPRIGHT."""
+    direction = UPRIGHT[up].T @ UPRIGHT[axis][2]
+    return next(name for name, rotation in UPRIGHT.items() if np.array_equal(rotation[2], direction))

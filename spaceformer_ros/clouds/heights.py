@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grids.keys import distinct
+from ..grids.keys import axis_of, distinct, occupied_cells
 from .cloud import UPRIGHT
 
 CELL = 0.1  # metres; cells of the area
 SLABS = 25  # horizontal slabs of a storey in which the occupied area is measured
 ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 MIN_FLOOR_SHARE = 0.08  # of a storey's area; walls alone cover 0.07 of a room of 30 m^2
-MIN_UPRIGHT = 0.3  # see `upright_score`; nearly all generated rooms have more, upside down less than -0.15
-MAX_TREND = 0.35  # limit of a logarithm
+MIN_UPRIGHT = 0.4  # score; nearly all generated rooms have more, upside down less than -0.25
+LOW_WEIGHT = 0.7  # of `_lowness` in the score
+WALL = 0.3  # metres from the outside of a storey, in which there are walls, floor and ceiling
+LOWER, UPPER = 0.4, 0.6  # parts of the height: below and above which something is low and high
 LEVEL = 0.1  # metres; heights at which the next storey is searched
 NEXT_FLOOR = 2.0, 4.5  # metres above a floor at which the next one may be
 MIN_LAST = 1.5  # metres that a storey is high at least, also a partly scanned one
@@ -80,8 +82,13 @@ def _storey_cuts(cover):
 
 @dataclass(frozen=True)
 class Uprightness:
-    """How much z looks like the upward direction. floor: share of the lowest storey's area that its floor covers;
-    score: see `upright_score`, the mean of the storeys."""
+    """How much z looks like the upward direction.
+
+    floor: share of the lowest storey's area that its floor covers
+    score: the mean of the storeys; of each how much more of its area the floor covers than the ceiling, and how much
+        more of what is inside is low than high, -1.7 to 1.7. A map that lies on its side has about 0, one that is
+        upside down the negative score of the same map when it is not.
+    """
 
     floor: float
     score: float
@@ -89,23 +96,29 @@ class Uprightness:
 
 def uprightness(xyz):
     """The Uprightness of points [N, 3]."""
-    areas = [occupied_area(storey) for storey in split_storeys(xyz) if len(storey)]
-    return Uprightness(float(areas[0][:ENDS].max()), float(np.mean([upright_score(area) for area in areas])))
+    storeys = [storey for storey in split_storeys(xyz) if len(storey)]
+    areas = [occupied_area(storey) for storey in storeys]
+    covered = [area[:ENDS].max() - area[-ENDS:].max() for area in areas]
+    low = [LOW_WEIGHT * _lowness(storey) for storey in storeys]
+    return Uprightness(float(areas[0][:ENDS].max()), float(np.mean(np.add(covered, low))))
 
 
-def upright_score(area):
-    """Score of how well z points up: the floor covers more than the ceiling, and more points are low than high.
+def _lowness(xyz):
+    """How much more of what stands inside a storey is in its lower part than in its upper part, -1 to 1.
 
-    area: see `occupied_area`. A map that lies on its side has about 0, one that is upside down a negative score.
+    xyz: [N, 3] metres. Furniture stands on the floor; walls on opposite sides have as much before them.
     """
-    inner = area[ENDS:-ENDS]
-    half = len(inner) // 2
-    trend = np.log(max(inner[:half].sum(), 1e-6) / max(inner[-half:].sum(), 1e-6))
-    return float(area[:ENDS].max() - area[-ENDS:].max() + np.clip(trend, -MAX_TREND, MAX_TREND))
+    low, high = np.percentile(xyz, (0.5, 99.5), axis=0)
+    inside = xyz[((xyz > low + WALL) & (xyz < high - WALL)).all(axis=1)]
+    if not len(inside):
+        return 0.0
+    level = axis_of(occupied_cells(inside - low, CELL), 2)
+    height = (level + 0.5) * CELL / (high[2] - low[2])
+    return float((height < LOWER).mean() - (height > UPPER).mean())
 
 
 def likely_up(cloud):
-    """The axis of a Cloud's frame, a key of UPRIGHT, that looks most like the upward direction, and its score.
+    """The axis of a Cloud's source, a key of UPRIGHT, that looks most like the upward direction, and its score.
 
     Without one that could be it: "" and MIN_UPRIGHT.
     """
@@ -114,13 +127,7 @@ def likely_up(cloud):
         found = uprightness(cloud.turned(axis).xyz)
         if found.floor >= MIN_FLOOR_SHARE and found.score >= best:
             best, name = found.score, axis
-    return name and axis_in_frame(name, cloud.up), best
-
-
-def axis_in_frame(axis, up):
-    """The axis of a frame that is the axis `axis` of the local coordinates of a cloud with this `up`."""
-    direction = UPRIGHT[up].T @ UPRIGHT[axis][2]
-    return next(name for name, rotation in UPRIGHT.items() if np.array_equal(rotation[2], direction))
+    return name and cloud.axis_in_source(name), best
 
 
 def is_in_feet(xyz):

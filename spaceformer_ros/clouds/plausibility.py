@@ -19,7 +19,7 @@ MAX_SIZE = 5000.0  # metres; larger maps are in other units
 USUAL_HEIGHT = 1.5  # metres; nearly all maps of rooms are higher
 MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
-MIN_UPRIGHT_GAIN = 0.7  # by which another axis must be better: some rooms have a low score as they are
+MIN_UPRIGHT_GAIN = 0.4  # by which another axis must be better: some rooms have a low score as they are
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
 MIN_TINT = 1.0  # standard deviation of the difference of two channels, of 255; grey clouds have 0
 HEIGHT_BINS = 100
@@ -116,16 +116,16 @@ def _floor_remarks(cloud):
     if seen.floor >= MIN_FLOOR_SHARE and seen.score >= MIN_UPRIGHT:
         return
     better, its_score = likely_up(cloud)
+    given = cloud.axis_in_source("z")
     advice = f"set input_up to {better} (--up={better} for files)" if better else "set input_up (--up for files)"
     if seen.floor < MIN_FLOOR_SHARE:
         yield Remark(
             f"no floor was found: the lowest level covers {seen.floor:.0%} of the map's area",
-            f"objects on the floor are found less well; scan it, or, if {cloud.up} does not point up, {advice}",
+            f"objects on the floor are found less well; scan it, or, if {given} does not point up, {advice}",
         )
     elif better and its_score > seen.score + MIN_UPRIGHT_GAIN:
         yield Remark(
-            f"{cloud.up} does not look like the upward direction (score {seen.score:.2f}, {better} has "
-            f"{its_score:.2f})",
+            f"{given} does not look like the upward direction (score {seen.score:.2f}, {better} has {its_score:.2f})",
             f"the network needs z up, a camera's optical frame has y down: {advice}",
         )
 

@@ -11,7 +11,7 @@ from helpers.paths import ROOT
 from benchmarks.studies.plausibility import colored_by_height, high, intensities, stacked
 from spaceformer_ros.clouds.cloud import UPRIGHT, Cloud
 from spaceformer_ros.clouds.files import read_cloud
-from spaceformer_ros.clouds.heights import split_storeys
+from spaceformer_ros.clouds.heights import likely_up, split_storeys
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.grids.keys import cell_keys
 from spaceformer_ros.segment.alignment import shows_table_top
@@ -99,11 +99,26 @@ def test_a_high_hall_is_not_in_feet(rooms):
 @pytest.mark.slow
 def test_what_is_proposed_makes_the_map_plausible(rooms):
     for up in UPRIGHT:
-        cloud = moved(rooms[0], rooms[0].xyz @ UPRIGHT[up])  # as a map whose axis `up` points up
+        cloud = moved(rooms[0], rooms[0].xyz @ UPRIGHT[up])[::4]  # as a map whose axis `up` points up
         assert plausibility_remarks(cloud.upright(up), VOXEL) == ()
-        for wrong in {"z", "-y"} - {up}:
-            remarks = plausibility_remarks(cloud.upright(wrong), VOXEL)
-            assert all(f"set input_up to {up} " in str(remark) for remark in remarks)
+        lying = {"z": cloud, "-y": cloud.turned("-y"), "x": cloud.upright("x")}  # as it is, with --up, with input_up
+        for wrong in lying.keys() - {up}:
+            (remark,) = plausibility_remarks(lying[wrong], VOXEL)
+            assert f"set input_up to {up} (--up={up} for files)" in str(remark)
+            assert f"{wrong} does not" in str(remark)
+
+
+@pytest.mark.parametrize("up", UPRIGHT)
+def test_furniture_shows_what_is_up_where_the_ceiling_is_as_complete_as_the_floor(rng, up):
+    size, xyz = (4.0, 5.0, 2.5), rng.uniform(0, 1, (60_000, 3))
+    xyz[:45_000][np.arange(45_000), np.arange(45_000) % 3] = np.arange(45_000) % 2  # the six sides
+    xyz[45_000:] = (0.3, 0.3, 0) + xyz[45_000:] * (0.4, 0.3, 0.3)  # a bed or table
+    cloud = Cloud(np.zeros((60_000, 3), np.float32), rng.integers(0, 256, xyz.shape, dtype=np.uint8))
+    cloud = moved(cloud, (xyz * size) @ UPRIGHT[up])
+    assert likely_up(cloud)[0] == up
+    assert [f"set input_up to {up} " in str(remark) for remark in plausibility_remarks(cloud, VOXEL)] == [True] * (
+        up != "z"
+    )
 
 
 def test_a_map_without_a_floor_is_reported(rng):
