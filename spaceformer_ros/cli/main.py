@@ -25,6 +25,7 @@ from . import (
     segment,
     train,
     train_names,
+    train_points,
     view,
 )
 from .options import HelpAll, explain_unknown, join_up
@@ -46,6 +47,7 @@ COMMANDS = (
     ("assets", assets, "read furniture models for generated rooms"),
     ("train", train, "train a checkpoint on generated rooms"),
     ("train-names", train_names, "train the name head of a checkpoint"),
+    ("train-points", train_points, "train the point head of a checkpoint"),
 )
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from .layers import by_rows, compute_dtype, constant, kernels_of, piece_rows
 from .name_head import NameHead
+from .point_head import PointHead
 from .rotary import rotary_table, rotate
 from .seeds import QuerySeeds, Seeds
 
@@ -161,6 +162,7 @@ class QueryDecoder(nn.Module):
         self.clip_head = nn.Linear(channels, config.text_channels)
         self.seeds = QuerySeeds(config.decoder[-1].channels, channels) if config.seeded_queries else None
         self.name_head = NameHead.of(config) if config.name_head else None
+        self.point_head = PointHead.of(config) if config.point_head else None
         self.num_queries = config.num_queries
         learned = 1 if config.seeded_queries else config.num_queries
         self.learned_content = LearnedTable(learned, channels)

@@ -37,6 +37,7 @@ class SpaCeFormerConfig:
     voxel_offsets: adds the mean point's offset from the voxel's centre, which shows details smaller than a voxel;
     seeded_queries: False for the published queries, learned constants; True to start them at voxels (`seeds.py`);
     name_head: 0 for the published output; n > 0 adds a NameHead with n hidden channels (`name_head.py`);
+    point_head: 0 for the published output; n > 0 adds a PointHead with n channels in its first level (`point_head.py`);
     nms_iou: mask IoU above which two predictions are the same object;
     fuse_iou: mask IoU above which a worse prediction is averaged into the better one; 1 disables this, as published;
     along_walls: maps are rotated to align their walls with the axes before voxelisation, as in training.
@@ -56,6 +57,7 @@ class SpaCeFormerConfig:
     voxel_offsets: bool = False
     seeded_queries: bool = False
     name_head: int = 0
+    point_head: int = 0
     stem_kernel_size: int = 5
     nms_iou: float = 0.7
     fuse_iou: float = 1.0

@@ -12,6 +12,7 @@ from ..network.backbone import Block
 from ..network.kernels import KernelUnavailable, use_triton
 from ..network.layers import freeze
 from ..network.name_head import NameHead
+from ..network.point_head import PointHead
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class TorchBackend:
 
     def __init__(self, model, device, dtype):
         self.model = convert(model, dtype).to(device)
-        self.name_head = self.model.name_head
+        self.name_head, self.point_head = self.model.name_head, self.model.point_head
         freeze(self.model)
         choose_kernels(self.model, device)
         self._cancelled = threading.Event()
@@ -57,10 +58,11 @@ def choose_kernels(model, device):
 
 
 def convert(model, dtype):
-    """The model with weights of `dtype`; batch norms stay float32, as their statistics need it, and the NameHead."""
+    """The model with weights of `dtype`; batch norms stay float32, as their statistics need it, and the heads that name
+    masks."""
     model = model.to(dtype)
     for module in model.modules():
-        if isinstance(module, (torch.nn.BatchNorm1d, NameHead)):
+        if isinstance(module, (torch.nn.BatchNorm1d, NameHead, PointHead)):
             module.float()
     return model
 

@@ -25,6 +25,7 @@ from .mask_boxes import BoxCache, Surroundings
 from .measure import measure
 from .memory import MemoryMeter, OutOfMemory, explained, release_memory
 from .naming import rename_masks
+from .point_names import PointNames
 from .postprocess import find_masks
 from .tiles.cache import TileCache, VoxelRows
 from .tiles.plan import Columns, plan_tiles
@@ -137,6 +138,7 @@ class Segmenter:
             self._tiles = TileCache()
         positions = alignment.to_map(positions)
         self._surroundings = Surroundings.of(positions, alignment.wall_yaw, alignment.up)
+        self._source = cloud, alignment
         voxels = VoxelMap(positions, point_to_voxel, self.voxel_size / alignment.scale, counts)
         return grid, voxels, alignment_remarks(alignment)
 
@@ -208,9 +210,9 @@ class Segmenter:
             return tiled.merged(self._nms_iou(config))
 
     def _measure(self, masks, voxels, config, stopwatch):
-        with stopwatch.stage("postprocess"):
+        with stopwatch.stage("postprocess", self._wait):
             fit = functools.partial(self._boxes.fit, surroundings=self._surroundings)
-            return measure(masks, voxels, config, fit)
+            return self._names.rename(measure(masks, voxels, config, fit), *self._source)
 
     def _nms_iou(self, config):
         return config.nms_iou if config.nms_iou >= 0 else self.network.nms_iou
@@ -238,7 +240,8 @@ class Segmenter:
         self._map_grid = self.new_map_grid()
         self._tiles = TileCache()
         self._boxes = BoxCache()
-        self._surroundings = None
+        self._names = PointNames(self.backend.point_head, self.device)
+        self._surroundings = self._source = None
 
     def warm_up(self):
         """Run once on a generated wall, so that the first real cloud does not pay for one-time initialisation."""

@@ -29,7 +29,7 @@ class WarpConvNetBackend:
     """Runs `SpaCeFormerInstSeg` of warpconvnet with our weights on one mean point per voxel."""
 
     name = "warpconvnet"
-    name_head = None  # the released network has none
+    name_head = point_head = None  # the released network has none
 
     def __init__(self, model, device, dtype):
         """model: our SpaCeFormer of the released configuration. Raises SpaceformerError if it cannot run."""

@@ -9,7 +9,7 @@ import copy
 import logging
 import pathlib
 from collections import namedtuple
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from ..clouds.cloud import Cloud
 from ..config import Config
 from ..disk.atomic import replacing
 from ..disk.paths import cache_folder
-from ..disk.text_files import read_yaml
 from ..grids.groups import incidence
 from ..network.model import SpaCeFormer
 from ..network.name_head import PREFIX, MaskViews, NameHead, split_head
@@ -36,6 +35,7 @@ from ..synthetic.assets import default_folder, only_models_config
 from ..weights.checkpoint import load_checkpoint, save_checkpoint
 from ..words.text_model import PromptEmbedder, load_text_encoder
 from .data import augment
+from .settings import read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -240,26 +240,23 @@ def export(path, checkpoint, head, config):
     return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
 
 
-def read_config(path):
-    """NameHeadConfig of a yaml file, "" for the defaults. Raises SpaceformerError."""
-    try:
-        return NameHeadConfig(**(read_yaml(path) or {} if path else {}))
-    except (SpaceformerError, TypeError) as error:
-        known = ", ".join(field.name for field in fields(NameHeadConfig))
-        raise SpaceformerError(f"training configuration {path}: {error}; known names: {known}") from error
+def texts_of_kinds(checkpoint, folder):
+    """Embeddings of the names of each of KIND_NAMES in a Checkpoint's text space, list of [n, C_text]; cached in
+    FOLDER."""
+    encoder = load_text_encoder("", checkpoint.text_model, cache_folder(Config().model))
+    embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
+    return [torch.from_numpy(embedder.embed(KINDS[name].names)) for name in KIND_NAMES]
 
 
 def run(folder, config_path="", device="auto", progress=iter):
     """Run `spaceformer train-names`; returns the path of the new checkpoint and its SHA-256."""
-    config, folder = read_config(config_path), pathlib.Path(folder)
+    config, folder = read_settings(NameHeadConfig, config_path), pathlib.Path(folder)
     checkpoint = load_checkpoint(config.checkpoint)
     settings = Config().with_values({"device": device}).model
     collect(Segmenter(checkpoint, settings), config, folder / "masks", progress)
-    encoder = load_text_encoder("", checkpoint.text_model, cache_folder(settings))
-    embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
-    texts = [torch.from_numpy(embedder.embed(KINDS[name].names)) for name in KIND_NAMES]
     model_config = replace(checkpoint.model.config, name_head=config.hidden)
     start = whole_head(checkpoint) if config.continued else None
-    head = fit(read_masks(folder / "masks"), model_config, texts, checkpoint.similarity.scale, config, start)
+    masks = read_masks(folder / "masks")
+    head = fit(masks, model_config, texts_of_kinds(checkpoint, folder), checkpoint.similarity.scale, config, start)
     path = folder / "checkpoint.safetensors"
     return path, export(path, checkpoint, head, config)

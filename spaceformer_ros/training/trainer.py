@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..disk.atomic import replacing
+from ..network import point_head
 from ..network.model import SpaCeFormer, drawn_orders
 from ..network.name_head import split_head
 from ..network.voxels import VoxelGrid
@@ -79,9 +80,11 @@ class Trainer:
     def _start_from(self, checkpoint):
         """Initial weights from a Checkpoint of the same network; the voxel size may differ, new inputs get weight 0.
 
-        The NameHead starts anew unless it is kept: it belongs to the features that training changes.
+        The NameHead starts anew unless it is kept: it belongs to the features that training changes. A PointHead does
+        not depend on the network and is left out: `spaceformer train-points` adds it again.
         """
         (new_head, _), (head, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
+        weights = {key: value for key, value in weights.items() if not key.startswith(point_head.PREFIX)}
         weights |= head if self.config.keep_name_head else new_head
         if self.config.keep_name_head:
             self.head_notes = {key: value for key, value in checkpoint.notes.items() if key == "names"}

@@ -45,6 +45,7 @@ LIMITS = {
     "iterations": (1, 100),
     "position_octaves": (0, 32),
     "name_head": (0, 1 << 14),
+    "point_head": (0, 1 << 12),
     "stem_kernel_size": (1, 15),
     "nms_iou": (0.0, 1.0),
     "fuse_iou": (0.0, 1.0),

@@ -15,6 +15,7 @@ from spaceformer_ros.network.name_head import GEOMETRY, MaskViews
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
 from spaceformer_ros.training import names
 from spaceformer_ros.training.names import LabelledMasks, NameHeadConfig, collect, export, fit, label_of, read_masks
+from spaceformer_ros.training.settings import read_settings
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
 from spaceformer_ros.words.similarity import Similarity
 
@@ -146,8 +147,9 @@ def test_a_checkpoint_without_a_head_or_with_another_one_gets_the_new_one(tmp_pa
 
 def test_the_shipped_configuration_can_be_read_and_errors_name_the_known_settings(tmp_path):
     for name in ("train_names.yaml", "train_names_2.yaml"):
-        assert names.read_config(CONFIG / name).first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
+        config = read_settings(NameHeadConfig, CONFIG / name)
+        assert config.first_seed > 500_000 + 1000  # beyond the rooms of the evaluation
     path = tmp_path / "names.yaml"
     path.write_text("roms: 7\n")
     with pytest.raises(SpaceformerError, match=r"names.yaml: .*roms.*known names: checkpoint, rooms, "):
-        names.read_config(path)
+        read_settings(NameHeadConfig, path)

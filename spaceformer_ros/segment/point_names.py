@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The features of instances, corrected by what the network's point head sees in their points."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from ..geometry.vectors import unit_vectors
+from ..grids.groups import Members
+from ..network.point_head import SAMPLES
+from ..network.transfer import to_device, to_host
+
+SPARE = 4  # times SAMPLES points of a mask are candidates, so that it has enough whatever their hashes
+WEYL = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)  # odd multipliers of the hash, those of xxHash (Collet), one per axis
+
+
+class PointNames:
+    """Names instances by their points and keeps the features of the last call: points that have not changed are not
+    looked at again."""
+
+    def __init__(self, head, device):
+        """head: PointHead on a torch.device; None to change nothing."""
+        self.head, self.device = head, device
+        self._known = {}
+
+    def rename(self, instances, cloud, alignment):
+        """Instances with corrected features. cloud: the Cloud that they were found in; alignment: its Alignment."""
+        if self.head is None or not len(instances):
+            return instances
+        rows = draw_points(instances, cloud.xyz)
+        points = cloud[rows.ravel()]
+        xyz = alignment.from_map(points.xyz) / np.float32(alignment.scale)  # things keep their size
+        seen = np.concatenate([xyz, points.colors], axis=1).reshape(*rows.shape, 6)
+        return replace(instances, features=self._corrected(instances.features, seen))
+
+    def _corrected(self, features, seen):
+        """[K, C] float32 unit features. seen: [K, SAMPLES, 6] float32 positions and colours."""
+        keys = [hashlib.sha1(part.tobytes(), usedforsecurity=False).digest() for part in seen]
+        new = [k for k, key in enumerate(keys) if key not in self._known]
+        known = self._known | dict(zip((keys[k] for k in new), self._features(seen[new])))
+        self._known = {key: known[key] for key in keys}
+        added = np.stack([known[key] for key in keys])
+        return unit_vectors(unit_vectors(features) + float(self.head.weight) * added).astype(np.float32)
+
+    @torch.inference_mode()
+    def _features(self, seen):
+        """What the head sees, [K, C] float32."""
+        if not len(seen):
+            return []
+        xyz, colors = (to_device(np.ascontiguousarray(part), self.device) for part in (seen[..., :3], seen[..., 3:]))
+        (features,) = to_host(self.head(xyz, colors))
+        return features
+
+
+def draw_points(instances, xyz):
+    """[K, SAMPLES] rows of points inside each of K instances, drawn by a hash of their coordinates.
+
+    The order of the cloud has no influence. Instances with fewer points have them repeatedly. xyz: [N, 3] float32.
+    """
+    voxels, sizes = instances.voxels, instances.num_points
+    share = np.zeros(len(voxels))
+    for rows, size in zip(instances.masks, sizes):
+        share[rows] = np.maximum(share[rows], SPARE * SAMPLES / max(size, 1))
+    inside = np.flatnonzero(share[voxels.point_to_voxel])
+    voxel, number = voxels.point_to_voxel[inside], hash_points(xyz[inside])
+    kept = number < share[voxel] * 2.0**32
+    inside, number = inside[kept], number[kept]
+    members = Members(voxel[kept], len(voxels))
+    drawn = np.empty((len(instances), SAMPLES), dtype=np.int64)
+    for k, rows in enumerate(instances.masks):
+        mine = members.of(rows)
+        mine = mine[np.argsort(number[mine], kind="stable")[:SAMPLES]]
+        drawn[k] = inside[mine[np.arange(SAMPLES) % len(mine)]]
+    return drawn
+
+
+def hash_points(xyz):
+    """[N] uint32, evenly distributed and the same for equal coordinates. xyz: [N, 3] float32."""
+    bits = np.ascontiguousarray(xyz + np.float32(0)).view(np.uint32)  # 0 and -0 are the same place
+    number = np.zeros(len(bits), dtype=np.uint32)
+    for axis, factor in zip(bits.T, WEYL):
+        number = (number ^ axis) * np.uint32(factor)
+        number ^= number >> np.uint32(15)
+    return number * np.uint32(WEYL[1]) ^ number >> np.uint32(13)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a point head for a checkpoint: `spaceformer train-points FOLDER --config config/train_points.yaml`.
+
+The head sees single objects, so that no network runs: the points of the objects in generated rooms are collected, one
+file per room, which can be stopped and continued; then the head is fitted to their names.
+"""
+
+import logging
+import math
+import pathlib
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file
+
+from .. import SpaceformerError
+from ..config import Config
+from ..disk.atomic import replacing
+from ..disk.paths import cache_folder
+from ..network.model import SpaCeFormer
+from ..network.point_head import PREFIX, PointHead
+from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
+from ..synthetic.assets import default_folder, only_models_config
+from ..weights.checkpoint import load_checkpoint, save_checkpoint
+from .names import texts_of_kinds
+from .point_augment import draw, vary
+from .processes import run_in_processes
+from .settings import read_settings
+from .views import Views, views_of_room
+
+logger = logging.getLogger(__name__)
+
+MIN_COUNT = 20  # views of a kind, for its frequency
+AVERAGE_DECAY = 0.995  # of the exponential moving average of the weights
+GRADIENT_NORM = 5.0  # clipped above
+LOG_EVERY = 400  # steps
+
+
+@dataclass(frozen=True)
+class PointHeadConfig:
+    """Settings of a run; written into the checkpoint."""
+
+    checkpoint: str = "demo"  # that gets the head
+    rooms: int = 1064
+    models: bool = True  # three of four rooms have furniture models, see `spaceformer assets`
+    model_kinds_share: float = 0.15  # of the things in these rooms that are of a kind that only models have
+    asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
+    first_seed: int = 9_100_000  # of the rooms
+    channels: int = 64  # of the head's first level
+    steps: int = 5000
+    processes: int = 2
+    batch_size: int = 128  # of each process
+    learning_rate: float = 2e-3  # peak of the one-cycle schedule
+    warm_up_share: float = 0.05  # of the steps
+    weight_decay: float = 0.05
+    dropout: float = 0.4
+    precision: str = "bfloat16"  # of matrix products
+    scale: float = 32.0  # of the cosines in the loss
+    label_smoothing: float = 0.1
+    kind_balance: float = 0.5  # views of a kind are drawn by its frequency to the power 1 - kind_balance
+    structure_weight: float = 0.6  # of walls, floors and ceilings among the views that are drawn
+    weight: float = 0.5  # of the head's features relative to those of the network
+    seed: int = 0
+
+
+def collect(config, folder, progress=iter):
+    """Write the Views of each room to FOLDER/SEED.safetensors, where the file does not exist yet.
+
+    config: PointHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
+    """
+    configs = _room_configs(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in progress(range(config.first_seed, config.first_seed + config.rooms)):
+        path = folder / f"{seed}.safetensors"
+        if not path.is_file():
+            room = make_room(seed, configs[seed // 2 % len(configs)])
+            with replacing(path) as partial:
+                save_file(views_of_room(room, np.random.default_rng(seed))._asdict(), partial)
+
+
+def _room_configs(config):
+    if not config.models:
+        return [RoomConfig()]
+    folder = str(config.asset_folder or default_folder(cache_folder(Config().model)))
+    models = only_models_config(folder, "train", config.model_kinds_share)
+    share = config.model_kinds_share * 2 / 3
+    return [models, RoomConfig(asset_folder=folder, asset_share=0.7, model_kinds_share=share), models, RoomConfig()]
+
+
+def read_views(folder):
+    """Views of all files of a folder. Raises SpaceformerError without any."""
+    files = sorted(pathlib.Path(folder).glob("*.safetensors"))
+    if not files:
+        raise SpaceformerError(f"{folder} has no collected views: expected files of spaceformer train-points")
+    tables = [load_tensors(path) for path in files]
+    return Views(*(torch.cat([table[name] for table in tables]) for name in Views._fields))
+
+
+def fit(processes, views, texts, config):
+    """A PointHead fitted to Views: cross entropy of the names of all kinds, one of its names per kind and step.
+
+    processes: Processes of the run; texts: for each of KIND_NAMES the embeddings of its names, [n, C_text];
+    config: PointHeadConfig.
+    """
+    torch.manual_seed(config.seed)
+    head = PointHead(texts[0].shape[1], config.channels, config.dropout)
+    average = torch.optim.swa_utils.AveragedModel(
+        head, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
+    )
+    torch.manual_seed(config.seed + 1 + processes.rank)
+    chance, offsets = _chances(views.kind, config), [n.cumsum(0) - n for n in (views.count, views.around)]
+    optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
+    for step in range(1, config.steps + 1):
+        rows = torch.multinomial(chance, config.batch_size, replacement=True)
+        loss = _loss(head, vary(*draw(views, rows, offsets)), views.kind[rows], texts, config)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(head.parameters(), GRADIENT_NORM)
+        optimizer.step()
+        schedule.step()
+        if processes.meet_after(step):
+            processes.average(head)
+        average.update_parameters(head)
+        if processes.rank == 0 and step % LOG_EVERY == 0:
+            logger.info("step %d/%d loss %.3f", step, config.steps, float(loss.detach()))
+    processes.average(average.module)
+    average.module.weight.fill_(config.weight)
+    return average.module.eval()
+
+
+def _chances(kind, config):
+    """[K] float32, proportional to the probability that a view is drawn."""
+    count = torch.bincount(kind, minlength=len(KIND_NAMES)).float().clamp(min=MIN_COUNT)
+    structure = torch.tensor([name in STRUCTURE for name in KIND_NAMES])
+    return (count**-config.kind_balance * torch.where(structure, config.structure_weight, 1.0))[kind]
+
+
+def _rate(step, config):
+    """Linear warm-up, and half a cosine to zero."""
+    done = step / config.steps
+    return min(1.0, (done + 1e-3) / config.warm_up_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _loss(head, points, kind, texts, config):
+    """Cross entropy of a batch. points: of `vary`; kind: [B] int64."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+        features = head.train().of_turned(*points)
+    drawn = torch.stack([names[torch.randint(len(names), ())] for names in texts])
+    return F.cross_entropy(config.scale * features @ drawn.t(), kind, label_smoothing=config.label_smoothing)
+
+
+def export(path, checkpoint, head, config):
+    """Write a Checkpoint with another PointHead; returns its SHA-256. config: PointHeadConfig."""
+    model = SpaCeFormer(replace(checkpoint.model.config, point_head=config.channels))
+    state = {key: value for key, value in checkpoint.model.state_dict().items() if not key.startswith(PREFIX)}
+    model.load_state_dict(state | {PREFIX + key: value for key, value in head.state_dict().items()})
+    notes = {**checkpoint.notes, "points": asdict(config)}
+    return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
+
+
+def run(folder, config_path="", progress=iter):
+    """Run `spaceformer train-points`; returns the path of the new checkpoint and its SHA-256."""
+    config, folder = read_settings(PointHeadConfig, config_path), pathlib.Path(folder)
+    checkpoint = load_checkpoint(config.checkpoint)
+    collect(config, folder / "views", progress)
+    texts = texts_of_kinds(checkpoint, folder)
+    path = folder / "checkpoint.safetensors"
+    views = read_views(folder / "views")
+    head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config)
+    return path, export(path, checkpoint, head, config)
