@@ -345,6 +345,9 @@ def test_models_are_not_stretched_much():
     assert not fits_box((0.5, 0.5, 1.0), (0.5, 1.1, 1.0))
     assert not fits_box((0.5, 0.5, 1.0), (1.0, 1.0, 2.0))  # a giant
     assert fits_box((0.5, 0.02, 1.0), (0.5, 0.06, 1.0))  # a picture may be thicker
+    assert not fits_box((0.5, 0.3, 0.8), (0.5, 0.03, 0.8))  # but a cabinet is not as thin as a picture
+    assert not fits_box((0.34, 0.25, 0.27), (0.09, 0.09, 0.32))
+    assert fits_box((0.04, 0.04, 0.05), (0.03, 0.03, 0.05))
 
 
 def test_a_shape_of_points_is_scaled_mirrored_and_recoloured(cache, rng):

@@ -19,7 +19,7 @@ from .table import read_table
 KEPT = frozenset({"window", "door", "curtain", "blinds", "kitchen counter", "rug"})
 MAX_STRETCH = 1.45  # of an axis relative to the mean scale
 MAX_SCALE = 1.6  # mean scale, and its inverse
-THIN = 0.12  # metres: thinner sides may be stretched freely
+THIN = 0.06  # metres: how thin a thin side is does not matter
 MAX_DROP = 0.3  # metres that things on top may move
 TRIES = 3  # models per thing
 TOUCH = 0.04  # metres that a model's solid boxes may overlap those of its neighbours
@@ -121,11 +121,11 @@ def _replaced(rng, thing, fitting, library, on_top, others):
 
 def fits_box(natural, size):
     """Whether a model of a natural size can be scaled to a box without looking stretched. Both (x, y, z) metres."""
-    scale = np.asarray(size) / np.maximum(natural, 1e-3)
-    thick = np.asarray(size) > THIN
-    mean = float(np.exp(np.log(scale[thick] if thick.any() else scale).mean()))
-    stretch = (scale / mean)[thick]
-    return 1 / MAX_SCALE < mean < MAX_SCALE and bool(((stretch < MAX_STRETCH) & (stretch > 1 / MAX_STRETCH)).all())
+    sides = np.array([size, natural])
+    thick = sides.max(axis=0) > THIN
+    scale = np.divide(*np.maximum(sides, THIN))[thick if thick.any() else [True] * 3]
+    mean = float(np.exp(np.log(scale).mean()))
+    return 1 / MAX_SCALE < mean < MAX_SCALE and bool((np.abs(np.log(scale / mean)) < np.log(MAX_STRETCH)).all())
 
 
 def _thing(rng, kind, asset, points, size):
