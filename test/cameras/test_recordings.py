@@ -15,14 +15,14 @@ from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.geometry.transform import RigidTransform
 
 SIZE = CameraModel(64, 48, 52.0, 52.0, 31.5, 23.5)
-FLOOR = 1.2  # metres below the camera
+FLOOR = 1.2  # metres below the first camera
 WALL = 3.0  # metres from the middle of the room
 TILTED = RigidTransform(Rotation.from_euler("xyz", [100, 20, 30], degrees=True).as_matrix(), np.array([1.0, 2.0, 3.0]))
 
 
 def make_poses(times):
     """Poses of a camera that moves and turns."""
-    return [TILTED.after(optical_pose((0.0, 0.1 * t, FLOOR), 0.4 * t, -0.2 - 0.1 * t)) for t in times]
+    return [TILTED.after(optical_pose((0.4 * t, 0.1 * t, FLOOR - 0.1 * t), 0.4 * t, -0.2 - 0.1 * t)) for t in times]
 
 
 POSES = make_poses(range(4))

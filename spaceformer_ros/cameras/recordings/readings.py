@@ -27,7 +27,7 @@ DOCUMENTED = "camera-to-world"  # of all layouts
 PAIRS = 15  # of frames, spread over the recording
 FEWEST = 3  # pairs that say anything
 WITHIN = 300  # frames, in which the other one of a pair is looked for
-MOVED = 0.5  # metres by which points move in the camera between the frames of a pair
+MOVED = 0.25  # of the distance of points, by which they move in the camera between the frames of a pair
 PIXELS = 2000  # of each picture
 SAME = 0.05  # share of the depth by which one surface differs in two pictures, with errors of depth and pose
 AGREEING = 0.25  # share of the pixels that agree from the right poses, also where pictures were taken a second apart
@@ -91,6 +91,8 @@ def _pairs(recording):
     for number in np.unique(np.linspace(0, len(frames) - 1, PAIRS).astype(int)):
         with contextlib.suppress(SpaceformerError):  # a damaged picture
             xyz = _points(recording, frames[number])
+            if not len(xyz):
+                continue
             for gap, frame in enumerate(frames[number + 1 : number + 1 + WITHIN]):
                 moved = _seen_from(xyz, frames[number], frame)
                 if _motion(xyz, moved) > MOVED:
@@ -115,8 +117,8 @@ def _seen_from(xyz, first, second):
 
 
 def _motion(xyz, moved):
-    """Metres by which the points move in the camera between two frames, the least of all readings."""
-    return np.linalg.norm(moved - xyz, axis=2).mean(axis=1).min() if len(xyz) else 0.0
+    """How far points move in the camera between two frames, as share of their distance; the least of all readings."""
+    return np.linalg.norm(moved - xyz, axis=2).mean(axis=1).min() / np.linalg.norm(xyz, axis=1).mean()
 
 
 def _agreeing(xyz, depth, camera):
