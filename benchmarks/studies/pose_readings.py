@@ -18,6 +18,7 @@ from pathlib import Path as Folder
 
 import numpy as np
 from PIL import Image
+from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from benchmarks.fuse import measured, with_pose_error
@@ -28,7 +29,7 @@ from spaceformer_ros.cameras.recordings.readings import READINGS, doubt
 from spaceformer_ros.cameras.recordings.recording import Frame, Recording
 from spaceformer_ros.cameras.render import optical_pose
 from spaceformer_ros.cli.tables import print_table
-from spaceformer_ros.geometry.transform import IDENTITY
+from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
 from tools.make_bag import PITCH, Path
 
 CAMERA = CameraModel(160, 120, 131.0, 131.0, 79.5, 59.5)
@@ -39,6 +40,15 @@ UNITS = {"depth 5 times too small": 0.2, "depth 5 times too large": 5.0}
 LATE_POSES = "poses 5 s late"
 OTHERS = (*UNITS, LATE_POSES)
 NONE = "no reading"
+
+
+def w_first(pose):
+    """What is read of a pose whose quaternion was written as w, x, y, z."""
+    x, y, z, w = Rotation.from_matrix(pose.rotation).as_quat()
+    return RigidTransform(Rotation.from_quat([w, x, y, z]).as_matrix(), pose.translation)
+
+
+WRITERS = {**READINGS, "w-first": w_first}  # the others are their own inverses
 
 
 def main():
@@ -78,7 +88,7 @@ def variants(frames):
     start = frames[0].pose.inverse
     for origin in (IDENTITY, start):
         moved = [replace(frame, pose=origin.after(frame.pose)) for frame in frames]
-        for written, write in READINGS.items():  # each is its own inverse
+        for written, write in WRITERS.items():
             rows = [replace(frame, pose=write(frame.pose)) for frame in moved]
             yield written, rows, MILLIMETRE
             yield written, rows[::SPARSE], MILLIMETRE

@@ -46,8 +46,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--poses",
         choices=READINGS,
-        help=f"what the poses are; opengl: camera-to-world with y up and z backwards, as of ARKit and NeRF (default: "
-        f"{DOCUMENTED}, unless the depth pictures contradict)",
+        help="what the poses are; opengl: camera-to-world with y up and z backwards, as of ARKit and NeRF; w-first: "
+        f"camera-to-world with quaternions w, x, y, z (default: {DOCUMENTED}, unless the depth pictures contradict)",
     )
     parser.add_argument(
         "--depth-unit", type=number(1e-6), help="metres of one unit of the depth pictures (default: of the layout)"

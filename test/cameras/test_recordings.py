@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from benchmarks.studies.pose_readings import w_first
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.recordings.open import open_recording
@@ -186,7 +187,8 @@ def test_poses_may_be_three_rows_or_one_or_columns(tmp_path, form):
     assert np.allclose([frame.pose.translation for frame in recording.frames], [pose.translation for pose in POSES])
 
 
-WRITTEN = {  # what files have in each reading
+WRITTEN = {  # what is read of files in each reading
+    "w-first": w_first,
     "world-to-camera": lambda pose: pose.inverse,
     "opengl": lambda pose: RigidTransform(pose.rotation * [1, -1, -1], pose.translation),
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the numbers of poses mean, judged by the depth pictures: from the right poses they show the same surfaces.
 
-Recordings have poses of the camera in the map or of the map in the camera, and the camera's axes are those of OpenCV or
-of OpenGL. Read in another way, the files are valid and the map is wrong. `benchmarks/studies/pose_readings.py` measures
-how often this is noticed.
+Recordings have poses of the camera in the map or of the map in the camera, the camera's axes are those of OpenCV or of
+OpenGL, and quaternions end or begin with w. Read in another way, the files are valid and the map is wrong.
+`benchmarks/studies/pose_readings.py` measures how often this is noticed.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ... import SpaceformerError
 from ...geometry.transform import RigidTransform
@@ -18,10 +19,19 @@ from ..images import read_depth
 from ..model import check_size
 
 OPENGL = RigidTransform(np.diag([1.0, -1.0, -1.0]), np.zeros(3))  # its camera frame: x right, y up, z backwards
+
+
+def _with_w_first(pose):
+    """A pose whose quaternion was read as x, y, z, w and is w, x, y, z."""
+    w, x, y, z = Rotation.from_matrix(pose.rotation).as_quat()
+    return RigidTransform(Rotation.from_quat([x, y, z, w]).as_matrix(), pose.translation)
+
+
 READINGS = {  # name -> function of a pose as it is in the file; the pose of the optical frame in the map
     "camera-to-world": lambda pose: pose,
     "world-to-camera": lambda pose: pose.inverse,
     "opengl": lambda pose: pose.after(OPENGL),
+    "w-first": _with_w_first,
 }
 DOCUMENTED = "camera-to-world"  # of all layouts
 PAIRS = 15  # of frames, spread over the recording
