@@ -71,8 +71,10 @@ def draw_points(instances, xyz):
     drawn = np.empty((len(instances), SAMPLES), dtype=np.int64)
     for k, rows in enumerate(instances.masks):
         mine = members.of(rows)
-        mine = mine[np.argsort(number[mine], kind="stable")[:SAMPLES]]
-        drawn[k] = inside[mine[np.arange(SAMPLES) % len(mine)]]
+        mine = inside[mine[np.argsort(number[mine], kind="stable")[:SAMPLES]]]
+        if not len(mine):  # many points at few places, whose hashes are all too high
+            mine = np.flatnonzero(np.isin(voxels.point_to_voxel, rows))[:SAMPLES]
+        drawn[k] = mine[np.arange(SAMPLES) % len(mine)]
     return drawn
 
 

@@ -212,7 +212,13 @@ class Segmenter:
     def _measure(self, masks, voxels, config, stopwatch):
         with stopwatch.stage("postprocess", self._wait):
             fit = functools.partial(self._boxes.fit, surroundings=self._surroundings)
-            return self._names.rename(measure(masks, voxels, config, fit), *self._source)
+            instances = self._names.rename(measure(masks, voxels, config, fit), *self._source)
+        if not np.isfinite(instances.features).all():
+            raise SpaceformerError(
+                f"the features of objects are not finite in {self.facts()['precision']}: set precision to float32, or, "
+                "if it is, use another checkpoint"
+            )
+        return instances
 
     def _nms_iou(self, config):
         return config.nms_iou if config.nms_iou >= 0 else self.network.nms_iou

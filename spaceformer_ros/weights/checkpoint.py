@@ -277,7 +277,8 @@ def load_released(path):
 
 
 def build_model(config, state, source):
-    """A model with these weights in eval mode, float32. One error lists missing, unexpected and misshapen keys."""
+    """A model with these weights in eval mode, float32. One error lists missing, unexpected and misshapen keys, and
+    those with values that are not finite."""
     try:
         with torch.device("meta"):  # shapes only: the memory of a network that does not fit is never allocated
             expected = {key: tuple(value.shape) for key, value in SpaCeFormer(config).state_dict().items()}
@@ -291,6 +292,7 @@ def build_model(config, state, source):
             for key, shape in expected.items()
             if key in state and tuple(state[key].shape) != shape
         ),
+        *(f"not finite: {key}" for key, value in state.items() if not value.float().isfinite().all()),
     ]
     if problems:
         listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")

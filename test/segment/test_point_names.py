@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers.networks import ON_CPU, tiny_config
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, PostprocessConfig, TilingConfig
 from spaceformer_ros.instances import Masks, VoxelMap
@@ -125,6 +126,17 @@ def test_a_mask_with_few_points_has_all_of_them_repeatedly(rng):
     (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [20, 10])), xyz)
     assert set(drawn.tolist()) == set(range(20))
     assert np.bincount(drawn).min() >= SAMPLES // 20
+
+
+def test_a_mask_of_many_points_at_one_place_has_them(rng):
+    for place in rng.uniform(0, 5, (8, 3)).astype(np.float32):  # most of them have a hash that leaves them out
+        (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [9000, 10])), np.tile(place, (9010, 1)))
+        assert drawn.max() < 9000
+
+
+def test_features_that_are_not_finite_are_an_error(cloud):
+    with pytest.raises(SpaceformerError, match=r"not finite in float32.*another checkpoint"):
+        segment(cloud, network(weight=float("nan")))
 
 
 def test_hashes_are_even_and_depend_on_every_coordinate(rng):

@@ -153,6 +153,15 @@ def test_missing_unexpected_and_misshapen_keys_are_listed_together(tiny_model):
         assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tiny_model, value):
+    state = dict(tiny_model().state_dict())
+    name = next(key for key in state if key.endswith("weight"))
+    state[name] = torch.full_like(state[name], value)
+    with pytest.raises(SpaceformerError, match=rf"1 keys.*not finite: {name}"):
+        build_model(tiny_config(), state, "x.safetensors")
+
+
 def test_a_network_is_checked_without_drawing_weights(monkeypatch):
     monkeypatch.setattr(torch.nn.init, "normal_", lambda *_: pytest.fail("PyTorch's compiler would be imported"))
     with torch.device("meta"):
