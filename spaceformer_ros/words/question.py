@@ -257,10 +257,13 @@ class _Reader:
         """(words after articles, order, count and size; order; count; size; what of them is not answered)."""
         order, count, size, unread = 0, 0, "", []
         while len(words) > 1 and not self.is_known(" ".join(words)):
-            word = words[0]
-            ordinal = ORDINAL.fullmatch(word)
-            if word in ORDINALS or word == "last" or ordinal:
-                order = int(ordinal[1]) if ordinal else -1 if word == "last" else ORDINALS.index(word) + 1
+            word, further = words[0], _further(words) if order or size else 0
+            if further:
+                unread.append(f"{' '.join(words[:further])!r} ({UNANSWERED['and the']})")
+                words = words[further:]
+                continue
+            if _order(word):
+                order = _order(word)
             elif word in NUMBERS or word.isdecimal():
                 count = min(_value(word), 1000)
             elif word in SIZES and not self._relation_at(words, 0, SIZES[word]):
@@ -381,6 +384,22 @@ class _Reader:
             if self.is_known(text) or not words
             else singular(text, self.is_known, force=len(words) <= 3 and count != 1)
         )
+
+
+def _order(word):
+    """The number of an ordinal such as "second" or "2nd", -1 of "last", 0 of other words."""
+    ordinal = ORDINAL.fullmatch(word)
+    if ordinal:
+        return int(ordinal[1])
+    return -1 if word == "last" else ORDINALS.index(word) + 1 if word in ORDINALS else 0
+
+
+def _further(words):
+    """Number of words at the begin that ask for one more of the same things, as in "and the 2nd" or "or smallest"."""
+    joined = words[0] in ("and", "or", "&")
+    start = joined + (joined and words[1] in ARTICLES)
+    is_further = start + 1 < len(words) and (_order(words[start]) or (joined and words[start] in SIZES))
+    return start + 1 if is_further else 0
 
 
 def _ordinal(number):
