@@ -29,7 +29,7 @@ class Storage:
         self._seen = None  # as `_identity`, of scene_file as this node last saw it
         self._saved = None  # the Scene last saved to or loaded from scene_file by this node
         self._has_saved_beside = False  # the last scene that nobody asked to save has NEW_SUFFIX
-        self._warned = ""  # the last warning of `_warn_once`
+        self._warned = self._failed = ""  # the last warning of `_warn_once`, the last error of `_save_unasked`
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
     def save(self, pipeline, path):
@@ -101,8 +101,8 @@ class Storage:
 
         The file is not replaced if load_on_start refused it, as it may belong to another model, if another program
         wrote it, as another robot's node with the same data_dir, or if it has many more objects than the scene, which
-        may come from a stray cloud; the scene is then saved with NEW_SUFFIX. That file goes when a later state of the
-        scene can be saved to scene_file.
+        may come from a stray cloud; the scene is then saved with NEW_SUFFIX, unless that file has many more objects,
+        too. The file with NEW_SUFFIX goes when a later state of the scene can be saved to scene_file.
         """
         self._save_unasked(pipeline, "save_on_shutdown")
 
@@ -115,27 +115,36 @@ class Storage:
         if pipeline is None or not settings.save_on_shutdown:
             return
         try:
-            path = scene_path("", settings)
             with self._lock:
-                scene = pipeline.complete_scene
-                if scene is None or (scene is self._saved and path.exists()):
-                    return
-                reason, beside = (
-                    self._reason_to_keep(path, scene),
-                    path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}"),
-                )
-                if reason:
-                    self._warn_once(f"{path} {reason} and is not replaced", cause)
-                    path = beside
-                scene, size = pipeline.save(path)
-                self._see(path, scene)
-                self._saved = scene  # under either name
-                if self._has_saved_beside and not reason:  # by an earlier state of the scene
-                    beside.unlink(missing_ok=True)
-                self._has_saved_beside = bool(reason)
-            self._logger.info(f"{cause}: {path} ({size / 1e6:.1f} MB)")
+                self._save_new_scene(pipeline, scene_path("", settings), cause)
         except Exception as error:  # a full disk must not stop a node or its shutdown
-            self._report(cause, error)
+            self._failed = self._report(cause, error)
+        else:
+            if self._failed and self._counters.last_error == self._failed:
+                self._counters.last_error = ""
+            self._failed = ""
+
+    def _save_new_scene(self, pipeline, path, cause):
+        """Save to scene_file, or beside it, unless this node did."""
+        scene = pipeline.complete_scene
+        if scene is None or (scene is self._saved and path.exists()):
+            return
+        file, beside = path, path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
+        reason = self._reason_to_keep(path, scene)
+        if reason:
+            more = _more_objects(beside, scene)
+            neither = f", nor {beside.name}, which {more}" if more else ""
+            self._warn_once(f"{path} {reason} and is not replaced{neither}", cause)
+            if more:
+                return
+            file = beside
+        scene, size = pipeline.save(file)
+        self._see(file, scene)
+        self._saved = scene  # under either name
+        if self._has_saved_beside and not reason:  # by an earlier state of the scene
+            beside.unlink(missing_ok=True)
+        self._has_saved_beside = bool(reason)
+        self._logger.info(f"{cause}: {file} ({size / 1e6:.1f} MB)")
 
     def _warn_once(self, text, cause):
         """Log a warning, unless it was the last one."""
@@ -149,10 +158,7 @@ class Storage:
             return "was refused at the start"
         if _identity(path) not in (None, self._seen):
             return "was written by another program or node meanwhile"
-        saved = num_saved_objects(path)
-        if saved >= MIN_KEPT and len(scene.objects) < saved / 2:
-            return f"has {saved} objects, the current scene {len(scene.objects)}"
-        return ""
+        return _more_objects(path, scene)
 
     def _see(self, path, scene=None):
         """Remember a file, if it is scene_file, and the Scene that it holds."""
@@ -160,9 +166,18 @@ class Storage:
             self._seen, self._saved = _identity(path), scene
 
     def _report(self, setting, error):
+        """Log an error and show it in the diagnostics; returns the text."""
         text = f"{setting}: {describe_error(error)}"
         self._logger.error(text)
         self._counters.last_error = text
+        return text
+
+
+def _more_objects(path, scene):
+    """In words that a file has many more objects than a Scene, or an empty string."""
+    saved = num_saved_objects(path)
+    is_many = saved >= MIN_KEPT and len(scene.objects) < saved / 2
+    return f"has {saved} objects, the current scene {len(scene.objects)}" if is_many else ""
 
 
 def _identity(path):

@@ -280,6 +280,28 @@ def test_a_disk_that_hangs_gets_one_autosave(started, monkeypatch):
     assert node.session.state.active
 
 
+def test_a_file_beside_with_many_more_objects_is_kept_too(started, client, instances, box_cloud, tmp_path):
+    beside = tmp_path / "scene.new.safetensors"
+    node = started(save_on_shutdown=True, autosave_period=0.0)
+    (tmp_path / "scene.safetensors").write_bytes(b"of another robot")
+    node.session.storage.autosave(node.pipeline)
+    before = beside.read_bytes()
+    client.call(Trigger, "clear")
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    wait_until(lambda: len(instances[-1].instances) == 1, "the stray cloud")
+    node.session.storage.autosave(node.pipeline)
+    assert beside.read_bytes() == before
+
+
+def test_diagnostics_recover_when_the_disk_does(started):
+    node = started(save_on_shutdown=True, autosave_period=0.0)
+    with full_disk(50_000):
+        node.session.storage.autosave(node.pipeline)
+    assert "File too large" in node.session.counters.last_error
+    node.session.storage.autosave(node.pipeline)
+    assert node.session.counters.last_error == ""
+
+
 def test_shutdown_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
     path = tmp_path / "scene.safetensors"
     first = started()
