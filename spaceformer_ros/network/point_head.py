@@ -26,7 +26,7 @@ LEVELS = ((128, 12, 4.0), (48, 12, 2.0), (16, 8, 1.0))
 class PointHead(nn.Module):
     """Unit features of masks in the space of the text embeddings, from their points.
 
-    weight: buffer, by which they are multiplied before they are added to the unit features of the network.
+    weight: buffer, by which they are multiplied before they are added to the unit features of the network; 0 at first.
     """
 
     def __init__(self, text_channels, channels, dropout=0.0):
@@ -38,7 +38,7 @@ class PointHead(nn.Module):
         self.last = nn.Sequential(*_layer(widths[-1] + 3, 8 * channels, bias=False))
         self.extent = nn.Sequential(*_layer(EXTENT, channels))
         self.name = nn.Sequential(*_layer(17 * channels, HIDDEN), nn.Dropout(dropout), nn.Linear(HIDDEN, text_channels))
-        self.register_buffer("weight", torch.ones(()))
+        self.register_buffer("weight", torch.zeros(()))
 
     @classmethod
     def of(cls, config, dropout=0.0):

@@ -14,9 +14,11 @@ from helpers.rooms import SMALL, scanned
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.network.model import SpaCeFormerConfig
+from spaceformer_ros.network.point_head import PointHead
 from spaceformer_ros.synthetic import KIND_NAMES, make_room
-from spaceformer_ros.training import data
+from spaceformer_ros.training import data, points
 from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment
+from spaceformer_ros.training.points import PointHeadConfig
 from spaceformer_ros.training.processes import run_in_processes
 from spaceformer_ros.training.train import TrainConfig, read_config, train
 from spaceformer_ros.training.trainer import KindBalance, Trainer, voxelise
@@ -196,18 +198,22 @@ def test_a_part_of_the_trained_weights_and_the_old_name_head_are_exported(two_st
 
 
 @pytest.mark.slow
-def test_the_name_head_of_the_first_checkpoint_can_be_kept(two_steps, tmp_path):
+def test_the_name_head_of_the_first_checkpoint_can_be_kept_and_a_point_head_is_left_out(two_steps, tmp_path):
     with_head = dataclasses.replace(MODEL, name_head=16)
     first = train(dataclasses.replace(QUICK, steps=1), with_head, tmp_path / "first", CPU, FakeEmbedder())
     with torch.no_grad():
         first.average.module.name_head.layers[-1].bias.fill_(0.25)
     path = tmp_path / "head.safetensors"
     first.export(path, {"names": {"strength": 0.5}})
+    points.export(path, load_file(path), PointHead(DIM, 4), PointHeadConfig(channels=4))
     for keep, expected in ((True, 0.25), (False, 0.0)):
         config = dataclasses.replace(QUICK, steps=1, start_from=str(path), keep_name_head=keep)
         trained = train(config, with_head, tmp_path / str(keep), CPU, FakeEmbedder())
         assert (trained.average.module.name_head.layers[-1].bias == expected).all()
-        notes = load_file(tmp_path / str(keep) / "checkpoint.safetensors").notes
+        exported = load_file(tmp_path / str(keep) / "checkpoint.safetensors")
+        assert exported.model.point_head is None
+        notes = exported.notes
+        assert "points" not in notes
         assert notes.get("names") == ({"strength": 0.5} if keep else None)
 
 
