@@ -14,14 +14,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file as load_tensors
-from safetensors.torch import save_file
 from scipy.sparse import csr_matrix
 
 from .. import SpaceformerError
 from ..clouds.cloud import Cloud
 from ..config import Config
-from ..disk.atomic import replacing
 from ..disk.paths import cache_folder
 from ..grids.groups import incidence
 from ..network.model import SpaCeFormer
@@ -36,6 +33,7 @@ from ..weights.checkpoint import load_checkpoint, save_checkpoint
 from ..words.text_model import PromptEmbedder, load_text_encoder
 from .data import augment
 from .settings import read_settings
+from .tables import read_tables, write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -82,15 +80,13 @@ def collect(segmenter, config, folder, progress=iter):
     config: NameHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
     """
     configs = _room_configs(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed in progress(range(config.first_seed, config.first_seed + config.rooms)):
-        path = folder / f"{seed}.safetensors"
-        if not path.is_file():
-            room = make_room(seed, configs[seed % len(configs)])
-            found = [label_masks(segmenter, *look) for look in _looks(room, seed)]
-            joined = LabelledMasks(*map(torch.cat, zip(*found, strict=True)))
-            with replacing(path) as partial:
-                save_file(joined._asdict(), partial)
+
+    def masks_of(seed):
+        room = make_room(seed, configs[seed % len(configs)])
+        found = [label_masks(segmenter, *look) for look in _looks(room, seed)]
+        return LabelledMasks(*map(torch.cat, zip(*found, strict=True)))
+
+    write_tables(folder, progress(range(config.first_seed, config.first_seed + config.rooms)), masks_of)
 
 
 def _room_configs(config):
@@ -152,15 +148,6 @@ def label_of(by_object, by_kind, sizes, object_kinds):
         right = iou.max(axis=1) > RIGHT_IOU
         kind[right], weight[right] = object_kinds[iou.argmax(axis=1)[right]], 1
     return kind.astype(np.int64), weight
-
-
-def read_masks(folder):
-    """LabelledMasks of all files of a folder. Raises SpaceformerError without any."""
-    files = sorted(pathlib.Path(folder).glob("*.safetensors"))
-    if not files:
-        raise SpaceformerError(f"{folder} has no collected masks: expected SEED.safetensors of spaceformer train-names")
-    tables = [load_tensors(path) for path in files]
-    return LabelledMasks(*(torch.cat([table[name] for table in tables]) for name in LabelledMasks._fields))
 
 
 def fit(masks, model_config, texts, scale, config, start=None):
@@ -256,7 +243,7 @@ def run(folder, config_path="", device="auto", progress=iter):
     collect(Segmenter(checkpoint, settings), config, folder / "masks", progress)
     model_config = replace(checkpoint.model.config, name_head=config.hidden)
     start = whole_head(checkpoint) if config.continued else None
-    masks = read_masks(folder / "masks")
+    masks = read_tables(folder / "masks", LabelledMasks)
     head = fit(masks, model_config, texts_of_kinds(checkpoint, folder), checkpoint.similarity.scale, config, start)
     path = folder / "checkpoint.safetensors"
     return path, export(path, checkpoint, head, config)

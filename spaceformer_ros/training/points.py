@@ -13,12 +13,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file as load_tensors
-from safetensors.torch import save_file
 
-from .. import SpaceformerError
 from ..config import Config
-from ..disk.atomic import replacing
 from ..disk.paths import cache_folder
 from ..network.model import SpaCeFormer
 from ..network.point_head import PREFIX, PointHead
@@ -29,6 +25,7 @@ from .names import texts_of_kinds
 from .point_augment import draw, vary
 from .processes import run_in_processes
 from .settings import read_settings
+from .tables import read_tables, write_tables
 from .views import Views, views_of_room
 
 logger = logging.getLogger(__name__)
@@ -72,13 +69,11 @@ def collect(config, folder, progress=iter):
     config: PointHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
     """
     configs = _room_configs(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed in progress(range(config.first_seed, config.first_seed + config.rooms)):
-        path = folder / f"{seed}.safetensors"
-        if not path.is_file():
-            room = make_room(seed, configs[seed // 2 % len(configs)])
-            with replacing(path) as partial:
-                save_file(views_of_room(room, np.random.default_rng(seed))._asdict(), partial)
+
+    def views_of(seed):
+        return views_of_room(make_room(seed, configs[seed // 2 % len(configs)]), np.random.default_rng(seed))
+
+    write_tables(folder, progress(range(config.first_seed, config.first_seed + config.rooms)), views_of)
 
 
 def _room_configs(config):
@@ -88,15 +83,6 @@ def _room_configs(config):
     models = only_models_config(folder, "train", config.model_kinds_share)
     share = config.model_kinds_share * 2 / 3
     return [models, RoomConfig(asset_folder=folder, asset_share=0.7, model_kinds_share=share), models, RoomConfig()]
-
-
-def read_views(folder):
-    """Views of all files of a folder. Raises SpaceformerError without any."""
-    files = sorted(pathlib.Path(folder).glob("*.safetensors"))
-    if not files:
-        raise SpaceformerError(f"{folder} has no collected views: expected files of spaceformer train-points")
-    tables = [load_tensors(path) for path in files]
-    return Views(*(torch.cat([table[name] for table in tables]) for name in Views._fields))
 
 
 def fit(processes, views, texts, config):
@@ -169,6 +155,6 @@ def run(folder, config_path="", progress=iter):
     collect(config, folder / "views", progress)
     texts = texts_of_kinds(checkpoint, folder)
     path = folder / "checkpoint.safetensors"
-    views = read_views(folder / "views")
+    views = read_tables(folder / "views", Views)
     head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config)
     return path, export(path, checkpoint, head, config)

@@ -9,7 +9,7 @@ import itertools
 import logging
 import pathlib
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -27,6 +27,7 @@ from ..words.text_model import PromptEmbedder, load_text_encoder
 from .data import Augmentation, RoomStream, collate
 from .log import TrainingLog
 from .processes import Processes, run_in_processes
+from .settings import settings_of
 from .trainer import Trainer
 from .validate import pipeline_of, validate
 
@@ -199,12 +200,10 @@ def read_config(path):
     try:
         values = read_yaml(path) or {} if path else {}
         model_values = values.pop("model", {})
-        return TrainConfig(**values), SpaCeFormerConfig.from_dict(
-            {**SpaCeFormerConfig.demo().to_dict(), **model_values}
-        )
+        model_config = SpaCeFormerConfig.from_dict({**SpaCeFormerConfig.demo().to_dict(), **model_values})
+        return settings_of(TrainConfig, values, "model"), model_config
     except (SpaceformerError, TypeError, AttributeError, ValueError, KeyError) as error:
-        known = ", ".join(field.name for field in fields(TrainConfig))
-        raise SpaceformerError(f"training configuration {path}: {error}; known names: model, {known}") from error
+        raise SpaceformerError(f"training configuration {path}: {error}") from error
 
 
 def run(folder, config_path="", device="auto", max_hours=float("inf"), threads=0):
