@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .principal_axes import turned
+
 PREFIX = "name_head."  # of its entries in the state dict of a network
 SAMPLES = 64  # voxels of a mask whose positions and colours are looked at
 TAIL = 3  # samples outside the extent at each end of an axis, about 5 %: masks have strays
@@ -108,12 +110,6 @@ def shape_of(positions):
     Length and width are those along the principal axes in the plan, so that the heading of an object has no effect.
     positions: [K, SAMPLES, 3] metres above the floor.
     """
-    plan = positions[..., :2] - positions[..., :2].mean(dim=1, keepdim=True)
-    xx, yy, xy = (plan[..., a] * plan[..., b] for a, b in ((0, 0), (1, 1), (0, 1)))
-    angle = 0.5 * torch.atan2(2 * xy.mean(dim=1), xx.mean(dim=1) - yy.mean(dim=1))
-    c, s = angle.cos()[:, None], angle.sin()[:, None]
-    x, y = plan.unbind(dim=-1)
-    turned = torch.stack([c * x + s * y, c * y - s * x, positions[..., 2]], dim=-1)
-    ordered = turned.sort(dim=1).values
+    ordered = turned(positions).sort(dim=1).values
     low, high = ordered[:, TAIL], ordered[:, -1 - TAIL]
     return torch.cat([(high - low).clamp(min=MIN_EXTENT).log(), low[:, 2:], high[:, 2:]], dim=1)

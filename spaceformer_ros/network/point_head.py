@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .principal_axes import turned
+
 PREFIX = "point_head."  # of its entries in the state dict of a network
 SAMPLES = 512  # points of a mask
 TAIL = SAMPLES // 40  # samples outside the extent at each end of an axis: masks have strays
@@ -110,20 +112,6 @@ class MaxOverNeighbours(torch.autograd.Function):
         """All equal maxima receive the gradient."""
         values, highest = ctx.saved_tensors
         return torch.where(values == highest[:, None], gradient[:, None], torch.zeros((), dtype=gradient.dtype))
-
-
-def turned(xyz):
-    """Points with the principal axes of their plan along x and y, centred there; z stays. xyz: [K, n, 3]."""
-    plan = xyz[..., :2] - xyz[..., :2].mean(dim=1, keepdim=True)
-    xx, yy, xy = ((plan[..., a] * plan[..., b]).mean(dim=1) for a, b in ((0, 0), (1, 1), (0, 1)))
-    return turned_by(torch.cat([plan, xyz[..., 2:]], dim=2), 0.5 * torch.atan2(2 * xy, xx - yy))
-
-
-def turned_by(xyz, angle):
-    """Points whose direction `angle` [K] becomes the x axis. xyz: [K, n, 3]."""
-    c, s = angle.cos()[:, None], angle.sin()[:, None]
-    x, y, z = xyz.unbind(dim=-1)
-    return torch.stack([c * x + s * y, c * y - s * x, z], dim=-1)
 
 
 def scaled(xyz, colors):

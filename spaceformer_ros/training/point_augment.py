@@ -6,7 +6,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..network.point_head import SAMPLES, turned, turned_by
+from ..network.point_head import SAMPLES
+from ..network.principal_axes import turned, turned_by
 from .views import MILLIMETRES
 
 STRETCH = 0.08  # standard deviation of the logarithm of the scale per axis, and of that of all axes

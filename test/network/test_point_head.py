@@ -14,8 +14,8 @@ from spaceformer_ros.network.point_head import (
     PointHead,
     SetAbstraction,
     scaled,
-    turned,
 )
+from spaceformer_ros.network.principal_axes import turned
 
 CHANNELS = 8
 
