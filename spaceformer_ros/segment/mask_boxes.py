@@ -4,7 +4,6 @@
 Each rule was chosen on 30 validation rooms by the F1 of boxes at IoU 0.5 (docs/demo_weights.md).
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ..geometry.boxes import OrientedBox, ground_rectangles
 from ..geometry.floor import floor_height
 from ..grids.groups import touching_components
+from .kept_results import KeptResults
 
 SPECK_SHARE = 0.05  # a separate part with a smaller share of a mask's voxels is left out of its box
 SPECK_CELL = 0.1  # metres; parts are separate if a whole cell of this size between them is empty
@@ -109,18 +109,14 @@ class BoxCache:
 
     def __init__(self):
         self._surroundings = None
-        self._boxes = {}
+        self._kept = KeptResults()
 
     def fit(self, parts, surroundings):
         """`fit_boxes`, with cached boxes for unchanged masks."""
         if surroundings != self._surroundings:
-            self._boxes = {}
+            self._kept.forget()
         self._surroundings = surroundings
-        keys = [hashlib.sha1(np.ascontiguousarray(xyz).tobytes(), usedforsecurity=False).digest() for xyz in parts]
-        new = {key: xyz for key, xyz in zip(keys, parts) if key not in self._boxes}
-        known = self._boxes | dict(zip(new, fit_boxes([*new.values()], surroundings)))
-        self._boxes = {key: known[key] for key in keys}
-        return tuple(known[key] for key in keys)
+        return tuple(self._kept.of(parts, lambda new: fit_boxes(new, surroundings)))
 
 
 def without_specks(parts):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The features of instances, corrected by what the network's point head sees in their points."""
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +10,7 @@ from ..geometry.vectors import unit_vectors
 from ..grids.groups import Members
 from ..network.point_head import SAMPLES
 from ..network.transfer import to_device, to_host
+from .kept_results import KeptResults
 
 SPARE = 4  # times SAMPLES points of a mask are candidates, so that it has enough whatever their hashes
 WEYL = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)  # odd multipliers of the hash, those of xxHash (Collet), one per axis
@@ -23,7 +23,7 @@ class PointNames:
     def __init__(self, head, device):
         """head: PointHead on a torch.device; None to change nothing."""
         self.head, self.device = head, device
-        self._known = {}
+        self._kept = KeptResults()
 
     def rename(self, instances, cloud, alignment):
         """Instances with corrected features. cloud: the Cloud that they were found in; alignment: its Alignment."""
@@ -37,18 +37,13 @@ class PointNames:
 
     def _corrected(self, features, seen):
         """[K, C] float32 unit features. seen: [K, SAMPLES, 6] float32 positions and colours."""
-        keys = [hashlib.sha1(part.tobytes(), usedforsecurity=False).digest() for part in seen]
-        new = [k for k, key in enumerate(keys) if key not in self._known]
-        known = self._known | dict(zip((keys[k] for k in new), self._features(seen[new])))
-        self._known = {key: known[key] for key in keys}
-        added = np.stack([known[key] for key in keys])
+        added = np.stack(self._kept.of(seen, self._features))
         return unit_vectors(unit_vectors(features) + float(self.head.weight) * added).astype(np.float32)
 
     @torch.inference_mode()
     def _features(self, seen):
-        """What the head sees, [K, C] float32."""
-        if not len(seen):
-            return []
+        """What the head sees in a list of [SAMPLES, 6], [K, C] float32."""
+        seen = np.stack(seen)
         xyz, colors = (to_device(np.ascontiguousarray(part), self.device) for part in (seen[..., :3], seen[..., 3:]))
         (features,) = to_host(self.head(xyz, colors))
         return features
