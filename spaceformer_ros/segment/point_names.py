@@ -13,7 +13,7 @@ from ..network.transfer import to_device, to_host
 from .kept_results import KeptResults
 
 SPARE = 4  # times SAMPLES points of a mask are candidates, so that it has enough whatever their hashes
-WEYL = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)  # odd multipliers of the hash, those of xxHash (Collet), one per axis
+PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)  # of xxHash32 (Collet): multipliers of the hash, one per axis
 
 
 class PointNames:
@@ -77,7 +77,7 @@ def hash_points(xyz):
     """[N] uint32, evenly distributed and the same for equal coordinates. xyz: [N, 3] float32."""
     bits = np.ascontiguousarray(xyz + np.float32(0)).view(np.uint32)  # 0 and -0 are the same place
     number = np.zeros(len(bits), dtype=np.uint32)
-    for axis, factor in zip(bits.T, WEYL):
+    for axis, factor in zip(bits.T, PRIMES):
         number = (number ^ axis) * np.uint32(factor)
         number ^= number >> np.uint32(15)
-    return number * np.uint32(WEYL[1]) ^ number >> np.uint32(13)
+    return number * np.uint32(PRIMES[1]) ^ number >> np.uint32(13)
