@@ -14,7 +14,6 @@ from torch import nn
 
 from .principal_axes import turned
 
-PREFIX = "name_head."  # of its entries in the state dict of a network
 SAMPLES = 64  # voxels of a mask whose positions and colours are looked at
 TAIL = 3  # samples outside the extent at each end of an axis, about 5 %: masks have strays
 MIN_EXTENT = 0.03  # metres, of the logarithms
@@ -77,12 +76,6 @@ class NameHead(nn.Module):
         feature = F.normalize(views.features, dim=1)
         seen = (torch.cat([views.geometry, views.pooled], dim=1) - self.mean) / self.scale
         return F.normalize(feature + self.layers(torch.cat([FEATURE_SCALE * feature, seen], dim=1)), dim=1)
-
-
-def split_head(state):
-    """The entries of a network's state dict that belong to its NameHead, and the others."""
-    head = {key: value for key, value in state.items() if key.startswith(PREFIX)}
-    return head, {key: value for key, value in state.items() if key not in head}
 
 
 def view_masks(rows, sizes, grid, features, clip_features, objectness, mask_score):

@@ -12,7 +12,6 @@ from torch import nn
 
 from .principal_axes import turned
 
-PREFIX = "point_head."  # of its entries in the state dict of a network
 SAMPLES = 512  # points of a mask
 TAIL = SAMPLES // 40  # samples outside the extent at each end of an axis: masks have strays
 MIN_EXTENT = 0.03  # metres

@@ -19,20 +19,18 @@ from scipy.sparse import csr_matrix
 from .. import SpaceformerError
 from ..clouds.cloud import Cloud
 from ..config import Config
-from ..disk.paths import cache_folder
 from ..grids.groups import incidence
-from ..network.model import SpaCeFormer
-from ..network.name_head import PREFIX, MaskViews, NameHead, split_head
+from ..network.name_head import MaskViews, NameHead
 from ..network.transfer import to_host
 from ..segment.naming import views_of
 from ..segment.postprocess import find_masks
 from ..segment.segmenter import Segmenter
-from ..synthetic import KIND_NAMES, KINDS, STRUCTURE, RoomConfig, make_room
-from ..synthetic.assets import default_folder, only_models_config
-from ..weights.checkpoint import load_checkpoint, save_checkpoint
-from ..words.text_model import PromptEmbedder, load_text_encoder
+from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
+from ..synthetic.assets import only_models_config
+from ..weights.checkpoint import load_checkpoint
 from .data import augment
-from .settings import read_settings
+from .heads import draw_names, export_head, texts_of_kinds
+from .settings import asset_folder, read_settings
 from .tables import read_tables, write_tables
 
 logger = logging.getLogger(__name__)
@@ -92,8 +90,7 @@ def collect(segmenter, config, folder, progress=iter):
 def _room_configs(config):
     if not config.models:
         return [RoomConfig()]
-    folder = config.asset_folder or default_folder(cache_folder(Config().model))
-    return [RoomConfig(), only_models_config(folder, "train", config.model_kinds_share)]
+    return [RoomConfig(), only_models_config(asset_folder(config), "train", config.model_kinds_share)]
 
 
 def _looks(room, seed):
@@ -170,8 +167,7 @@ def fit(masks, model_config, texts, scale, config, start=None):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
     for step in range(steps):
         rows = torch.randint(len(weight), (config.batch_size,))
-        drawn = torch.stack([names[torch.randint(len(names), ())] for names in texts])
-        logits = scale * head(_noisy(views, rows, head, config)) @ drawn.t()
+        logits = scale * head(_noisy(views, rows, head, config)) @ draw_names(texts).t()
         loss = F.cross_entropy(logits, masks.kind[rows], reduction="none", label_smoothing=config.label_smoothing)
         loss = (loss * weight[rows]).mean()
         optimizer.zero_grad()
@@ -219,20 +215,7 @@ def _noisy(views, rows, head, config):
 
 def export(path, checkpoint, head, config):
     """Write a Checkpoint with another NameHead; returns its SHA-256. config: NameHeadConfig."""
-    model = SpaCeFormer(replace(checkpoint.model.config, name_head=config.hidden))
-    new_head = {PREFIX + key: value for key, value in head.state_dict().items()}
-    _, others = split_head(checkpoint.model.state_dict())
-    model.load_state_dict(others | new_head)
-    notes = {**checkpoint.notes, "names": asdict(config)}
-    return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
-
-
-def texts_of_kinds(checkpoint, folder):
-    """Embeddings of the names of each of KIND_NAMES in a Checkpoint's text space, list of [n, C_text]; cached in
-    FOLDER."""
-    encoder = load_text_encoder("", checkpoint.text_model, cache_folder(Config().model))
-    embedder = PromptEmbedder(encoder, ("{}",), folder / "texts.sqlite")
-    return [torch.from_numpy(embedder.embed(KINDS[name].names)) for name in KIND_NAMES]
+    return export_head(path, checkpoint, "name_head", head, config.hidden, {"names": asdict(config)})
 
 
 def run(folder, config_path="", device="auto", progress=iter):

@@ -8,23 +8,20 @@ file per room, which can be stopped and continued; then the head is fitted to th
 import logging
 import math
 import pathlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..config import Config
-from ..disk.paths import cache_folder
-from ..network.model import SpaCeFormer
-from ..network.point_head import PREFIX, PointHead
+from ..network.point_head import PointHead
 from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
-from ..synthetic.assets import default_folder, only_models_config
-from ..weights.checkpoint import load_checkpoint, save_checkpoint
-from .names import texts_of_kinds
+from ..synthetic.assets import only_models_config
+from ..weights.checkpoint import load_checkpoint
+from .heads import draw_names, export_head, texts_of_kinds
 from .point_augment import draw, vary
 from .processes import run_in_processes
-from .settings import read_settings
+from .settings import asset_folder, read_settings
 from .tables import read_tables, write_tables
 from .views import Views, views_of_room
 
@@ -79,7 +76,7 @@ def collect(config, folder, progress=iter):
 def _room_configs(config):
     if not config.models:
         return [RoomConfig()]
-    folder = str(config.asset_folder or default_folder(cache_folder(Config().model)))
+    folder = asset_folder(config)
     models = only_models_config(folder, "train", config.model_kinds_share)
     share = config.model_kinds_share * 2 / 3
     return [models, RoomConfig(asset_folder=folder, asset_share=0.7, model_kinds_share=share), models, RoomConfig()]
@@ -135,17 +132,13 @@ def _loss(head, points, kind, texts, config):
     """Cross entropy of a batch. points: of `vary`; kind: [B] int64."""
     with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
         features = head.train().of_turned(*points)
-    drawn = torch.stack([names[torch.randint(len(names), ())] for names in texts])
-    return F.cross_entropy(config.scale * features @ drawn.t(), kind, label_smoothing=config.label_smoothing)
+    logits = config.scale * features @ draw_names(texts).t()
+    return F.cross_entropy(logits, kind, label_smoothing=config.label_smoothing)
 
 
 def export(path, checkpoint, head, config):
     """Write a Checkpoint with another PointHead; returns its SHA-256. config: PointHeadConfig."""
-    model = SpaCeFormer(replace(checkpoint.model.config, point_head=config.channels))
-    state = {key: value for key, value in checkpoint.model.state_dict().items() if not key.startswith(PREFIX)}
-    model.load_state_dict(state | {PREFIX + key: value for key, value in head.state_dict().items()})
-    notes = {**checkpoint.notes, "points": asdict(config)}
-    return save_checkpoint(path, model, checkpoint.text_model, checkpoint.similarity, notes)
+    return export_head(path, checkpoint, "point_head", head, config.channels, {"points": asdict(config)})
 
 
 def run(folder, config_path="", progress=iter):

@@ -5,7 +5,10 @@ import math
 from dataclasses import fields
 
 from .. import SpaceformerError
+from ..config import Config
+from ..disk.paths import cache_folder
 from ..disk.text_files import read_yaml
+from ..synthetic.assets import default_folder
 
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 PRECISIONS = "bfloat16", "float32"
@@ -52,3 +55,8 @@ def _check(name, default, value):
         least = "above 0" if name in ABOVE_ZERO else f"of {low} or more"
         most = f", at most {high}" if high < math.inf else ""
         raise SpaceformerError(f"{name} is {found}, expected a number {least}{most}")
+
+
+def asset_folder(config):
+    """Path of the asset cache of a run: its setting `asset_folder`, or the default one."""
+    return str(config.asset_folder or default_folder(cache_folder(Config().model)))

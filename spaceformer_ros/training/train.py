@@ -21,13 +21,13 @@ from ..network.model import SpaCeFormerConfig
 from ..segment.backends import choose_device
 from ..segment.segmenter import Segmenter
 from ..synthetic import RoomConfig, make_room
-from ..synthetic.assets import default_folder, only_models_config
+from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import DEMO_TEXT_MODEL, load_file
 from ..words.text_model import PromptEmbedder, load_text_encoder
 from .data import Augmentation, RoomStream, collate
 from .log import TrainingLog
 from .processes import Processes, run_in_processes
-from .settings import settings_of
+from .settings import asset_folder, settings_of
 from .trainer import Trainer
 from .validate import pipeline_of, validate
 
@@ -180,9 +180,9 @@ def room_configs(config):
     """
     if not config.model_share and not config.only_models_share:
         return [(1.0, RoomConfig())]
-    folder = config.asset_folder or default_folder(cache_folder(Config().model))
+    folder = asset_folder(config)
     new = config.model_kinds_share
-    mixed = RoomConfig(asset_folder=str(folder), asset_share=config.model_share, model_kinds_share=new)
+    mixed = RoomConfig(asset_folder=folder, asset_share=config.model_share, model_kinds_share=new)
     only = only_models_config(folder, "train", new)
     return [(1 - config.only_models_share, mixed), (config.only_models_share, only)]
 

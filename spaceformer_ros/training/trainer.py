@@ -10,13 +10,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..disk.atomic import replacing
-from ..network import point_head
 from ..network.model import SpaCeFormer, drawn_orders
-from ..network.name_head import split_head
 from ..network.voxels import VoxelGrid
 from ..synthetic import KIND_NAMES, STRUCTURE
 from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, save_checkpoint
 from ..words.similarity import Similarity
+from .heads import split_head
 from .losses import SetCriterion, Target
 
 HEAD_RATE = 2e-3  # learning rate of `head_steps`
@@ -83,9 +82,9 @@ class Trainer:
         The NameHead starts anew unless it is kept: it belongs to the features that training changes. A PointHead does
         not depend on the network and is left out: `spaceformer train-points` adds it again.
         """
-        (new_head, _), (head, weights) = (split_head(model.state_dict()) for model in (self.model, checkpoint.model))
-        weights = {key: value for key, value in weights.items() if not key.startswith(point_head.PREFIX)}
-        weights |= head if self.config.keep_name_head else new_head
+        head, weights = split_head(checkpoint.model.state_dict(), "name_head")
+        _, weights = split_head(weights, "point_head")
+        weights |= head if self.config.keep_name_head else split_head(self.model.state_dict(), "name_head")[0]
         if self.config.keep_name_head:
             self.head_notes = {key: value for key, value in checkpoint.notes.items() if key == "names"}
         added = self.model.config.in_channels - checkpoint.model.config.in_channels
