@@ -36,7 +36,7 @@ def make_hall(length=12.0, boxes=None, shade=250):
 class ColorBackend:
     """One query per name, with a mask on the voxels of its colour; confidence grows with the number of voxels."""
 
-    name, before, name_head = "colors", staticmethod(lambda: None), None
+    name, before, name_head, point_head = "colors", staticmethod(lambda: None), None, None
 
     def predict(self, grid, orders):
         self.before()
