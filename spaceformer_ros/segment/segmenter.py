@@ -4,6 +4,7 @@
 import functools
 import logging
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from ..network.packing import pack
 from ..network.transfer import to_device, to_host
 from ..network.voxels import Level, VoxelGrid
 from ..timing import Stopwatch
+from .alignment import Alignment
 from .backends import choose_device, choose_precision, make_backend
 from .heat import mask_probability
 from .map_grid import BLOCK, MapGrid
@@ -39,6 +41,15 @@ AREA_PER_SEED = 0.34  # of queries that start at voxels, chosen on houses (docs/
 TILES_AT_ONCE = 3  # a map of up to so many tiles is one run: in single rooms tiles cost time and precision
 MIN_TILE_VOXELS = 1000  # smaller tiles give the network too little context
 ADVICE = "out of memory: set max_memory_gb to the available memory, lower tile_voxels or max_points, or set roi"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the masks of one run are measured on: a Cloud, its Alignment and its VoxelMap."""
+
+    cloud: Cloud
+    alignment: Alignment
+    voxels: VoxelMap
 
 
 class Segmenter:
@@ -81,11 +92,11 @@ class Segmenter:
         check_range(cloud, self.voxel_size)
         max_voxels = self._max_voxels_per_run(config.tiling)
         with stopwatch.stage("voxelise", self._wait), explained(ADVICE):
-            grid, voxels, remarks = self._voxelise(cloud, max_voxels, config.input)
+            grid, source, remarks = self._voxelise(cloud, max_voxels, config.input)
         check_size(len(grid), config.input.max_voxels, self.voxel_size)
         try:
             with explained(ADVICE):
-                yield from self._segment_grid(grid, voxels, max_voxels, config, stopwatch, remarks)
+                yield from self._segment_grid(grid, source, max_voxels, config, stopwatch, remarks)
                 return
         except OutOfMemory as error:
             failed = min(max_voxels, len(grid))
@@ -94,7 +105,7 @@ class Segmenter:
         release_memory(self.device)  # after the except clause, when its traceback no longer holds tensors
         self.meter.failed(failed, config.tiling.max_memory_gb)
         with explained(ADVICE):
-            yield from self._segment_grid(grid, voxels, failed // 2, config, stopwatch, (*remarks, remark))
+            yield from self._segment_grid(grid, source, failed // 2, config, stopwatch, (*remarks, remark))
 
     @torch.inference_mode()
     def mask_heat(self, cloud, config, inside):
@@ -128,7 +139,7 @@ class Segmenter:
         return TiledMap(columns, plan, self.network.text_channels).regions
 
     def _voxelise(self, cloud, max_voxels, config):
-        """VoxelGrid of a Cloud, its VoxelMap and remarks; clears the tile cache if this is another map.
+        """VoxelGrid of a Cloud, its Source and remarks; clears the tile cache if this is another map.
 
         config: InputConfig.
         """
@@ -138,29 +149,28 @@ class Segmenter:
             self._tiles = TileCache()
         positions = alignment.to_map(positions)
         self._surroundings = Surroundings.of(positions, alignment.wall_yaw, alignment.up)
-        self._source = cloud, alignment
         voxels = VoxelMap(positions, point_to_voxel, self.voxel_size / alignment.scale, counts)
-        return grid, voxels, alignment_remarks(alignment)
+        return grid, Source(cloud, alignment, voxels), alignment_remarks(alignment)
 
-    def _segment_grid(self, grid, voxels, max_voxels, config, stopwatch, remarks=()):
+    def _segment_grid(self, grid, source, max_voxels, config, stopwatch, remarks=()):
         """As `segment_in_parts`, for a grid: in one run up to max_voxels, else in tiles of at most a third of it.
 
         A tile of an earlier plan may grow to twice as many before it is cut.
         """
         if len(grid) <= max_voxels:
-            masks = self._find_masks(grid, voxels.positions, config.postprocess, stopwatch)
+            masks = self._find_masks(grid, source.voxels.positions, config.postprocess, stopwatch)
             report = SegmentationReport(remarks=remarks)
         else:
             tiled = self._plan(grid, max_voxels // TILES_AT_ONCE, config, stopwatch)
             pending = self._recall(tiled, grid, config.input.change_threshold, stopwatch)
             for computed, number in enumerate(pending):
                 report = SegmentationReport(len(tiled), computed, remarks)
-                settled = functools.partial(self._settled, tiled.snapshot(), voxels, config.postprocess, stopwatch)
+                settled = functools.partial(self._settled, tiled.snapshot(), source, config.postprocess, stopwatch)
                 yield PartialSegmentation(settled, report, next_tile=number + 1)
                 self._run_tile(tiled, number, grid, config.postprocess, stopwatch)
             masks = self._merge(tiled, config.postprocess, stopwatch)
             report = SegmentationReport(len(tiled), len(pending), remarks)
-        yield Segmentation(self._measure(masks, voxels, config.postprocess, stopwatch), report)
+        yield Segmentation(self._measure(masks, source, config.postprocess, stopwatch), report)
 
     def _plan(self, grid, tile_voxels, config, stopwatch):
         """The TiledMap of a grid, of tiles that continue those of the last call."""
@@ -200,19 +210,20 @@ class Segmenter:
             masks = find_masks(prediction, positions, grid.counts, config, *limits)
             return rename_masks(masks, prediction, grid, self.backend.name_head)
 
-    def _settled(self, tiled, voxels, config, stopwatch):
+    def _settled(self, tiled, source, config, stopwatch):
         """The Instances that no later tile can change. config: PostprocessConfig."""
         with explained(ADVICE):
-            return self._measure(self._merge(tiled, config, stopwatch), voxels, config, stopwatch)
+            return self._measure(self._merge(tiled, config, stopwatch), source, config, stopwatch)
 
     def _merge(self, tiled, config, stopwatch):
         with stopwatch.stage("merge"):
             return tiled.merged(self._nms_iou(config))
 
-    def _measure(self, masks, voxels, config, stopwatch):
+    def _measure(self, masks, source, config, stopwatch):
         with stopwatch.stage("postprocess", self._wait):
             fit = functools.partial(self._boxes.fit, surroundings=self._surroundings)
-            instances = self._names.rename(measure(masks, voxels, config, fit), *self._source)
+            instances = measure(masks, source.voxels, config, fit)
+            instances = self._names.rename(instances, source.cloud, source.alignment)
         if not np.isfinite(instances.features).all():
             raise SpaceformerError(
                 f"the features of objects are not finite in {self.facts()['precision']}: set precision to float32, or, "
@@ -247,7 +258,7 @@ class Segmenter:
         self._tiles = TileCache()
         self._boxes = BoxCache()
         self._names = PointNames(self.backend.point_head, self.device)
-        self._surroundings = self._source = None
+        self._surroundings = None
 
     def warm_up(self):
         """Run once on a generated wall, so that the first real cloud does not pay for one-time initialisation."""
