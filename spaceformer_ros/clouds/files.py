@@ -10,20 +10,20 @@ from .formats.libraries import read_e57, read_las
 from .formats.meshes import read_mesh
 from .formats.npz import read_npy, read_npz, write_npz
 from .formats.pcd import read_pcd, write_pcd
-from .formats.ply import read_ply, write_ply
-from .formats.ply_faces import read_faces
+from .formats.ply import write_ply
+from .formats.ply_texture import faces_of_vertices, read_any_ply
 from .formats.recognise import foreign_content, how_to_export
 from .formats.tables import read_table
 from .point_records import decode_records
 from .surface import fill_faces
 
 READERS = {
-    **{".ply": read_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
+    **{".ply": read_any_ply, ".pcd": read_pcd, ".npz": read_npz, ".npy": read_npy},
     **dict.fromkeys((".xyz", ".xyzrgb", ".pts", ".csv", ".tsv", ".asc", ".txt"), read_table),
     **{".las": read_las, ".laz": read_las, ".e57": read_e57},
     **dict.fromkeys((".obj", ".glb", ".gltf", ".stl", ".off"), read_mesh),
 }
-FACES = {".ply": read_faces}  # of formats whose points are vertices, which may be too sparse
+FACES = {".ply": faces_of_vertices}  # of formats whose points are vertices, which may be too sparse
 WRITERS = {".ply": write_ply, ".pcd": write_pcd, ".npz": write_npz}
 MAP_SUFFIXES = (".ply", ".pcd", ".npz", ".las", ".laz", ".e57")  # those read from folders
 RESULT = re.compile(r"(_labeled|_heat_\d+)$")  # ends of the names of the clouds that `spaceformer segment` writes

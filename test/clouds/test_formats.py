@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files as other programs write them are read, or refused with one sentence."""
 
+import itertools
 import json
 import os
 import struct
@@ -786,6 +787,66 @@ def test_too_large_a_texture_is_refused_before_it_is_decoded(tmp_path, monkeypat
     (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + OBJ + UV + "usemtl photo\nf 1/1 2/2 3/3\n")
     with pytest.raises(SpaceformerError, match="a texture has 8 x 4 pixels; at most 31 are read"):
         read_cloud(tmp_path / "a.obj")
+
+
+FACE_UV = ["3 0 1 2 6 0 0 1 0 1 1", "3 0 2 3 6 0 0 1 1 0 1"]
+
+
+def write_textured(path, faces=FACE_UV, names=("photo.png",), vertex="", uv=(), texcoord=True):
+    """A PLY as MeshLab writes it, of QUAD, with a texture whose upper half is red and whose lower half is blue."""
+    image = pytest.importorskip("PIL.Image").new("RGB", (8, 8), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 8, 4))
+    image.save(path.parent / "photo.png")
+    rows = [" ".join(map(str, [*place, *more])) for place, more in itertools.zip_longest(QUAD, uv, fillvalue=())]
+    header = ["ply", "format ascii 1.0", "comment made by hand", *(f"comment TextureFile {name}" for name in names)]
+    header += ["element vertex 4", *(f"property float {name}" for name in ["x", "y", "z", *vertex])]
+    header += ["element face 2", "property list uchar int vertex_indices"]
+    header += ["property list uchar float texcoord"] * texcoord
+    path.write_text("\n".join([*header, "end_header", *rows, *faces, ""]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "vertex": ["s", "t"],
+            "uv": [(0, 0), (1, 0), (1, 1), (0, 1)],
+            "faces": ["3 0 1 2", "3 0 2 3"],
+            "texcoord": False,
+        },
+    ],
+    ids=["of faces", "of vertices"],
+)
+def test_a_ply_with_a_texture_is_read_as_other_meshes(tmp_path, changes):
+    pytest.importorskip("trimesh")
+    write_textured(tmp_path / "a.ply", **changes)
+    cloud = read_cloud(tmp_path / "a.ply").cloud
+    assert len(cloud) >= 1000
+    upper = cloud.xyz[:, 2] > 1
+    assert (cloud.rgb[upper] == [255, 0, 0]).all()
+    assert (cloud.rgb[~upper] == [0, 0, 255]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"names": ["a.png", "b.png"]}, "textures, which cannot be read from this PLY: save it as OBJ or GLB"),
+        ({"faces": ["3 0 1 9 0", "3 0 2 3 0"]}, "save it as OBJ or GLB"),
+        ({"names": ["not_there.png"]}, "has no colour without the file 'not_there.png'"),
+    ],
+)
+def test_a_ply_with_textures_that_cannot_be_read(tmp_path, changes, words):
+    pytest.importorskip("trimesh")
+    write_textured(tmp_path / "a.ply", **changes)
+    with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / "a.ply")
+
+
+def test_colours_of_vertices_go_before_a_texture(tmp_path):
+    colors = ["red", "green", "blue"]
+    write_textured(tmp_path / "a.ply", vertex=colors, uv=[(9, 9, 9)] * 4, faces=["3 0 1 2 0", "3 0 2 3 0"])
+    assert (read_cloud(tmp_path / "a.ply").cloud.rgb == 9).all()
 
 
 # --- colour that is not there ----------------------------------------------------------------------------------------

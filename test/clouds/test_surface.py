@@ -116,3 +116,12 @@ def test_size_and_number_of_faces_are_bounded(tmp_path, monkeypatch):
     for faces, count in (([(0, 1, 2)], 5000), (SHAPES["triangles"], 4), (SHAPES["quads"], 4)):
         write_mesh(path, FLOOR, faces)
         assert len(read_cloud(path).cloud) == pytest.approx(count, abs=3)
+
+
+@pytest.mark.parametrize("kind", ["binary_little_endian", "ascii"])
+def test_huge_polygons_are_left_out_before_memory_is_allocated(tmp_path, monkeypatch, kind):
+    path = tmp_path / "a.ply"
+    write_mesh(path, FLOOR, [(0, 1, 2), (0,) * 200], kind)
+    monkeypatch.setattr(ply_faces, "MAX_CORNERS", 100)
+    monkeypatch.setattr(ply_faces, "_triangles", None)  # would fail if they were collected
+    assert ply_faces.read_faces(path) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read meshes (OBJ, GLB, glTF, STL, OFF) as points on their surface, parsed by trimesh.
+"""Read meshes (OBJ, GLB, glTF, STL, OFF, PLY with textures) as points on their surface, parsed by trimesh.
 
 trimesh's own colours are not used: they are wrong for 16-bit vertex colours and for OBJ with 0 to 255, and its sampling
 fails for materials without a texture.
@@ -56,7 +56,7 @@ def read_mesh(path):
     The colour is that of the texture, of the vertices or of the material, in this order. Colours are given only if all
     parts have them. Raises SpaceformerError.
     """
-    trimesh = import_library("trimesh", path.suffix[1:].upper(), "export it as PLY with MeshLab or CloudCompare")
+    trimesh = import_library("trimesh", path.suffix[1:].upper(), "export it as PLY with coloured vertices")
     if (size := path.stat().st_size) > MAX_MESH_BYTES:  # what follows reads it as a whole
         raise SpaceformerError(f"has {size} bytes; meshes are read up to {MAX_MESH_BYTES}")
     files = FilesBeside(path.parent)
@@ -158,8 +158,8 @@ def _surface_colors(part, vertex_rgb, corners, weights, lacks_files):
     factor = getattr(material, "baseColorFactor", None)  # of glTF: multiplies colours of vertices
     factor = None if factor is None else np.asarray(factor)[:3] / 255
     texture = getattr(material, "baseColorTexture", None)
-    if texture is None and "file_path" in getattr(getattr(material, "image", None), "info", ()):
-        texture = material.image  # without a path it is trimesh's grey, for materials that are not there
+    if texture is None and getattr(getattr(material, "image", None), "format", None):
+        texture = material.image  # without a format of a file it is trimesh's grey, for materials that are not there
     if texture is not None and uv is not None and len(uv) == len(part["vertices"]):
         return _texture_colors(texture, between(uv, corners, weights))  # trimesh writes factors of 0.4
     if vertex_rgb is not None:

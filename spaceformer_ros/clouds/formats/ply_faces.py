@@ -12,6 +12,8 @@ from .text import parse_numbers
 CORNERS = ("vertex_indices", "vertex_index")  # names of the list; the second one is that of the first writers
 MAX_FACES = 2_000_000  # triangles; a mesh with more is dense, or larger than a building
 MAX_BYTES = 1 << 27  # of the faces
+MAX_TEXT = 1 << 26  # bytes of the faces as text, which takes four times as much memory
+MAX_CORNERS = 4 * MAX_FACES
 
 
 def read_faces(path):
@@ -80,12 +82,14 @@ def _text_polygons(file, before, face, corner, _):
     if b"\n" not in text:
         text = text.replace(b"\r", b"\n")
     rest = skip_lines(text, sum(element.count for element in before))
-    numbers = parse_numbers(rest[: len(rest) - len(skip_lines(rest, face.count))])
+    size = len(rest) - len(skip_lines(rest, face.count))
+    if size > MAX_TEXT:
+        raise ValueError
+    numbers = parse_numbers(rest[:size])
     table = numbers[: len(numbers) // face.count * face.count].reshape(face.count, -1)
     if table.size == len(numbers) and len(face.properties) == 1 and (table[:, 0] == table.shape[1] - 1).all():
         return [table[:, 1:]]
-    values = numbers.tolist()
-    starts, lengths = _lists(face, corner, len(values), lambda at, _: int(values[at]), lambda _: 1)
+    starts, lengths = _lists(face, corner, len(numbers), lambda at, _: int(numbers[at]), lambda _: 1)
     return [numbers[starts[lengths == length][:, None] + np.arange(length)] for length in np.unique(lengths)]
 
 
@@ -103,13 +107,14 @@ def _lists(face, corner, end, length_at, size_of):
         (size_of(prop.length_kind) if prop.length_kind else 0, size_of(prop.kind), prop is corner)
         for prop in face.properties
     ]
-    at, found = 0, []
+    at, found, corners = 0, [], 0
     for _, (head, size, is_corner) in itertools.product(range(face.count), steps):
         length = length_at(at, head) if head else 1
         at += head
         if is_corner:
             found.append((at, length))
+            corners += length
         at += length * size
-        if length < 0 or at > end:
+        if length < 0 or at > end or corners > MAX_CORNERS:
             raise ValueError
     return np.array(found, dtype=np.int64).T
