@@ -27,7 +27,7 @@ from .scene.evidence import with_presence, with_proposal, with_sightings, with_t
 from .scene.file import check_expected, read_scene, write_scene
 from .scene.find import ObjectQuery, find_objects, rank
 from .scene.objects import Scene
-from .scene.saved_scene import ModelIdentity
+from .scene.saved_scene import ModelIdentity, SavedScene
 from .scene.store import SceneStore
 from .segment.alignment import shows_table_top
 from .show.relevancy import point_relevancy
@@ -87,6 +87,20 @@ def _explained(remarks):
         raise SpaceformerError("; ".join([str(error), *remarks])) from error
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """A Scene as it can be written to a file, whatever replaces it meanwhile."""
+
+    scene: Scene
+    saved: SavedScene  # without its layout
+    graphs: GraphSource
+
+    def write(self, path):
+        """Write it to a file, atomically. Returns the number of bytes. Raises StorageError; an existing file is then
+        kept."""
+        return write_scene(path, replace(self.saved, layout=self.graphs.saved(self.scene)))
+
+
 class Pipeline:
     """Turns clouds into scenes, changes the vocabulary, and answers queries.
 
@@ -129,11 +143,6 @@ class Pipeline:
     def scene(self):
         """The current Scene, which may be partial, or None."""
         return self.store.scene
-
-    @property
-    def complete_scene(self):
-        """The newest complete Scene, which `save` writes, or None."""
-        return self.store.complete
 
     @property
     def is_partial(self):
@@ -237,13 +246,18 @@ class Pipeline:
 
         Raises StorageError NO_MAP_YET or WRITE_FAILED; an existing file is then kept.
         """
+        snapshot = self.snapshot()
+        if snapshot is None:
+            raise StorageError("NO_MAP_YET", "there is no scene to save yet")
+        return snapshot.scene, snapshot.write(path)
+
+    def snapshot(self):
+        """The last complete scene as a Snapshot, or None without one."""
         with self.store.lock:
             scene, saved = self.store.complete, self.store.export(self.model)
         if saved is None:
-            raise StorageError("NO_MAP_YET", "there is no scene to save yet")
-        scale = self.config.input.input_scale
-        saved = replace(saved, layout=self.graphs.saved(scene), input_scale=scale)
-        return scene, write_scene(path, saved)
+            return None
+        return Snapshot(scene, replace(saved, input_scale=self.config.input.input_scale), self.graphs)
 
     def load(self, path, map_id="", frame_id=""):
         """Make the scene of a file the current one, labelled with the current vocabulary. Returns the Scene.

@@ -42,14 +42,18 @@ class GraphSource:
 
     def layout(self, scene):
         """The Layout of a Scene, its ids continued from the last map in the same coordinates."""
-        place = (scene.cloud.coordinates, scene.cloud)
         with self._layout_lock:
-            if self._place is None or self._place[1] is not scene.cloud:
-                fresh = self._find_layout(scene)
-                known = self._layout is not None and self._place is not None and self._place[0] == place[0]
-                self._layout = self._layout.continued(fresh) if known else numbered(fresh)
-                self._place = place
-            return self._layout.layout
+            return self._numbered(scene).layout
+
+    def _numbered(self, scene):
+        """The NumberedLayout of a Scene. The caller holds the lock of layouts."""
+        place = (scene.cloud.coordinates, scene.cloud)
+        if self._place is None or self._place[1] is not scene.cloud:
+            fresh = self._find_layout(scene)
+            known = self._layout is not None and self._place is not None and self._place[0] == place[0]
+            self._layout = self._layout.continued(fresh) if known else numbered(fresh)
+            self._place = place
+        return self._layout
 
     def forget(self):
         """Start numbering again: the next scene is another map."""
@@ -58,9 +62,8 @@ class GraphSource:
 
     def saved(self, scene):
         """The numbered layout of a Scene as a dict for its file."""
-        self.layout(scene)
         with self._layout_lock:
-            known = self._layout
+            known = self._numbered(scene)
             return {"layout": known.layout.to_dict(), "next_ids": dict(known.next_ids), "gone": known.gone.to_dict()}
 
     def restore(self, scene, layout):

@@ -71,8 +71,7 @@ class Background:
         return awaited
 
     def close(self):
-        """Cancel queued work, and let all waiting coroutines refuse their requests. Returns whether all work has
-        ended."""
+        """Cancel queued work, and let all waiting coroutines refuse their requests; see also `is_idle`."""
         self._closed = True
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -80,6 +79,10 @@ class Background:
             waiting = list(self._awaited)
         for awaited in waiting:
             self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
+
+    @property
+    def is_idle(self):
+        """Whether all work that was submitted has ended."""
         return not any(work.running() for work in list(self._works))
 
     def _submit(self, lane, function, *arguments):

@@ -66,6 +66,7 @@ class Counters:
     total_seconds: list = field(default_factory=list)
     tf_errors: int = 0
     last_error: str = ""
+    save_error: str = ""  # why the scene could not be saved, until a save succeeds
     remarks: tuple = ()
     alternating: bool = False  # the last maps were of two places in turn, see clouds/alternation.py
 
@@ -136,6 +137,8 @@ def diagnose(
     """
     if state_name == "ERROR" or counters.last_error:
         return ERROR, counters.last_error or "the node is in state ERROR; see ~/state"
+    if counters.save_error:
+        return ERROR, counters.save_error
     if namesakes:
         return WARN, namesakes
     if state_name == "LOADING":
@@ -240,6 +243,7 @@ def rows(state_name, facts, counters, publishers, now):
         **{f"stage_{name}_ms": f"{1000 * value:.1f}" for name, value in counters.stage_seconds.items()},
         "tf_errors": counters.tf_errors,
         "last_error": counters.last_error,
+        "save_error": counters.save_error,
         "publishers_of_input": "; ".join(f"{one.name} ({one.offer})" for one in publishers),
         "qos_incompatible": "; ".join(f"{one.name}: {one.refusal}" for one in publishers if one.refusal),
         "qos_latched_missed": "; ".join(one.name for one in publishers if one.misses_latched),

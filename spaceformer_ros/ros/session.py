@@ -66,10 +66,10 @@ class Session:
         self.outputs = Outputs(node, settings, self.transforms)
         self.graph_outputs = GraphOutputs(node, settings, self.background)
         self.outputs.on_published = self._on_published
-        self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC))
+        self.state = StateMachine(self.outputs.publish_state, node.resolve_topic_name(TOPIC), self.counters)
         self.views = MapViews(settings)
         self.trips = Trips(node, settings, self.transforms)
-        self.storage = Storage(settings, self.counters, logger)
+        self.storage = Storage(settings, self.counters, self.state, logger)
         self.perception = Perception(
             node, settings, self.outputs, self.state, self.storage, self.counters, live_parameters.on_loaded
         )
@@ -78,7 +78,9 @@ class Session:
         parts = self.transforms, self.background, self.counters, self.perception
         self.cameras = ImageCameras(node, settings, *parts, self.views)
         self.diagnostics = Diagnostics(node, self._read_status)
-        self._autosave = Autosave(node, settings, self.background, self._save_while_working)
+        self._autosave = Autosave(
+            node, settings, self.background, self._save_while_working, self.storage.report_unsaved
+        )
         self._retry = node.create_timer(RETRY_PERIOD, self._publish_waiting_scene, clock=STEADY)
         self._is_retrying = False
         self.state.set(NodeState.LOADING, "loading the model")
@@ -134,11 +136,13 @@ class Session:
             self.scans.close()
         ended = self.perception.stop(SHUTDOWN_TIMEOUT)
         ended = self.trips.close() and ended
-        ended = self.background.close() and ended
-        ended = self._save(deadline) and ended
+        self.background.close()
+        ended = self._save(deadline) and ended  # waits for a save that runs already
+        ended = self.background.is_idle and ended
         if ended:
             self.perception.pipeline = None  # the executor may hold callbacks of this session for a while
         self.diagnostics.destroy()
+        self.state.close()
         self.outputs.destroy()
         self.graph_outputs.destroy()
         self.transforms.close()
@@ -151,8 +155,7 @@ class Session:
         try:
             limit.call(self.storage.save_on_shutdown, self.perception.pipeline)
         except SpaceformerError as error:
-            self.counters.last_error = str(error)
-            self._logger.error(str(error))
+            self.storage.report_unsaved(str(error))
             return False
         return True
 

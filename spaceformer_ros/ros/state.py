@@ -13,11 +13,14 @@ STATE_NAMES = {getattr(NodeState, name): name for name in STATES}
 class StateMachine:
     """The state of one configured node. Any thread may change it; the last change is published last."""
 
-    def __init__(self, publish, input_topic):
-        """publish(state, text): publishes a constant of NodeState and its sentence; input_topic: its resolved name."""
+    def __init__(self, publish, input_topic, counters):
+        """publish(state, text): publishes a constant of NodeState and its sentence; input_topic: its resolved name;
+        counters: Counters, whose save_error every sentence ends with."""
         self._publish = publish
         self._input_topic = input_topic
+        self._counters = counters
         self._lock = threading.Lock()
+        self._said = ""  # the sentence without what is added to it
         self.active = False  # between the lifecycle transitions activate and deactivate
         self.enabled = True  # as set by ~/set_enabled
         self.unpublished = ""  # the reason why the current scene is not published
@@ -31,12 +34,27 @@ class StateMachine:
 
     def set(self, state, text):
         """Enter a state: a constant of NodeState and one sentence."""
-        text = printable(text)
         with self._lock:
-            if (state, text) != (self.state, self.text):
-                self.state = state
-                self.text = text
-                self._publish(state, text)
+            self._set(state, text)
+
+    def publish_again(self):
+        """Publish the state if what is added to its sentence has changed."""
+        with self._lock:
+            if self.state is not None:
+                self._set(self.state, self._said)
+
+    def _set(self, state, said):
+        self._said = said
+        text = printable("; ".join(filter(None, (said, self._counters.save_error))))
+        if (state, text) != (self.state, self.text):
+            self.state = state
+            self.text = text
+            self._publish(state, text)
+
+    def close(self):
+        """Publish nothing any more: a save that a disk delays may end after the publishers."""
+        with self._lock:
+            self._publish = lambda *_: None
 
     def update_idle_state(self, pipeline, text=""):
         """Enter the state of a node that is not segmenting.

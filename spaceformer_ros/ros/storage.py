@@ -5,7 +5,7 @@ import errno
 import os
 import threading
 
-from .. import SpaceformerError
+from .. import StorageError
 from ..disk.folders import open_folder
 from ..disk.hashing import file_identity
 from ..disk.paths import display_path
@@ -21,22 +21,29 @@ NEW_SUFFIX = ".new"  # inserted before the suffix of scene_file if save_on_shutd
 class Storage:
     """Saves and loads scenes, one at a time. Methods block: do not call them on the executor."""
 
-    def __init__(self, settings, counters, logger):
+    def __init__(self, settings, counters, state, logger):
         self._settings = settings
         self._counters = counters
+        self._state = state
         self._logger = logger
         self._lock = threading.Lock()
         self._seen = None  # as `_identity`, of scene_file as this node last saw it
         self._saved = None  # the Scene last saved to or loaded from scene_file by this node
         self._has_saved_beside = False  # the last scene that nobody asked to save has NEW_SUFFIX
-        self._warned = self._failed = ""  # the last warning of `_warn_once`, the last error of `_save_unasked`
+        self._warned = ""  # the last warning of `_warn_once`
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
     def save(self, pipeline, path):
         """Save the current scene. Returns (Scene, number of bytes). Raises StorageError."""
         with self._lock:
-            scene, size = pipeline.save(path)
+            try:
+                scene, size = pipeline.save(path)
+            except StorageError as error:
+                if error.code == "WRITE_FAILED" and self._is_scene_file(path):
+                    self.report_unsaved(f"save: {describe_error(error)}")
+                raise
             self._see(path, scene)
+            self._set_save_error("")
             if path == self._refused:  # replaced on request
                 self._refused = None
         self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB)")
@@ -86,7 +93,7 @@ class Storage:
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except Exception as error:  # must not stop the node
             reason = getattr(error, "strerror", None) or error
-            self._report("save_on_shutdown", SpaceformerError(f"{display_path(folder)} cannot be written: {reason}"))
+            self.report_unsaved(f"save_on_shutdown: {display_path(folder)} cannot be written: {reason}")
 
     def publish_on_start(self, scene, publish):
         """Publish the scene of load_on_start by `publish(scene)`; a missing transform is reported."""
@@ -118,17 +125,26 @@ class Storage:
             with self._lock:
                 self._save_new_scene(pipeline, scene_path("", settings), cause)
         except Exception as error:  # a full disk must not stop a node or its shutdown
-            self._failed = self._report(cause, error)
-        else:
-            if self._failed and self._counters.last_error == self._failed:
-                self._counters.last_error = ""
-            self._failed = ""
+            self.report_unsaved(f"{cause}: {describe_error(error)}")
+
+    def report_unsaved(self, text):
+        """Log that the scene could not be saved, and say it in state and diagnostics until a save succeeds."""
+        self._logger.error(text)
+        self._set_save_error(text)
+
+    def _set_save_error(self, text):
+        self._counters.save_error = text
+        self._state.publish_again()
 
     def _save_new_scene(self, pipeline, path, cause):
-        """Save to scene_file, or beside it, unless this node did."""
-        scene = pipeline.complete_scene
-        if scene is None or (scene is self._saved and path.exists()):
+        """Save to scene_file, or beside it, unless this node did.
+
+        What is written is the scene that was compared with the files, whatever replaces it meanwhile.
+        """
+        snapshot = pipeline.snapshot()
+        if snapshot is None or (snapshot.scene is self._saved and path.exists()):
             return
+        scene = snapshot.scene
         file, beside = path, path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
         reason = self._reason_to_keep(path, scene)
         if reason:
@@ -138,9 +154,10 @@ class Storage:
             if more:
                 return
             file = beside
-        scene, size = pipeline.save(file)
+        size = snapshot.write(file)
         self._see(file, scene)
         self._saved = scene  # under either name
+        self._set_save_error("")
         if self._has_saved_beside and not reason:  # by an earlier state of the scene
             beside.unlink(missing_ok=True)
         self._has_saved_beside = bool(reason)
@@ -162,15 +179,17 @@ class Storage:
 
     def _see(self, path, scene=None):
         """Remember a file, if it is scene_file, and the Scene that it holds."""
-        if path == scene_path("", self._settings.config.storage):
+        if self._is_scene_file(path):
             self._seen, self._saved = _identity(path), scene
 
+    def _is_scene_file(self, path):
+        return path == scene_path("", self._settings.config.storage)
+
     def _report(self, setting, error):
-        """Log an error and show it in the diagnostics; returns the text."""
+        """Log an error and show it in the diagnostics."""
         text = f"{setting}: {describe_error(error)}"
         self._logger.error(text)
         self._counters.last_error = text
-        return text
 
 
 def _more_objects(path, scene):

@@ -25,6 +25,7 @@ def diagnose(
         ({"namesakes": "2 nodes are called /x", "last_cloud_time": 15.0}, health.WARN, "2 nodes are called /x"),
         ({"active": False}, health.OK, "not active"),
         ({"state": "ERROR", "last_error": "no colour"}, health.ERROR, "no colour"),
+        ({"save_error": "autosave: disk full", "last_cloud_time": 15.0}, health.ERROR, "disk full"),
         ({"state": "DISABLED", "now": 100.0}, health.OK, "disabled by ~/set_enabled"),
         ({"publishers": []}, health.WARN, "the input topic has no publisher yet: is its node running, and the remap"),
         ({"publishers": [], "now": 100.0}, health.ERROR, "no cloud for 100 s and the input topic has"),

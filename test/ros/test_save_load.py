@@ -16,7 +16,9 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
+from spaceformer_ros import pipeline
 from spaceformer_ros.ros import autosave, interfaces, session, storage
+from spaceformer_ros.ros.health import ERROR
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.scene.format import KEY
 from spaceformer_ros.scene.tensor_file import read_tensors, write_tensors
@@ -272,8 +274,10 @@ def test_a_disk_that_hangs_gets_one_autosave(started, monkeypatch):
     gate, calls = threading.Event(), []
     monkeypatch.setattr(storage.Storage, "autosave", lambda *_: (calls.append(1), gate.wait(60)))
     node = started(save_on_shutdown=True, autosave_period=0.02)
+    monkeypatch.setattr(autosave, "MAX_DURATION", 0.1)
     wait_until(lambda: calls, "the save")
-    time.sleep(0.2)
+    wait_until(lambda: "autosave: not done within 0.1 s" in node.session.counters.save_error, "the report")
+    time.sleep(0.1)
     assert len(calls) == 1
     gate.set()
     wait_until(lambda: len(calls) > 1, "the next save")
@@ -293,13 +297,75 @@ def test_a_file_beside_with_many_more_objects_is_kept_too(started, client, insta
     assert beside.read_bytes() == before
 
 
-def test_diagnostics_recover_when_the_disk_does(started):
+def test_a_save_that_failed_is_said_until_one_succeeds(started, client, states, instances, box_cloud):
     node = started(save_on_shutdown=True, autosave_period=0.0)
+    owner = node.session
     with full_disk(50_000):
-        node.session.storage.autosave(node.pipeline)
-    assert "File too large" in node.session.counters.last_error
+        owner.storage.autosave(node.pipeline)
+        client.publish(box_cloud(ROOM[:2], stamp_ns=2_000_000_000))  # inferences do not end the report
+        wait_until(lambda: instances[-1].map_revision == 2, "the second result")
+        wait_until(lambda: states[-1].state == NodeState.IDLE, "the state IDLE")
+        assert "instances, map revision 2" in states[-1].text
+        assert "; autosave: " in states[-1].text
+        assert "File too large" in states[-1].text
+        assert owner._read_status(time.monotonic())[:2] == (ERROR, owner.counters.save_error)
+        assert client.call(Trigger, "clear").success
+        owner.storage.autosave(node.pipeline)
+        assert "File too large" in owner.counters.save_error
+        client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
+        wait_until(lambda: instances[-1].map_revision == 3, "the third result")
+        assert client.call(SaveScene, "save").code == ResultCode.WRITE_FAILED
+        assert owner.counters.save_error.startswith("save: ")
+    save(client)
+    assert owner.counters.save_error == ""
+    wait_until(lambda: "File too large" not in states[-1].text, "the state without it")
+
+
+def test_a_request_for_another_file_that_fails_is_not_in_the_diagnostics(started, client):
+    node = started()
+    with full_disk(50_000):
+        assert client.call(SaveScene, "save", path="other.safetensors").code == ResultCode.WRITE_FAILED
+    assert node.session.counters.save_error == ""
+
+
+@pytest.mark.parametrize("stray", [ROOM[:1], None], ids=["replaced", "cleared"])
+def test_autosave_writes_the_scene_that_it_has_compared(started, box_cloud, monkeypatch, tmp_path, stray):
+    """A scene with fewer objects, or none, that comes after the comparison with the file does not get into it."""
+    node = started(save_on_shutdown=True, autosave_period=0.0)
+    compare = storage.Storage._reason_to_keep
+
+    def compare_and_replace(*arguments):
+        reason = compare(*arguments)
+        node.session.clear_scene()
+        if stray:
+            node.pipeline.process(box_cloud(stray))
+        return reason
+
+    monkeypatch.setattr(storage.Storage, "_reason_to_keep", compare_and_replace)
     node.session.storage.autosave(node.pipeline)
-    assert node.session.counters.last_error == ""
+    assert len(read_scene(tmp_path / "scene.safetensors").labels) == len(ROOM)
+    assert node.session.counters.save_error == ""
+
+
+def test_cleanup_waits_for_a_save_that_runs(started, monkeypatch, tmp_path):
+    node, write, entered = (
+        started(save_on_shutdown=True, autosave_period=0.0),
+        pipeline.Snapshot.write,
+        threading.Event(),
+    )
+
+    def write_slowly(*arguments):
+        entered.set()
+        time.sleep(0.3)
+        return write(*arguments)
+
+    monkeypatch.setattr(pipeline.Snapshot, "write", write_slowly)
+    owner = node.session
+    owner.background.submit(owner.storage.autosave, node.pipeline, lane="files")
+    assert entered.wait(20)
+    assert node.close()
+    assert owner.perception.pipeline is None  # its memory is free
+    assert read_scene(tmp_path / "scene.safetensors").map_revision == 1
 
 
 def test_shutdown_keeps_a_file_with_many_more_objects(started, start, client, box_cloud, tmp_path):
@@ -350,7 +416,7 @@ def test_a_full_disk_does_not_stop_a_shutdown(started, tmp_path):
     session = node.session
     with full_disk(50_000):
         node.close()
-    assert "save_on_shutdown" in session.counters.last_error
+    assert "save_on_shutdown" in session.counters.save_error
     assert list(tmp_path.iterdir()) == []
 
 
@@ -359,7 +425,7 @@ def test_a_folder_that_cannot_be_written_is_reported_at_the_start(start, tmp_pat
     node = start(data_dir=str(tmp_path / "file" / "below"), save_on_shutdown=True)
     wait_until(lambda: node.pipeline, "the pipeline")
     expected = f"save_on_shutdown: {tmp_path}/file/below cannot be written: Not a directory"
-    assert node.session.counters.last_error == expected
+    assert node.session.counters.save_error == expected
 
 
 @pytest.mark.parametrize(
@@ -385,7 +451,7 @@ def test_a_disk_that_hangs_does_not_stop_a_shutdown(started, monkeypatch):
     monkeypatch.setattr(session, "MIN_SAVE_SECONDS", 0.2)
     monkeypatch.setattr(owner.storage, "save_on_shutdown", lambda pipeline: gate.wait(60))
     assert not node.close()  # the process then ends without waiting for the thread
-    assert owner.counters.last_error == "save_on_shutdown: not done within 0.2 s; check the disk of that file"
+    assert owner.counters.save_error == "save_on_shutdown: not done within 0.2 s; check the disk of that file"
     gate.set()
 
 
