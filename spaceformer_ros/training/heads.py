@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the training of the heads that name masks shares: texts of the kinds, and checkpoints with another head."""
 
+import hashlib
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,7 @@ from ..config import Config
 from ..disk.paths import cache_folder
 from ..network.model import SpaCeFormer
 from ..synthetic import KIND_NAMES, KINDS
-from ..weights.checkpoint import save_checkpoint
+from ..weights.checkpoint import hash_checkpoint, save_checkpoint
 from ..words.text_model import PromptEmbedder, load_text_encoder
 
 
@@ -24,6 +25,22 @@ def texts_of_kinds(checkpoint, folder):
 def draw_names(texts):
     """One drawn name of each kind, [KIND_NAMES, C_text]. texts: of `texts_of_kinds`."""
     return torch.stack([names[torch.randint(len(names), ())] for names in texts])
+
+
+def rooms_of(config):
+    """The seeds of the rooms of a training configuration, and the values that determine their content."""
+    names = "models", "model_kinds_share", "asset_folder"
+    kinds = hashlib.sha256(" ".join(KIND_NAMES).encode()).hexdigest()[:12]  # tables have their numbers
+    seeds = range(config.first_seed, config.first_seed + config.rooms)
+    return seeds, {**{name: getattr(config, name) for name in names}, "hash of kinds": kinds}
+
+
+def hash_network(checkpoint):
+    """SHA-256 of the network of a Checkpoint without its heads, which it does not depend on."""
+    state = checkpoint.model.state_dict()
+    for name in ("name_head", "point_head"):
+        _, state = split_head(state, name)
+    return hash_checkpoint({}, state)
 
 
 def split_head(state, name):

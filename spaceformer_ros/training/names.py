@@ -29,7 +29,7 @@ from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
 from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import load_checkpoint
 from .data import augment
-from .heads import draw_names, export_head, texts_of_kinds
+from .heads import draw_names, export_head, hash_network, rooms_of, texts_of_kinds
 from .settings import asset_folder, read_settings
 from .tables import read_tables, write_tables
 
@@ -70,12 +70,13 @@ class NameHeadConfig:
     seed: int = 0
 
 
-def collect(segmenter, config, folder, progress=iter):
-    """Write the LabelledMasks of each room to FOLDER/SEED.safetensors, where the file does not exist yet.
+def collect(segmenter, config, folder, progress=iter, network=""):
+    """Write the LabelledMasks of each room to FOLDER/SEED.safetensors, where the file does not exist yet, and read all.
 
     Each room is seen as scanned and, once, as in training (`data.augment`).
 
-    config: NameHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
+    config: NameHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm);
+    network: of `hash_network`. Raises SpaceformerError if rooms in the folder are of another configuration or network.
     """
     configs = _room_configs(config)
 
@@ -84,7 +85,9 @@ def collect(segmenter, config, folder, progress=iter):
         found = [label_masks(segmenter, *look) for look in _looks(room, seed)]
         return LabelledMasks(*map(torch.cat, zip(*found, strict=True)))
 
-    write_tables(folder, progress(range(config.first_seed, config.first_seed + config.rooms)), masks_of)
+    seeds, made_with = rooms_of(config)
+    write_tables(folder, progress(seeds), masks_of, {"network": network[:12], **made_with})
+    return read_tables(folder, seeds, LabelledMasks)
 
 
 def _room_configs(config):
@@ -223,10 +226,10 @@ def run(folder, config_path="", device="auto", progress=iter):
     config, folder = read_settings(NameHeadConfig, config_path), pathlib.Path(folder)
     checkpoint = load_checkpoint(config.checkpoint)
     settings = Config().with_values({"device": device}).model
-    collect(Segmenter(checkpoint, settings), config, folder / "masks", progress)
+    network = hash_network(checkpoint)
+    masks = collect(Segmenter(checkpoint, settings), config, folder / "masks", progress, network)
     model_config = replace(checkpoint.model.config, name_head=config.hidden)
     start = whole_head(checkpoint) if config.continued else None
-    masks = read_tables(folder / "masks", LabelledMasks)
     head = fit(masks, model_config, texts_of_kinds(checkpoint, folder), checkpoint.similarity.scale, config, start)
     path = folder / "checkpoint.safetensors"
     return path, export(path, checkpoint, head, config)

@@ -18,7 +18,7 @@ from ..network.point_head import PointHead
 from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
 from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import load_checkpoint
-from .heads import draw_names, export_head, texts_of_kinds
+from .heads import draw_names, export_head, rooms_of, texts_of_kinds
 from .point_augment import draw, vary
 from .processes import run_in_processes
 from .settings import asset_folder, read_settings
@@ -61,16 +61,19 @@ class PointHeadConfig:
 
 
 def collect(config, folder, progress=iter):
-    """Write the Views of each room to FOLDER/SEED.safetensors, where the file does not exist yet.
+    """Write the Views of each room to FOLDER/SEED.safetensors, where the file does not exist yet, and read all.
 
-    config: PointHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm).
+    config: PointHeadConfig; progress: function that wraps the seeds for iteration (such as tqdm). Raises
+    SpaceformerError if rooms in the folder are of another configuration.
     """
     configs = _room_configs(config)
 
     def views_of(seed):
         return views_of_room(make_room(seed, configs[seed // 2 % len(configs)]), np.random.default_rng(seed))
 
-    write_tables(folder, progress(range(config.first_seed, config.first_seed + config.rooms)), views_of)
+    seeds, made_with = rooms_of(config)
+    write_tables(folder, progress(seeds), views_of, made_with)
+    return read_tables(folder, seeds, Views)
 
 
 def _room_configs(config):
@@ -145,9 +148,8 @@ def run(folder, config_path="", progress=iter):
     """Run `spaceformer train-points`; returns the path of the new checkpoint and its SHA-256."""
     config, folder = read_settings(PointHeadConfig, config_path), pathlib.Path(folder)
     checkpoint = load_checkpoint(config.checkpoint)
-    collect(config, folder / "views", progress)
+    views = collect(config, folder / "views", progress)
     texts = texts_of_kinds(checkpoint, folder)
     path = folder / "checkpoint.safetensors"
-    views = read_tables(folder / "views", Views)
     head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config)
     return path, export(path, checkpoint, head, config)

@@ -2,6 +2,7 @@
 """What is collected of generated rooms for training: tables of tensors, one file per room, so that it can be stopped
 and continued."""
 
+import json
 import pathlib
 
 import torch
@@ -9,13 +10,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .. import SpaceformerError
-from ..disk.atomic import replacing
+from ..disk.atomic import replace_file, replacing
+from ..disk.text_files import read_text
+
+MADE_WITH = "made_with.json"  # file beside the tables; folders of earlier versions have none
 
 
-def write_tables(folder, seeds, table_of):
-    """Write FOLDER/SEED.safetensors where the file does not exist yet. table_of: function of a seed that returns a
-    namedtuple of tensors."""
+def write_tables(folder, seeds, table_of, made_with):
+    """Write FOLDER/SEED.safetensors where the file does not exist yet.
+
+    table_of: function of a seed that returns a namedtuple of tensors; made_with: dict of the settings and other values
+    on which the tables depend. Raises SpaceformerError if tables in the folder were made with others.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _require_same(folder, made_with)
     for seed in seeds:
         path = folder / f"{seed}.safetensors"
         if not path.is_file():
@@ -24,13 +32,28 @@ def write_tables(folder, seeds, table_of):
                 save_file(table._asdict(), partial)
 
 
-def read_tables(folder, kind):
-    """All tables of a folder, joined; kind: their namedtuple. Raises SpaceformerError without any and for damaged
-    ones."""
-    files = sorted(pathlib.Path(folder).glob("*.safetensors"))
-    if not files:
-        raise SpaceformerError(f"{folder} has no collected rooms (SEED.safetensors): set rooms to more than 0")
-    return kind(*map(torch.cat, zip(*(_read(path, kind) for path in files), strict=True)))
+def _require_same(folder, made_with):
+    path = folder / MADE_WITH
+    if not path.is_file():
+        replace_file(path, [json.dumps(made_with, indent=1).encode()])
+        return
+    try:
+        before = dict(json.loads(read_text(path)))
+    except (ValueError, TypeError) as error:
+        raise SpaceformerError(f"{path} is damaged ({error}): delete it, or the folder to collect anew") from error
+    pairs = ((name, before.get(name), now) for name, now in made_with.items())
+    changed = [f"{name} {old!r}, now it is {now!r}" for name, old, now in pairs if old != now]
+    if changed:
+        raise SpaceformerError(
+            f"{folder} has rooms that were collected with {'; '.join(changed)[:500]}: give another folder, or delete "
+            "this one to collect anew"
+        )
+
+
+def read_tables(folder, seeds, kind):
+    """The tables of some seeds, joined; kind: their namedtuple. Raises SpaceformerError for damaged ones."""
+    paths = [pathlib.Path(folder) / f"{seed}.safetensors" for seed in seeds]
+    return kind(*map(torch.cat, zip(*(_read(path, kind) for path in paths), strict=True)))
 
 
 def _read(path, kind):

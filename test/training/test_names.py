@@ -16,7 +16,6 @@ from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
 from spaceformer_ros.training import names
 from spaceformer_ros.training.names import LabelledMasks, NameHeadConfig, collect, export, fit, label_of
 from spaceformer_ros.training.settings import read_settings
-from spaceformer_ros.training.tables import read_tables
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
 from spaceformer_ros.words.similarity import Similarity
 
@@ -56,17 +55,18 @@ def test_masks_without_objects_have_a_kind():
 def test_collected_masks_are_kept_when_a_run_continues(tmp_path, monkeypatch):
     monkeypatch.setattr(names, "RoomConfig", lambda: SMALL)
     source = segmenter(text_channels=DIM, voxel_size=0.1, num_queries=30, name_head=32)
-    collect(source, QUICK, tmp_path)
-    masks = read_tables(tmp_path, LabelledMasks)
+    masks = collect(source, QUICK, tmp_path)
     count = len(masks.kind)
     assert count > 5
     assert masks.geometry.shape == (count, GEOMETRY)
     assert set(masks.kind.tolist()) <= {*scanned(0).kind.tolist()}
-    (written,) = tmp_path.iterdir()
+    (written,) = tmp_path.glob("*.safetensors")
     before = written.stat().st_mtime_ns
     monkeypatch.setattr(names, "make_room", None)  # would fail if the room were made again
     collect(source, QUICK, tmp_path)
     assert written.stat().st_mtime_ns == before
+    with pytest.raises(SpaceformerError, match="collected with network '', now it is 'abc': give another folder"):
+        collect(source, QUICK, tmp_path, network="abc")
 
 
 @pytest.mark.slow

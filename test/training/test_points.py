@@ -9,6 +9,7 @@ from helpers.networks import tiny_config
 from helpers.paths import CONFIG
 from helpers.rooms import SMALL, scanned
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.point_head import SAMPLES, PointHead
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
@@ -17,7 +18,6 @@ from spaceformer_ros.training.point_augment import cut, draw, vary, vary_colors,
 from spaceformer_ros.training.points import PointHeadConfig, collect, export, fit
 from spaceformer_ros.training.processes import Processes
 from spaceformer_ros.training.settings import read_settings
-from spaceformer_ros.training.tables import read_tables
 from spaceformer_ros.training.views import AROUND, MILLIMETRES, Views, views_of_room
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
 from spaceformer_ros.words.similarity import Similarity
@@ -171,13 +171,15 @@ def test_another_head_replaces_the_one_of_a_checkpoint(tmp_path):
 @pytest.mark.slow
 def test_collected_views_are_kept_when_a_run_continues(tmp_path, monkeypatch):
     monkeypatch.setattr(points, "RoomConfig", lambda: SMALL)
-    collect(QUICK, tmp_path)
-    assert len(read_tables(tmp_path, Views).kind) > 5
-    (written,) = tmp_path.iterdir()
+    assert len(collect(QUICK, tmp_path).kind) > 5
+    (written,) = tmp_path.glob("*.safetensors")
     before = written.stat().st_mtime_ns
     monkeypatch.setattr(points, "make_room", None)  # would fail if the room were made again
     collect(QUICK, tmp_path)
     assert written.stat().st_mtime_ns == before
+    other = dataclasses.replace(QUICK, model_kinds_share=0.5)
+    with pytest.raises(SpaceformerError, match=r"collected with model_kinds_share 0.15, now it is 0.5: give another"):
+        collect(other, tmp_path)
 
 
 def test_the_shipped_configuration_has_other_rooms_than_the_evaluation():
