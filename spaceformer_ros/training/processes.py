@@ -10,7 +10,10 @@ import os
 import torch
 import torch.distributed as dist
 
+from .. import SpaceformerError
+
 AVERAGE_EVERY = 20  # steps
+SECONDS = 5.0  # in which a process that has lost its connection ends
 
 
 class Processes:
@@ -48,33 +51,62 @@ class Processes:
 
     def leave(self):
         """End the exchange."""
-        if self.count > 1:
+        if self.count > 1 and dist.is_initialized():
             dist.destroy_process_group()
 
 
 def run_in_processes(count, meeting_point, function, *arguments):
-    """function(Processes, *arguments) in this process and count - 1 others; returns its result in this one."""
+    """function(Processes, *arguments) in this process and count - 1 others; returns its result in this one.
+
+    Raises SpaceformerError if another one ends early.
+    """
     if count == 1:
         return function(Processes(), *arguments)
     meeting_point.unlink(missing_ok=True)  # of a run that was killed
     context = torch.multiprocessing.get_context("spawn")
-    others = [
-        context.Process(target=_other, args=(count, rank, meeting_point, function, arguments), daemon=False)
-        for rank in range(1, count)
-    ]
-    for other in others:
-        other.start()
+    others, signs = [], []
+    for rank in range(1, count):
+        sign, give_sign = context.Pipe(duplex=False)
+        arguments_of_other = give_sign, count, rank, meeting_point, function, arguments
+        others.append(context.Process(target=_other, args=arguments_of_other, daemon=False))
+        signs.append(sign)
+        others[-1].start()
+        give_sign.close()
+    for sign in signs:  # to meet one that has ended would take half an hour
+        try:
+            sign.recv()
+        except EOFError:
+            try:
+                _require_running(others)
+            finally:
+                for other in others:
+                    other.kill()
     processes = Processes(count, 0, meeting_point)
     try:
         return function(processes, *arguments)
+    except RuntimeError as error:
+        processes.leave()
+        _require_running(others, error)
+        raise
     finally:
         processes.leave()
         for other in others:
             other.join()
 
 
-def _other(count, rank, meeting_point, function, arguments):
+def _require_running(others, cause=None):
+    """Raise SpaceformerError if one of some processes has ended with an error, or ends within SECONDS."""
+    ended = [other for other in others if other.join(SECONDS) or other.exitcode]
+    if ended:
+        code, text = ended[0].exitcode, "failed: its error is above"
+        if code < 0:
+            text = f"was killed (signal {-code}), perhaps for want of memory: start again with processes: {len(others)}"
+        raise SpaceformerError(f"a process of the run {text}") from cause
+
+
+def _other(give_sign, count, rank, meeting_point, function, arguments):
     torch.set_num_threads(1)
+    give_sign.send(True)
     processes = Processes(count, rank, meeting_point)
     try:
         function(processes, *arguments)

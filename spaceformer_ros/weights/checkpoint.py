@@ -53,6 +53,8 @@ LIMITS = {
     "rope_base": (1.0, 1e9),
 }
 STAGE_LIMITS = {"channels": (1, 1 << 16), "heads": (1, 1 << 10), "size": (1, 1 << 20), "depth": (1, 1000)}
+HEAD_WEIGHT, MAX_WEIGHT = "point_head.weight", 100.0
+NOT_NEGATIVE = HEAD_WEIGHT, ".running_var"  # ends of the names of tensors
 RELEASED_PREFIX = "net."  # of the network's entries in the released file
 LOGIT_SCALE = "caption_loss.logit_scale"  # logarithm of the scale of cosines in its training
 RELEASED_TEXT_MODEL = TextModelId("google/siglip2-so400m-patch14-224", "78e403963a4f6a3640d07803284752326fdf4edf")
@@ -127,10 +129,16 @@ def checkpoint_file(name, released_file=None):
 def save_checkpoint(path, model, text_model, similarity, notes=None, dtype=torch.float16):
     """Write a model with its configuration to a .safetensors file, floats stored as `dtype`; returns the SHA-256.
 
-    A new checkpoint has no calibration: `add_calibration` adds it when it has been measured.
+    A new checkpoint has no calibration: `add_calibration` adds it when it has been measured. Raises SpaceformerError
+    for weights that are not finite in this type, which could not be loaded.
     """
     state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in model.state_dict().items()}
     state = {key: value.contiguous().cpu() for key, value in state.items()}
+    if wrong := _not_finite(state):
+        raise SpaceformerError(
+            f"{path} is not written: {len(wrong)} tensors are not finite ({', '.join(wrong[:3])}): the training has "
+            "diverged, lower its learning_rate"
+        )
     header = {
         "format": FORMAT,
         "model": model.config.to_dict(),
@@ -219,7 +227,7 @@ def check_sizes(config, num_tensors):
     for name, value, (low, high) in rows:
         allowed = int if isinstance(high, int) else (int, float)
         if isinstance(value, bool) or not isinstance(value, allowed) or not low <= value <= high:
-            raise ValueError(f"{name} is {str(value)[:40]}, expected {low:g} to {high:g}")
+            raise ValueError(f"{name} is {repr(value)[:40]}, expected {low:g} to {high:g}")
     if sum(stage.depth for stage in stages) > num_tensors:
         raise ValueError(f"{sum(stage.depth for stage in stages)} blocks, but {num_tensors} tensors")
 
@@ -292,7 +300,8 @@ def build_model(config, state, source):
             for key, shape in expected.items()
             if key in state and tuple(state[key].shape) != shape
         ),
-        *(f"not finite: {key}" for key, value in state.items() if not value.float().isfinite().all()),
+        *(f"not finite: {key}" for key in _not_finite(state)),
+        *(f"out of range: {key}" for key in _out_of_range(state)),
     ]
     if problems:
         listed = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
@@ -300,6 +309,17 @@ def build_model(config, state, source):
     model = SpaCeFormer(config)
     model.load_state_dict(state, strict=True)
     return model.eval().requires_grad_(False)
+
+
+def _not_finite(state):
+    """Names of the tensors with values that are not finite."""
+    return [key for key, value in state.items() if not value.float().isfinite().all()]
+
+
+def _out_of_range(state):
+    """Names of the tensors with values for which the network gives no finite result."""
+    highest = {key: MAX_WEIGHT if key == HEAD_WEIGHT else math.inf for key in state if key.endswith(NOT_NEGATIVE)}
+    return [key for key, high in highest.items() if ((state[key] < 0) | (state[key] > high)).any()]
 
 
 def hash_checkpoint(header, state):

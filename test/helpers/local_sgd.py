@@ -2,6 +2,8 @@
 """A small training run for several processes, in a module that the other processes can import."""
 
 import dataclasses
+import os
+import signal
 
 import torch
 
@@ -26,7 +28,18 @@ def train_small(processes, config, model_config, folder):
     return trainer
 
 
-def fail_in_the_second(processes):
+class KilledElsewhere:
+    """Kills the process that receives it."""
+
+    def __reduce__(self):
+        return _kill_this_process, ()
+
+
+def _kill_this_process():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail_in_the_second(processes, *_):
     """The second process raises, while the first one waits for it."""
     if processes.rank == 1:
         raise ValueError("on purpose")

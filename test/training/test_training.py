@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.fakes import DIM, FakeEmbedder
-from helpers.local_sgd import fail_in_the_second, train_small
+from helpers.local_sgd import KilledElsewhere, fail_in_the_second, train_small
 from helpers.networks import tiny_config
 from helpers.paths import CONFIG
 from helpers.rooms import SMALL, scanned
@@ -234,8 +234,14 @@ def train_alone(folder):
 
 
 def test_a_failure_of_one_process_ends_the_others(tmp_path):
-    with pytest.raises(RuntimeError):
+    with pytest.raises(SpaceformerError, match="a process of the run failed: its error is above"):
         run_in_processes(2, tmp_path / "processes", fail_in_the_second)
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_before_they_meet_is_not_waited_for(tmp_path):
+    with pytest.raises(SpaceformerError, match=r"a process of the run was killed \(signal 9\).*processes: 1"):
+        run_in_processes(2, tmp_path / "processes", fail_in_the_second, KilledElsewhere())
 
 
 @pytest.mark.slow

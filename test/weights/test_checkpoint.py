@@ -80,6 +80,15 @@ def test_half_precision_files_load_as_float32(tmp_path, tiny_model):
     assert checkpoint.model.learned_content.weight.dtype == torch.float32
 
 
+@pytest.mark.parametrize("value", [float("nan"), 1e5])  # float16 ends at 65504
+def test_weights_that_could_not_be_loaded_are_not_written(tmp_path, tiny_model, value):
+    model = tiny_model()
+    model.learned_content.weight.data[0, 0] = value
+    with pytest.raises(SpaceformerError, match=r"1 tensors are not finite \(learned_content.weight\)"):
+        save_checkpoint(tmp_path / "a.safetensors", model, TEXT_MODEL, SIMILARITY)
+    assert not list(tmp_path.iterdir())
+
+
 def test_damage_at_any_byte_is_detected(saved):
     content = saved.read_bytes()
     generator = torch.Generator().manual_seed(0)
@@ -90,6 +99,15 @@ def test_damage_at_any_byte_is_detected(saved):
     saved.write_bytes(content[: len(content) // 2])
     with pytest.raises(SpaceformerError, match="is damaged"):
         load_file(saved)
+
+
+@pytest.mark.parametrize(("key", "value"), [("weight", -0.1), ("weight", 1e4), ("last.1.running_var", -1.0)])
+def test_a_point_head_with_values_out_of_range_is_refused(key, value):
+    config = tiny_config(point_head=4)
+    state = SpaCeFormer(config).state_dict()
+    state[f"point_head.{key}"].fill_(value)
+    with pytest.raises(SpaceformerError, match=rf"\(1 keys\): out of range: point_head.{key}"):
+        build_model(config, state, "a.safetensors")
 
 
 def forge(path, change):
