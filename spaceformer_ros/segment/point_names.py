@@ -29,7 +29,7 @@ class PointNames:
         """Instances with corrected features. cloud: the Cloud that they were found in; alignment: its Alignment."""
         if self.head is None or not len(instances):
             return instances
-        rows = draw_points(instances, cloud.xyz)
+        rows = draw_points(instances, cloud)
         points = cloud[rows.ravel()]
         xyz = alignment.from_map(points.xyz) / np.float32(alignment.scale)  # things keep their size
         seen = np.concatenate([xyz, points.colors], axis=1).reshape(*rows.shape, 6)
@@ -49,26 +49,27 @@ class PointNames:
         return features
 
 
-def draw_points(instances, xyz):
-    """[K, SAMPLES] rows of points inside each of K instances, drawn by a hash of their coordinates.
+def draw_points(instances, cloud):
+    """[K, SAMPLES] rows of points of a Cloud inside each of K instances, drawn by a hash of their coordinates.
 
-    The order of the cloud has no influence. Instances with fewer points have them repeatedly. xyz: [N, 3] float32.
+    The order of the cloud has no influence. Instances with fewer points have them repeatedly.
     """
     voxels, sizes = instances.voxels, instances.num_points
     share = np.zeros(len(voxels))
     for rows, size in zip(instances.masks, sizes):
         share[rows] = np.maximum(share[rows], SPARE * SAMPLES / max(size, 1))
     inside = np.flatnonzero(share[voxels.point_to_voxel])
-    voxel, number = voxels.point_to_voxel[inside], hash_points(xyz[inside])
+    voxel, number = voxels.point_to_voxel[inside], hash_points(cloud.xyz[inside])
     kept = number < share[voxel] * 2.0**32
-    inside, number = inside[kept], number[kept]
+    inside = inside[kept]
     members = Members(voxel[kept], len(voxels))
     drawn = np.empty((len(instances), SAMPLES), dtype=np.int64)
     for k, rows in enumerate(instances.masks):
-        mine = members.of(rows)
-        mine = inside[mine[np.argsort(number[mine], kind="stable")[:SAMPLES]]]
+        mine = inside[members.of(rows)]
         if not len(mine):  # many points at few places, whose hashes are all too high
-            mine = np.flatnonzero(np.isin(voxels.point_to_voxel, rows))[:SAMPLES]
+            mine = np.flatnonzero(np.isin(voxels.point_to_voxel, rows))
+        points = cloud[mine]
+        mine = mine[np.lexsort((*points.rgb.T, hash_points(points.xyz)))[:SAMPLES]]  # by colour at one place
         drawn[k] = mine[np.arange(SAMPLES) % len(mine)]
     return drawn
 

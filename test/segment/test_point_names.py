@@ -12,6 +12,7 @@ from spaceformer_ros.config import Config, PostprocessConfig, TilingConfig
 from spaceformer_ros.instances import Masks, VoxelMap
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.point_head import SAMPLES
+from spaceformer_ros.segment.alignment import shows_table_top
 from spaceformer_ros.segment.measure import measure
 from spaceformer_ros.segment.point_names import draw_points, hash_points
 from spaceformer_ros.segment.segmenter import Segmenter
@@ -64,16 +65,21 @@ def test_a_head_changes_features_by_its_weight_and_nothing_else(cloud):
 
 def features_of(cloud, instances):
     """What the head sees of instances: their points in the network's frame, floor at the lowest of this cloud."""
-    rows = draw_points(instances, cloud.xyz)
+    rows = draw_points(instances, cloud)
     xyz = cloud.xyz[rows] - np.array([0, 0, cloud.xyz[:, 2].min()], dtype=np.float32)
     with torch.no_grad():
         return network().point_head(torch.from_numpy(xyz), torch.from_numpy(cloud.colors[rows])).numpy()
 
 
-def test_the_order_of_the_points_has_no_effect(cloud, rng):
-    order = rng.permutation(len(cloud))
-    model = network()
-    assert np.allclose(segment(cloud, model).features, segment(cloud[order], model).features, atol=1e-5)
+@pytest.mark.parametrize("tile_voxels", [0, 1200])
+def test_the_order_of_the_points_has_no_effect(rng, tile_voxels):
+    """On a table top, which is enlarged, with points of several colours at one place, as fused images have them."""
+    xyz = np.round(rng.uniform((0, 0, 0), (0.8, 0.6, 0.4), (20_000, 3)), 2).astype(np.float32)
+    cloud, model = Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8)), network()
+    assert shows_table_top(xyz, model.config.voxel_size)
+    tiling = TilingConfig(tile_voxels=tile_voxels)
+    found = [segment(one, model, tiling=tiling) for one in (cloud, cloud[rng.permutation(len(cloud))])]
+    assert np.allclose(found[0].features, found[1].features, atol=1e-5)
 
 
 def test_tiles_have_corrected_features(cloud):
@@ -100,6 +106,10 @@ def test_instances_that_have_not_changed_are_not_looked_at_again(cloud):
     assert np.array_equal(first.features, again.features)
 
 
+def gray(xyz):
+    return Cloud(xyz, np.full(xyz.shape, 127, dtype=np.uint8))
+
+
 def instances(masks, point_to_voxel):
     count = point_to_voxel.max() + 1
     voxels = VoxelMap(np.zeros((count, 3), np.float32), point_to_voxel.astype(np.int32), 0.05)
@@ -112,7 +122,7 @@ def test_points_are_drawn_inside_each_mask_without_a_preference(rng):
     xyz = rng.uniform(0, 5, (60_000, 3)).astype(np.float32)
     point_to_voxel = rng.integers(0, 100, len(xyz))
     found = instances([range(50), range(40, 100), [7]], point_to_voxel)
-    drawn = draw_points(found, xyz)
+    drawn = draw_points(found, gray(xyz))
     assert drawn.shape == (3, SAMPLES)
     for rows, mask in zip(drawn, found.masks):
         assert len(set(rows.tolist())) == SAMPLES
@@ -123,14 +133,14 @@ def test_points_are_drawn_inside_each_mask_without_a_preference(rng):
 
 def test_a_mask_with_few_points_has_all_of_them_repeatedly(rng):
     xyz = rng.uniform(0, 5, (30, 3)).astype(np.float32)
-    (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [20, 10])), xyz)
+    (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [20, 10])), gray(xyz))
     assert set(drawn.tolist()) == set(range(20))
     assert np.bincount(drawn).min() >= SAMPLES // 20
 
 
 def test_a_mask_of_many_points_at_one_place_has_them(rng):
     for place in rng.uniform(0, 5, (8, 3)).astype(np.float32):  # most of them have a hash that leaves them out
-        (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [9000, 10])), np.tile(place, (9010, 1)))
+        (drawn,) = draw_points(instances([[0]], np.repeat([0, 1], [9000, 10])), gray(np.tile(place, (9010, 1))))
         assert drawn.max() < 9000
 
 
