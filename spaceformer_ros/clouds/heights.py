@@ -10,6 +10,7 @@ import numpy as np
 
 from ..grids.keys import axis_of, distinct, occupied_cells
 from .cloud import UPRIGHT
+from .origin import NO_ORIGIN
 
 CELL = 0.1  # metres; cells of the area
 SLABS = 25  # horizontal slabs of a storey in which the occupied area is measured
@@ -17,6 +18,10 @@ ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or 
 MIN_FLOOR_SHARE = 0.08  # of a storey's area; walls alone cover 0.07 of a room of 30 m^2
 MIN_UPRIGHT = 0.4  # score; nearly all generated rooms have more, upside down less than -0.25
 LOW_WEIGHT = 0.7  # of `_lowness` in the score
+VIEW = 1.2  # tangent of half the angle that a camera sees, 100 degrees
+PIXEL = 0.02  # tangent of the angle between directions in which the depths of a view are compared
+SAME_DEPTH = 1.2  # ratio of depths; a view has one depth in each direction, except at the outlines of objects
+MAX_BEHIND = 0.25  # of the directions with several depths; frames of Kinects have 0.05, maps above 0.5
 WALL = 0.3  # metres from the outside of a storey, in which there are walls, floor and ceiling
 LOWER, UPPER = 0.4, 0.6  # parts of the height: below and above which something is low and high
 LEVEL = 0.1  # metres; heights at which the next storey is searched
@@ -120,14 +125,37 @@ def _lowness(xyz):
 def likely_up(cloud):
     """The axis of a Cloud's source, a key of UPRIGHT, that looks most like the upward direction, and its score.
 
-    Without one that could be it: "" and MIN_UPRIGHT.
+    A view of a camera has no other than `camera_up`: the wall in front of it, which hides what is behind, looks like a
+    floor. Without an axis that could be it: "" and the least score.
     """
-    best, name = MIN_UPRIGHT, ""
-    for axis in UPRIGHT:
+    camera = camera_up(cloud)
+    best, name = 0.0 if camera else MIN_UPRIGHT, ""
+    for axis in [camera] if camera else UPRIGHT:
         found = uprightness(cloud.turned(axis).xyz)
         if found.floor >= MIN_FLOOR_SHARE and found.score >= best:
             best, name = found.score, axis
     return name and cloud.axis_in_source(name), best
+
+
+def camera_up(cloud):
+    """The axis of a Cloud, a key of UPRIGHT, that is up if it is one view of a camera at the origin, otherwise "".
+
+    In optical frames z is forward and y down (REP 103).
+    """
+    forward, up = (next(axis for axis in UPRIGHT if cloud.axis_in_source(axis) == name) for name in ("z", "-y"))
+    xyz = cloud.xyz @ UPRIGHT[forward].astype(np.float32).T
+    seen = xyz[np.abs(xyz[:, :2]).max(axis=1) < VIEW * xyz[:, 2]]
+    is_view = cloud.origin == NO_ORIGIN and len(seen) > 0.997 * len(xyz) and _behind(seen) < MAX_BEHIND
+    return up if is_view else ""
+
+
+def _behind(xyz):
+    """Share of the directions from the origin in which there are points behind others. xyz: [N, 3], z > 0 forward."""
+    pixel = np.floor(xyz[:, :2] / (PIXEL * xyz[:, 2:])).astype(np.int64) @ (2**20, 1)
+    order = np.lexsort((xyz[:, 2], pixel))
+    first = np.flatnonzero(np.diff(pixel[order], prepend=-(2**62)))
+    depth = xyz[order, 2]
+    return float((depth[np.append(first[1:], len(xyz)) - 1] > SAME_DEPTH * depth[first]).mean())
 
 
 def is_in_feet(xyz):

@@ -121,6 +121,16 @@ def test_furniture_shows_what_is_up_where_the_ceiling_is_as_complete_as_the_floo
     )
 
 
+def test_the_wall_in_front_of_a_camera_is_no_floor(rng):
+    ray = rng.uniform((-0.6, -0.5, 1), (0.6, 0.5, 1), (60_000, 3))  # x right, y down, z forward
+    depth = np.minimum(4, 1.2 / np.maximum(ray[:, 1], 1e-9))  # a wall, and a floor 1.2 m below the camera
+    view = Cloud(np.zeros((60_000, 3), np.float32), rng.integers(0, 256, ray.shape, dtype=np.uint8))
+    view = moved(view, ray * depth[:, None])
+    assert likely_up(view)[0] == likely_up(view.upright("x"))[0] == "-y"
+    assert plausibility_remarks(view.upright("-y"), VOXEL) == plausibility_remarks(view.turned("-y"), VOXEL) == ()
+    assert "set input_up to -y (--up=-y for files)" in str(plausibility_remarks(view, VOXEL)[0])
+
+
 def test_a_map_without_a_floor_is_reported(rng):
     walls = [
         rng.uniform(low, high, (5000, 3)) for low, high in (((0, 0, 0), (6, 0.05, 2.5)), ((0, 0, 0), (0.05, 5, 2.5)))
@@ -165,7 +175,8 @@ def test_few_points_are_not_checked(rng):
 
 
 @pytest.mark.parametrize(
-    ("name", "up", "plausible"), [("slambook2_livingroom_fused.ply", "z", True), ("office1.pcd", "z", False)]
+    ("name", "up", "plausible"),
+    [("slambook2_livingroom_fused.ply", "z", True), ("office1.pcd", "z", False), ("office1.pcd", "-y", True)],
 )
 def test_real_clouds(name, up, plausible):
     if not (SHARED / name).is_file():
