@@ -67,37 +67,43 @@ def run(options):
 
     from ..cameras.fusion import DepthFusion
     from ..cameras.recordings.open import open_recording
+    from ..cameras.recordings.recording import without_strays
     from ..clouds.accumulator import VoxelMapAccumulator
     from ..clouds.files import require_writer, write_cloud
+    from ..clouds.origin import local_origin
 
     require_writer(options.out)
     out = results_file(options.out)
     use = camera_config(options)
     recording = open_recording(options.folder)
     recording = replace(recording, depth_scale=options.depth_unit or recording.depth_scale)
-    recording = read_poses(recording, options.poses)
+    recording, strays = without_strays(read_poses(recording, options.poses))
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
     unread = []
     for frame in tqdm(frames, unit="frame", disable=None):
         try:
-            loaded = recording.load(frame)
+            fusion.add(recording.load(frame), frame.pose, frame.stamp)
         except SpaceformerError as error:  # one damaged picture must not cost the map
             unread.append(str(error))
-        else:
-            fusion.add(loaded, frame.pose, frame.stamp)
     if len(unread) == len(frames):
         raise SpaceformerError(f"none of {len(frames)} frames can be read: {unread[0]}")
     if not len(fusion.map):
         raise SpaceformerError(
             f"{options.folder}: no depth between {use.depth_near:g} and {use.depth_far:g} m: check --near and --far"
         )
-    cloud, turned = fusion.map.snapshot("map").cloud, ""
+    origin = local_origin(fusion.map.origin, fusion.map.origin)
+    cloud, turned = fusion.map.snapshot("map", origin=origin).cloud, ""
     if not options.keep_frame:
         cloud, angle = levelled(cloud, [frame.pose for frame in frames])
         turned = f", turned by {angle:.1f} degrees to a level floor"
     write_cloud(out, cloud)
     without = f" ({recording.unposed} have no pose)" if recording.unposed else ""
+    if strays:
+        print(
+            f"spaceformer: {strays} frames are left out: their poses are kilometres from those of the others",
+            file=sys.stderr,
+        )
     if unread:
         print(f"spaceformer: {len(unread)} frames cannot be read, the first: {unread[0]}", file=sys.stderr)
     print(
@@ -127,7 +133,7 @@ def camera_config(options):
 
 
 def levelled(cloud, poses):
-    """The Cloud turned so that its floor is level, and the angle of the turn in degrees.
+    """The Cloud turned about its origin so that its floor is level, and the angle of the turn in degrees.
 
     Cameras are mostly held upright, which gives the rough direction; the floor gives the exact one.
     """

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings in every layout, and the command that fuses them."""
 
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -185,6 +189,81 @@ def test_poses_may_be_three_rows_or_one_or_columns(tmp_path, form):
     recording = open_recording(tmp_path / "a")
     assert np.allclose([frame.pose.rotation for frame in recording.frames], [pose.rotation for pose in POSES])
     assert np.allclose([frame.pose.translation for frame in recording.frames], [pose.translation for pose in POSES])
+
+
+@pytest.mark.parametrize("form", [lambda m: m.T, lambda m: m[:3].T, lambda m: m[:3].T.reshape(1, 12)])
+def test_poses_by_columns_are_read_alike_where_one_has_no_translation(tmp_path, form):
+    """A matrix without a translation is valid by rows and by columns."""
+    write_plain(tmp_path / "a")
+    start = POSES[1].translation
+    for number, pose in enumerate(POSES):
+        np.savetxt(
+            tmp_path / f"a/poses/{number}.txt", form(matrix(RigidTransform(pose.rotation, pose.translation - start)))
+        )
+    frames = open_recording(tmp_path / "a").frames
+    assert np.allclose([frame.pose.rotation for frame in frames], [pose.rotation for pose in POSES])
+    assert np.allclose([frame.pose.translation + start for frame in frames], [pose.translation for pose in POSES])
+
+
+def save_poses(folder, poses):
+    for number, pose in enumerate(poses):
+        np.savetxt(folder / f"poses/{number}.txt", matrix(pose), fmt="%.17g")
+
+
+def test_poses_in_utm_give_an_exact_map(tmp_path):
+    out, shift = tmp_path / "map.ply", np.array([500_000.0, 5_400_000.0, 100.0])
+    write_plain(tmp_path / "a", SIZE.scaled(160, 120))
+    arguments = ["fuse", str(tmp_path / "a"), "--out", str(out), "--voxel-size", "0.05"]
+    for more in ([], ["--keep-frame"]):
+        save_poses(tmp_path / "a", POSES)
+        main([*arguments, *more])
+        here = read_cloud(out).cloud
+        save_poses(tmp_path / "a", [RigidTransform(pose.rotation, pose.translation + shift) for pose in POSES])
+        main([*arguments, *more])
+        there = read_cloud(out).cloud
+        assert there.origin != (0.0, 0.0, 0.0)
+        if more:
+            assert np.allclose(there.in_frame() - shift, here.xyz, atol=1e-3)
+        else:
+            assert np.ptp(there.xyz, axis=0) == pytest.approx(np.ptp(here.xyz, axis=0), abs=0.05)
+
+
+def test_one_pose_far_away_costs_its_frame_only(tmp_path, capsys):
+    write_plain(tmp_path / "a", SIZE.scaled(160, 120))
+    save_poses(tmp_path / "a", [RigidTransform(POSES[0].rotation, POSES[0].translation + 1e9), *POSES[1:]])
+    arguments = ["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "map.ply"), "--voxel-size", "0.05"]
+    main(arguments)
+    said = capsys.readouterr()
+    assert "1 frames are left out: their poses are kilometres from those of the others" in said.err
+    assert "plain: 3 frames" in said.out
+    save_poses(tmp_path / "a", [RigidTransform(pose.rotation, pose.translation + 1e30) for pose in POSES])
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "the poses are 1e+30 m from the origin" in capsys.readouterr().err
+
+
+def test_pictures_of_another_size_and_pipes_cost_their_frames_only(tmp_path, capsys):
+    write_plain(tmp_path / "a", SIZE.scaled(160, 120), make_poses(np.linspace(0, 3, 6)))
+    Image.fromarray(np.full((60, 80), 2000, np.uint16)).save(tmp_path / "a/depth/0.png")
+    (tmp_path / "a/depth/4.png").unlink()
+    os.mkfifo(tmp_path / "a/depth/4.png")
+    header = struct.pack(">II", 20_000, 20_000) + b"\x10\0\0\0\0"
+    chunk = b"IHDR" + header
+    (tmp_path / "a/depth/5.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    )
+    main(["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "map.ply"), "--voxel-size", "0.05"])
+    said = capsys.readouterr()
+    assert "3 frames cannot be read, the first: the depth image has 80 x 60 pixels" in said.err
+    assert "plain: 6 frames" in said.out
+
+
+@pytest.mark.parametrize(("focal", "words"), [(0.0023, "0.0023 and 0.0023"), (0.0, "0 and 0"), (np.nan, "nan and")])
+def test_focal_lengths_that_are_no_pixels_are_refused(tmp_path, focal, words):
+    write_plain(tmp_path / "a")
+    np.savetxt(tmp_path / "a/intrinsics.txt", [[focal, 0, SIZE.cx], [0, focal, SIZE.cy], [0, 0, 1]])
+    with pytest.raises(SpaceformerError, match=rf"focal lengths of {words}.*in pixels"):
+        open_recording(tmp_path / "a")
 
 
 WRITTEN = {  # what is read of files in each reading

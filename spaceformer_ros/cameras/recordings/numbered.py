@@ -18,10 +18,11 @@ from ...disk.text_files import read_text
 from ..depth import MILLIMETRE
 from ..images import read_color, read_depth
 from ..model import CameraModel
-from .recording import Frame, Recording, first_size, pose_of_matrix
+from .recording import Frame, Recording, poses_of_matrices, usual_size
 
 MAX_STRETCH = 0.02  # of the ratio of sides by which aligned pictures may differ
 MAX_OFF_CENTER = 0.25  # of a side, between the principal point and the middle; more: intrinsics of another resolution
+MAX_FOCAL = 30.0  # widths; telescopes have more, and fish-eyes less than a thirtieth
 RATE = 30.0  # frames per second, for stamps
 PICTURES = (".png", ".jpg", ".jpeg")
 SEVEN_SCENES = "frame-*.pose.txt"
@@ -72,9 +73,9 @@ def _open_folders(layout, folder, poses, depth_matrix, color_matrix):
     if not rows:
         raise SpaceformerError(f"{folder}: no picture in depth/ (.png) has one of the same name in color/")
     frames, unposed = posed(rows)
-    height, width = first_size([row[1] for row in rows], functools.partial(read_depth, scale=MILLIMETRE))
+    height, width = usual_size([row[1] for row in rows], functools.partial(read_depth, scale=MILLIMETRE))
     camera = camera_of(depth_matrix, width, height)
-    color_height, color_width = first_size([row[0] for row in rows], read_color)
+    color_height, color_width = usual_size([row[0] for row in rows], read_color)
     color_camera = None
     if color_matrix is not None:
         color_camera = camera_of(color_matrix, color_width, color_height)
@@ -90,11 +91,12 @@ def _open_folders(layout, folder, poses, depth_matrix, color_matrix):
 
 def posed(rows):
     """Frames of (colour, depth, pose file) that have a valid pose, and how many have none."""
-    frames = []
-    for number, (color, depth, pose_file) in enumerate(rows):
-        pose = pose_of_matrix(read_matrix(pose_file)) if pose_file.is_file() else None
-        if pose is not None:
-            frames.append(Frame(number / RATE, color, depth, pose))
+    poses = poses_of_matrices([read_matrix(path) if path.is_file() else () for *_, path in rows])
+    frames = [
+        Frame(number / RATE, color, depth, pose)
+        for number, ((color, depth, _), pose) in enumerate(zip(rows, poses, strict=True))
+        if pose is not None
+    ]
     return frames, len(rows) - len(frames)
 
 
@@ -118,6 +120,12 @@ def camera_of(matrix, width, height):
                 f"the intrinsics have their principal point at ({matrix[0, 2]:g}, {matrix[1, 2]:g}), the pictures have "
                 f"{width} x {height} pixels: scale fx, fy, cx and cy with the pictures"
             )
+    focal = np.array([matrix[0, 0], matrix[1, 1]])
+    if not ((focal > width / MAX_FOCAL) & (focal < width * MAX_FOCAL)).all():
+        raise SpaceformerError(
+            f"the intrinsics have focal lengths of {focal[0]:g} and {focal[1]:g}, the pictures a width of {width} "
+            "pixels: give fx and fy in pixels"
+        )
     return CameraModel(width, height, matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
 
 

@@ -107,6 +107,7 @@ def _pairs(recording):
                 moved = _seen_from(xyz, frames[number], frame)
                 if _motion(xyz, moved) > MOVED:
                     depth = read_depth(frame.depth, recording.depth_scale)
+                    check_size(recording.camera, depth, "the depth image")
                     yield [_agreeing(points, depth, recording.camera) for points in moved], gap > 0
                     break
 

@@ -12,7 +12,7 @@ from ...disk.text_files import read_text
 from ...geometry.transform import RigidTransform
 from ..images import read_color
 from ..model import CameraModel
-from .recording import Frame, Recording, first_size
+from .recording import Frame, Recording, usual_size
 
 LISTS = ("rgb.txt", "depth.txt", "groundtruth.txt")
 DEPTH_SCALE = 1 / 5000  # metres
@@ -44,7 +44,7 @@ def open_tum(folder):
     ]
     if not frames:
         raise SpaceformerError(f"{folder}: no depth picture has colours and a pose within {MAX_GAP} s")
-    height, width = first_size([frame.color for frame in frames], read_color)
+    height, width = usual_size([frame.color for frame in frames], read_color)
     lens = next((lens for name, lens in CALIBRATED.items() if name in folder.resolve().name), DEFAULT)
     camera = CameraModel(640, 480, *lens).scaled(width, height)
     return Recording("TUM RGB-D", frames, len(stamps) - len(frames), camera, None, DEPTH_SCALE)
