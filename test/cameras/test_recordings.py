@@ -321,6 +321,18 @@ def test_intrinsics_and_colours_of_another_size_are_refused(tmp_path):
         open_recording(tmp_path / "b")
 
 
+def test_models_of_colmap_are_named(tmp_path):
+    (tmp_path / "sparse/0").mkdir(parents=True)
+    (tmp_path / "sparse/0/cameras.bin").write_bytes(b"x")
+    (tmp_path / "sparse/0/images.txt").write_text("1 0.6 0 0 -0.8 1 2 3 1 a.jpg\n")
+    with pytest.raises(
+        SpaceformerError, match="it is COLMAP's model, whose pictures have no depth: give its dense clo"
+    ):
+        open_recording(tmp_path)
+    with pytest.raises(SpaceformerError, match="is not a folder: it is COLMAP's list of pictures"):
+        open_recording(tmp_path / "sparse/0/images.txt")
+
+
 def test_folders_that_are_no_recording_say_what_was_expected(tmp_path):
     with pytest.raises(SpaceformerError, match=r"groundtruth.txt.*intrinsics.txt"):
         open_recording(tmp_path)

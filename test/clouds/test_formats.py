@@ -491,13 +491,33 @@ def test_what_is_no_cloud_is_said(tmp_path, suffix, content, words):
             "COLMAP's list of pictures",
         ),
         ("# timestamp tx ty tz qx qy qz qw\n", "{0} {0} 0 0 0 0 0 1", "it is a trajectory: give the map"),
-        ("", "{0} {0} 0 0 0.6 0 0 -0.8", "no colour"),
+        ("", "{0} {0} 0 0 0.6 0 0 -0.8", "it is a trajectory"),
+        ("", "0 -1 0 {0} 1 0 0 2.5 0 0 1 {0}", "it is a trajectory"),
+        ("#timestamp, p_RS_R_x [m], p_RS_R_y [m]\n", "{0}, 1, 2", "it is a trajectory"),
+        ("", "{0} 1.5 0.5 -1 250 120 3 0.75 1 20 2 30", "COLMAP's list of sparse points"),
+        ("", "{0} 0.6 0 0 -0.8 {0} 0.5 0 1 my picture.JPG\n1.5 2.5 -1 3 4 7", "COLMAP's list of pictures"),
+        ("", "{0} SIMPLE_RADIAL 640 480 500.5 320 240 -1e-3", "COLMAP's list of cameras"),
+        ("# color images\n# file: 'a.bag'\n", "{0} rgb/{0}.png", "give its folder to `spaceformer fuse`"),
         ("", "{0}.5 0 0 0.6 0 0 -0.8", "no colour"),
     ],
 )
 def test_tables_that_are_no_cloud_are_refused(tmp_path, head, row, words):
     (tmp_path / "a.txt").write_text(head + "".join(row.format(number) + "\n" for number in range(50)))
     with pytest.raises(SpaceformerError, match=words):
+        read_cloud(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{0} 2 1 250 120 3 5 6 7 8 9 10",  # integers only
+        "{0} 1.5 0.5 250 120 3 0.25 1 20 2 30 4",
+        "0.5 1.5 {0} 1 0 0 250 120 3 1 1 7",
+    ],
+)
+def test_tables_that_look_like_lists_of_other_programs_are_not_called_so(tmp_path, row):
+    (tmp_path / "a.txt").write_text("".join(row.format(number) + "\n" for number in range(50)))
+    with pytest.raises(SpaceformerError, match="no colour"):  # of their many columns
         read_cloud(tmp_path / "a.txt")
 
 

@@ -4,6 +4,7 @@
 import pathlib
 
 from ... import SpaceformerError
+from ...clouds.formats.recognise import foreign_content, sparse_model
 from . import numbered, tum
 
 LAYOUTS = (
@@ -18,10 +19,13 @@ def open_recording(folder):
     """The Recording of a folder. Raises SpaceformerError for other folders, with the layouts that are known."""
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise SpaceformerError(f"{folder} is not a folder")
+        found = foreign_content(folder) if folder.is_file() else ""
+        raise SpaceformerError(f"{folder} is not a folder{': ' * bool(found)}{found}")
     for fits, opened in LAYOUTS:
         if fits(folder):
             return opened(folder)
+    if found := sparse_model(folder):
+        raise SpaceformerError(f"{folder} is not a recording: {found}")
     raise SpaceformerError(
         f"{folder} is not a recording: expected rgb.txt, depth.txt and groundtruth.txt (TUM RGB-D), frame-*.pose.txt "
         "(7-Scenes), intrinsic/intrinsic_depth.txt with color/, depth/ and pose/ (ScanNet), or intrinsics.txt with "

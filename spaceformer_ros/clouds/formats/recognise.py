@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a file really is where it is not what its suffix says, by its first bytes, and what to do about it."""
 
+from .known_lists import DENSE, TRAJECTORY, known_list
+
 HEAD = 4096  # bytes that are looked at
 UNPACK = "it is compressed: unpack it first"
-DENSE = "give its dense cloud, fused.ply (`colmap patch_match_stereo`, then `colmap stereo_fusion`)"
-TRAJECTORY = "it is a trajectory: give the map; `spaceformer fuse` makes one of pictures and poses"
+PICTURES = "it lists the pictures of a recording in the layout of TUM RGB-D: give its folder to `spaceformer fuse`"
 
 # First bytes in lower case, suffixes that are right for them, sentence.
 SIGNATURES = (
@@ -36,6 +37,12 @@ SIGNATURES = (
     (b"nvm_v3", (), "it holds VisualSFM's sparse points: give a dense cloud"),
     (b"# timestamp tx ty tz", (), TRAJECTORY),
     (b"#timestamp tx ty tz", (), TRAJECTORY),
+    (b"# ground truth trajectory", (), TRAJECTORY),
+    (b"#timestamp, p_", (), TRAJECTORY),
+    (b"#timestamp [ns],p_", (), TRAJECTORY),
+    (b"#timestamp [ns], p_", (), TRAJECTORY),
+    (b"# color images", (), PICTURES),
+    (b"# depth maps", (), PICTURES),
     (b"sqlite format 3", (), "it is an SQLite database; if RTAB-Map wrote it, run `rtabmap-export` on it"),
 )
 
@@ -75,4 +82,17 @@ def foreign_content(path):
     if not head.strip(b"\0"):
         return "it begins with zeros only: copying or downloading it was probably interrupted"
     suffix, start = path.suffix.lower(), head.lower()
-    return next((text for magic, right, text in SIGNATURES if start.startswith(magic) and suffix not in right), "")
+    for magic, right, text in SIGNATURES:
+        if start.startswith(magic):
+            return "" if suffix in right else text
+    whole_lines = head if len(head) < HEAD else head.rpartition(b"\n")[0]
+    return "" if b"\0" in head else known_list(whole_lines)
+
+
+def sparse_model(folder):
+    """A sentence about a folder that is, or has, a sparse model of COLMAP, "" for others."""
+    names = {*COLMAP, *(name.replace(".bin", ".txt") for name in COLMAP)}
+    folders = [path for path in (folder, folder / "sparse", folder / "sparse" / "0") if path.is_dir()]
+    if sum(entry.name.lower() in names for path in folders for entry in path.iterdir()) < 2:
+        return ""
+    return f"it is COLMAP's model, whose pictures have no depth: {DENSE}"
