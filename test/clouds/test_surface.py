@@ -125,3 +125,10 @@ def test_huge_polygons_are_left_out_before_memory_is_allocated(tmp_path, monkeyp
     monkeypatch.setattr(ply_faces, "MAX_CORNERS", 100)
     monkeypatch.setattr(ply_faces, "_triangles", None)  # would fail if they were collected
     assert ply_faces.read_faces(path) is None
+
+
+def test_one_huge_polygon_as_text_is_not_parsed(tmp_path, monkeypatch):
+    path = tmp_path / "a.ply"
+    write_mesh(path, FLOOR, [(0,) * 2000], "ascii")  # 4,000 bytes
+    monkeypatch.setattr(ply_faces, "parse_numbers", None)  # would fail
+    assert ply_faces.read_faces(path) is None

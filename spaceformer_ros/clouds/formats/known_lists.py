@@ -22,11 +22,12 @@ def known_list(head):
         return f"it is COLMAP's list of cameras: {DENSE}"
     if _is_picture(lines[0].split(None, 9)):
         return f"it is COLMAP's list of pictures: {DENSE}"
-    rows = [line.replace(b",", b" ").split() for line in lines]
-    if all(map(_is_sparse_point, rows)):
-        return f"it is COLMAP's list of sparse points: {DENSE}"
     table = _numbers(lines)
-    return TRAJECTORY if len(table) > 1 and _is_trajectory(table) else ""
+    if len(table) > 1 and _is_trajectory(table):
+        return TRAJECTORY
+    if all(_is_sparse_point(line.split()) for line in lines):
+        return f"it is COLMAP's list of sparse points: {DENSE}"
+    return ""
 
 
 def _numbers(lines):

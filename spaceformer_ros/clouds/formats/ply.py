@@ -251,8 +251,9 @@ def _parse_table(text, count, width, line):
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == NEW_LINE)
     own = text[: ends[count - 1]] if 0 < count <= len(ends) else text
     numbers = _parse_vertices(own, -1, line)
-    check_rows(text, width, count, line)
-    if len(numbers) != count * width:  # blank lines
+    has_all = len(numbers) == count * width
+    check_rows(own + b"\n" if has_all else text, width, count, line)
+    if not has_all:  # blank lines
         numbers = _parse_vertices(text, count * width, line)
     return numbers[: min(len(numbers) // width, count) * width].reshape(-1, width)
 

@@ -13,6 +13,7 @@ CORNERS = ("vertex_indices", "vertex_index")  # names of the list; the second on
 MAX_FACES = 2_000_000  # triangles; a mesh with more is dense, or larger than a building
 MAX_BYTES = 1 << 27  # of the faces
 MAX_TEXT = 1 << 26  # bytes of the faces as text, which takes four times as much memory
+MAX_LINE = 2000  # bytes of a face on average
 MAX_CORNERS = 4 * MAX_FACES
 
 
@@ -83,7 +84,7 @@ def _text_polygons(file, before, face, corner, _):
         text = text.replace(b"\r", b"\n")
     rest = skip_lines(text, sum(element.count for element in before))
     size = len(rest) - len(skip_lines(rest, face.count))
-    if size > MAX_TEXT:
+    if size > min(MAX_TEXT, face.count * MAX_LINE):
         raise ValueError
     numbers = parse_numbers(rest[:size])
     table = numbers[: len(numbers) // face.count * face.count].reshape(face.count, -1)
