@@ -439,7 +439,7 @@ def build_embedder(config, text_model):
     from .words.text_model import PromptEmbedder, load_text_encoder
 
     model, cache = config.model, cache_folder(config.model)
-    device = choose_device(model.text_device)
+    device = choose_device(model.text_device, "text_device")
     encoder = load_text_encoder(
         model.text_model,
         text_model,

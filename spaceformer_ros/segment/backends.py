@@ -78,16 +78,22 @@ def make_backend(name, model, device, dtype):
     return TorchBackend(model, device, dtype)
 
 
-def choose_device(name):
-    """torch.device for the setting `device`. Raises SpaceformerError if it cannot be used."""
+def choose_device(name, setting="device"):
+    """torch.device for a setting, "auto", "cpu", "cuda" or "cuda:N". Raises SpaceformerError if it cannot be used.
+
+    setting: its name, for the message
+    """
     if name == "auto":
         name = "cuda:0" if torch.cuda.is_available() else "cpu"
     try:
+        if name.partition(":")[0] not in ("cpu", "cuda"):  # others lack operations that the network needs
+            raise RuntimeError("expected auto, cpu, cuda or cuda:N")
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0].split(". ")[0]
-        raise SpaceformerError(f'device {name!r} cannot be used ({reason}): set device to "auto" or "cpu"') from error
+        advice = f'set {setting} to "auto" or "cpu"'
+        raise SpaceformerError(f"{setting} {name!r} cannot be used ({reason}): {advice}") from error
     return device
 
 
