@@ -20,7 +20,7 @@ def write_gltf(path, graph, scene):
     """
     trimesh = import_library("trimesh", "glTF", INSTEAD)
     made = trimesh.Scene()
-    for solid in solids_of(graph):
+    for solid in solids_of(graph, scene.cloud.origin):
         material = trimesh.visual.material.PBRMaterial(
             baseColorFactor=solid.color, alphaMode="BLEND", doubleSided=True, name=solid.node.kind
         )
@@ -32,7 +32,7 @@ def write_gltf(path, graph, scene):
         made.add_geometry(mesh, node_name=node.id, geom_name=node.id, metadata=extras)
     xyz, rgb = points_of(scene)
     made.add_geometry(trimesh.PointCloud(xyz, np.column_stack([rgb, np.full(len(rgb), 255, np.uint8)])), "points")
-    made.apply_transform(Y_UP)
+    made.apply_transform(Y_UP @ trimesh.transformations.translation_matrix(scene.cloud.origin))
     path.write_bytes(made.export(file_type="glb"))
 
 
@@ -48,8 +48,10 @@ def write_usd(path, graph, scene):
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     root = UsdGeom.Xform.Define(stage, "/map")
+    if any(scene.cloud.origin):
+        root.AddTranslateOp().Set(scene.cloud.origin)  # doubles
     stage.SetDefaultPrim(root.GetPrim())
-    for solid in solids_of(graph):
+    for solid in solids_of(graph, scene.cloud.origin):
         node = solid.node
         mesh = UsdGeom.Mesh.Define(stage, f"/map/{node.kind}s/{re.sub(r'[^0-9A-Za-z_]', '_', node.id)}")
         mesh.CreatePointsAttr(solid.vertices.astype(np.float32))

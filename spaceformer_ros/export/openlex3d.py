@@ -3,7 +3,6 @@
 
 import numpy as np
 
-from ..clouds.cloud import Cloud
 from ..clouds.files import write_cloud
 from ..geometry.vectors import unit_vectors
 from ..graph.nodes import OBJECT
@@ -22,5 +21,4 @@ def write_openlex3d(folder, graph, scene):
     features = scene.instances.features[[item.row for item in shown]] if shown else np.zeros((0, 1), np.float32)
     np.save(folder / "embeddings.npy", unit_vectors(features).astype(np.float32))
     np.save(folder / "index.npy", owner[inside].astype(np.int64))
-    xyz = scene.cloud.placement.apply(scene.cloud.xyz[inside]).astype(np.float32)
-    write_cloud(folder / "point_cloud.pcd", Cloud(xyz, scene.cloud.rgb[inside], scene.frame_id))
+    write_cloud(folder / "point_cloud.pcd", scene.cloud[inside])

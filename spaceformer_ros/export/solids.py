@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is drawn of a scene in three dimensions: boxes of nodes, floors of rooms, and the coloured points."""
+"""What is drawn of a scene in three dimensions: boxes of nodes, floors of rooms, and the coloured points.
+
+Files of models have float32 coordinates, which cannot resolve those of UTM: all is relative to the origin of the
+scene's cloud (`Cloud.origin`), along the axes of its frame, and the files have one transform to the frame.
+"""
 
 import colorsys
 import hashlib
@@ -26,7 +30,7 @@ BOX_TRIANGLES = np.array(
 class Solid:
     """One thing as triangles.
 
-    node: Node; vertices: [V, 3] metres; triangles: [T, 3] rows of them; color: r, g, b, a in 0..255
+    node: Node; vertices: [V, 3] metres, see above; triangles: [T, 3] rows of them; color: r, g, b, a in 0..255
     """
 
     node: object
@@ -35,17 +39,20 @@ class Solid:
     color: tuple
 
 
-def solids_of(graph):
-    """List of Solids: floors of rooms, and boxes of walls, doors, windows and objects of a SceneGraph."""
+def solids_of(graph, origin):
+    """List of Solids: floors of rooms, and boxes of walls, doors, windows and objects of a SceneGraph.
+
+    origin: [3] metres, of the scene's cloud
+    """
     made = []
     for node in graph.nodes:
         if node.kind == ROOM:
-            floor = np.array([(x, y, node.center[2]) for x, y in node.outline])
+            floor = np.array([(x, y, node.center[2]) for x, y in node.outline]) - origin
             made.append(Solid(node, floor, triangulate(node.outline), (*color_of(node.id), FLOOR_ALPHA)))
         elif node.kind in (*COLORS, OBJECT):
             color = COLORS.get(node.kind) or (*color_of(node.label), BOX_ALPHA)
             size = np.maximum(node.size, MIN_SIDE)
-            corners = OrientedBox(np.array(node.center), size, node.yaw).corners
+            corners = OrientedBox(np.subtract(node.center, origin), size, node.yaw).corners
             made.append(Solid(node, corners, BOX_TRIANGLES, color))
     return made
 
@@ -57,6 +64,6 @@ def color_of(text):
 
 
 def points_of(scene):
-    """xyz [n, 3] float64 metres in the scene's frame and rgb [n, 3] uint8, at most MAX_POINTS."""
-    step = -(-len(scene.cloud) // MAX_POINTS)
-    return scene.cloud.placement.apply(scene.cloud.xyz[::step]), scene.cloud.rgb[::step]
+    """xyz [n, 3] float64 metres, see above, and rgb [n, 3] uint8, at most MAX_POINTS."""
+    cloud = scene.cloud[:: -(-len(scene.cloud) // MAX_POINTS)]
+    return cloud.xyz.astype(np.float64) @ cloud.placement.rotation.T, cloud.rgb

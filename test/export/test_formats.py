@@ -11,8 +11,10 @@ import pytest
 import shapely
 from helpers.fakes import ROOM, make_pipeline
 from helpers.layouts import TWO_ROOMS
+from scipy.spatial import cKDTree
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.export.floor_plan import write_plan
 from spaceformer_ros.export.formats import SUFFIXES, export_scene
@@ -35,18 +37,31 @@ ROUTE_SCHEMA = {
 }
 
 
+UTM = (499_712.0, 5_399_552.0, 0.0)
+
+
 @pytest.fixture
 def export(box_cloud, tmp_path):
     """A function: exports the ROOM of fakes with TWO_ROOMS. Returns the path; `graph` and `scene` are attributes."""
+    return exporter(box_cloud(ROOM), tmp_path)
+
+
+@pytest.fixture
+def export_far(box_cloud, tmp_path):
+    """As `export`, in UTM coordinates."""
+    return exporter(dataclasses.replace(box_cloud(ROOM), origin=UTM), tmp_path)
+
+
+def exporter(cloud, folder):
     pipeline = make_pipeline(
         Config().with_values({"vocabulary": ["chair", "sofa", "table"], "background_labels": ["wall"]})
     )
     pipeline.graphs._find_layout = lambda scene: TWO_ROOMS
-    scene = pipeline.process(box_cloud(ROOM)).scene
+    scene = pipeline.process(cloud).scene
     graph = pipeline.graph(scene)
 
     def write(form, labels=()):
-        path = tmp_path / f"map{SUFFIXES[form]}"
+        path = folder / f"map{SUFFIXES[form]}"
         export_scene(form, path, graph, scene, labels)
         return path
 
@@ -188,6 +203,39 @@ def test_gltf_is_read_by_trimesh(export):
     assert {"room_1", "wall_1", "door_1", "window_1"} <= set(read.geometry)
 
 
+def test_gltf_of_a_map_in_utm_is_exact(export_far):
+    trimesh = pytest.importorskip("trimesh")
+    read = trimesh.load(export_far("gltf"))
+    sofa = node_of(export_far.graph, "sofa")
+    mesh, (transform, _) = read.geometry[sofa.id], read.graph[sofa.id]
+    assert np.allclose(sorted(mesh.extents), sorted(sofa.size), atol=1e-4)
+    x, y, z = sofa.center
+    assert np.allclose(trimesh.transform_points([mesh.bounds.mean(axis=0)], transform), [(x, z, -y)], atol=1e-3)
+
+
+def test_the_points_of_openlex3d_are_exact_in_utm(export_far):
+    cloud = read_cloud(export_far("openlex3d") / "point_cloud.pcd").cloud
+    distance, _ = cKDTree(export_far.scene.cloud.in_frame() - UTM).query(cloud.in_frame() - UTM)
+    assert distance.max() < 1e-6
+
+
+@pytest.mark.slow
+def test_usd_of_a_map_in_utm_is_exact(export_far):
+    pytest.importorskip("pxr")
+    from pxr import Usd, UsdGeom
+
+    stage = Usd.Stage.Open(str(export_far("usd")))
+    table = node_of(export_far.graph, "table")
+    mesh = UsdGeom.Mesh(stage.GetPrimAtPath(f"/map/objects/{table.id}"))
+    box = mesh.ComputeWorldBound(Usd.TimeCode.Default(), "default").ComputeAlignedRange()
+    assert np.allclose(box.GetMidpoint(), table.center, atol=1e-3)
+    assert np.allclose(
+        box.GetSize(), export_far.scene.box_in_frame(export_far.scene.find_id(table.number)).size, atol=0.05
+    )
+    points = UsdGeom.Points(stage.GetPrimAtPath("/map/points"))
+    assert np.allclose(points.GetPointsAttr().Get(), export_far.scene.cloud.xyz, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_usd_is_read_by_pxr(export):
     pytest.importorskip("pxr")
@@ -246,6 +294,16 @@ def test_rerun_recordings_are_read_by_rerun(export):
     assert row.column("stamp")[0].value == export.scene.find_id(sofa.number).first_seen_ns
     assert len(batches["/map/points"][1].column("Points3D:positions")[0].as_py()) == len(export.scene.cloud)
     assert {"/map/walls", "/map/doors", "/map/rooms/room_2"} <= set(batches)
+
+
+@pytest.mark.slow
+def test_rerun_recordings_of_maps_in_utm_are_exact_and_name_the_origin(export_far):
+    chunk = pytest.importorskip("rerun.chunk")
+    batches = {part.entity_path: part.to_record_batch() for part in chunk.RrdReader(str(export_far("rrd"))).stream()}
+    sofa = node_of(export_far.graph, "sofa")
+    center = np.subtract(sofa.center, UTM)
+    assert np.allclose(batches[f"/map/objects/{sofa.id}"].column("Boxes3D:centers").to_pylist(), [[center]], atol=1e-4)
+    assert "(499712, 5399552, 0) m" in batches["/map/origin"].column("TextDocument:text").to_pylist()[0][0]
 
 
 @pytest.mark.slow
