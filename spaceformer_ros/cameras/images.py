@@ -11,6 +11,7 @@ from ..disk.reading import read_regular_file
 from .depth import to_metres
 
 MAX_BYTES = 1 << 28  # of a file
+FORMATS = "JPEG", "PNG", "WEBP", "TIFF", "BMP"  # pillow knows others, of which EPS starts a program
 MAX_PIXELS = 1 << 26  # of a picture; more are refused before memory is allocated
 
 
@@ -39,18 +40,28 @@ def write_png(path, image):
 
 
 def _open(path):
-    from PIL import Image, UnidentifiedImageError
-
     content = read_regular_file(path, MAX_BYTES)
+    try:
+        return decode_picture(content)
+    except SpaceformerError as error:
+        raise SpaceformerError(f"{path} cannot be read as a picture: {error}") from error
+
+
+def decode_picture(content):
+    """The PIL image of the bytes of a file in one of FORMATS, decoded. Raises SpaceformerError."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise SpaceformerError(f"pictures need the package pillow ({error}): pip install pillow") from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels, at most {MAX_PIXELS}")
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        is_none = isinstance(error, UnidentifiedImageError)
-        reason = "it is none" if is_none else getattr(error, "strerror", None) or error
-        raise SpaceformerError(f"{path} cannot be read as a picture: {reason}") from error
+    except UnidentifiedImageError as error:
+        raise SpaceformerError(f"it is none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # decoders raise many types for damaged pictures
+        raise SpaceformerError(f"{type(error).__name__}: {error}") from error

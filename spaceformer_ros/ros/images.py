@@ -2,7 +2,6 @@
 """Image messages to arrays and back; compressed ones where pillow is installed."""
 
 import array
-import io
 import struct
 
 import numpy as np
@@ -10,7 +9,7 @@ from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
 from ..cameras.depth import to_metres
-from ..cameras.images import MAX_PIXELS
+from ..cameras.images import MAX_PIXELS, decode_picture
 
 # encoding -> type, channels, and the channels that are red, green and blue
 COLORS = {
@@ -100,15 +99,8 @@ def _compressed_depth(message):
 def _decoded(data, mode):
     """The PIL image of compressed bytes, in a mode unless it is None."""
     try:
-        from PIL import Image as Picture
-    except ImportError as error:
-        raise SpaceformerError(
-            f"compressed images need the package pillow ({error}): pip install pillow, or subscribe to the raw topic"
-        ) from error
-    try:
-        image = Picture.open(io.BytesIO(data))
-        if image.width * image.height > MAX_PIXELS:
-            raise SpaceformerError(f"image: {image.width} x {image.height} pixels, at most {MAX_PIXELS} are read")
-        return image.convert(mode) if mode else image
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SpaceformerError(f"a compressed image of {len(data)} bytes cannot be decoded: {error}") from error
+        image = decode_picture(data)
+    except SpaceformerError as error:
+        text = f"a compressed image of {len(data)} bytes cannot be decoded, subscribe to the raw topic: {error}"
+        raise SpaceformerError(text) from error
+    return image.convert(mode) if mode else image

@@ -807,6 +807,9 @@ def test_too_large_a_texture_is_refused_before_it_is_decoded(tmp_path, monkeypat
     (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + OBJ + UV + "usemtl photo\nf 1/1 2/2 3/3\n")
     with pytest.raises(SpaceformerError, match="a texture has 8 x 4 pixels; at most 31 are read"):
         read_cloud(tmp_path / "a.obj")
+    pytest.importorskip("PIL.Image").new("RGB", (8, 4)).save(tmp_path / "photo 1.png", "GIF")
+    with pytest.raises(SpaceformerError, match="a texture is GIF, expected JPEG, PNG"):
+        read_cloud(tmp_path / "a.obj")
 
 
 FACE_UV = ["3 0 1 2 6 0 0 1 0 1 1", "3 0 2 3 6 0 0 1 1 0 1"]

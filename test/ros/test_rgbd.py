@@ -33,6 +33,9 @@ def message(pixels, encoding, header, padding=0):
     return Image(header=header, encoding=encoding, **fields)
 
 
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+
+
 def png(pixels):
     buffer = io.BytesIO()
     Picture.fromarray(pixels).save(buffer, "PNG")
@@ -59,8 +62,19 @@ def test_encodings_of_colour_give_the_same_pixels(rng):
     damaged.height = 60
     with pytest.raises(SpaceformerError, match="5 x 60 pixels"):
         images.color_of(damaged)
-    with pytest.raises(SpaceformerError, match="cannot be decoded"):
-        images.color_of(CompressedImage(format="jpeg", data=b"nothing"))
+    for data, words in (
+        (b"nothing", "it is none of JPEG, PNG"),
+        (EPS, "it is none of JPEG, PNG"),  # which Ghostscript would run
+        (png(rgb)[:50], "cannot be decoded, subscribe to the raw topic"),
+        (
+            png(np.zeros((1, 1), np.uint8)).replace(b"\0\0\0\1\0\0\0\1", struct.pack(">II", 30_000, 30_000)),
+            "cannot be decoded",
+        ),
+    ):
+        with pytest.raises(SpaceformerError, match=words):
+            images.color_of(CompressedImage(format="jpeg", data=data))
+        with pytest.raises(SpaceformerError, match=words):
+            images.depth_of(CompressedImage(format="16UC1; compressedDepth", data=bytes(12) + data))
 
 
 def test_encodings_of_depth_give_metres():

@@ -141,11 +141,11 @@ def _read_texture(archive, names, folder, file):
     if path not in names:
         return None
     try:
-        with Image.open(io.BytesIO(archive.read(path))) as image:
+        with Image.open(io.BytesIO(archive.read(path)), formats=("JPEG", "PNG", "TGA", "BMP")) as image:
             image = image.convert("RGB")
             image.thumbnail((512, 512))
             return np.asarray(image)
-    except (UnidentifiedImageError, OSError, ValueError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
         return None
 
 
