@@ -98,7 +98,7 @@ def train(config, model_config, folder, device, embedder, max_seconds=float("inf
             trainer.train_heads(samples)
     start = time.monotonic()
     log = TrainingLog(folder) if processes.rank == 0 else None
-    for samples in itertools.islice(batches, config.steps - trainer.step):
+    for samples in itertools.islice(batches, max(config.steps - trainer.step, 0)):
         figures = _timed_step(trainer, samples)
         if log:
             _log_step(log, trainer, figures)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .. import SpaceformerError
 from ..disk.atomic import replacing
 from ..network.model import SpaCeFormer, drawn_orders
 from ..network.voxels import VoxelGrid
@@ -215,13 +216,20 @@ class Trainer:
             torch.save(state, partial)
 
     def load_state(self, path):
-        """Resume from a state file."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self._modules().load_state_dict(state["modules"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.step = state["step"]
+        """Resume from a state file. Raises SpaceformerError for damaged ones and those of another network."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self._modules().load_state_dict(state["modules"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            self.step = int(state["step"])
+        except Exception as error:  # zip, pickle, keys and shapes
+            reason = " ".join(str(error).split())[:200]
+            raise SpaceformerError(
+                f"{path} cannot be continued: it is damaged, or of another `model` than the configuration has "
+                f"({reason}): give another folder, or delete it to begin anew"
+            ) from error
 
     def export(self, path, notes):
         """Write the averaged weights as a checkpoint. Returns its SHA-256."""

@@ -123,11 +123,23 @@ def test_a_stopped_run_resumes_and_leaves_a_usable_checkpoint(tmp_path):
     assert all(torch.equal(value, weights[key]) for key, value in resumed.model.state_dict().items())
     finished = train(config, MODEL, tmp_path, CPU, FakeEmbedder())
     assert finished.step == 4
+    assert train(dataclasses.replace(config, steps=2), MODEL, tmp_path, CPU, FakeEmbedder()).step == 4  # it is done
     assert [json.loads(row)["step"] for row in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2, 3, 4]
     checkpoint = load_file(tmp_path / "checkpoint.safetensors")
     assert checkpoint.model.config == MODEL
     assert checkpoint.notes["step"] == 4
     assert checkpoint.similarity.normalize
+
+
+def test_a_state_that_is_damaged_or_of_another_network_is_named(tmp_path):
+    path = tmp_path / "state.pt"
+    Trainer(QUICK, MODEL, FakeEmbedder(), CPU).save_state(path)
+    other = Trainer(QUICK, dataclasses.replace(MODEL, decoder_hidden=2 * MODEL.decoder_hidden), FakeEmbedder(), CPU)
+    with pytest.raises(SpaceformerError, match=r"state.pt cannot be continued.*another `model`.*delete it to begin"):
+        other.load_state(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SpaceformerError, match=r"state.pt cannot be continued: it is damaged"):
+        Trainer(QUICK, MODEL, FakeEmbedder(), CPU).load_state(path)
 
 
 @pytest.mark.slow
