@@ -2,6 +2,7 @@
 """The asset library, on a tiny furniture library made here: catalogue, meshes, visible surface, cache, rooms."""
 
 import io
+import os
 import pathlib
 import runpy
 import zipfile
@@ -13,7 +14,7 @@ from PIL import Image
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import main
 from spaceformer_ros.synthetic import KINDS, MODEL_KINDS, OBJECT_KINDS, RoomConfig, make_room, object_points
-from spaceformer_ros.synthetic.assets import build_cache, read_library, unseen_shapes_config, write_credits
+from spaceformer_ros.synthetic.assets import build_cache, catalogue, read_library, unseen_shapes_config, write_credits
 from spaceformer_ros.synthetic.assets.cache import HALVES, HELD_OUT_LIBRARY, SPLITS, Asset, AssetLibrary, split_of
 from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, parse_properties, read_catalogue
 from spaceformer_ros.synthetic.assets.infinigen import read_generated
@@ -98,6 +99,41 @@ def test_a_model_rotation_turns_the_model(tmp_path):
         mesh = read_mesh(archive, read_catalogue(path)[0])
     lump = mesh.corners[mesh.material == 1]
     assert lump[..., 0].min() > 0.15  # z turned to x
+
+
+def test_hostile_libraries_are_refused_or_cost_their_models(tmp_path, monkeypatch, caplog):
+    path = write_library(tmp_path / "a") / "Scopia.sh3f"
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read(CATALOGUE).decode()
+    rewrite(
+        path,
+        {
+            CATALOGUE: text + "\nwidth#1=nan\ndepth#2=1e9\n",
+            "m/chair4/chair4.obj": "v 1 2 3\n" * 20_000,
+            "m/table3/table3.obj": "v 0 0 0\nf 1 1 9\n",
+        },
+    )
+    os.mkfifo(tmp_path / "a" / "pipe.sh3f")
+    monkeypatch.setattr(catalogue, "MAX_MEMBER", 100_000)
+    assert [asset.kind for asset in build_cache(tmp_path / "a", tmp_path / "cache").assets] == ["sofa"]
+    for words in (
+        "sides of (nan",
+        "sides of (0.8, 10000000.0",
+        "unpacks to 160000 bytes, at most 100000",
+        "IndexError",
+    ):
+        assert words in caplog.text
+    content = path.read_bytes()
+    encrypted = content.replace(b"PK\3\4\x14\0\0\0", b"PK\3\4\x14\0\1\0").replace(
+        b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0"
+    )
+    for changed in (encrypted, content[:-30], b"PK"):
+        path.write_bytes(changed)
+        with pytest.raises(SpaceformerError, match=r"Scopia.sh3f: not a furniture library"):
+            read_catalogue(path)
+    (tmp_path / "cache" / "index.json").write_text("[" * 50_000)
+    with pytest.raises(SpaceformerError, match="no asset cache"):
+        read_library(str(tmp_path / "cache"))
 
 
 def test_properties_may_be_continued_and_escaped():

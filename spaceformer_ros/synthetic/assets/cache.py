@@ -21,6 +21,7 @@ import numpy as np
 from ... import SpaceformerError
 from ...clouds.formats.npz import read_arrays
 from ...disk.atomic import replacing
+from ...disk.text_files import read_json
 from ...geometry.vectors import unit_vectors
 from . import infinigen
 from .catalogue import find_libraries, read_catalogue
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 2
 INDEX = "index.json"
+MAX_INDEX = 1 << 26  # bytes
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
 HELD_OUT_EVERY = 5  # of the models of the other libraries, and of the seeds of generated ones
 SPLITS = ("train", "held out", "held out seeds")  # the last of generated models
@@ -104,11 +106,11 @@ def read_library(folder):
     """The AssetLibrary of a folder that `build_cache` has written. Raises SpaceformerError."""
     path = pathlib.Path(folder) / INDEX
     try:
-        content = json.loads(path.read_text())
+        content = read_json(path, MAX_INDEX)
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']}, expected {VERSION}")
         assets = tuple(Asset(**{**row, "size": tuple(row["size"])}) for row in content["assets"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (SpaceformerError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SpaceformerError(f"{path}: no asset cache ({error}): run `spaceformer assets --from DIR`") from error
     return AssetLibrary(pathlib.Path(folder), assets)
 

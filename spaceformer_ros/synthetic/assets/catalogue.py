@@ -4,12 +4,16 @@
 import pathlib
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from ... import SpaceformerError
 
+MAX_MEMBER = 1 << 26  # bytes of a file in an archive; the largest model has 12 MB
+# What reading a damaged archive raises; the last two for encryption and unknown compression.
+BAD_ARCHIVE = (OSError, KeyError, ValueError, IndexError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 CATALOGUE = "PluginFurnitureCatalog.properties"
 INSTALL = (
     "install Debian's package with `apt install sweethome3d-furniture`, or without root: `apt-get download "
@@ -46,7 +50,7 @@ class Model:
 
 def find_libraries(folder):
     """Paths of all .sh3f files below a folder, sorted. Raises SpaceformerError if there are none."""
-    paths = sorted(pathlib.Path(folder).rglob("*.sh3f"))
+    paths = sorted(path for path in pathlib.Path(folder).rglob("*.sh3f") if path.is_file())
     if not paths:
         raise SpaceformerError(f"{folder}: no furniture libraries (*.sh3f) below this folder: {INSTALL}")
     return paths
@@ -56,12 +60,20 @@ def read_catalogue(path):
     """List of Models of a .sh3f file, in its order. Raises SpaceformerError that names the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            text = archive.read(CATALOGUE).decode("latin-1")
+            text = read_member(archive, CATALOGUE).decode("latin-1")
         common, models = parse_properties(text)
         licence = common.get("license", "")
         return [_model(pathlib.Path(path).stem, row, licence) for _, row in sorted(models.items())]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except BAD_ARCHIVE as error:
         raise SpaceformerError(f"{path}: not a furniture library ({type(error).__name__}: {error})") from error
+
+
+def read_member(archive, name):
+    """The bytes of a file in an open ZipFile. Raises ValueError above MAX_MEMBER, and others of BAD_ARCHIVE."""
+    info = archive.getinfo(name)
+    if info.file_size > MAX_MEMBER:
+        raise ValueError(f"{name} unpacks to {info.file_size} bytes, at most {MAX_MEMBER} are read")
+    return archive.read(info)
 
 
 def parse_properties(text):

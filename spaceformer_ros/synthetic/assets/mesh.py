@@ -4,13 +4,14 @@
 import io
 import itertools
 import posixpath
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 
 from ... import SpaceformerError
+from .catalogue import BAD_ARCHIVE, read_member
 
+MAX_SIDE = 20.0  # metres of a model
 DEFAULT_COLOR = (200.0, 200.0, 200.0)  # of materials without a colour
 TRANSPARENT = 0.6  # opacity below which a material is glass
 
@@ -40,26 +41,30 @@ def read_mesh(archive, model):
 
     archive: open zipfile.ZipFile. Raises SpaceformerError that names the model.
     """
+    size = np.array(model.size)
+    if not (((size >= 0) & (size <= MAX_SIDE)).all() and np.isfinite(model.rotation).all()):
+        raise SpaceformerError(f"{model.key}: sides of {model.size} m, expected at most {MAX_SIDE:g}")
     try:
         vertices, uv, faces = _parse_obj(_text(archive, model.path))
         materials = _read_materials(archive, model.path, faces["libraries"])
-    except (KeyError, ValueError, IndexError, OSError, zipfile.BadZipFile) as error:
+        corners, corner_uv = vertices[faces["corner"]], uv[faces["uv"]]
+    except BAD_ARCHIVE as error:
         raise SpaceformerError(f"{model.key}: cannot be read ({type(error).__name__}: {error})") from error
     if not len(faces["corner"]):
         raise SpaceformerError(f"{model.key}: {model.path} has no faces")
     names = list(dict.fromkeys(faces["material"]))
-    placed = _place(vertices[faces["corner"]], model)
+    placed = _place(corners, model)
     index = {name: i for i, name in enumerate(names)}
     return Mesh(
         placed,
-        uv[faces["uv"]],
+        corner_uv,
         np.array([index[name] for name in faces["material"]]),
         tuple(materials.get(name, Material(name)) for name in names),
     )
 
 
 def _text(archive, path):
-    return archive.read(path).decode("latin-1")
+    return read_member(archive, path).decode("latin-1")
 
 
 def _parse_obj(text):
@@ -141,7 +146,7 @@ def _read_texture(archive, names, folder, file):
     if path not in names:
         return None
     try:
-        with Image.open(io.BytesIO(archive.read(path)), formats=("JPEG", "PNG", "TGA", "BMP")) as image:
+        with Image.open(io.BytesIO(read_member(archive, path)), formats=("JPEG", "PNG", "TGA", "BMP")) as image:
             image = image.convert("RGB")
             image.thumbnail((512, 512))
             return np.asarray(image)
