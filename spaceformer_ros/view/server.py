@@ -3,7 +3,6 @@
 
 import contextlib
 import io
-import ipaddress
 import logging
 import socket
 import threading
@@ -11,6 +10,7 @@ import threading
 from .. import SpaceformerError
 from .detail import DetailCache
 from .page import Page
+from .same_origin import checked_websockets, is_local
 
 WARNING = (
     "everybody in the network who reaches {} can see the map and change the vocabulary: there is no password; "
@@ -77,13 +77,6 @@ class Viewer:
             self._server.stop()
 
 
-def is_local(host):
-    """Whether only programs on this machine reach an address."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
-
-
 def check_address(host, port):
     """Raise SpaceformerError where nothing can be served: viser would wait for ever."""
     if not 0 <= port <= 65535:
@@ -98,7 +91,8 @@ def check_address(host, port):
 
 
 def make_server(host, port):
-    """A viser server that never opens a tunnel to the internet. Raises SpaceformerError, also without viser."""
+    """A viser server that never opens a tunnel to the internet, for its own page only. Raises SpaceformerError, also
+    without viser."""
     try:
         import viser
     except ImportError as error:
@@ -111,5 +105,5 @@ def make_server(host, port):
         def request_share_url(self, verbose=True):
             return None
 
-    with contextlib.redirect_stdout(io.StringIO()):  # its banner
+    with checked_websockets(is_local(host)), contextlib.redirect_stdout(io.StringIO()):  # its banner
         return LocalServer(host, port, label="spaceformer", verbose=False)

@@ -9,7 +9,8 @@ import pytest
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli import view
-from spaceformer_ros.view.server import WARNING, Viewer, is_local
+from spaceformer_ros.view.same_origin import admits, is_local
+from spaceformer_ros.view.server import WARNING, Viewer, make_server
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,43 @@ def test_an_address_that_others_reach_is_known(host, expected):
 def test_an_address_that_cannot_be_served_is_refused(host, port, words):
     with pytest.raises(SpaceformerError, match=words):
         Viewer(None, host, port)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "only_local", "expected"),
+    [
+        (None, "localhost:8080", True, True),  # a program
+        ("http://localhost:8080", "localhost:8080", True, True),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080", True, True),
+        ("http://[::1]:8080", "[::1]:8080", True, True),
+        ("https://evil.example", "localhost:8080", True, False),
+        ("http://localhost:3000", "localhost:8080", True, False),  # another program's page
+        ("null", "localhost:8080", True, False),
+        ("http://evil.example:8080", "evil.example:8080", True, False),  # a name that leads here
+        ("http://robot.local:8080", "robot.local:8080", False, True),
+        ("https://evil.example", "robot.local:8080", False, False),
+        ("http://localhost:8080", None, True, False),
+    ],
+)
+def test_other_web_sites_do_not_get_the_map(origin, host, only_local, expected):
+    assert admits(origin, host, only_local) is expected
+
+
+def test_the_server_refuses_pages_of_other_web_sites(caplog):
+    client = pytest.importorskip("websockets.sync.client")
+    viser = pytest.importorskip("viser")
+    from websockets.exceptions import InvalidStatus
+
+    server = make_server("127.0.0.1", 0)
+    try:
+        address, protocol = f"127.0.0.1:{server.get_port()}", f"viser-v{viser.__version__}"
+        with client.connect(f"ws://{address}", origin=f"http://{address}", subprotocols=[protocol]) as page:
+            assert page.recv(timeout=5)
+        with pytest.raises(InvalidStatus, match="403"):
+            client.connect(f"ws://{address}", origin="https://evil.example", subprotocols=[protocol])
+        assert "refused a page of 'https://evil.example'" in caplog.text
+    finally:
+        server.stop()
 
 
 class Served:
