@@ -23,7 +23,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--out", type=file_name, default="map.ply", help="the map: .ply, .pcd or .npz (default: %(default)s)"
     )
-    parser.add_argument("--voxel-size", type=number(), default=0.02, help="metres (default: %(default)s)")
+    parser.add_argument("--voxel-size", type=number(0.001, 1.0), default=0.02, help="metres (default: %(default)s)")
     parser.add_argument(
         "--max-voxels", type=count(1000), default=20_000_000, help="memory limit, 80 bytes each (default: %(default)s)"
     )
@@ -50,7 +50,7 @@ def add_arguments(parser):
         f"camera-to-world with quaternions w, x, y, z (default: {DOCUMENTED}, unless the depth pictures contradict)",
     )
     parser.add_argument(
-        "--depth-unit", type=number(1e-6), help="metres of one unit of the depth pictures (default: of the layout)"
+        "--depth-unit", type=number(1e-6, 1.0), help="metres of one unit of the depth pictures (default: of the layout)"
     )
     parser.add_argument(
         "--keep-frame", action="store_true", help="keep the frame of the poses, instead of turning the floor level"
@@ -80,14 +80,14 @@ def run(options):
     recording, strays = without_strays(read_poses(recording, options.poses))
     fusion = DepthFusion(VoxelMapAccumulator(voxel_size=options.voxel_size, max_voxels=options.max_voxels), use)
     frames = recording.frames[:: options.every]
-    unread = []
+    unused = []
     for frame in tqdm(frames, unit="frame", disable=None):
         try:
             fusion.add(recording.load(frame), frame.pose, frame.stamp)
         except SpaceformerError as error:  # one damaged picture must not cost the map
-            unread.append(str(error))
-    if len(unread) == len(frames):
-        raise SpaceformerError(f"none of {len(frames)} frames can be read: {unread[0]}")
+            unused.append(str(error))
+    if len(unused) == len(frames):
+        raise SpaceformerError(f"none of {len(frames)} frames can be used: {unused[0]}")
     if not len(fusion.map):
         raise SpaceformerError(
             f"{options.folder}: no depth between {use.depth_near:g} and {use.depth_far:g} m: check --near and --far"
@@ -104,8 +104,8 @@ def run(options):
             f"spaceformer: {strays} frames are left out: their poses are kilometres from those of the others",
             file=sys.stderr,
         )
-    if unread:
-        print(f"spaceformer: {len(unread)} frames cannot be read, the first: {unread[0]}", file=sys.stderr)
+    if unused:
+        print(f"spaceformer: {len(unused)} frames cannot be used, the first: {unused[0]}", file=sys.stderr)
     print(
         f"{recording.layout}: {len(frames)} frames{without}, {len(cloud)} points, {fusion.removed} seen through and "
         f"removed{turned}; {out}"

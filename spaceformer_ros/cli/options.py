@@ -128,8 +128,8 @@ def count(low):
     return parse
 
 
-def number(low=-math.inf):
-    """An argparse type: a finite number of at least `low`."""
+def number(low=-math.inf, high=math.inf):
+    """An argparse type: a finite number from `low` to `high`."""
 
     def parse(text):
         value = float(text)
@@ -137,6 +137,8 @@ def number(low=-math.inf):
             raise argparse.ArgumentTypeError(f"{text} is not a finite number")
         if value < low:
             raise argparse.ArgumentTypeError(f"{text} is below {low:g}")
+        if value > high:
+            raise argparse.ArgumentTypeError(f"{text} is above {high:g}")
         return value
 
     parse.__name__ = "number"  # used in argparse's message

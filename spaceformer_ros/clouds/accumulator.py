@@ -19,6 +19,7 @@ from .voxel_rows import VoxelRows
 MAX_DELAY = 1.0  # seconds; if a scan is older than the newest one by more than this, the clock was set back
 CHUNK = 1 << 16  # voxels that a snapshot processes at a time, so that they stay in the CPU cache
 SPARE = 8  # a full map drops 1/SPARE of its voxels, the oldest, in one step, because finding them is expensive
+VOXEL_BYTES = 80
 NO_ROI = (0.0,) * 6
 X, RED, COUNT, SEEN = 0, 3, 6, 7  # columns of a voxel: sums of x, y, z, r, g, b; points; time of the last observation
 
@@ -64,9 +65,14 @@ class VoxelMapAccumulator:
             raise SpaceformerError(f"max_voxels: {max_voxels} lies outside [1, 2**31)")
         self.voxel_size, self.max_voxels, self.roi = float(voxel_size), int(max_voxels), tuple(roi)
         # Not filled in advance: the operating system allocates memory for rows when they are first written.
-        self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
-        self._missed = np.zeros(self.max_voxels, dtype=np.uint8)  # views through each voxel since its last point
-        self.clear()
+        try:
+            self._voxels = np.empty((self.max_voxels, 8), dtype=np.float64)
+            self._missed = np.zeros(self.max_voxels, dtype=np.uint8)  # views through each voxel since its last point
+            self.clear()
+        except MemoryError as error:
+            raise SpaceformerError(
+                f"max_voxels: {self.max_voxels} need {self.max_voxels * VOXEL_BYTES / 1e9:.0f} GB of memory: lower it"
+            ) from error
 
     def clear(self):
         """Remove all voxels, and reset the clock and the origin."""

@@ -14,6 +14,7 @@ from benchmarks.studies.pose_readings import w_first
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cameras.model import CameraModel
 from spaceformer_ros.cameras.recordings.open import open_recording
+from spaceformer_ros.cameras.recordings.tum import pose_of_row
 from spaceformer_ros.cameras.render import optical_pose
 from spaceformer_ros.cli import main
 from spaceformer_ros.clouds.files import read_cloud
@@ -149,7 +150,7 @@ def test_damaged_pictures_cost_their_frames_only(tmp_path, capsys):
     arguments = ["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "new" / "map.ply"), "--voxel-size", "0.1"]
     main(arguments)
     said = capsys.readouterr()
-    assert "1 frames cannot be read, the first: " in said.err
+    assert "1 frames cannot be used, the first: " in said.err
     assert "0.png cannot be read as a picture: it is none" in said.err
     assert len(read_cloud(tmp_path / "new" / "map.ply").cloud) > 100
     for path in list((tmp_path / "a/color").iterdir())[:3]:
@@ -242,6 +243,25 @@ def test_one_pose_far_away_costs_its_frame_only(tmp_path, capsys):
     assert "the poses are 1e+30 m from the origin" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("quaternion", ["1e300 1e300 0 1", "1e-300 0 0 0", "0 0 0 0", "nan 0 0 1"])
+def test_quaternions_without_a_direction_are_no_pose(quaternion):
+    assert pose_of_row(["1", "2", "3", *quaternion.split()]) is None
+    assert pose_of_row(["1", "2", "3", "0", "0", "0", "2"]).rotation == pytest.approx(np.eye(3))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--voxel-size", "1e9"], "1e9 is above 1"),
+        (["--depth-unit", "1000"], "1000 is above 1"),
+    ],
+)
+def test_numbers_that_give_no_map_are_refused(tmp_path, capsys, arguments, words):
+    with pytest.raises(SystemExit):
+        main(["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "map.ply"), *arguments])
+    assert words in capsys.readouterr().err
+
+
 def test_pictures_of_another_size_and_pipes_cost_their_frames_only(tmp_path, capsys):
     write_plain(tmp_path / "a", SIZE.scaled(160, 120), make_poses(np.linspace(0, 3, 6)))
     Image.fromarray(np.full((60, 80), 2000, np.uint16)).save(tmp_path / "a/depth/0.png")
@@ -254,7 +274,7 @@ def test_pictures_of_another_size_and_pipes_cost_their_frames_only(tmp_path, cap
     )
     main(["fuse", str(tmp_path / "a"), "--out", str(tmp_path / "map.ply"), "--voxel-size", "0.05"])
     said = capsys.readouterr()
-    assert "3 frames cannot be read, the first: the depth image has 80 x 60 pixels" in said.err
+    assert "3 frames cannot be used, the first: the depth image has 80 x 60 pixels" in said.err
     assert "plain: 6 frames" in said.out
 
 

@@ -356,3 +356,11 @@ def test_bad_scans_are_refused(xyz, rgb, stamp, message):
 def test_bad_settings_are_refused(options, message):
     with pytest.raises(SpaceformerError, match=message):
         make_map(**options)
+
+
+def test_a_map_that_does_not_fit_into_memory_is_refused():
+    with (
+        mock.patch.object(accumulator.np, "empty", side_effect=MemoryError),
+        pytest.raises(SpaceformerError, match="max_voxels: 2000000000 need 160 GB of memory: lower it"),
+    ):
+        VoxelMapAccumulator(voxel_size=0.1, max_voxels=2_000_000_000)

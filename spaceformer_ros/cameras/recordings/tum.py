@@ -18,6 +18,7 @@ LISTS = ("rgb.txt", "depth.txt", "groundtruth.txt")
 DEPTH_SCALE = 1 / 5000  # metres
 MAX_GAP = 0.02  # seconds between a depth picture and its colours or pose
 MAX_LIST = 64 << 20  # bytes
+LENGTHS = 1e-6, 1e6  # of quaternions that scipy can normalise; right ones have 1
 DEFAULT = (525.0, 525.0, 319.5, 239.5)
 CALIBRATED = {  # part of the folder's name -> fx, fy, cx, cy and distortion
     "freiburg1": (517.3, 516.5, 318.6, 255.3, (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
@@ -78,6 +79,8 @@ def pose_of_row(row):
         numbers = np.array([float(text) for text in row])
     except ValueError:
         return None
-    if numbers.shape != (7,) or not np.isfinite(numbers).all() or not numbers[3:].any():
+    if numbers.shape != (7,) or not np.isfinite(numbers).all():
+        return None
+    if not LENGTHS[0] < np.abs(numbers[3:]).max() < LENGTHS[1]:
         return None
     return RigidTransform(Rotation.from_quat(numbers[3:]).as_matrix(), numbers[:3])
