@@ -6,6 +6,7 @@ thread each do 1.6 times the work of one process with two threads: most tensors 
 """
 
 import os
+import signal
 
 import torch
 import torch.distributed as dist
@@ -105,6 +106,7 @@ def _require_running(others, cause=None):
 
 
 def _other(give_sign, count, rank, meeting_point, function, arguments):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process says that the run was interrupted
     torch.set_num_threads(1)
     give_sign.send(True)
     processes = Processes(count, rank, meeting_point)
