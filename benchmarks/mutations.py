@@ -355,7 +355,7 @@ def fuzz_reader(path, read, content, seed):
     """Read one mutated file with any reader: its Outcome. Raises AssertionError that names the seed."""
     content, names = mutated_file(content, seed)
     path.write_bytes(content)
-    memory = MESH_MEMORY if path.stem == "mesh" else MEMORY
+    memory = MESH_MEMORY if path.stem.startswith("mesh") else MEMORY
     return checked(lambda: read(path), "read", f"{path.name} seed {seed} ({', '.join(names)})", memory)
 
 

@@ -16,8 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
 
 from spaceformer_ros import SpaceformerError
+from spaceformer_ros.cameras.images import read_color, read_depth, write_png
+from spaceformer_ros.cameras.recordings.numbered import camera_of, read_matrix
+from spaceformer_ros.cameras.recordings.recording import poses_of_matrices
+from spaceformer_ros.cameras.recordings.tum import nearest, pose_of_row, read_list
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.clouds.files import read_cloud, write_cloud
 from spaceformer_ros.config import Config
@@ -29,7 +35,11 @@ from spaceformer_ros.network.model import SpaCeFormer, SpaCeFormerConfig, StageC
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.synthetic import RoomConfig, make_room
+from spaceformer_ros.synthetic.assets.catalogue import CATALOGUE, read_catalogue
+from spaceformer_ros.synthetic.assets.mesh import read_mesh
+from spaceformer_ros.training.tables import read_tables
 from spaceformer_ros.training.train import read_config
+from spaceformer_ros.training.views import Views
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, load_file, save_checkpoint
 from spaceformer_ros.words.similarity import Similarity
 from spaceformer_ros.words.vocabulary_file import read_vocabulary_file
@@ -73,6 +83,18 @@ def readers():
         **dict.fromkeys(("cloud.las", "cloud.laz"), Reader(_write_las, read_cloud)),
         "cloud.e57": Reader(_write_e57, read_cloud),
         **dict.fromkeys([f"mesh.{suffix}" for suffix in MESHES], Reader(_write_mesh, read_points)),
+        "mesh_textured.ply": Reader(_write_textured, read_points),
+        "trajectory.txt": Reader(_write_trajectory, _read_trajectory),
+        "pose.txt": Reader(
+            lambda path: np.savetxt(path, np.eye(4)), lambda path: poses_of_matrices([read_matrix(path)])
+        ),
+        "intrinsics.txt": Reader(_write_intrinsics, lambda path: camera_of(read_matrix(path), 64, 48)),
+        "color.png": Reader(lambda path: write_png(path, _small_picture(np.uint8)), read_color),
+        "depth.png": Reader(
+            lambda path: write_png(path, _small_picture(np.uint16)), lambda path: read_depth(path, 0.001)
+        ),
+        "furniture.sh3f": Reader(_write_furniture, _read_furniture),
+        "collected.safetensors": Reader(_write_collected, lambda path: read_tables(path.parent, [path.stem], Views)),
         "scene.safetensors": Reader(_write_scene, read_scene),
         "checkpoint.safetensors": Reader(_write_checkpoint, load_file),
         "vocabulary.yaml": Reader(lambda path: path.write_text(VOCABULARY), read_vocabulary_file),
@@ -165,9 +187,56 @@ def _write_scene(path):
 
 def _write_checkpoint(path):
     stages = {"encoder": (StageConfig(8, 1, "space", 8, 1),) * 2, "decoder": (StageConfig(16, 2, "space", 8, 1),)}
-    sizes = {"feature_channels": 24, "text_channels": 6, "decoder_channels": 24, "decoder_heads": 2}
+    sizes = {"feature_channels": 24, "text_channels": 6, "decoder_channels": 24, "decoder_heads": 2, "point_head": 4}
     model = SpaCeFormer(SpaCeFormerConfig(**stages, **sizes, decoder_hidden=32, num_queries=10, voxel_size=0.05))
     save_checkpoint(path, model, DEMO_TEXT_MODEL, Similarity())
+
+
+def _write_textured(path):
+    corners = [(0, 0, 0), (1, 0, 0), (1, 0, 2), (0, 0, 2)]
+    header = ["ply", "format ascii 1.0", "comment TextureFile photo.png", "element vertex 4"]
+    header += [f"property float {axis}" for axis in "xyz"]
+    header += ["element face 2", "property list uchar int vertex_indices", "property list uchar float texcoord"]
+    faces = ["3 0 1 2 6 0 0 1 0 1 1", "3 0 2 3 6 0 0 1 1 0 1"]
+    rows = [" ".join(map(str, corner)) for corner in corners]
+    path.write_text("\n".join([*header, "end_header", *rows, *faces, ""]))
+    write_png(path.with_name("photo.png"), np.full((8, 8, 3), 90, np.uint8))
+
+
+def _small_picture(kind):
+    return np.random.default_rng(0).integers(0, np.iinfo(kind).max, (24, 32)).astype(kind)
+
+
+def _write_trajectory(path):
+    path.write_text("".join(f"{number / 30:.4f} {number} 0.5 1 0 0 0.6 0.8\n" for number in range(20)))
+
+
+def _read_trajectory(path):
+    stamps, rows = read_list(path)
+    nearest(stamps, stamps)
+    return [pose_of_row(row) for row in rows]
+
+
+def _write_intrinsics(path):
+    np.savetxt(path, [[50.0, 0.0, 31.5], [0.0, 50.0, 23.5], [0.0, 0.0, 1.0]])
+
+
+def _write_furniture(path):
+    row = "id#1=a#chair\nname#1=a\nwidth#1=40\ndepth#1=40\nheight#1=90\nmodel#1=/a.obj\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(CATALOGUE, row)
+        archive.writestr("a.obj", "mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl m\nf 1 2 3\n")
+        archive.writestr("a.mtl", "newmtl m\nKd 1 0 0\n")
+
+
+def _read_furniture(path):
+    models = read_catalogue(path)
+    with zipfile.ZipFile(path) as archive:
+        return [read_mesh(archive, model) for model in models]
+
+
+def _write_collected(path):
+    save_file({name: torch.zeros(3) for name in Views._fields}, path)
 
 
 # --- hostile files ----------------------------------------------------------------------------------------------------

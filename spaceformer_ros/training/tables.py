@@ -9,10 +9,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .. import SpaceformerError
+from .. import SpaceformerError, StorageError
 from ..disk.atomic import replace_file, replacing
+from ..disk.reading import open_regular_file
 from ..disk.text_files import read_text
 
+MAX_BYTES = 1 << 32  # of a table
 MADE_WITH = "made_with.json"  # file beside the tables; folders of earlier versions have none
 
 
@@ -58,7 +60,9 @@ def read_tables(folder, seeds, kind):
 
 def _read(path, kind):
     try:
+        with open_regular_file(path, MAX_BYTES):
+            pass  # the library below waits for a pipe
         table = load_file(path)
         return [table[name] for name in kind._fields]
-    except (SafetensorError, OSError, KeyError) as error:
+    except (SafetensorError, StorageError, OSError, KeyError) as error:
         raise SpaceformerError(f"{path} is damaged ({error}): delete it, and it is collected again") from error

@@ -859,11 +859,12 @@ def test_a_ply_with_a_texture_is_read_as_other_meshes(tmp_path, changes):
         ({"names": ["not_there.png"]}, "has no colour without the file 'not_there.png'"),
     ],
 )
-def test_a_ply_with_textures_that_cannot_be_read(tmp_path, changes, words):
+def test_a_ply_with_textures_that_cannot_be_read(tmp_path, caplog, changes, words):
     pytest.importorskip("trimesh")
     write_textured(tmp_path / "a.ply", **changes)
     with pytest.raises(SpaceformerError, match=words):
         read_cloud(tmp_path / "a.ply")
+    assert not caplog.text  # trimesh's tracebacks
 
 
 def test_colours_of_vertices_go_before_a_texture(tmp_path):

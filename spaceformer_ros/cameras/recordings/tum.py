@@ -60,7 +60,9 @@ def read_list(path):
         raise SpaceformerError(f"{path}: a line does not begin with a stamp in seconds: {error}") from error
     if not rows or min(map(len, rows)) < 2:
         raise SpaceformerError(f"{path}: expected lines of a stamp and what was recorded then")
-    order = np.argsort(stamps, kind="stable")
+    order = [i for i in np.argsort(stamps, kind="stable") if np.isfinite(stamps[i])]
+    if not order:
+        raise SpaceformerError(f"{path}: no stamp is a finite number of seconds")
     return stamps[order], [rows[i][1:] for i in order]
 
 

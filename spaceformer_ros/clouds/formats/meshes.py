@@ -5,6 +5,7 @@ trimesh's own colours are not used: they are wrong for 16-bit vertex colours and
 fails for materials without a texture.
 """
 
+import contextlib
 import io
 import json
 import warnings
@@ -62,7 +63,7 @@ def read_mesh(path):
         raise SpaceformerError(f"has {size} bytes; meshes are read up to {MAX_MESH_BYTES}")
     files = FilesBeside(path.parent)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent(trimesh.util.log):
             warnings.simplefilter("ignore")  # numpy's, about damaged values
             parts = _read_parts(trimesh, path, files)
     except SpaceformerError:
@@ -75,6 +76,16 @@ def read_mesh(path):
     if "rgb" not in names and files.missing:
         raise SpaceformerError(f"has no colour without the file {files.missing[0][:80]!r}: copy it beside the mesh")
     return stack_columns({name: np.concatenate([part[name] for part in parts]) for name in sorted(names)})
+
+
+@contextlib.contextmanager
+def _silent(log):
+    """A context in which a logger says nothing: trimesh logs tracebacks about files that are not there."""
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _read_parts(trimesh, path, files):

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import SpaceformerError
+from ...disk.reading import open_regular_file
 
-MAX_MEMBER = 1 << 26  # bytes of a file in an archive; the largest model has 12 MB
-# What reading a damaged archive raises; the last two for encryption and unknown compression.
+MAX_LIBRARY = 1 << 32  # bytes
+MAX_OVERHEAD = 1 << 16  # bytes by which packing may enlarge a file
+MAX_MEMBER = 1 << 26  # bytes of a file in an archive
+# What reading a damaged archive raises; RuntimeError for encryption and, as NotImplementedError, unknown compression.
 BAD_ARCHIVE = (OSError, KeyError, ValueError, IndexError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
 CATALOGUE = "PluginFurnitureCatalog.properties"
 INSTALL = (
@@ -59,7 +62,7 @@ def find_libraries(folder):
 def read_catalogue(path):
     """List of Models of a .sh3f file, in its order. Raises SpaceformerError that names the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular_file(path, MAX_LIBRARY) as (file, _), zipfile.ZipFile(file) as archive:
             text = read_member(archive, CATALOGUE).decode("latin-1")
         common, models = parse_properties(text)
         licence = common.get("license", "")
@@ -73,6 +76,8 @@ def read_member(archive, name):
     info = archive.getinfo(name)
     if info.file_size > MAX_MEMBER:
         raise ValueError(f"{name} unpacks to {info.file_size} bytes, at most {MAX_MEMBER} are read")
+    if info.compress_size > info.file_size + MAX_OVERHEAD:  # it is read into memory first
+        raise ValueError(f"{name} has {info.compress_size} bytes and unpacks to {info.file_size}: damaged")
     return archive.read(info)
 
 
