@@ -45,6 +45,11 @@ def thinned(cloud):
     return cloud[np.unique(cell_keys(cloud.xyz, SPARSE), return_index=True)[1]]
 
 
+def without_floor(cloud):
+    """The cloud without the lowest 0.1 metres."""
+    return cloud[cloud.xyz[:, 2] > np.percentile(cloud.xyz[:, 2], 0.5) + 0.1]
+
+
 def gray(cloud):
     """The cloud in one colour."""
     return dataclasses.replace(cloud, rgb=np.full_like(cloud.rgb, 128))
@@ -88,6 +93,7 @@ CHANGES = {  # name -> (change, text that the remark should contain)
     "0.4 of its size": (scaled(0.4), "input_scale"),
     **{f"{axis} up": (with_up(axis), f"input_up to {axis} ") for axis in UPRIGHT if axis != "z"},
     "a point every 0.2 m": (thinned, "denser map"),
+    "no floor": (without_floor, "no floor"),
     "one colour": (gray, "one colour"),
     "intensities": (intensities, "is grey"),
     "colours of the height": (colored_by_height, "scale of the height"),

@@ -22,7 +22,8 @@ BIT_DEPTHS = (8, 10, 12, 16)  # of integer channels; sensors write 10 and 12 bit
 MAX_OVERSHOOT = 2.0  # colours with a lower maximum are in 0..1: read as 0..255, the whole cloud would be black
 MAX_STRAYS = 0.001  # share of values above a range that do not make the whole cloud be read in a larger one
 PERCENT = (95, 100)  # range of the maximum of colours that may be percentages
-MIN_SIGNED = 0.01  # share of values below -0.1 from which on floats are read as -1..1, as networks are trained with
+MIN_SIGNED = 0.01  # share of negative values from which on a range is signed: -1..1, as networks are trained with, or
+SIGNED_BYTES = -128, 127  # of integers, as C prints the bytes of a `char`
 
 
 def read_colors(points):
@@ -138,6 +139,10 @@ def _scale_channels(name, channels):
         if _is_below(channels, MAX_OVERSHOOT):
             rgb, remarks = _read_unit(name, channels)
             return rgb, (*lost, *remarks)
+    if _are_signed_bytes(channels):
+        low, high = channels.min(), channels.max()
+        remark = f"{name}: colours from {low:.0f} to {high:.0f} were read as bytes with a sign"
+        return (channels % 256).astype(np.uint8), (*lost, remark)
     for bits in BIT_DEPTHS:
         if _is_below(channels, 1 << bits):
             scaled = channels if bits == 8 else np.floor(channels / (1 << bits - 8))
@@ -148,6 +153,13 @@ def _scale_channels(name, channels):
 def _is_below(channels, limit):
     """Whether all values but a few stray ones are below a limit."""
     return np.count_nonzero(channels >= limit) <= MAX_STRAYS * channels.size
+
+
+def _are_signed_bytes(channels):
+    low, high = SIGNED_BYTES
+    return np.count_nonzero(channels < 0) > MIN_SIGNED * channels.size and bool(
+        ((channels >= low) & (channels <= high) & (channels == np.rint(channels))).all()
+    )
 
 
 def _read_unit(name, channels):

@@ -8,6 +8,7 @@ from .. import SpaceformerError
 MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
 MIN_FAR = 1000.0  # metres from the median; closer points are never outliers
 FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
+BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
 COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates: with a remark, and refused
 MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (0, 0, 0), they are missing measurements
@@ -34,6 +35,34 @@ def read_coordinates(points):
     raise SpaceformerError(
         f"the cloud has no field {missing} (fields: {list_names(fields)}): call the coordinates x, y, z"
     )
+
+
+def in_plausible_order(points):
+    """(structured records [N], remarks): in the other byte order if their coordinates are floats that, as declared, are
+    mostly astronomic or next to nothing, and are not so in the other one."""
+    if _is_other_order(points):
+        points = points.view(points.dtype.newbyteorder())
+        return points, ("the coordinates are in the other byte order than is declared: read so",)
+    return points, ()
+
+
+def _is_other_order(points):
+    fields = [(name, points.dtype[name]) for name in points.dtype.names if name.lower() in ("x", "y", "z", "xyz")]
+    if not fields or any(kind.base.kind != "f" for _, kind in fields):
+        return False
+    sample = points[:: 1 + len(points) // BYTE_ORDER_SAMPLE]
+    shares = np.zeros(2)
+    for name, _ in fields:
+        shares += _plausible_share(sample[name]), _plausible_share(sample[name].view(sample[name].dtype.newbyteorder()))
+    declared, other = shares / len(fields)
+    return declared < 0.5 and other > 0.9
+
+
+def _plausible_share(values):
+    """Share of the finite values that are 0 or of a size that coordinates have."""
+    with np.errstate(invalid="ignore"):
+        values = np.abs(values[np.isfinite(values)].astype(np.float64))
+        return np.mean((values == 0) | ((values > 1e-6) & (values < 1e8))) if len(values) else 0.0
 
 
 def list_names(names):

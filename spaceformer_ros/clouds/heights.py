@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..grids.keys import axis_of, distinct, occupied_cells
+from ..grids.groups import touching_components
+from ..grids.keys import axis_of, distinct, isin_sorted, occupied_cells, pack, unpack
 from .cloud import UPRIGHT
 from .origin import NO_ORIGIN
 
@@ -16,6 +17,9 @@ CELL = 0.1  # metres; cells of the area
 SLABS = 25  # horizontal slabs of a storey in which the occupied area is measured
 ENDS = 3  # slabs at the bottom and at the top that are searched for a floor or a ceiling
 MIN_FLOOR_SHARE = 0.08  # of a storey's area; walls alone cover 0.07 of a room of 30 m^2
+PATCH_CELL, PATCH_NEIGHBOURS = 0.15, 6  # metres; neighbours of 8 that a cell in the middle of a floor has at least
+PATCH_AREA = 30.0  # square metres; of larger storeys no larger floor is expected, walls divide it
+MIN_PATCH = 0.04  # of the storey's area; 1 of 100 generated rooms has less than 0.08, 3 of 4 without floor have less
 MIN_UPRIGHT = 0.4  # score; nearly all generated rooms have more, upside down less than -0.25
 LOW_WEIGHT = 0.7  # of `_lowness` in the score
 VIEW = 1.2  # tangent of half the angle that a camera sees, 100 degrees
@@ -106,6 +110,23 @@ def uprightness(xyz):
     covered = [area[:ENDS].max() - area[-ENDS:].max() for area in areas]
     low = [LOW_WEIGHT * _lowness(storey) for storey in storeys]
     return Uprightness(float(areas[0][:ENDS].max()), float(np.mean(np.add(covered, low))))
+
+
+def floor_patch(xyz):
+    """The largest connected level part near the bottom of points [N, 3], as a share of the lowest storey's area or of
+    PATCH_AREA. Its outer cells do not count: walls have no others, and furniture has few."""
+    storey = split_storeys(xyz)[0]
+    low, high = np.percentile(storey[:, 2], (0.5, 99.5))
+    slab = np.floor((storey[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(min=0)
+    keys = pack(np.floor((storey[:, :2] - storey[:, :2].min(axis=0)) / PATCH_CELL).astype(np.int64))
+    around = pack(np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)])) - pack(np.zeros((1, 2), np.int64))
+    largest = 0
+    for number in range(ENDS):
+        here = distinct(keys[slab == number])
+        middle = here[isin_sorted(here[:, None] + around, here).sum(axis=1) > PATCH_NEIGHBOURS]
+        if len(middle):
+            largest = max(largest, int(np.bincount(touching_components(unpack(middle, 2))).max()))
+    return largest / min(len(distinct(keys)), PATCH_AREA / PATCH_CELL**2)
 
 
 def _lowness(xyz):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .heights import FOOT, HIGH_ROOM, MIN_FLOOR_SHARE, MIN_UPRIGHT, is_in_feet, likely_up, uprightness
+from .heights import FOOT, HIGH_ROOM, MIN_PATCH, MIN_UPRIGHT, floor_patch, is_in_feet, likely_up, uprightness
 
 MAX_SAMPLE = 100_000  # points that are measured
 FEW_POINTS = 50  # fewer are not a map
@@ -54,7 +54,8 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
     sample = _without_outliers(cloud[:: -(-len(cloud) // MAX_SAMPLE)])
     remarks = [*_color_remarks(sample)]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
-    geometry = scale or [*_floor_remarks(sample), *_spacing_remarks(cloud.xyz, voxel_size)]
+    spacing = list(_spacing_remarks(cloud.xyz, voxel_size))
+    geometry = scale or [*_floor_remarks(sample, is_dense=not spacing), *spacing]
     return (*remarks, *geometry)
 
 
@@ -104,23 +105,25 @@ def _scale_remarks(xyz):
     return []
 
 
-def _floor_remarks(cloud):
-    """Remarks on the floor of a Cloud and on its upward direction."""
+def _floor_remarks(cloud, is_dense):
+    """Remarks on the floor of a Cloud, which can only be told if the points are dense, and on its upward direction."""
     if is_in_feet(cloud.xyz):
         yield Remark(
             f"the map is {np.ptp(cloud.xyz[:, 2]):.1f} m high, and its furniture as high as if it were in feet",
             f"if it is, set input_scale to {FOOT}",
         )
         return
-    seen = uprightness(cloud.xyz)
-    if seen.floor >= MIN_FLOOR_SHARE and seen.score >= MIN_UPRIGHT:
+    seen, patch = uprightness(cloud.xyz), floor_patch(cloud.xyz)
+    has_floor = patch >= MIN_PATCH or not is_dense
+    if has_floor and seen.score >= MIN_UPRIGHT:
         return
     better, its_score = likely_up(cloud)
     given = cloud.axis_in_source("z")
-    advice = f"set input_up to {better} (--up={better} for files)" if better else "set input_up (--up for files)"
-    if seen.floor < MIN_FLOOR_SHARE:
+    is_other = better not in ("", given)
+    advice = f"set input_up to {better} (--up={better} for files)" if is_other else "set input_up (--up for files)"
+    if not has_floor:
         yield Remark(
-            f"no floor was found: the lowest level covers {seen.floor:.0%} of the map's area",
+            f"no floor was found: the largest level part near the bottom covers {patch:.0%} of the map's area",
             f"objects on the floor are found less well; scan it, or, if {given} does not point up, {advice}",
         )
     elif better and its_score > seen.score + MIN_UPRIGHT_GAIN:

@@ -11,7 +11,7 @@ import numpy as np
 from .. import SpaceformerError
 from .cloud import Cloud
 from .colors import read_colors
-from .coordinates import check_resolution, list_names, read_coordinates, usable_points
+from .coordinates import check_resolution, in_plausible_order, list_names, read_coordinates, usable_points
 from .origin import bounds, split_origin
 
 GRAY = 128  # value of all channels if a cloud has no colour
@@ -45,6 +45,7 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
 
     Returns DecodedCloud; raises SpaceformerError.
     """
+    points, order_remarks = in_plausible_order(points)
     xyz = read_coordinates(points)
     is_coarse = xyz.dtype == np.float32
     if scale != 1:
@@ -52,6 +53,7 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
     if len(points) == 0:
         raise SpaceformerError("the cloud is empty: 0 points")
     kept, remarks = usable_points(xyz)
+    remarks = (*order_remarks, *remarks)
     if not kept.any():
         raise SpaceformerError(
             f"all {len(xyz)} points of the cloud have non-finite coordinates: the sensor or map is still empty, or its "

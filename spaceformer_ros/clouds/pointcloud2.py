@@ -7,7 +7,7 @@ on messages that both can read.
 """
 
 import array
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,6 @@ DATATYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "
 INT32, UINT32, FLOAT32, FLOAT64 = 5, 6, 7, 8
 MAX_POINT_STEP = 2**31 - 1  # bytes; numpy's limit for one item
 MAX_FIELDS = 1000  # of a point; messages of sensors and maps have up to about 70
-BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 MAX_SECONDS = 2**31 - 1  # of a stamp
 
 
@@ -38,33 +37,7 @@ def decode(message, allow_gray=False, scale=1.0):
             f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is not between 1970 and 2038: set the publisher's "
             "clock, or use stamp 0"
         )
-    points, remarks = structured_view(message), ()
-    if _is_other_order(points):
-        points = points.view(points.dtype.newbyteorder())
-        remarks = (f"is_bigendian is {message.is_bigendian}, but the coordinates are in the other byte order: read so",)
-    decoded = decode_records(points, allow_gray, scale, message.header.frame_id, stamp_ns)
-    return replace(decoded, cloud=replace(decoded.cloud, remarks=(*remarks, *decoded.cloud.remarks)))
-
-
-def _is_other_order(points):
-    """Whether the coordinates of structured records are floats in the other byte order than declared: read in the wrong
-    one, most numbers are astronomic or next to nothing."""
-    fields = [(name, points.dtype[name]) for name in points.dtype.names if name.lower() in ("x", "y", "z", "xyz")]
-    if not fields or any(kind.base.kind != "f" for _, kind in fields):
-        return False
-    sample = points[:: 1 + len(points) // BYTE_ORDER_SAMPLE]
-    shares = np.zeros(2)
-    for name, _ in fields:
-        shares += _plausible_share(sample[name]), _plausible_share(sample[name].view(sample[name].dtype.newbyteorder()))
-    declared, other = shares / len(fields)
-    return declared < 0.5 and other > 0.9
-
-
-def _plausible_share(values):
-    """Share of the finite values that are 0 or of a size that coordinates have."""
-    with np.errstate(invalid="ignore"):
-        values = np.abs(values[np.isfinite(values)])
-        return np.mean((values == 0) | ((values > 1e-6) & (values < 1e8))) if len(values) else 0.0
+    return decode_records(structured_view(message), allow_gray, scale, message.header.frame_id, stamp_ns)
 
 
 def structured_view(message):

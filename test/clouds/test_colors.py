@@ -138,6 +138,14 @@ def test_colors_of_training_data_around_zero(rgb):
     assert "were read as -1 to 1" in remarks[0]
 
 
+def test_bytes_with_a_sign(rgb):
+    """As C prints a `char`."""
+    for kind in (np.int32, np.float64):
+        found, remarks = read_colors(triple(rgb.view(np.int8).astype(kind)))
+        assert np.array_equal(found, rgb)
+        assert "were read as bytes with a sign" in remarks[0]
+
+
 def test_gaussian_splats(rgb):
     harmonics = ((rgb / 255 - 0.5) / SH_C0).astype(np.float32)
     found, remarks = read_colors(triple(harmonics, "f_dc_0 f_dc_1 f_dc_2"))

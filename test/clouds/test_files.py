@@ -40,11 +40,14 @@ def test_ply_as_text_with_faces_behind_the_vertices(tmp_path):
 @pytest.mark.parametrize(("form", "order"), [("binary_little_endian 1.0", "<"), ("binary_big_endian 1.0", ">")])
 def test_binary_ply_of_doubles_in_both_byte_orders(tmp_path, form, order):
     points = np.array([(1, 2, 3, 9, 8, 7), (4, 5, 6, 200, 201, 202)], dtype=f"{order}f8,{order}f8,{order}f8,u1,u1,u1")
-    header = PLY.format(form, "double", "double", "double", RGB)
-    (tmp_path / "a.ply").write_bytes(header.encode() + points.tobytes())
-    cloud = read_cloud(tmp_path / "a.ply").cloud
-    assert cloud.xyz.tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert cloud.rgb.tolist() == [[9, 8, 7], [200, 201, 202]]
+    for wrong in (False, True):  # declared
+        swapped = points.astype(points.dtype.newbyteorder()) if wrong else points
+        header = PLY.format(form, "double", "double", "double", RGB)
+        (tmp_path / "a.ply").write_bytes(header.encode() + swapped.tobytes())
+        cloud = read_cloud(tmp_path / "a.ply").cloud
+        assert cloud.xyz.tolist() == [[1, 2, 3], [4, 5, 6]]
+        assert cloud.rgb.tolist() == [[9, 8, 7], [200, 201, 202]]
+        assert ("other byte order" in "".join(cloud.remarks)) == wrong
 
 
 @pytest.mark.parametrize(

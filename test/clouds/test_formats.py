@@ -265,6 +265,7 @@ def test_npz_arrays_by_their_usual_names(tmp_path, name, colors, scale):
         {"XYZ": XYZ, "RGB": RGB},
         {"xyz": [XYZ], "rgb": [RGB]},  # organised, [H, W, 3]
         {"arr_0": np.hstack([XYZ, RGB])},
+        {"points": np.rec.fromarrays(np.array(XYZ).T, names="x, y, z"), "rgb": RGB},
         dict(zip(("x", "y", "z", "red", "green", "blue"), np.hstack([XYZ, RGB]).T)),
     ],
 )
@@ -365,6 +366,7 @@ def test_row_numbers_are_no_coordinates(tmp_path, rng, first):
         ("a.asc", "// made by hand\n1 2 3 255 128 0 # first\n# c\n-1.5 .25 8 1 2 3 % last\n# end\n"),
         ("a.csv", "sep=;\nx;y;z;r;g;b;label\n1,0;2;3;255;128;0;chair\n-1,5;0,25;8;1;2;3;\n"),
         ("a.xyzrgb", ROWS),
+        ("a.csv", '"RGB:0","RGB:1","RGB:2","Points:0","Points:1","Points:2"\n255,128,0,1,2,3\n1,2,3,-1.5,.25,8\n'),
         ("a.txt", "1,0\t2\t3,00\t255\t128\t0\n-1,5\t0,25\t8\t1\t2\t3\n"),
         ("a.xyz", "1,0 2,0 3,0 255 128 0\n-1,5 0,25 8 1 2 3\n"),
         ("a.txt", "x\ty\tz\tr\tg\tb\tlabel\n1,0\t2\t3\t255\t128\t0\tchair\n-1,5\t,25\t8\t1\t2\t3\t\n"),

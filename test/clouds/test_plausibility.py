@@ -141,6 +141,13 @@ def test_a_map_without_a_floor_is_reported(rng):
     assert remark.text.startswith("no floor was found")
 
 
+@pytest.mark.slow
+def test_furniture_is_rarely_taken_for_a_floor(rooms):
+    without = [cloud[cloud.xyz[:, 2] > np.percentile(cloud.xyz[:, 2], 0.5) + 0.1] for cloud in rooms]
+    noticed = ["no floor was found" in " ".join(map(str, plausibility_remarks(cloud, VOXEL))) for cloud in without]
+    assert sum(noticed) >= len(rooms) - 1
+
+
 def test_a_table_top_may_be_small_and_rooms_may_not(rng):
     flat = rng.uniform((0, 0, 0), (1.5, 1.2, 0.01), (60_000, 3))
     things = rng.uniform((0.3, 0.3, 0), (0.5, 0.6, 0.3), (5_000, 3))

@@ -40,8 +40,8 @@ def read_npz(path):
     """Records of an NPZ file. Names of arrays are case-insensitive.
 
     Coordinates are an array [N, C] or [H, W, C] (one of COORDINATES, or the only array of the file) with columns as in
-    `table_columns`, or three arrays x, y and z. Colours are an array of the same length with 3 or 4 columns (see
-    colors.py). Any further array of that length becomes a field. Raises SpaceformerError.
+    `table_columns`, or a structured one, or three arrays x, y and z. Colours are an array of the same length with 3 or
+    4 columns (see colors.py). Any further array of that length becomes a field. Raises SpaceformerError.
     """
     arrays = {name.lower(): array for name, array in read_arrays(path).items()}
     name = next((name for name in COORDINATES if name in arrays), None)
@@ -49,6 +49,10 @@ def read_npz(path):
         return table_records(next(iter(arrays.values())))
     if name is None and all(axis in arrays for axis in "xyz"):
         lead, columns = arrays["x"].shape, {}
+    elif name and arrays[name].dtype.names:
+        table = arrays.pop(name)
+        flat, lead = table.reshape(-1), table.shape
+        columns = {field: flat[field] for field in table.dtype.names}
     elif name is None or arrays[name].ndim not in (2, 3) or not 3 <= arrays[name].shape[-1] <= MAX_WIDTH:
         found = [f"{key} {list(array.shape)}" for key, array in arrays.items()]
         turned = "; transpose it" if name and 3 <= len(arrays[name]) <= MAX_WIDTH else ""

@@ -16,6 +16,7 @@ SEPARATORS = (b";", b",", b"\t", b"|")  # best first
 MAX_COLUMNS = 100
 HEAD = 1 << 16  # bytes that are looked at before the file is read as a whole
 UNIT_OF_NAME = re.compile(r"(?:\s*[\[(]\w+[\])]|_m)$")  # "X [m]", "x_m"; other units are for input_scale to convert
+PARAVIEW = re.compile(r"(points|rgb|colors?)[:_]([012])$")  # "Points:0", "RGB_2"
 MARKS = (b"#", b"//", b"%")  # comments begin with one of them
 COMMENT = re.compile(rb"(?<!\S)(?:#|//|%)[^\n]*")
 EXCEL = b"sep="  # spreadsheets write the separator into the first line
@@ -106,11 +107,17 @@ def _names(line, separator):
     """Names of columns in lower case, without quotes, units and the marks of a comment."""
     words = line.decode("latin-1").strip("#/% \t\r")
     words = words.rstrip(separator.decode()).split(separator.decode()) if separator else words.split()
-    names = [UNIT_OF_NAME.sub("", word.strip("\"'/ \r")).lower() for word in words]
+    names = [_axis_or_name(UNIT_OF_NAME.sub("", word.strip("\"'/ \r")).lower()) for word in words]
     twice = next((name for name in names if name in USED and names.count(name) > 1), None)
     if twice:
         raise SpaceformerError(f"the column {twice!r} is there twice: give each column another name")
     return [name if name and name not in names[:index] else f"_{index}" for index, name in enumerate(names)]
+
+
+def _axis_or_name(name):
+    """x, y, z, r, g or b for the names that ParaView gives them; other names as they are."""
+    found = PARAVIEW.match(name)
+    return ("xyz" if found[1] == "points" else "rgb")[int(found[2])] if found else name
 
 
 def _is_count(line):
