@@ -14,13 +14,16 @@ WORKERS ?= 3 # for two cores: a third of the time tests wait for DDS and for oth
 # A thread for each process, as there are more processes than cores.
 PYTEST = OMP_NUM_THREADS=1 $(RUN) python -m pytest -q -rs --dist worksteal -n
 
-.PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests clean
+.PHONY: demo view test test-fast evaluate bench soak lint format setup setup-ros setup-tests check-cloud clean
 
-demo: setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis), with a page if VIEW=1; pictures in out/
+demo: check-cloud setup-ros ## run the real node on a generated room, or on CLOUD=<file> (UP=-y: its up axis), with a page if VIEW=1; pictures in out/
 	$(RUN) python examples/demo.py --out "$(OUT)" $(if $(CLOUD),--cloud "$(CLOUD)") $(if $(UP),--up="$(UP)") \
 		$(if $(VIEW),--view)
 
-view: setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up axis), on a page in the browser
+check-cloud: # before anything is downloaded
+	@$(if $(CLOUD),test -e "$(CLOUD)" || { echo "make: CLOUD=$(CLOUD): there is no such file or folder" >&2; exit 1; })
+
+view: check-cloud setup ## show a generated room, or CLOUD=<file or folder> (UP=-y: its up axis), on a page in the browser
 	$(if $(CLOUD),,$(RUN) spaceformer rooms --out "$(OUT)" --seed 1)
 	$(RUN) spaceformer view "$(or $(CLOUD),$(OUT)/room_1.ply)" $(if $(UP),--up="$(UP)")
 

@@ -414,3 +414,12 @@ def test_the_command_runs_from_anywhere(tmp_path):
     command = [setup_common.VENV / "bin" / "spaceformer", "--version"]
     version = re.search('__version__ = "(.+)"', (setup_common.ROOT / "spaceformer_ros" / "__init__.py").read_text())[1]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout.strip() == version
+
+
+@pytest.mark.parametrize("target", ["demo", "view"])
+def test_make_with_a_cloud_that_is_missing_ends_before_anything_is_downloaded(target):
+    root = setup_common.REQUIREMENTS.parent
+    ended = subprocess.run(["make", target, "CLOUD=my map.ply"], cwd=root, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert "CLOUD=my map.ply: there is no such file or folder" in ended.stderr
