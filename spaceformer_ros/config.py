@@ -259,6 +259,11 @@ class VocabularyConfig:
     vocabulary_file: str = setting(
         "", "yaml file with labels, background and templates; empty: config/vocabulary_indoor.yaml of this package"
     )
+    other_things: bool = setting(
+        True,
+        "objects may also be things of config/vocabulary_indoor.yaml that have no label, so that few labels do not "
+        "cover everything; no effect with a checkpoint without calibration",
+    )
 
 
 @dataclass(frozen=True)

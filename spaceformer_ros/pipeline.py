@@ -33,6 +33,7 @@ from .segment.alignment import shows_table_top
 from .show.relevancy import point_relevancy
 from .timing import Stopwatch
 from .words.label_space import LabelSpace
+from .words.other_things import Things, other_things
 from .words.similarity import CosineBaseline
 from .words.vocabulary import Vocabulary
 from .words.vocabulary_file import read_vocabulary_file, vocabulary_of
@@ -131,7 +132,8 @@ class Pipeline:
         self._layouts = LayoutFinder()
         self._rooms = None  # (vocabulary_file, its table of rooms)
         self.space = None
-        self.cosine_baseline = CosineBaseline.measure(embedder.embed(baseline_texts()))
+        self._things = Things(baseline_texts(), embedder.embed(baseline_texts()))
+        self.cosine_baseline = CosineBaseline.measure(self._things.embeddings)
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 
     @property
@@ -213,12 +215,19 @@ class Pipeline:
         Returns the new LabelSpace, with the next revision.
         """
         embeddings = self.embedder.embed(vocabulary.texts)
+        others = self._others(vocabulary, embeddings)
         with self.store.lock:
             revision = self.space.revision + 1 if self.space else 1
             parts = self.similarity, revision, self.cosine_baseline, self.calibration, fusion_rule(self.config.names)
-            self.space = LabelSpace(vocabulary, embeddings, *parts)
+            self.space = LabelSpace(vocabulary, embeddings, *parts, others)
             self.store.relabel(self.space)
             return self.space
+
+    def _others(self, vocabulary, embeddings):
+        """Things that no label names, or None; a calibration needs them, as it was measured with many labels."""
+        if self.calibration is None or not self.config.vocabulary.other_things:
+            return None
+        return other_things(self._things, vocabulary.texts, embeddings, self.cosine_baseline)
 
     def clear(self):
         """Drop the scene and discard the result of a running `process`. Returns the old Scene, or None."""

@@ -98,13 +98,14 @@ def fuse(text, votes, find_label, rule):
     distribution of the image is that of the detections with the text scores as PRIOR, so that a few detections change
     little, and words that the detectors do not have keep their order among each other.
 
-    text: [O, L] probabilities; votes: O Votes; find_label: function of a word that returns its column or None;
-    rule: FusionRule, None: detections do not count.
+    text: [O, L] probabilities, whose rest is that of things without a label; votes: O Votes
+    find_label: function of a word that returns its column or None; rule: FusionRule, None: detections do not count.
     """
     if rule is None or not any(one.sums for one in votes):
         best, nothing = text.argmax(axis=1), np.zeros_like(text)
         return Names(text, text, nothing, best, np.zeros(len(text), dtype=bool))
-    weights = np.zeros_like(text)
+    full = np.column_stack([text, np.maximum(1 - text.sum(axis=1), 0)])
+    weights = np.zeros_like(full)
     enough = np.zeros(len(text), dtype=bool)
     heard = set()
     for row, one in enumerate(votes):
@@ -115,14 +116,14 @@ def fuse(text, votes, find_label, rule):
                 weights[row, column] += total
                 heard.add(column)
     total = np.array([one.total for one in votes], dtype=np.float32).reshape(-1, 1)
-    image = (weights + PRIOR * text) / (weights.sum(axis=1, keepdims=True) + PRIOR)
-    share = np.full(text.shape[1], rule.outside, dtype=np.float32)
+    image = (weights + PRIOR * full) / (weights.sum(axis=1, keepdims=True) + PRIOR)
+    share = np.full(full.shape[1], rule.outside, dtype=np.float32)
     share[sorted(heard)] = rule.inside
-    log = share * np.log(np.maximum(text, 1e-12)) + (1 - share) * np.log(np.maximum(image, 1e-12))
+    log = share * np.log(np.maximum(full, 1e-12)) + (1 - share) * np.log(np.maximum(image, 1e-12))
     fused = np.exp(log - log.max(axis=1, keepdims=True, initial=-np.inf))
-    fused /= fused.sum(axis=1, keepdims=True)
+    fused = (fused / fused.sum(axis=1, keepdims=True))[:, :-1]
     fused = np.where(enough[:, None], fused, text).astype(np.float32)
     rows, old, new = np.arange(len(text)), text.argmax(axis=1), fused.argmax(axis=1)
     changed = (new != old) & (fused[rows, new] - fused[rows, old] >= rule.min_margin)
-    camera = (weights / np.maximum(total, 1e-9)).astype(np.float32)
+    camera = (weights[:, :-1] / np.maximum(total, 1e-9)).astype(np.float32)
     return Names(text, fused, camera, np.where(changed, new, old), changed)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from .lexicon import lexicon
+from .other_things import no_things
 from .similarity import CosineBaseline, softmax
 from .uses import labels_for_use
 
@@ -28,7 +29,7 @@ class Labels:
     """Labels of K instances.
 
     index: [K] int32 into the vocabulary's names
-    score: [K] float32, softmax probability over the whole vocabulary, background included
+    score: [K] float32, softmax probability over the whole vocabulary, background and other things included
     runners_up: [K, R] int32, best first; column 0 is the label itself
     runner_up_scores: [K, R] float32
     """
@@ -43,7 +44,15 @@ class LabelSpace:
     """A vocabulary with its embeddings: classifies instances and scores them for free text."""
 
     def __init__(
-        self, vocabulary, embeddings, similarity, revision=0, baseline=NO_BASELINE, calibration=None, rule=None
+        self,
+        vocabulary,
+        embeddings,
+        similarity,
+        revision=0,
+        baseline=NO_BASELINE,
+        calibration=None,
+        rule=None,
+        others=None,
     ):
         """A vocabulary for one checkpoint and text model.
 
@@ -53,21 +62,24 @@ class LabelSpace:
         baseline: CosineBaseline of the text model; by default free texts are not interpreted as labels
         calibration: Calibration of the checkpoint, None if it has none
         rule: how names from cameras count, a FusionRule; None: they do not count
+        others: Things that no label names (see `other_things`), which an instance may be instead; None: none
         Raises SpaceformerError if the number of embeddings is wrong.
         """
         if len(embeddings) != len(vocabulary.texts):
             raise SpaceformerError(f"{len(embeddings)} embeddings for {len(vocabulary.texts)} texts")
+        others = others or no_things(embeddings)
         self.vocabulary = vocabulary
-        self.embeddings = embeddings
+        self.embeddings = np.concatenate([embeddings, others.embeddings])
         self.similarity = similarity
         self.revision = revision
         self.baseline = baseline
         self.calibration = calibration
         self.rule = rule
-        self._starts = np.cumsum([0, *(len(entry) for entry in vocabulary.phrases)])[:-1]
+        self._texts = (*vocabulary.texts, *others.names)
+        self._starts = np.cumsum([0, *map(len, vocabulary.phrases), *(1 for _ in others.names)])[:-1]
 
-    def label_logits(self, features):
-        """[K, L] float32: a label is as similar as its most similar phrase. features: [K, C]."""
+    def logits(self, features):
+        """[K, L + O] float32 of labels and other things: as similar as their most similar phrase. features: [K, C]."""
         if features.shape[1] != self.embeddings.shape[1]:
             raise SpaceformerError(
                 f"features have {features.shape[1]} channels, text embeddings {self.embeddings.shape[1]}: "
@@ -76,25 +88,28 @@ class LabelSpace:
         return np.maximum.reduceat(self.similarity.logits(features, self.embeddings), self._starts, axis=1)
 
     def probabilities(self, features):
-        """[K, L] float32 probability of each label, by the text scores. features: [K, C] float32."""
-        return softmax(self.label_logits(features))
+        """[K, L] float32 probability of each label, by the text scores; the rest is that of other things.
+
+        features: [K, C] float32
+        """
+        return softmax(self.logits(features))[:, : len(self.vocabulary)]
 
     def match(self, features, text, vector, refine=None):
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
         A text of the vocabulary gets the score of its label, a question for a use ("something to sit on") the sum of
         those of the labels that serve it. For any other text two scores are computed and the larger
-        is used: its probability as an additional label of the vocabulary, and the probability of the labels
-        that it may mean ("couch": sofa), sum over labels of P(label | instance) P(label | text).
+        is used: its probability as an additional label of the vocabulary, and the probability of the labels and
+        other things that it may mean ("couch": sofa), sum over these of P(label | instance) P(label | text).
 
         features: [K, C]
         vector: [C] unit vector of the text
         refine: function of the probabilities [K, L] by the text scores that returns better ones; None: these
         """
-        logits = self.label_logits(features)
+        logits, labels = self.logits(features), slice(len(self.vocabulary))
         probabilities = softmax(logits)
         if refine is not None:
-            probabilities = refine(probabilities)
+            probabilities[:, labels] = refine(probabilities[:, labels])
         known = self.find_labels(text)
         if known:
             return probabilities[:, known].sum(axis=1)
@@ -103,10 +118,10 @@ class LabelSpace:
         return np.maximum(itself, probabilities @ self.meaning(text, vector))
 
     def meaning(self, text, vector):
-        """How much of each label a text means, [L] float32 in [0, 1]; vector: [C] unit vector of the text.
+        """How much of each label and other thing a text means, [L + O] float32; vector: [C] unit vector of the text.
 
-        P(label | text), whose sum is below 1 if no label is close to the text. A noun for several labels ("lamp") means
-        the likeliest of them fully and the others by the root of their probability relative to it.
+        P(label | text) in [0, 1], whose sum is below 1 if no label is close to the text. A noun for several labels
+        ("lamp") means the likeliest of them fully and the others by the root of their probability relative to it.
         """
         cosine = np.maximum.reduceat(self.embeddings @ vector, self._starts)
         deviation = (cosine.max() - self.baseline.mean) / self.baseline.std
@@ -148,7 +163,7 @@ class LabelSpace:
     @cached_property
     def _senses(self):
         """For each phrase the list of its Senses in the lexicon."""
-        return [lexicon().senses_of_label(phrase) for phrase in self.vocabulary.texts]
+        return [lexicon().senses_of_label(phrase) for phrase in self._texts]
 
     @cached_property
     def _index_of_phrase(self):

@@ -64,6 +64,15 @@ def test_too_few_or_contradicting_detections_change_nothing():
     assert best(text, votes(stool=(0.9, 3)), None) == ("chair", False)
 
 
+def test_what_is_left_for_things_without_a_label_is_not_shared_out():
+    text = np.array([[0.1, 0.05, 0.03, 0.02]], dtype=np.float32)  # 0.8 for other things
+    plain = fuse(text, [votes(throne=(3.0, 9))], column, RULE).fused[0]
+    assert plain[0] < 0.15
+    seen = fuse(text, [votes(stool=(0.9, 3))], column, RULE).fused[0]
+    assert seen[1] > 4 * text[0, 1]
+    assert seen.sum() < 0.9
+
+
 def test_words_outside_the_vocabulary_change_no_label():
     text = (0.55, 0.25, 0.15, 0.05)
     assert best(text, votes(throne=(3.0, 9))) == ("chair", False)

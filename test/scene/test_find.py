@@ -3,6 +3,7 @@ import math
 import re
 
 import pytest
+from helpers import fakes
 from helpers.fakes import CALIBRATION, ROOM, FakeEmbedder, make_pipeline
 
 from spaceformer_ros import SpaceformerError
@@ -91,6 +92,24 @@ def test_objects_below_the_confidence_threshold_are_not_published(calibrated, pi
     above = PostprocessConfig(confidence_threshold=lowest + 0.001)
     assert len(calibrated.scene.published(above)) < len(calibrated.scene.published(PostprocessConfig()))
     assert len(pipeline.scene.published(PostprocessConfig(confidence_threshold=1.0))) == 3  # not calibrated
+
+
+@pytest.mark.parametrize(
+    ("other_things", "calibration", "published"),
+    [(True, CALIBRATION, ["chair", "sofa"]), (False, CALIBRATION, ["chair", "chair", "sofa"])]
+    + [(True, None, ["chair", "chair", "sofa"])],  # nothing says what scores mean
+)
+def test_a_thing_without_a_label_is_not_published(other_things, calibration, published, box_cloud, monkeypatch):
+    vector = fakes.text_vector
+    washer = 0.9 * vector("dishwasher") + 0.4 * vector("chair")
+    monkeypatch.setattr(fakes, "text_vector", lambda text: washer if text == "something white" else vector(text))
+    values = {"vocabulary": ["chair", "sofa"], "background_labels": ["wall"], "other_things": other_things}
+    names = {**fakes.NAMES, fakes.BLUE: "something white"}
+    pipeline = make_pipeline(Config().with_values(values), names, calibration)
+    scene = pipeline.process(box_cloud(ROOM)).scene
+    assert sorted(item.label for item in scene.published(pipeline.config.postprocess)) == published
+    best = ask(pipeline, "dishwasher").matches[0].object
+    assert best.box.center[1] == pytest.approx(3.0, abs=0.1)  # it is found nevertheless
 
 
 def test_nothing_in_the_map_is_an_answer(calibrated):

@@ -8,6 +8,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.config import Config
 from spaceformer_ros.words.calibration import CURVES, Calibration, Curve
 from spaceformer_ros.words.label_space import LabelSpace, ranked
+from spaceformer_ros.words.other_things import Things, other_things
 from spaceformer_ros.words.similarity import CosineBaseline, Similarity, softmax
 from spaceformer_ros.words.uses import labels_for_use
 from spaceformer_ros.words.vocabulary import MAX_TEXT_LENGTH, Vocabulary, check_text, check_words
@@ -70,6 +71,37 @@ def test_classification_is_a_softmax_over_labels_and_their_best_phrase():
     assert np.allclose(labels.score[0], expected[0])
     assert labels.runners_up[0].tolist() == [0, 1, 2]
     assert np.allclose(labels.runner_up_scores[0], expected)
+
+
+def test_an_instance_may_be_something_that_no_label_names():
+    things = Things(("sofa", "lamp"), np.eye(8, dtype=np.float32)[2:4])
+    alone, beside = space_of(["chair"], ["wall"]), space_of(["chair"], ["wall"], others=things)
+    features = 4 * np.eye(8, dtype=np.float32)[[0, 2]] + [[0.1], [1.0]] * np.eye(1, 8, dtype=np.float32)
+    assert np.allclose(alone.probabilities(features).sum(axis=1), 1)
+    probabilities = beside.probabilities(features)
+    assert probabilities.shape == (2, 2)
+    assert probabilities[0, 0] > 0.9 > 0.8 > alone.probabilities(features)[1, 0] > 0.1 > probabilities[1].max()
+    assert beside.match(features, "chair", np.eye(8)[0]) == pytest.approx(probabilities[:, 0])
+    assert (
+        beside.match(features, "sofa", np.eye(8)[2])[1] > 0.45 > 0.1 > beside.match(features, "sofa", np.eye(8)[2])[0]
+    )
+
+
+def test_other_things_are_those_that_mean_no_label():
+    names = ("sofa", "floor lamp", "table lamp", "wardrobe", "dishwasher", "couch bed")
+    vectors = np.eye(6, 8, dtype=np.float32)
+    vectors[5] = [0.8, 0, 0, 0, 0, 0.6, 0, 0]  # close to a sofa
+    baseline = CosineBaseline(0.1, 0.1)
+
+    def others_of(texts, embeddings):
+        chosen = other_things(Things(names, vectors), texts, embeddings.astype(np.float32), baseline)
+        assert np.array_equal(chosen.embeddings, vectors[[names.index(name) for name in chosen.names]])
+        return chosen.names
+
+    assert others_of(("sofa",), vectors[:1]) == names[1:5]
+    assert others_of(("armoire", "lamp"), np.eye(8)[6:]) == ("sofa", "dishwasher", "couch bed")
+    assert others_of(("furniture",), np.eye(8)[6:7]) == ("dishwasher",)  # lamps are furniture in WordNet
+    assert others_of(names, vectors) == ()
 
 
 def test_longer_features_give_higher_scores_unless_normalised():
