@@ -6,7 +6,7 @@ import numpy as np
 from .. import SpaceformerError
 
 MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
-MIN_FAR = 1000.0  # metres from the median; closer points are never outliers
+MIN_FAR = 50.0  # metres from the median; closer points are never outliers. One point at 200 m spoils a room's result
 FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
 BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
