@@ -7,7 +7,8 @@ from .. import SpaceformerError
 
 MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
 MIN_FAR = 50.0  # metres from the median; closer points are never outliers. One point at 200 m spoils a room's result
-FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 98 % of the points
+FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 92 % of the points
+STRAYS = 0.04  # share of the points that may be strays on one side
 BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
 COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates: with a remark, and refused
@@ -134,7 +135,7 @@ def _reach(xyz, usable, far):
 
 
 def _far_outliers(xyz, usable):
-    """[N] bool: points further from the median than MIN_FAR and FAR_EXTENTS times the extent of the middle 98 %."""
+    """[N] bool: points further from the median than MIN_FAR and FAR_EXTENTS times the extent of the middle 92 %."""
     far = np.zeros(len(xyz), dtype=bool)
     limits = {"where": usable, "initial": 0.0}
     if all(
@@ -143,7 +144,7 @@ def _far_outliers(xyz, usable):
         return far
     rows = np.flatnonzero(usable)
     sample = xyz[rows[:: max(1, len(rows) // SAMPLE)]].astype(np.float64)
-    low, middle, high = np.quantile(sample, (0.01, 0.5, 0.99), axis=0)
+    low, middle, high = np.quantile(sample, (STRAYS, 0.5, 1 - STRAYS), axis=0)
     reach = np.maximum(MIN_FAR, FAR_EXTENTS * (high - low).max())
     with np.errstate(over="ignore", invalid="ignore"):
         for column, center in zip(xyz.T, middle):  # one by one: numpy is slow along short rows

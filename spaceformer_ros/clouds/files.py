@@ -105,6 +105,8 @@ def _by_suffix(table, path):
             "is a bag: play it (`ros2 bag play`) beside the node, or write its clouds as PCD with `ros2 run pcl_ros "
             "pointcloud_to_pcd --ros-args -r input:=/cloud_topic`"
         )
+    if suffix not in table and table is READERS and path.is_dir():
+        raise SpaceformerError("is a folder: give one of its files")
     if suffix not in table and table is READERS and not path.exists():
         raise SpaceformerError("there is no such file")
     if suffix not in table:

@@ -179,6 +179,11 @@ def test_missing_files_and_unknown_suffixes_are_refused(tmp_path):
         read_cloud(tmp_path / "cloud.doc")
 
 
+def test_a_folder_is_no_map(tmp_path):
+    with pytest.raises(SpaceformerError, match="is a folder: give one of its files"):
+        read_cloud(tmp_path)
+
+
 def test_npz_never_unpickles(tmp_path):
     np.savez(tmp_path / "a.npz", xyz=np.array([{"code": 1}], dtype=object))
     with pytest.raises(SpaceformerError, match="cannot be read as NPZ"):

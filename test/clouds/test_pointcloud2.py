@@ -231,6 +231,17 @@ def test_far_outliers_are_left_out_with_a_remark(rng, value, kind):
     assert decoded.cloud.remarks == (f"left out far outliers: 1 of 200 points, {abs(value):.3g} m away",)
 
 
+@pytest.mark.parametrize("share", [0.001, 0.03])
+def test_many_stray_points_are_left_out(rng, share):
+    xyz = rng.uniform(0, 8, (5000, 3)).astype(np.float32)
+    strays = rng.permutation(5000)[: int(share * 5000)]
+    xyz[strays] += (2000, 0, 0)
+    decoded = decode(message(plain(xyz, rng.integers(0, 256, (5000, 3), dtype=np.uint8))))
+    assert not decoded.kept[strays].any()
+    assert decoded.num_dropped == len(strays)
+    assert f"left out far outliers: {len(strays)} of 5000 points" in decoded.cloud.remarks[0]
+
+
 def test_the_distance_of_an_outlier_is_that_from_the_map(rng):
     xyz = rng.normal(size=(200, 3)) + (500_000.0, 5_000_000.0, 100.0)  # UTM
     xyz[3] = 0  # a missing measurement
