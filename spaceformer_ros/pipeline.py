@@ -132,7 +132,8 @@ class Pipeline:
         self._layouts = LayoutFinder()
         self._rooms = None  # (vocabulary_file, its table of rooms)
         self.space = None
-        self._things = Things(baseline_texts(), embedder.embed(baseline_texts()))
+        names = baseline_texts()
+        self._things = Things(names, embedder.embed(names))
         self.cosine_baseline = CosineBaseline.measure(self._things.embeddings)
         self.set_vocabulary(vocabulary_of(self.config.vocabulary))
 

@@ -54,9 +54,10 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
     sample = _without_outliers(cloud[:: -(-len(cloud) // MAX_SAMPLE)])
     remarks = [*_color_remarks(sample)]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
-    spacing = list(_spacing_remarks(cloud.xyz, voxel_size))
-    geometry = scale or [*_floor_remarks(sample, is_dense=not spacing), *spacing]
-    return (*remarks, *geometry)
+    if scale:
+        return (*remarks, *scale)
+    spacing = [*_spacing_remarks(cloud.xyz, voxel_size)]
+    return (*remarks, *_floor_remarks(sample, is_dense=not spacing), *spacing)
 
 
 def _without_outliers(cloud):
