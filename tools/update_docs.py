@@ -170,6 +170,7 @@ def security(text):
         "texts of one `~/find_objects`; of one `~/embed_text`": f"{MAX_TEXTS}; {request_limits.MAX_EMBED_TEXTS:,}",
         "seconds of embedding for one request": f"{request_limits.EMBED_SECONDS:g}, then `TIMEOUT`; what is done stays "
         "cached",
+        "seconds of one `~/save` or `~/load`": f"{request_limits.DISK_SECONDS:g}, then `TIMEOUT`",
         "pixels of one `~/render_view`": f"{request_limits.MAX_VIEW_PIXELS:,}",
         "ids, and labels, of one `~/get_instances`": f"{request_limits.MAX_SELECTED:,}",
         "characters of a path": f"{MAX_PATH}, no control characters",

@@ -29,19 +29,28 @@ def replacing(path):
         _rename(folder, partial, path.name)
 
 
-def replace_file(path, buffers, follow_links=True):
+class ReplacedMeanwhileError(OSError):
+    """A file was replaced by another writer while its new content was written."""
+
+
+def replace_file(path, buffers, follow_links=True, keep_newer=False):
     """Replace the content of the file `path` by buffers of bytes. Raises OSError and leaves the old file unchanged.
 
     The folder is created if it is missing. follow_links: whether the path of the folder may contain symbolic links.
+    keep_newer: raise ReplacedMeanwhileError if another writer replaces the file before this one is done, which a disk
+    may delay by minutes.
     """
     path = pathlib.Path(path)
     with (
         open_folder(path.parent, follow_links, create=True) as folder,
         _partial_file(folder, path.name) as (partial, descriptor),
     ):
+        before = _identity(folder, path.name)
         for buffer in buffers:
             _write_all(descriptor, memoryview(buffer))
         os.fsync(descriptor)
+        if keep_newer and _identity(folder, path.name) != before:
+            raise ReplacedMeanwhileError(errno.EEXIST, "another writer replaced it meanwhile")
         _rename(folder, partial, path.name)
 
 
@@ -103,6 +112,15 @@ def _is_file(folder, name, descriptor):
         return os.path.samestat(os.stat(name, dir_fd=folder, follow_symlinks=False), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def _identity(folder, name):
+    """What changes when a file is replaced; None without it."""
+    try:
+        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _remove_abandoned(folder, name):

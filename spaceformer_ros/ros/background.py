@@ -43,9 +43,10 @@ class Background:
         self._works = set()  # concurrent Futures, queued or running
         self._closed = False
 
-    def run(self, function, *arguments, lane="queries"):
-        """Awaitable result of function(*arguments) on a pool thread; exceptions are raised by the await."""
-        return self.wrap(self._submit(lane, function, *arguments))
+    def run(self, function, *arguments, lane="queries", timeout=None):
+        """Awaitable result of function(*arguments) on a pool thread; exceptions are raised by the await. timeout: see
+        `wrap`."""
+        return self.wrap(self._submit(lane, function, *arguments), timeout)
 
     def submit(self, function, *arguments, lane):
         """Run a function on a pool thread; its exceptions are logged."""

@@ -10,6 +10,7 @@ from .. import SpaceformerError
 from ..scene.data_dir import scene_path
 from ..words.vocabulary import Vocabulary
 from .embedding import embed_in_batches
+from .limits import DISK_SECONDS
 from .refusal import Refusal
 
 MAX_TIMEOUT = 86400.0  # seconds of a SegmentNow request
@@ -58,7 +59,7 @@ async def save(session, request, response):
     """Save the current scene to a file; also while the node is not active."""
     pipeline = session.perception.require_pipeline()
     path = await _scene_path(session, request, response)
-    scene, response.num_bytes = await session.background.run(session.storage.save, pipeline, path, lane="files")
+    scene, response.num_bytes = await _on_disk(session, session.storage.save, pipeline, path)
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
     response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
 
@@ -67,8 +68,7 @@ async def load(session, request, response):
     """Replace the scene by a saved one; also while the node is not active."""
     session.perception.require_pipeline()
     path = await _scene_path(session, request, response)
-    arguments = path, request.map_id, request.frame_id
-    scene = await session.background.run(session.perception.load_scene, *arguments, lane="files")
+    scene = await _on_disk(session, session.perception.load_scene, path, request.map_id, request.frame_id)
     response.saved_map_id, response.saved_frame_id = scene.map_id, scene.frame_id
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
     response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"
@@ -76,9 +76,18 @@ async def load(session, request, response):
 
 async def _scene_path(session, request, response):
     """The path of a request, also put into its response. Raises StorageError PATH_REFUSED."""
-    path = await session.background.run(scene_path, request.path, session.settings.config.storage, lane="files")
+    path = await _on_disk(session, scene_path, request.path, session.settings.config.storage)
     response.path = str(path)
     return path
+
+
+async def _on_disk(session, function, *arguments):
+    """The result of a function that writes or reads files. Raises Refusal TIMEOUT if a disk hangs; it then goes on."""
+    try:
+        return await session.background.run(function, *arguments, lane="files", timeout=DISK_SECONDS)
+    except TimeoutError:
+        text = f"not done within {DISK_SECONDS:g} s: check the disk. It goes on, and may still take effect"
+        raise Refusal("TIMEOUT", text) from None
 
 
 async def clear(session, _request, response):

@@ -7,4 +7,5 @@ MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 
 MAX_PENDING = 200  # requests that wait, per service; ROS's own limit of 10 loses those of a burst
 EMBED_SECONDS = 30.0  # that one request may take to embed texts; what is embedded by then stays cached
 MAX_VIEW_PIXELS = 4_000_000  # of one picture of RenderView
+DISK_SECONDS = 30.0  # that a request to save or load may take
 FILE_SECONDS = 1.0  # that a vocabulary_file may take to be read while the parameter is set

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saving and loading of scenes for one configured node: by service, at startup and at shutdown."""
 
+import contextlib
 import errno
 import os
 import threading
@@ -18,15 +19,19 @@ MIN_KEPT = 4  # objects of a scene_file that save_on_shutdown does not replace b
 NEW_SUFFIX = ".new"  # inserted before the suffix of scene_file if save_on_shutdown must not replace it
 
 
+MAX_WAIT = 15.0  # seconds that a save or load waits for an earlier one of the same file; a disk may hang
+
+
 class Storage:
-    """Saves and loads scenes, one at a time. Methods block: do not call them on the executor."""
+    """Saves and loads scenes, each file one at a time. Methods block: do not call them on the executor."""
 
     def __init__(self, settings, counters, state, logger):
         self._settings = settings
         self._counters = counters
         self._state = state
         self._logger = logger
-        self._lock = threading.Lock()
+        self._condition = threading.Condition()
+        self._used = set()  # paths that are being written or read
         self._seen = None  # as `_identity`, of scene_file as this node last saw it
         self._saved = None  # the Scene last saved to or loaded from scene_file by this node
         self._has_saved_beside = False  # the last scene that nobody asked to save has NEW_SUFFIX
@@ -35,7 +40,7 @@ class Storage:
 
     def save(self, pipeline, path):
         """Save the current scene. Returns (Scene, number of bytes). Raises StorageError."""
-        with self._lock:
+        with self._using(path):
             try:
                 scene, size = pipeline.save(path)
             except StorageError as error:
@@ -51,7 +56,7 @@ class Storage:
 
     def load(self, pipeline, path, map_id="", frame_id=""):
         """Make a saved scene the current one. Returns the Scene. Raises StorageError and changes nothing."""
-        with self._lock:
+        with self._using(path):
             scene = pipeline.load(path, map_id, frame_id)
             self._see(path, scene)
         objects = f"{len(scene.objects)} objects of map {scene.map_id!r} in frame {scene.frame_id!r}"
@@ -122,10 +127,26 @@ class Storage:
         if pipeline is None or not settings.save_on_shutdown:
             return
         try:
-            with self._lock:
-                self._save_new_scene(pipeline, scene_path("", settings), cause)
+            path = scene_path("", settings)
+            with self._using(path):
+                self._save_new_scene(pipeline, path, cause)
         except Exception as error:  # a full disk must not stop a node or its shutdown
             self.report_unsaved(f"{cause}: {describe_error(error)}")
+
+    @contextlib.contextmanager
+    def _using(self, path):
+        """Context in which no other thread writes or reads a file. Raises StorageError TIMEOUT if one does for long."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: path not in self._used, MAX_WAIT):
+                text = f"{display_path(path)}: an earlier save or load of it has not ended yet; check its disk"
+                raise StorageError("TIMEOUT", text)
+            self._used.add(path)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._used.remove(path)
+                self._condition.notify_all()
 
     def report_unsaved(self, text):
         """Log that the scene could not be saved, and say it in state and diagnostics until a save succeeds."""

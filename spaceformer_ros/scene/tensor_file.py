@@ -14,7 +14,7 @@ import pathlib
 import numpy as np
 
 from .. import StorageError
-from ..disk.atomic import replace_file
+from ..disk.atomic import ReplacedMeanwhileError, replace_file
 from ..disk.paths import display_path
 from ..disk.reading import open_regular_file, read_exactly
 
@@ -33,7 +33,8 @@ def write_tensors(path, key, header, tensors):
     """Write arrays and a header (a dict for JSON) under metadata key `key`. Returns the number of bytes.
 
     Atomic: after a crash or a full disk `path` contains the complete old or the complete new file. Symbolic links in
-    the path are refused, so that it cannot be redirected after it was checked. Raises StorageError WRITE_FAILED.
+    the path are refused, so that it cannot be redirected after it was checked. Raises StorageError WRITE_FAILED, also
+    if another writer replaced the file meanwhile.
     """
     path = pathlib.Path(path)
     buffers = encode(key, header, tensors)
@@ -45,7 +46,11 @@ def write_tensors(path, key, header, tensors):
             f"{MAX_BYTES} and {MAX_HEADER}",
         )
     try:
-        replace_file(path, buffers, follow_links=False)
+        replace_file(path, buffers, follow_links=False, keep_newer=True)
+    except ReplacedMeanwhileError as error:
+        raise StorageError(
+            "WRITE_FAILED", f"{display_path(path)} was not replaced: another node or program wrote it meanwhile"
+        ) from error
     except OSError as error:
         raise StorageError(
             "WRITE_FAILED",

@@ -17,7 +17,7 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from spaceformer_ros import pipeline
-from spaceformer_ros.ros import autosave, interfaces, session, storage
+from spaceformer_ros.ros import autosave, commands, interfaces, session, storage
 from spaceformer_ros.ros.health import ERROR
 from spaceformer_ros.scene.file import read_scene
 from spaceformer_ros.scene.format import KEY
@@ -282,6 +282,62 @@ def test_a_disk_that_hangs_gets_one_autosave(started, monkeypatch):
     gate.set()
     wait_until(lambda: len(calls) > 1, "the next save")
     assert node.session.state.active
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """A disk whose first save hangs: Events that it has begun, and that it may go on."""
+    begun, gate, fsync = threading.Event(), threading.Event(), os.fsync
+
+    def hang(descriptor):
+        if not begun.is_set():
+            begun.set()
+            gate.wait(60)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", hang)
+    yield begun, gate
+    gate.set()
+
+
+def test_requests_are_answered_while_an_autosave_hangs(started, client, monkeypatch, hanging):
+    node, (begun, gate) = started(save_on_shutdown=True, autosave_period=0.0), hanging
+    owner = node.session
+    owner.background.submit(owner.storage.autosave, node.pipeline, lane="files")
+    assert begun.wait(20)
+    monkeypatch.setattr(storage, "MAX_WAIT", 0.1)
+    reply = client.call(SaveScene, "save")
+    assert (reply.code, "has not ended yet" in reply.message) == (ResultCode.TIMEOUT, True)
+    assert client.call(SaveScene, "save", path="other.safetensors").code == ResultCode.OK
+    monkeypatch.setattr(storage, "MAX_WAIT", 30.0)
+    monkeypatch.setattr(commands, "DISK_SECONDS", 0.2)
+    reply = client.call(SaveScene, "save")
+    assert (reply.code, "not done within 0.2 s" in reply.message) == (ResultCode.TIMEOUT, True)
+    gate.set()
+    monkeypatch.setattr(commands, "DISK_SECONDS", 30.0)
+    assert client.call(SaveScene, "save").code == ResultCode.OK
+
+
+def test_an_autosave_that_ends_after_cleanup_does_not_replace_the_next_file(
+    started, client, instances, box_cloud, monkeypatch, hanging, tmp_path
+):
+    monkeypatch.setattr(session, "CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr(session, "MIN_SAVE_SECONDS", 0.1)
+    node, (begun, gate) = started(save_on_shutdown=True, autosave_period=0.0), hanging
+    owner = node.session
+    owner.background.submit(owner.storage.autosave, node.pipeline, lane="files")
+    assert begun.wait(20)
+    assert transition(client, Transition.TRANSITION_DEACTIVATE)
+    assert transition(client, Transition.TRANSITION_CLEANUP)
+    client.publish(box_cloud(ROOM[:1], stamp_ns=2_000_000_000))
+    assert transition(client, Transition.TRANSITION_CONFIGURE)
+    assert transition(client, Transition.TRANSITION_ACTIVATE)
+    wait_until(lambda: len(instances[-1].instances) == 1, "the next scene")
+    save(client)
+    gate.set()
+    wait_until(lambda: owner.background.is_idle, "the end of the first save")
+    assert len(read_scene(tmp_path / "scene.safetensors").labels) == 1
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_a_file_beside_with_many_more_objects_is_kept_too(started, client, instances, box_cloud, tmp_path):
