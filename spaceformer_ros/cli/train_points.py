@@ -16,7 +16,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    """Train the part of a network that names masks by their points, on the CPU; rooms that exist are kept."""
+    """Train the part of a network that names masks by their points, on the CPU; a run that was stopped goes on."""
     from tqdm import tqdm
 
     from ..training.points import run as run_training

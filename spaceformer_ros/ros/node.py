@@ -27,7 +27,7 @@ from .logs import forward_logging, log_failure
 from .parameter_files import answer_help, refusal, unused_arguments, unused_files
 from .services import Services
 from .session import Session
-from .signals import end_on_hangup
+from .signals import end_on_hangup, leave_interrupts_to_ros
 from .text import describe_error
 
 SWITCH_INTERVAL = 0.0005  # seconds, of sys.setswitchinterval; short, because a reply changes threads twice
@@ -107,12 +107,15 @@ class SpaceformerNode(LifecycleNode):
 
 
 def main(arguments=None):
-    """Run the node until SIGINT, SIGTERM or SIGHUP; exit code 0, or 1 if the command line cannot be used."""
+    """Run the node until SIGINT, SIGTERM or SIGHUP; exit code 0, or 1 if the command line cannot be used.
+
+    Before ROS takes over SIGINT and SIGTERM, they end the process by themselves.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     rows = [(info.name, info.default, info.metadata["text"]) for _, info in all_settings()]
     answer_help("spaceformer_node", rows, given)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    signal.signal(signal.SIGINT, lambda *_: None)  # rclpy shuts ROS down; a KeyboardInterrupt could come anywhere
+    leave_interrupts_to_ros()
     end_on_hangup()
     node, executor, ended = None, None, True
     try:

@@ -6,7 +6,6 @@ Keeps running, so that late joiners receive the map, and publishes it again ever
 
 import argparse
 import math
-import signal
 import sys
 
 import rclpy
@@ -22,6 +21,7 @@ from . import qos
 from .companion import one_sentence
 from .messages import read_frame, to_cloud_message
 from .parameter_files import unknown_parameters
+from .signals import leave_interrupts_to_ros
 
 
 def seconds(text):
@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--topic", default="/map_cloud")
     parser.add_argument("--frame", default="map")
     parser.add_argument("--period", type=seconds, default=0.0, help="seconds between repetitions; 0: publish once")
-    signal.signal(signal.SIGINT, lambda *_: None)  # rclpy shuts ROS down; a KeyboardInterrupt could come anywhere
+    leave_interrupts_to_ros()
     with one_sentence("publish_cloud"):
         options = parser.parse_args(remove_ros_args(sys.argv)[1:])
         frame_id, remarks = read_frame(options.frame)

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals that ROS does not handle."""
+"""Signals that end a program, beside what ROS does with them."""
 
 import os
 import signal
 import threading
+
+
+def leave_interrupts_to_ros():
+    """Make SIGINT shut ROS down, once that has been initialised, and end the process before; as SIGTERM does.
+
+    Without a KeyboardInterrupt, which could come anywhere. Call it on the main thread before `rclpy.init`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end_on_hangup():

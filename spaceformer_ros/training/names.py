@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the name head of a checkpoint: `spaceformer train-names FOLDER --config config/train_names.yaml`.
 
-The network stays as it is. First its masks of generated rooms are collected, one file per room, which can be stopped
-and continued; then the head is fitted to the names of what the masks contain.
+The network stays as it is. First its masks of generated rooms are collected, one file per room; then the head is fitted
+to the names of what the masks contain. Both can be stopped and continued.
 """
 
 import copy
@@ -31,6 +31,7 @@ from ..weights.checkpoint import load_checkpoint
 from .data import augment
 from .heads import draw_names, export_head, hash_network, rooms_of, texts_of_kinds
 from .settings import asset_folder, read_settings
+from .state import FitState
 from .tables import read_tables, write_tables
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ RIGHT_IOU = 0.25  # with an object: the mask shows it
 STRUCTURE_SHARE = 0.5  # of the mask's points: it shows a wall, a floor or a ceiling
 FRAGMENT_WEIGHT = 0.3  # of masks that show part of something, relative to the others
 MIN_COUNT = 5  # masks of a kind, for its weight
+LOG_EVERY = 500  # steps
 
 LabelledMasks = namedtuple("LabelledMasks", "features pooled geometry kind weight")
 LabelledMasks.__doc__ = """Columns of MaskViews, index into KIND_NAMES [K] int64 and weight [K] float32, as tensors."""
@@ -150,12 +152,13 @@ def label_of(by_object, by_kind, sizes, object_kinds):
     return kind.astype(np.int64), weight
 
 
-def fit(masks, model_config, texts, scale, config, start=None):
+def fit(masks, model_config, texts, scale, config, start=None, path=None):
     """A NameHead fitted to LabelledMasks: cross entropy of the names of all kinds, one of its names per kind and step.
 
     texts: for each of KIND_NAMES the embeddings of its names, [n, C_text]
     scale: of the cosines; config: NameHeadConfig
     start: state dict of the NameHead that is continued, with its whole correction; None to begin anew
+    path: of the state file, from which a fit that was stopped continues
     """
     torch.manual_seed(config.seed)
     head = NameHead.of(model_config, config.dropout).train()
@@ -168,7 +171,10 @@ def fit(masks, model_config, texts, scale, config, start=None):
     steps = max(config.epochs * len(weight) // config.batch_size, 2)
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
+    parts, state = {"head": head, "optimizer": optimizer, "schedule": schedule}, FitState(path, config)
+    done = state.load(parts)
+    torch.manual_seed(config.seed + 1 + done)
+    for step in range(done + 1, steps + 1):
         rows = torch.randint(len(weight), (config.batch_size,))
         logits = scale * head(_noisy(views, rows, head, config)) @ draw_names(texts).t()
         loss = F.cross_entropy(logits, masks.kind[rows], reduction="none", label_smoothing=config.label_smoothing)
@@ -177,7 +183,8 @@ def fit(masks, model_config, texts, scale, config, start=None):
         loss.backward()
         optimizer.step()
         schedule.step()
-        if step % 500 == 0:
+        state.save(parts, step, steps)
+        if step % LOG_EVERY == 0:
             logger.info("step %d/%d loss %.3f", step, steps, float(loss.detach()))
     with torch.no_grad():
         for key, value in head.state_dict().items() if start else ():
@@ -230,6 +237,8 @@ def run(folder, config_path="", device="auto", progress=iter):
     masks = collect(Segmenter(checkpoint, settings), config, folder / "masks", progress, network)
     model_config = replace(checkpoint.model.config, name_head=config.hidden)
     start = whole_head(checkpoint) if config.continued else None
-    head = fit(masks, model_config, texts_of_kinds(checkpoint, folder), checkpoint.similarity.scale, config, start)
-    path = folder / "checkpoint.safetensors"
-    return path, export(path, checkpoint, head, config)
+    texts, path, state = texts_of_kinds(checkpoint, folder), folder / "checkpoint.safetensors", folder / "state.pt"
+    head = fit(masks, model_config, texts, checkpoint.similarity.scale, config, start, state)
+    digest = export(path, checkpoint, head, config)
+    FitState(state, config).end()
+    return path, digest

@@ -2,7 +2,7 @@
 """Train a point head for a checkpoint: `spaceformer train-points FOLDER --config config/train_points.yaml`.
 
 The head sees single objects, so that no network runs: the points of the objects in generated rooms are collected, one
-file per room, which can be stopped and continued; then the head is fitted to their names.
+file per room; then the head is fitted to their names. Both can be stopped and continued.
 """
 
 import logging
@@ -22,6 +22,7 @@ from .heads import draw_names, export_head, rooms_of, texts_of_kinds
 from .point_augment import draw, vary
 from .processes import run_in_processes
 from .settings import asset_folder, read_settings
+from .state import FitState
 from .tables import read_tables, write_tables
 from .views import Views, views_of_room
 
@@ -85,22 +86,25 @@ def _room_configs(config):
     return [models, RoomConfig(asset_folder=folder, asset_share=0.7, model_kinds_share=share), models, RoomConfig()]
 
 
-def fit(processes, views, texts, config):
+def fit(processes, views, texts, config, path=None):
     """A PointHead fitted to Views: cross entropy of the names of all kinds, one of its names per kind and step.
 
     processes: Processes of the run; texts: for each of KIND_NAMES the embeddings of its names, [n, C_text];
-    config: PointHeadConfig.
+    config: PointHeadConfig; path: of the state file, from which a fit that was stopped continues.
     """
     torch.manual_seed(config.seed)
     head = PointHead(texts[0].shape[1], config.channels, config.dropout)
     average = torch.optim.swa_utils.AveragedModel(
         head, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
     )
-    torch.manual_seed(config.seed + 1 + processes.rank)
     chance, offsets = _chances(views.kind, config), [n.cumsum(0) - n for n in (views.count, views.around)]
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
-    for step in range(1, config.steps + 1):
+    parts = {"head": head, "average": average, "optimizer": optimizer, "schedule": schedule}
+    state = FitState(path, config)
+    done = state.load(parts)
+    torch.manual_seed(config.seed + 1 + processes.rank + config.processes * done)
+    for step in range(done + 1, config.steps + 1):
         rows = torch.multinomial(chance, config.batch_size, replacement=True)
         loss = _loss(head, vary(*draw(views, rows, offsets)), views.kind[rows], texts, config)
         optimizer.zero_grad()
@@ -111,8 +115,10 @@ def fit(processes, views, texts, config):
         if processes.meet_after(step):
             processes.average(head)
         average.update_parameters(head)
-        if processes.rank == 0 and step % LOG_EVERY == 0:
-            logger.info("step %d/%d loss %.3f", step, config.steps, float(loss.detach()))
+        if processes.rank == 0:
+            state.save(parts, step, config.steps)
+            if step % LOG_EVERY == 0:
+                logger.info("step %d/%d loss %.3f", step, config.steps, float(loss.detach()))
     processes.average(average.module)
     average.module.weight.fill_(config.weight)
     return average.module.eval()
@@ -151,5 +157,8 @@ def run(folder, config_path="", progress=iter):
     views = collect(config, folder / "views", progress)
     texts = texts_of_kinds(checkpoint, folder)
     path = folder / "checkpoint.safetensors"
-    head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config)
-    return path, export(path, checkpoint, head, config)
+    state = folder / "state.pt"
+    head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config, state)
+    digest = export(path, checkpoint, head, config)
+    FitState(state, config).end()
+    return path, digest

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .. import SpaceformerError
-from ..disk.atomic import replacing
 from ..network.model import SpaCeFormer, drawn_orders
 from ..network.voxels import VoxelGrid
 from ..synthetic import KIND_NAMES, STRUCTURE
@@ -18,6 +16,7 @@ from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, save_checkpoi
 from ..words.similarity import Similarity
 from .heads import split_head
 from .losses import SetCriterion, Target
+from .state import load_state, save_state
 
 HEAD_RATE = 2e-3  # learning rate of `head_steps`
 STEM_WEIGHT = "backbone.inner_module.conv.0.weight"  # [K, C_in, C_out]
@@ -205,31 +204,15 @@ class Trainer:
 
     def save_state(self, path):
         """Write everything that is needed to resume, atomically."""
-        state = {
-            "modules": self._modules().state_dict(),
-            "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "step": self.step,
-        }
-        with replacing(path) as partial:
-            torch.save(state, partial)
+        save_state(path, self._parts(), self.step)
 
     def load_state(self, path):
         """Resume from a state file. Raises SpaceformerError for damaged ones and those of another network."""
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self._modules().load_state_dict(state["modules"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            self.step = int(state["step"])
-        except Exception as error:  # zip, pickle, keys and shapes
-            reason = " ".join(str(error).split())[:200]
-            raise SpaceformerError(
-                f"{path} cannot be continued: it is damaged, or of another `model` than the configuration has "
-                f"({reason}): give another folder, or delete it to begin anew"
-            ) from error
+        self.step = load_state(path, self._parts(), self.device)
+
+    def _parts(self):
+        parts = self._modules(), self.average, self.optimizer, self.schedule
+        return dict(zip(("modules", "average", "optimizer", "schedule"), parts, strict=True))
 
     def export(self, path, notes):
         """Write the averaged weights as a checkpoint. Returns its SHA-256."""

@@ -22,6 +22,7 @@ from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, save_checkpoint
 from spaceformer_ros.words.similarity import Similarity
 
 NodeState = interfaces.NodeState
+FLOATS = b"".join(b"property float %s\n" % name for name in (b"x", b"y", b"z"))
 
 pytestmark = pytest.mark.process
 
@@ -191,6 +192,24 @@ def test_a_signal_while_the_process_starts_is_no_error(launch, checkpoint, libra
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) in (0, -signal.SIGTERM)  # the latter before ROS has taken over the signals
     assert "Traceback" not in process.stderr.read()
+
+
+INTERRUPTED = """
+import os, signal, sys
+import rclpy
+initialise = rclpy.init
+rclpy.init = lambda **given: os.kill(os.getpid(), signal.SIGINT) or initialise(**given)
+from spaceformer_ros.ros.{program} import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("program", "arguments"), [("node", ()), ("publish_cloud", ("room.ply",))])
+def test_ctrl_c_just_before_ros_takes_over_is_not_lost(tmp_path, program, arguments):
+    (tmp_path / "room.ply").write_bytes(b"ply\nformat ascii 1.0\nelement vertex 1\n" + FLOATS + b"end_header\n0 0 0\n")
+    command = [sys.executable, "-c", INTERRUPTED.format(program=program), *arguments]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
 
 
 def test_a_signal_saves_and_the_next_process_answers_without_a_cloud(

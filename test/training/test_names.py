@@ -13,7 +13,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.name_head import GEOMETRY, MaskViews
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
-from spaceformer_ros.training import names
+from spaceformer_ros.training import names, state
 from spaceformer_ros.training.names import LabelledMasks, NameHeadConfig, collect, export, fit, label_of
 from spaceformer_ros.training.settings import read_settings
 from spaceformer_ros.weights.checkpoint import DEMO_TEXT_MODEL, Checkpoint, load_file
@@ -108,6 +108,24 @@ def test_strength_scales_the_correction():
     assert torch.allclose(half.layers[-1].weight, 0.5 * whole.layers[-1].weight)
     assert torch.allclose(half.layers[-1].bias, 0.5 * whole.layers[-1].bias)
     assert torch.equal(half.layers[0].weight, whole.layers[0].weight)
+
+
+def test_a_fit_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "SAVE_EVERY", 1)
+    drawn, draw = [], names.draw_names
+
+    def interrupted(*arguments):
+        drawn.append(len(drawn) + 1)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        return draw(*arguments)
+
+    monkeypatch.setattr(names, "draw_names", interrupted)
+    arguments = random_chairs(), MODEL, texts(), 20.0, dataclasses.replace(QUICK, epochs=4), None, tmp_path / "state.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(*arguments)
+    fit(*arguments)
+    assert len(drawn) == 2 + 3  # 4 steps
 
 
 @pytest.mark.slow

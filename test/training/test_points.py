@@ -13,7 +13,7 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.network.model import SpaCeFormer
 from spaceformer_ros.network.point_head import SAMPLES, PointHead
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
-from spaceformer_ros.training import points
+from spaceformer_ros.training import points, state
 from spaceformer_ros.training.point_augment import cut, draw, vary, vary_colors, warp
 from spaceformer_ros.training.points import PointHeadConfig, collect, export, fit
 from spaceformer_ros.training.processes import Processes
@@ -159,6 +159,38 @@ def test_a_head_learns_names_from_points_and_is_exported(tmp_path):
     assert loaded.notes["step"] == 4
     assert loaded.notes["points"]["steps"] == QUICK.steps
     assert torch.allclose(loaded.model.clip_head.weight, checkpoint.model.clip_head.weight, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_fit_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "SAVE_EVERY", 2)
+    path, views, quick = tmp_path / "state.pt", two_kinds(), dataclasses.replace(QUICK, steps=6, batch_size=2)
+    drawn, weights = [], []
+
+    def interrupted(*arguments):
+        drawn.append(len(drawn) + 1)
+        if drawn == [1, 2, 3]:
+            raise KeyboardInterrupt
+        return vary(*arguments)
+
+    def watched(head, *arguments):
+        weights.append(head.state_dict()["stem.0.weight"].clone())
+        return loss(head, *arguments)
+
+    loss = points._loss
+    monkeypatch.setattr(points, "vary", interrupted)
+    monkeypatch.setattr(points, "_loss", watched)
+    with pytest.raises(KeyboardInterrupt):
+        fit(Processes(), views, texts(), quick, path)
+    saved = torch.load(path, weights_only=True)
+    assert saved["step"] == 2
+    with pytest.raises(SpaceformerError, match=r"state\.pt was begun with another dropout: change it back, or delete"):
+        fit(Processes(), views, texts(), dataclasses.replace(quick, dropout=0.5), path)
+    weights.clear()
+    fit(Processes(), views, texts(), quick, path)
+    assert len(drawn) == 3 + 4
+    assert torch.equal(weights[0], saved["head"]["stem.0.weight"])
+    assert torch.load(path, weights_only=True)["step"] == 6
 
 
 def test_another_head_replaces_the_one_of_a_checkpoint(tmp_path):
