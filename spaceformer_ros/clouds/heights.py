@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..geometry.floor import base_height
 from ..grids.groups import touching_components
 from ..grids.keys import axis_of, distinct, isin_sorted, occupied_cells, pack, unpack
 from .cloud import UPRIGHT
@@ -61,13 +62,18 @@ def _covered(xyz, level, count, cell):
 
 
 def split_storeys(xyz):
-    """The points of each storey, list of [N, 3] from the bottom: cut between a ceiling and the floor above it."""
-    low, high = np.percentile(xyz[:, 2], (0.5, 99.5))
-    count = int((high - low) / LEVEL) + 1
-    level = np.floor((xyz[:, 2] - low) / LEVEL).astype(np.int64).clip(0, count - 1)
-    cuts = _storey_cuts(_covered(xyz, level, count, CELL)) if high - low > NEXT_FLOOR[0] + MIN_LAST else []
+    """The points of each storey, list of [N, 3] from the bottom: cut between a ceiling and the floor above it.
+
+    What little lies below the lowest floor and above the highest ceiling, such as reflections, is in none.
+    """
+    low, high = base_height(xyz[:, 2]), -base_height(-xyz[:, 2])
+    xyz = xyz[(xyz[:, 2] >= low) & (xyz[:, 2] <= high)]
+    if high - low <= NEXT_FLOOR[0] + MIN_LAST:
+        return [xyz]
+    level = np.floor((xyz[:, 2] - low) / LEVEL).astype(np.int64)
+    cuts = _storey_cuts(_covered(xyz, level, level.max() + 1, CELL))
     storey = np.searchsorted(cuts, level, side="right")
-    return [xyz[storey == number] for number in range(len(cuts) + 1)] if cuts else [xyz]
+    return [found for number in range(len(cuts) + 1) if len(found := xyz[storey == number])]
 
 
 def _storey_cuts(cover):
@@ -103,19 +109,17 @@ class Uprightness:
     score: float
 
 
-def uprightness(xyz):
-    """The Uprightness of points [N, 3]."""
-    storeys = [storey for storey in split_storeys(xyz) if len(storey)]
+def uprightness(storeys):
+    """The Uprightness of a map in its storeys, as `split_storeys` gives them."""
     areas = [occupied_area(storey) for storey in storeys]
     covered = [area[:ENDS].max() - area[-ENDS:].max() for area in areas]
     low = [LOW_WEIGHT * _lowness(storey) for storey in storeys]
     return Uprightness(float(areas[0][:ENDS].max()), float(np.mean(np.add(covered, low))))
 
 
-def floor_patch(xyz):
-    """The largest connected level part near the bottom of points [N, 3], as a share of the lowest storey's area or of
+def floor_patch(storey):
+    """The largest connected level part near the bottom of a storey's points [N, 3], as a share of its area or of
     PATCH_AREA. Its outer cells do not count: walls have no others, and furniture has few."""
-    storey = split_storeys(xyz)[0]
     low, high = np.percentile(storey[:, 2], (0.5, 99.5))
     slab = np.floor((storey[:, 2] - low) / max(high - low, 1e-6) * SLABS).astype(np.int64).clip(min=0)
     keys = pack(np.floor((storey[:, :2] - storey[:, :2].min(axis=0)) / PATCH_CELL).astype(np.int64))
@@ -152,7 +156,7 @@ def likely_up(cloud):
     camera = camera_up(cloud)
     best, name = 0.0 if camera else MIN_UPRIGHT, ""
     for axis in [camera] if camera else UPRIGHT:
-        found = uprightness(cloud.turned(axis).xyz)
+        found = uprightness(split_storeys(cloud.turned(axis).xyz))
         if found.floor >= MIN_FLOOR_SHARE and found.score >= best:
             best, name = found.score, axis
     return name and cloud.axis_in_source(name), best
@@ -184,7 +188,8 @@ def is_in_feet(xyz):
     feet instead of those in metres."""
     if np.ptp(np.percentile(xyz[:, 2], (0.5, 99.5))) < HIGH_ROOM or len(split_storeys(xyz)) > 1:
         return False
-    storey, seen = split_storeys(xyz * FOOT)[0], uprightness(xyz * FOOT)
+    storeys = split_storeys(xyz * FOOT)
+    storey, seen = storeys[0], uprightness(storeys)
     low, high = np.percentile(storey[:, 2], (0.5, 99.5))
     if not FEET_ROOM[0] <= high - low <= FEET_ROOM[1] or seen.floor < MIN_FLOOR_SHARE or seen.score < MIN_UPRIGHT:
         return False

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .heights import FOOT, HIGH_ROOM, MIN_PATCH, MIN_UPRIGHT, floor_patch, is_in_feet, likely_up, uprightness
+from .heights import (
+    FOOT,
+    HIGH_ROOM,
+    MIN_PATCH,
+    MIN_UPRIGHT,
+    floor_patch,
+    is_in_feet,
+    likely_up,
+    split_storeys,
+    uprightness,
+)
 
 MAX_SAMPLE = 100_000  # points that are measured
 FEW_POINTS = 50  # fewer are not a map
@@ -114,7 +124,8 @@ def _floor_remarks(cloud, is_dense):
             f"if it is, set input_scale to {FOOT}",
         )
         return
-    seen, patch = uprightness(cloud.xyz), floor_patch(cloud.xyz)
+    storeys = split_storeys(cloud.xyz)
+    seen, patch = uprightness(storeys), floor_patch(storeys[0])
     has_floor = patch >= MIN_PATCH or not is_dense
     if has_floor and seen.score >= MIN_UPRIGHT:
         return

@@ -142,6 +142,18 @@ def test_a_map_without_a_floor_is_reported(rng):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("depth", [0.3, 2.5])
+def test_reflections_below_the_floor_do_not_hide_it(rooms, rng, depth):
+    for cloud in rooms:
+        floor = np.percentile(cloud.xyz[:, 2], 0.5)
+        mirrored = cloud[rng.integers(0, len(cloud), len(cloud) // 50)].xyz
+        mirrored[:, 2] = floor - 0.05 - np.minimum(np.abs(mirrored[:, 2] - floor), depth)
+        xyz = np.concatenate([cloud.xyz, mirrored])
+        both = Cloud(xyz, np.concatenate([cloud.rgb, cloud.rgb[: len(mirrored)]]))
+        assert plausibility_remarks(both, VOXEL) == ()
+
+
+@pytest.mark.slow
 def test_furniture_is_rarely_taken_for_a_floor(rooms):
     without = [cloud[cloud.xyz[:, 2] > np.percentile(cloud.xyz[:, 2], 0.5) + 0.1] for cloud in rooms]
     noticed = ["no floor was found" in " ".join(map(str, plausibility_remarks(cloud, VOXEL))) for cloud in without]

@@ -20,7 +20,10 @@ def test_of_a_clean_room_it_is_the_lowest_point(room):
 
 @pytest.mark.parametrize(
     ("depth", "share"),
-    [(0.15, 0.0001), (0.3, 0.0001), (5.0, 0.0001), (0.3, 0.004), (5.0, 0.004), (0.15, 0.02), (0.3, 0.02)],
+    [
+        *((0.15, 0.0001), (0.3, 0.0001), (5.0, 0.0001), (0.3, 0.004), (5.0, 0.004), (0.15, 0.02), (0.3, 0.02)),
+        *((2.5, 0.01), (2.5, 0.02)),  # deep reflections
+    ],
 )
 def test_points_below_the_floor_do_not_change_it(room, rng, depth, share):
     below = room.min() - depth - rng.uniform(0, 0.05, int(share * len(room)))
