@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.extent import inner_bounds
+from ..geometry.floor import base_height
 from ..geometry.transform import RigidTransform
-from .origin import NO_ORIGIN, bounds
+from .origin import NO_ORIGIN
 
 # Rotations that turn an axis to z: rows are the new x, y and z axes.
 UPRIGHT = {
@@ -103,14 +105,15 @@ class Cloud:
 
     @property
     def bounds(self):
-        """Smallest and largest coordinate on each axis, two [3] float32 arrays in metres. Needs at least one point."""
-        return bounds(self.xyz)
+        """Smallest and largest coordinate on each axis without strays (`inner_bounds`), two [3] float32 arrays in
+        metres. Needs at least one point."""
+        return inner_bounds(self.xyz)
 
     @property
     def floor_center(self):
-        """[3] float32 metres: centre of the bounding box in x and y, minimum of z."""
+        """[3] float32 metres: centre of the bounds in x and y and height of the floor, both without strays."""
         low, high = self.bounds
-        return np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]], dtype=np.float32)
+        return np.array([*(low + high)[:2] / 2, base_height(self.xyz[:, 2])], dtype=np.float32)
 
     @property
     def colors(self):

@@ -7,7 +7,7 @@ from .. import SpaceformerError
 
 MAX_NAMES, MAX_NAME = 20, 40  # field names in a message, and characters of each
 MIN_FAR = 50.0  # metres from the median; closer points are never outliers. One point at 200 m spoils a room's result
-FAR_EXTENTS = 10.0  # outliers are further away than this many extents of the middle 92 % of the points
+FAR_EXTENTS = 3.0  # outliers are further away than this many extents of the middle 92 % of the points
 STRAYS = 0.04  # share of the points that may be strays on one side
 BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 SAMPLE = 1_000_000  # maximum number of points used for quantiles

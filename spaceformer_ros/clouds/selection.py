@@ -2,13 +2,14 @@
 """Select the points of a cloud that are used: in the region of interest, without isolated ones, at most so many.
 
 Isolated points are reflections, dust, and what a scanner sees through windows. The network takes them for surfaces: 3 %
-around a generated room leave 2 of its 25 objects (`benchmarks/studies/frame.py`). Maps with hardly any, and clouds that
-are sparse everywhere, stay as they are.
+around a generated room leave 2 of its 25 objects (`benchmarks/studies/frame.py`). Of maps with hardly any, those
+outside are left out, which make a map larger than it is; clouds that are sparse everywhere stay as they are.
 """
 
 import numpy as np
 
 from .. import SpaceformerError
+from ..geometry.extent import inner_bounds, within
 from ..grids.keys import AXIS_LIMIT, cell_keys, counted, isin_sorted, neighbour_offsets
 from .origin import bounds
 
@@ -17,6 +18,7 @@ FEW = 2  # points in these cells, the point itself included
 # Isolated points are left out if they occupy this share of a map's cells: generated rooms and real maps have at most
 # 0.009. Clouds with a larger share of isolated points are sparse.
 MIN_CELL_SHARE, MAX_POINT_SHARE = 0.015, 0.3
+OUTSIDE = 5.0  # metres outside the map; further away isolated points are left out, however few
 
 
 def select_points(cloud, config):
@@ -49,7 +51,7 @@ def inside_roi(xyz, roi):
     """
     if not any(roi):
         return np.ones(len(xyz), dtype=bool)
-    return ((xyz >= roi[:3]) & (xyz <= roi[3:])).all(axis=1)
+    return within(xyz, roi[:3], roi[3:])
 
 
 def thinning_step(count, limit):
@@ -58,7 +60,7 @@ def thinning_step(count, limit):
 
 
 def isolated_points(xyz):
-    """[N] bool: which points are isolated; none if hardly any are, or so many that the whole cloud is sparse.
+    """[N] bool: which points are isolated; only those outside if hardly any are, none if the whole cloud is sparse.
 
     xyz: [N, 3] metres
     """
@@ -66,8 +68,12 @@ def isolated_points(xyz):
         return np.zeros(len(xyz), dtype=bool)
     keys = cell_keys(xyz, CELL)
     cells, counts = counted(keys)
-    isolated = isolated_cells(cells, counts)
-    found = isin_sorted(keys, isolated if len(isolated) >= MIN_CELL_SHARE * len(cells) else cells[:0])
+    isolated, found = isolated_cells(cells, counts), np.zeros(len(xyz), dtype=bool)
+    rows = slice(None)
+    if len(isolated) < MIN_CELL_SHARE * len(cells):
+        low, high = inner_bounds(xyz)
+        rows = np.flatnonzero(~within(xyz, low - OUTSIDE, high + OUTSIDE))
+    found[rows] = isin_sorted(keys[rows], isolated)
     return found if found.mean() <= MAX_POINT_SHARE else np.zeros(len(xyz), dtype=bool)
 
 

@@ -22,7 +22,7 @@ def floor_height(heights, share):
 def base_height(heights):
     """Height of the lowest point that belongs to the floor or, without a floor, to more than a few strays.
 
-    The floor is the highest peak of the heights that has at most BELOW_SHARE of them below it. Of a clean map the result
+    The floor is the highest peak of the heights with at most BELOW_SHARE of them below it. Of a clean map the result
     is the lowest point; points below the floor, such as reflections and noise, do not change it, however deep.
     heights: [N] metres along z, N >= 1, of any real type, which the result has too.
     """

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry.floor import base_height
 from ..geometry.heading import manhattan_yaw, rotate_z
 from ..geometry.sampling import MAX_SAMPLE
 from ..grids.keys import occupied_cells
@@ -41,7 +40,7 @@ class Alignment:
 
     @classmethod
     def of(cls, cloud, along_walls, level=False, enlarge_below=0.0):
-        """Origin at the centre of a Cloud's XY bounds and its base height; yaw along its walls or, without, 0.
+        """Origin at the `floor_center` of a Cloud; yaw along its walls or, without, 0.
 
         level: whether a map with a tilted floor is levelled;
         enlarge_below: a table top is enlarged if its voxels of this size, metres, could be smaller; 0: never.
@@ -52,7 +51,6 @@ class Alignment:
         yaw = wall_yaw if along_walls else 0.0
         xyz = rotate_z(levelled, -yaw)
         origin = replace(cloud, xyz=xyz).floor_center
-        origin[2] = base_height(xyz[:, 2])
         scale = ENLARGED if enlarge_below and shows_table_top(xyz, enlarge_below) else 1.0
         return cls(yaw, origin, wall_yaw, up, scale)
 

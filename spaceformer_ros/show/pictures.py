@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry.boxes import EDGES, OrientedBox
+from ..geometry.extent import inner_bounds, within
 from .colors import heat_colors, shaded_gray, stable_color
 from .relevancy import point_relevancy
 
@@ -84,8 +85,8 @@ def project(xyz, view):
 
 
 def visible_rows(xyz, view):
-    """Rows of the points [N, 3] to draw: all except the ceiling and the walls that hide the room."""
-    visible = below_ceiling(xyz)
+    """Rows of the points [N, 3] to draw: all except strays, the ceiling and the walls that hide the room."""
+    visible = below_ceiling(xyz) & within(xyz, *inner_bounds(xyz))
     if VIEWS[view][0] < 90.0:
         visible &= ~_near_walls(xyz, view, np.percentile(xyz[:, 2], 1))
     rows = np.flatnonzero(visible) if visible.any() else np.arange(len(xyz))

@@ -231,11 +231,11 @@ def test_far_outliers_are_left_out_with_a_remark(rng, value, kind):
     assert decoded.cloud.remarks == (f"left out far outliers: 1 of 200 points, {abs(value):.3g} m away",)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.03])
-def test_many_stray_points_are_left_out(rng, share):
-    xyz = rng.uniform(0, 8, (5000, 3)).astype(np.float32)
+@pytest.mark.parametrize(("share", "width", "distance"), [(0.001, 8, 2000), (0.03, 8, 2000), (0.001, 60, 300)])
+def test_many_stray_points_are_left_out(rng, share, width, distance):
+    xyz = rng.uniform(0, (width, 8, 8), (5000, 3)).astype(np.float32)
     strays = rng.permutation(5000)[: int(share * 5000)]
-    xyz[strays] += (2000, 0, 0)
+    xyz[strays] += (distance, 0, 0)
     decoded = decode(message(plain(xyz, rng.integers(0, 256, (5000, 3), dtype=np.uint8))))
     assert not decoded.kept[strays].any()
     assert decoded.num_dropped == len(strays)

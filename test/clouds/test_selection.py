@@ -38,6 +38,15 @@ def test_noise_is_left_out_and_the_room_stays(room, rng, share, reach):
     assert plausibility_remarks(kept, voxel_size=0.05) == ()
 
 
+@pytest.mark.parametrize("count", [1, 30])
+def test_few_strays_outside_are_left_out(room, rng, count):
+    strays = rng.uniform((-50, -50, 6), (50, 50, 40), (count, 3)) + room.bounds[1]
+    xyz = np.concatenate([room.xyz, strays.astype(np.float32)])
+    kept, (remark,) = select_points(Cloud(xyz, np.zeros(xyz.shape, np.uint8)), CONFIG)
+    assert (kept.xyz == room.xyz).all()
+    assert f"left out {count} isolated points" in remark
+
+
 def test_noise_is_kept_on_request(room, rng):
     cloud = noisy(room, rng, share=0.03, reach=5.0)
     assert select_points(cloud, dataclasses.replace(CONFIG, isolated_points="keep")) == (cloud, ())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spaceformer_ros.clouds.cloud import Cloud
 from spaceformer_ros.config import Config, PostprocessConfig
+from spaceformer_ros.geometry.extent import SLACK
 from spaceformer_ros.geometry.heading import manhattan_yaw, rotate_z
 from spaceformer_ros.segment.alignment import Alignment, is_dense_table_top
 from spaceformer_ros.synthetic import make_room
@@ -48,6 +49,15 @@ def test_coinciding_points_have_an_alignment():
 def test_rotation_by_zero_does_not_copy(room):
     assert rotate_z(room, 0) is room
     assert np.allclose(rotate_z(rotate_z(room, 1.0), -1.0), room, atol=1e-5)
+
+
+def test_strays_hardly_move_the_origin(room, rng):
+    strays = rng.uniform((-100, -20, -40), (-2, -8, -1), (len(room) // 300, 3)).astype(np.float32)
+    clean, noisy = (
+        Alignment.of(Cloud(xyz, np.zeros(xyz.shape, dtype=np.uint8)), along_walls=False).origin
+        for xyz in (room, np.concatenate([room, strays]))
+    )
+    assert np.allclose(noisy, clean, atol=SLACK / 2 + 0.01)
 
 
 @pytest.mark.parametrize("along_walls", [False, True])

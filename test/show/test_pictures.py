@@ -40,6 +40,12 @@ def test_ceiling_and_near_walls_are_cut_away_and_far_walls_stay():
         assert view == "top" or (kept[near] < 0.2).all()
 
 
+def test_strays_do_not_make_the_map_small():
+    xyz, _ = room()
+    strays = np.array([[40.0, 0, 1], [0, -90, 1], [1, 1, 60]])
+    assert set(visible_rows(np.concatenate([xyz, strays]), "top")) == set(visible_rows(xyz, "top"))
+
+
 def test_flat_and_tiny_maps_are_drawn_whole(tmp_path):
     for count in (1, 5):
         cloud = Cloud(np.ones((count, 3), np.float32), np.full((count, 3), 99, np.uint8))
