@@ -333,6 +333,13 @@ def test_missing_requirements_are_reported_in_one_sentence(machine, python, ros,
     assert printed.count("\n") == 1
 
 
+def test_a_path_that_ros_cannot_be_built_in_is_named_before_anything_is_downloaded(monkeypatch, capsys):
+    monkeypatch.setattr(setup_env, "ROOT", pathlib.Path("/home/o'neill/my maps"))
+    with pytest.raises(SystemExit):
+        setup_env.check_machine(ros=False)
+    assert "the build of ROS messages fails with ' in the path /home/o'neill/my maps" in capsys.readouterr().err
+
+
 def test_python_without_ros_wheels_has_the_library_and_the_command(monkeypatch, capsys):
     monkeypatch.setattr(setup_common, "PYTHON", "3.14")
     setup_env.check_machine(ros=False)

@@ -32,6 +32,7 @@ import setup_packages as packages
 import setup_ros as ros
 from setup_common import PYTHONS, REQUIREMENTS, ROOT, ROS_PYTHONS, has_ros, stop
 
+UNUSABLE = frozenset("'\"\\$;")  # in a path: CMake and ament put paths into code without quoting them
 STAND_INS = ROOT / "test" / "interfaces"  # packages of other projects, as far as the tests need them
 CONTENTS = ("package.xml", "CMakeLists.txt", "msg", "srv", "action")  # what the colcon build depends on; of the others,
 NAMES = ("scripts", "launch", "config")  # which are installed as links, names alone count
@@ -99,6 +100,8 @@ def check_machine(ros):
         print(f"setup: no ROS wheels for Python {common.PYTHON}: only the library and the command", flush=True)
     if os.pathsep in str(ROOT):
         stop(f"a colon in the path {ROOT} cannot be written in PATH: move this folder")
+    if has_ros(common.PYTHON) and (found := UNUSABLE.intersection(str(ROOT))):
+        stop(f"the build of ROS messages fails with {' '.join(found)} in the path {ROOT}: move this folder")
     if not os.access(ROOT, os.W_OK):
         stop(f"{ROOT} cannot be written by this user: everything is set up inside it")
     try:

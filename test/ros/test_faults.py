@@ -357,7 +357,7 @@ LEADS_TO = {
     r"require_pipeline|active_scene": "MODEL_NOT_READY",
     r"active_scene|NO_MAP_YET|segment_latest|storage\.save": "NO_MAP_YET",
     r"_placement|_pose_in_frame|lookup\(|show_relevancy|perception\.(set_vocabulary|load_scene)": "TF_FAILED",
-    r"embed_in_batches|TimeoutError": "TIMEOUT",
+    r"embed_in_batches|TimeoutError|_on_disk": "TIMEOUT",
     r"_scene_path": "PATH_REFUSED",
     r'Refusal\("NOT_FOUND"|edit_scene|_mask_heat|load_scene': "NOT_FOUND",
     r"SpaceformerError\(|Vocabulary\.parse|_find,|_show_relevancy,|_graph_text,|wanted_layers": "INVALID_REQUEST",
