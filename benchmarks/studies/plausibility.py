@@ -22,11 +22,14 @@ from benchmarks.layout import make_building
 from spaceformer_ros.clouds.cloud import UPRIGHT
 from spaceformer_ros.clouds.plausibility import plausibility_remarks
 from spaceformer_ros.grids.keys import cell_keys
+from spaceformer_ros.segment.levelling import directions, rotation_to
 from spaceformer_ros.synthetic import make_room
 
 FIRST_SEED = 740_000  # no room of training, tests or other studies; the limits were set with other rooms
 VOXEL_SIZES = 0.05, 0.02  # metres, of the demo network and of the released one
-SPARSE = 0.2  # metres between the points of a sparse map
+TILT = 15.0  # degrees
+REFLECTED = 0.02  # of the points
+SEPIA = np.array([(0.393, 0.349, 0.272), (0.769, 0.686, 0.534), (0.189, 0.168, 0.131)])  # W3C, Filter Effects Module
 HALL, WALL_FROM, STOREY = 8.0, 2.1, 3.0  # metres: height of a hall, of its furniture, and from floor to floor
 
 
@@ -40,9 +43,26 @@ def with_up(axis):
     return lambda cloud: dataclasses.replace(cloud, xyz=cloud.xyz @ UPRIGHT[axis].astype(np.float32))
 
 
-def thinned(cloud):
-    """One point per cell of SPARSE metres."""
-    return cloud[np.unique(cell_keys(cloud.xyz, SPARSE), return_index=True)[1]]
+def thinned(cell):
+    """A change: one point per cell of `cell` metres."""
+    return lambda cloud: cloud[np.unique(cell_keys(cloud.xyz, cell), return_index=True)[1]]
+
+
+def tilted_without_floor(cloud):
+    """The cloud without its floor, tilted by TILT about x."""
+    turned = rotation_to(directions(np.array([[0.0, TILT]]))[0]).astype(np.float32)
+    return dataclasses.replace(cloud, xyz=without_floor(cloud).xyz @ turned, rgb=without_floor(cloud).rgb)
+
+
+def with_reflections(cloud, depth=2.5):
+    """The cloud with REFLECTED of its points mirrored in the floor, up to `depth` metres below it."""
+    floor = np.percentile(cloud.xyz[:, 2], 0.5)
+    rows = np.random.default_rng(0).integers(0, len(cloud), int(REFLECTED * len(cloud)))
+    xyz = cloud.xyz[rows]
+    xyz[:, 2] = floor - 0.05 - np.minimum(np.abs(xyz[:, 2] - floor), depth)
+    return dataclasses.replace(
+        cloud, xyz=np.concatenate([cloud.xyz, xyz]), rgb=np.concatenate([cloud.rgb, cloud.rgb[rows]])
+    )
 
 
 def without_floor(cloud):
@@ -57,7 +77,18 @@ def gray(cloud):
 
 def intensities(cloud):
     """The cloud in grey, as from the intensity of a laser."""
-    return dataclasses.replace(cloud, rgb=np.repeat(cloud.rgb.mean(axis=1, keepdims=True).astype(np.uint8), 3, axis=1))
+    return noisy_intensities(cloud, noise=0)
+
+
+def noisy_intensities(cloud, noise=3):
+    """The cloud in grey with noise in each channel, of this standard deviation of 255."""
+    gray = cloud.rgb.mean(axis=1, keepdims=True) + np.random.default_rng(0).normal(0, noise, cloud.rgb.shape)
+    return dataclasses.replace(cloud, rgb=gray.clip(0, 255).astype(np.uint8))
+
+
+def sepia(cloud):
+    """The cloud in shades of brown."""
+    return dataclasses.replace(cloud, rgb=(cloud.rgb @ SEPIA).clip(0, 255).astype(np.uint8))
 
 
 def colored_by_height(cloud):
@@ -92,10 +123,15 @@ CHANGES = {  # name -> (change, text that the remark should contain)
     "inches": (scaled(1 / 0.0254), "input_scale to 0.0254"),
     "0.4 of its size": (scaled(0.4), "input_scale"),
     **{f"{axis} up": (with_up(axis), f"input_up to {axis} ") for axis in UPRIGHT if axis != "z"},
-    "a point every 0.2 m": (thinned, "denser map"),
+    "0.6 of its size": (scaled(0.6), "input_scale"),
+    "twice its size": (scaled(2.0), "input_scale"),
+    **{f"a point every {cell} m": (thinned(cell), "denser map") for cell in (0.1, 0.15, 0.2)},
     "no floor": (without_floor, "no floor"),
+    "no floor, tilted": (tilted_without_floor, "no floor"),
     "one colour": (gray, "one colour"),
-    "intensities": (intensities, "is grey"),
+    "intensities": (intensities, "one hue"),
+    "noisy intensities": (noisy_intensities, "one hue"),
+    "sepia": (sepia, "one hue"),
     "colours of the height": (colored_by_height, "scale of the height"),
 }
 
@@ -114,6 +150,7 @@ def main():
     two = [stacked(lower, upper) for lower, upper in itertools.pairwise(buildings)]
     as_they_are["buildings"], as_they_are["two storeys"] = enumerate(buildings), enumerate(two)
     as_they_are["halls"] = enumerate(map(high, [*rooms, *buildings]))
+    as_they_are["rooms with reflections below the floor"] = enumerate(map(with_reflections, rooms))
     print("| As they are | number | with a remark |\n|---|---|---|")
     for name, clouds in as_they_are.items():
         alarms = [has_false_alarm(name, seed, cloud) for seed, cloud in tqdm(clouds, name, disable=None)]

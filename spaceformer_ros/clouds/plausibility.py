@@ -31,10 +31,10 @@ MIN_SIZE = 1.0  # metres; smaller maps are in other units
 MIN_ROOM_HEIGHT = 1.3  # metres; lower maps do not show rooms, or are in other units; generated rooms have 1.6 to 3.2
 MIN_UPRIGHT_GAIN = 0.4  # by which another axis must be better: some rooms have a low score as they are
 MIN_COLOR_SPREAD = 2.0  # standard deviation of the brightest channel, of 255
-MIN_TINT = 1.0  # standard deviation of the difference of two channels, of 255; grey clouds have 0
+MIN_HUES = 0.1  # share of the spread of colours that is across their main direction; rooms have 0.118 and more
 HEIGHT_BINS = 100
 MAX_EXPLAINED = 0.95  # share of the variance of colours that the height may explain; generated rooms have up to 0.7
-MAX_SPACING = 1.5  # voxels between neighbouring points
+MAX_SPACING, USUAL_SPACING = 0.9, 0.03  # voxels between neighbouring points, rooms have up to 0.56; at least, metres
 CUBES = 5  # places at which the spacing is measured
 CUBE = 20  # voxels; edge of the cube at such a place
 DENSE = 20_000  # a cube with this many points is dense enough; nothing is measured
@@ -80,13 +80,20 @@ def _without_outliers(cloud):
 def _color_remarks(cloud):
     """Remarks on colours that are not those of a camera."""
     rgb, advice = cloud.rgb.astype(np.float32), "segmentation needs colour; publish it with the colours of the camera"
-    spread, tint = rgb.std(axis=0).max(), np.diff(rgb, axis=1).std(axis=0).max()
+    spread, hues = rgb.std(axis=0).max(), _hues(rgb)
     if spread < MIN_COLOR_SPREAD:
         yield Remark(f"the cloud has one colour only (standard deviation {spread:.1f} of 255)", advice)
-    elif tint < MIN_TINT:
-        yield Remark(f"the cloud is grey, as from an intensity (channels differ by {tint:.1f} of 255)", advice)
+    elif hues < MIN_HUES:
+        yield Remark(f"the cloud has shades of one hue only, as from an intensity ({hues:.0%} of their spread)", advice)
     elif (share := _explained_by_height(rgb, cloud.xyz[:, 2])) > MAX_EXPLAINED:
         yield Remark(f"the colours are a scale of the height ({share:.0%} of their variance)", advice)
+
+
+def _hues(rgb):
+    """Spread of colours [N, 3] across the line that fits them best, as a share of that along it: 0 for shades of grey
+    or sepia."""
+    variances = np.maximum(np.linalg.eigvalsh(np.cov(rgb.T)), 0)
+    return float(np.sqrt(variances[1] / max(variances[2], 1e-9)))
 
 
 def _explained_by_height(rgb, z):
@@ -113,17 +120,14 @@ def _scale_remarks(xyz):
     if size[2] < MIN_ROOM_HEIGHT and size[:2].min() > size[2]:
         advice = "if it shows whole rooms, its scale is wrong: set input_scale, so that rooms are 2.5 m high"
         return [Remark(f"the map is {size[2]:.2f} m high", advice)]
+    if is_in_feet(xyz):
+        text = f"the map is {size[2]:.1f} m high, and its furniture as high as if it were in feet"
+        return [Remark(text, f"if it is, set input_scale to {FOOT}")]
     return []
 
 
 def _floor_remarks(cloud, is_dense):
     """Remarks on the floor of a Cloud, which can only be told if the points are dense, and on its upward direction."""
-    if is_in_feet(cloud.xyz):
-        yield Remark(
-            f"the map is {np.ptp(cloud.xyz[:, 2]):.1f} m high, and its furniture as high as if it were in feet",
-            f"if it is, set input_scale to {FOOT}",
-        )
-        return
     storeys = split_storeys(cloud.xyz)
     seen, patch = uprightness(storeys), floor_patch(storeys[0])
     has_floor = patch >= MIN_PATCH or not is_dense
@@ -147,7 +151,7 @@ def _floor_remarks(cloud, is_dense):
 
 def _spacing_remarks(xyz, voxel_size):
     spacing, height = point_spacing(xyz, voxel_size), np.ptp(xyz[:, 2])
-    if spacing > MAX_SPACING * voxel_size:
+    if spacing > max(MAX_SPACING * voxel_size, USUAL_SPACING):
         yield Remark(
             f"neighbouring points are {spacing:.2f} m apart, the network's voxels measure {voxel_size} m",
             "publish a denser map (with a smaller voxel size in the mapping software; of photos the dense cloud)"
