@@ -7,12 +7,11 @@ import warnings
 import numpy as np
 
 from .. import SpaceformerError
+from ..clouds.formats.pictures import MAX_PIXELS, PICTURES
 from ..disk.reading import read_regular_file
 from .depth import to_metres
 
 MAX_BYTES = 1 << 28  # of a file
-FORMATS = "JPEG", "PNG", "WEBP", "TIFF", "BMP"  # pillow knows others, of which EPS starts a program
-MAX_PIXELS = 1 << 26  # of a picture; more are refused before memory is allocated
 
 
 def read_color(path):
@@ -48,7 +47,7 @@ def _open(path):
 
 
 def decode_picture(content):
-    """The PIL image of the bytes of a file in one of FORMATS, decoded. Raises SpaceformerError."""
+    """The PIL image of the bytes of a file in one of PICTURES, decoded. Raises SpaceformerError."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -56,12 +55,12 @@ def decode_picture(content):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            image = Image.open(io.BytesIO(content), formats=PICTURES)
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels, at most {MAX_PIXELS}")
             image.load()
             return image
     except UnidentifiedImageError as error:
-        raise SpaceformerError(f"it is none of {', '.join(FORMATS)}") from error
+        raise SpaceformerError(f"it is none of {', '.join(PICTURES)}") from error
     except Exception as error:  # decoders raise many types for damaged pictures
         raise SpaceformerError(f"{type(error).__name__}: {error}") from error

@@ -9,7 +9,8 @@ from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
 from ..cameras.depth import to_metres
-from ..cameras.images import MAX_PIXELS, decode_picture
+from ..cameras.images import decode_picture
+from ..clouds.formats.pictures import MAX_PIXELS
 
 # encoding -> type, channels, and the channels that are red, green and blue
 COLORS = {

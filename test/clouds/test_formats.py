@@ -805,7 +805,7 @@ def test_a_gltf_with_files_beside_it(tmp_path):
 def test_too_large_a_texture_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     pytest.importorskip("trimesh")
     write_materials(tmp_path)
-    monkeypatch.setattr(meshes, "MAX_TEXTURE_PIXELS", 31)
+    monkeypatch.setattr(meshes, "MAX_PIXELS", 31)
     (tmp_path / "a.obj").write_text("mtllib a.mtl\n" + OBJ + UV + "usemtl photo\nf 1/1 2/2 3/3\n")
     with pytest.raises(SpaceformerError, match="a texture has 8 x 4 pixels; at most 31 are read"):
         read_cloud(tmp_path / "a.obj")

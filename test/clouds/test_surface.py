@@ -6,6 +6,7 @@ import pytest
 
 from spaceformer_ros.clouds.files import read_cloud, read_records
 from spaceformer_ros.clouds.formats import ply_faces
+from spaceformer_ros.clouds.formats.ply import read_header
 
 HEADER = "ply\nformat {} 1.0\n"
 VERTICES = "element vertex {}\n" + "".join(f"property double {axis}\n" for axis in "xyz")
@@ -124,11 +125,11 @@ def test_huge_polygons_are_left_out_before_memory_is_allocated(tmp_path, monkeyp
     write_mesh(path, FLOOR, [(0, 1, 2), (0,) * 200], kind)
     monkeypatch.setattr(ply_faces, "MAX_CORNERS", 100)
     monkeypatch.setattr(ply_faces, "_triangles", None)  # would fail if they were collected
-    assert ply_faces.read_faces(path) is None
+    assert ply_faces.read_faces(path, read_header(path)) is None
 
 
 def test_one_huge_polygon_as_text_is_not_parsed(tmp_path, monkeypatch):
     path = tmp_path / "a.ply"
     write_mesh(path, FLOOR, [(0,) * 2000], "ascii")  # 4,000 bytes
     monkeypatch.setattr(ply_faces, "parse_numbers", None)  # would fail
-    assert ply_faces.read_faces(path) is None
+    assert ply_faces.read_faces(path, read_header(path)) is None

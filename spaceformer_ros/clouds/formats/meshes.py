@@ -19,11 +19,10 @@ from ..surface import MAX_POINTS, MAX_SPACING, between, points_on, surface_spaci
 from .declared import check_gltf, glb_chunks
 from .libraries import first_line, import_library
 from .npz import stack_columns
+from .pictures import MAX_PIXELS, TEXTURES
 
 MAX_MESH_BYTES = 1 << 30
 MAX_TEXTURE_BYTES = 1 << 28  # of an image, a material or a buffer beside a mesh
-TEXTURES = "JPEG", "PNG", "WEBP", "TIFF", "BMP", "TGA"  # pillow knows others, of which EPS starts a program
-MAX_TEXTURE_PIXELS = 1 << 26  # 8192 x 8192, the largest that scanning apps write
 TEXTURE_SIDE, STRIP = 4096, 512  # pixels that JPEG textures are reduced to, at least; rows that are copied at once
 MIN_MESH_POINTS = 1000  # of one part
 TINY = 1e-12  # square metres, for parts without any surface
@@ -191,9 +190,9 @@ def _texture_colors(image, uv):
     """[P, 3] uint8 of the pixels of an image at uv [P, 2], which repeats outside 0..1; v = 0 is its lowest row."""
     if image.format not in (None, *TEXTURES):  # None: made by trimesh
         raise SpaceformerError(f"a texture is {image.format}, expected {', '.join(TEXTURES)}: convert it")
-    if image.width * image.height > MAX_TEXTURE_PIXELS:  # only now decoded
+    if image.width * image.height > MAX_PIXELS:  # only now decoded
         raise SpaceformerError(
-            f"a texture has {image.width} x {image.height} pixels; at most {MAX_TEXTURE_PIXELS:,} are read: resize it"
+            f"a texture has {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read: resize it"
         )
     image.draft("RGB", (TEXTURE_SIDE, TEXTURE_SIDE))  # JPEG is decoded smaller
     width, height = image.size

@@ -44,21 +44,39 @@ class Element:
     properties: list = field(default_factory=list)
 
 
-def read_ply(path):
+@dataclass
+class Header:
+    """byte_order: "" for text; elements; textures: names of images in its comments; lines, size in bytes: of itself."""
+
+    byte_order: str
+    elements: list
+    textures: list
+    lines: int
+    size: int
+
+    def index(self, name):
+        """Index of the first element with a name, -1 if there is none."""
+        return next((index for index, element in enumerate(self.elements) if element.name == name), -1)
+
+    @property
+    def vertices(self):
+        """The Element of the vertices, which every Header has."""
+        return self.elements[self.index("vertex")]
+
+
+def read_ply(path, header):
     """Vertex properties of an ASCII or binary PLY; list properties and all other elements are skipped.
 
-    Faces: see `ply_faces.py`.
+    header: its Header. Faces: see `ply_faces.py`.
     """
     with open(path, "rb") as file:
-        byte_order, elements, lines, start = parse_header(file.read(MAX_HEADER))
-        size = path.stat().st_size - start
-        file.seek(start)
-        index = [element.name for element in elements].index("vertex")
-        before, vertices = elements[:index], elements[index]
-        _check_size(elements[: index + 1], size, byte_order)
+        file.seek(header.size)
+        index, byte_order = header.index("vertex"), header.byte_order
+        before, is_last = header.elements[:index], index == len(header.elements) - 1
+        _check_size(header.elements[: index + 1], path.stat().st_size - header.size, byte_order)
         if byte_order:
-            return _read_binary(file, before, vertices, byte_order, is_last=index == len(elements) - 1)
-        return _read_text(file, before, vertices, lines + 1)
+            return _read_binary(file, before, header.vertices, byte_order, is_last)
+        return _read_text(file, before, header.vertices, header.lines + 1)
 
 
 def _check_size(elements, size, byte_order):
@@ -81,24 +99,28 @@ def _min_row(element, byte_order):
 # --- header ----------------------------------------------------------------------------------------------------------
 
 
-def parse_header(head):
-    """Byte order ("" for text), elements, number of lines and of bytes of the header."""
+def read_header(path):
+    """The Header of a PLY. Raises SpaceformerError."""
+    with open(path, "rb") as file:
+        head = file.read(MAX_HEADER)
     position = len(BOM) if head.startswith(BOM) else 0
     if not head[position:].lower().startswith(b"ply"):
         raise SpaceformerError("this is not a PLY file: it does not begin with 'ply'")
-    byte_order, elements = None, []
+    byte_order, elements, textures = None, [], []
     for number, line, end in header_lines(head, position):
         words = line.split()
         keyword = words[0].lower() if words else ""
         if keyword == "end_header":
             _check_header(byte_order, elements)
-            return byte_order, elements, number, end
+            return Header(byte_order, elements, textures, number, end)
         if keyword == "format":
             byte_order = _byte_order(words, number)
         elif keyword == "element":
             elements.append(_element(words, number))
         elif keyword == "property":
             _add_property(elements, words, number)
+        elif keyword == "comment" and len(words) > 2 and words[1].lower() == "texturefile":
+            textures.append(line.split(None, 2)[2])
     raise SpaceformerError(f"the PLY header has no end_header among its first {MAX_HEADER} bytes")
 
 

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 from ... import SpaceformerError
-from .ply import MAX_HEADER, MAX_LISTS, parse_header, row_type, skip_binary, skip_lines
+from .ply import MAX_LISTS, row_type, skip_binary, skip_lines
 from .text import parse_numbers
 
 CORNERS = ("vertex_indices", "vertex_index")  # names of the list; the second one is that of the first writers
@@ -17,23 +17,23 @@ MAX_LINE = 2000  # bytes of a face on average
 MAX_CORNERS = 4 * MAX_FACES
 
 
-def read_faces(path):
+def read_faces(path, header):
     """[F, 3] int64: rows of the vertices of each triangle; polygons are cut into triangles around their first corner.
 
-    None for files without faces, with more than MAX_FACES, or with damaged ones: their vertices are what is read.
+    header: of the file. None for files without faces, with more than MAX_FACES, or with damaged ones: their vertices
+    are what is read.
     """
+    index, byte_order = header.index("face"), header.byte_order
+    face = header.elements[index]
+    corners = [prop for prop in face.properties if prop.length_kind and prop.name.lower() in CORNERS]
+    if index < 0 or not corners or not 0 < face.count <= MAX_FACES:
+        return None
+    polygons = _binary_polygons if byte_order else _text_polygons
     with open(path, "rb") as file:
+        file.seek(header.size)
         try:
-            byte_order, elements, _, start = parse_header(file.read(MAX_HEADER))
-            names = [element.name for element in elements]
-            index = names.index("face") if "face" in names else -1
-            corners = [prop for prop in elements[index].properties if prop.length_kind and prop.name.lower() in CORNERS]
-            if index < 0 or not corners or not 0 < elements[index].count <= MAX_FACES:
-                return None
-            file.seek(start)
-            polygons = _binary_polygons if byte_order else _text_polygons
-            found = polygons(file, elements[:index], elements[index], corners[0], byte_order)
-            return _triangles(found, elements[names.index("vertex")].count)
+            found = polygons(file, header.elements[:index], face, corners[0], byte_order)
+            return _triangles(found, header.vertices.count)
         except (SpaceformerError, ValueError, IndexError, OverflowError):
             return None
 

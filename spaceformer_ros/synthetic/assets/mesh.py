@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import SpaceformerError
+from ...clouds.formats.pictures import TEXTURES
 from .catalogue import BAD_ARCHIVE, read_member
 
 MAX_SIDE = 20.0  # metres of a model
@@ -146,7 +147,7 @@ def _read_texture(archive, names, folder, file):
     if path not in names:
         return None
     try:
-        with Image.open(io.BytesIO(read_member(archive, path)), formats=("JPEG", "PNG", "TGA", "BMP")) as image:
+        with Image.open(io.BytesIO(read_member(archive, path)), formats=TEXTURES) as image:
             image = image.convert("RGB")
             image.thumbnail((512, 512))
             return np.asarray(image)
