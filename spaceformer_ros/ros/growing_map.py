@@ -34,8 +34,9 @@ class GrowingMap(ABC):
         counters: Counters.
         logger: of the node.
         on_map: function called on the scan thread when the map has grown.
-        on_unplaced: function called on the scan thread with the reason why a scan cannot be placed in the map.
-        on_error: function called on the scan thread with the exception of a bad scan.
+        on_unplaced: function called on the scan thread with the reason why a scan is not in the map: it is bad, or
+            cannot be placed.
+        on_error: function called on the scan thread with an unexpected exception.
         """
         self._settings = settings
         self._transforms = transforms
@@ -74,7 +75,8 @@ class GrowingMap(ABC):
         config = self._settings.config.input
         with self._map_lock:
             if not len(self._map):
-                raise SpaceformerError("the accumulated map is empty: no scan with a transform has arrived yet")
+                reason = self._counters.unplaced_reason if self._counters.unplaced_in_a_row else "no scan has arrived yet"
+                raise SpaceformerError(f"the accumulated map is empty: {reason}")
             origin = local_origin(self._map.origin, self._map.origin)
             cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
         cloud = replace(cloud, colored=self._colored, remarks=self._remarks).upright(config.input_up)
@@ -100,11 +102,11 @@ class GrowingMap(ABC):
         while (scan := self._next()) is not None:
             try:
                 self._insert(scan)
-            except TransformError as error:  # usual for the first scans: TF has not arrived yet
-                self._counters.add_unplaced_scan(str(error))
+            except SpaceformerError as error:  # usual for the first scans: TF has not arrived yet
+                self._counters.add_unplaced_scan(str(error), isinstance(error, TransformError))
                 self._on_unplaced(str(error))
                 self._logger.warning(f"a scan was dropped: {error}", throttle_duration_sec=5.0)
-            except Exception as error:  # one bad scan must not end the map
+            except Exception as error:  # must not end the map
                 self._on_error(error)
             else:
                 self._on_map()

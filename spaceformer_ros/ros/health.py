@@ -9,7 +9,7 @@ from .text import printable
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
 MAX_AHEAD = 10.0  # seconds by which a stamp may be ahead of the clock: machines on one network differ by less
-MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row without a transform (5 s at 10 Hz)
+MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row that are not in the map (5 s at 10 Hz)
 
 
 class Publisher(NamedTuple):
@@ -75,9 +75,12 @@ class Counters:
         self.scans_inserted += 1
         self.unplaced_in_a_row = 0
 
-    def add_unplaced_scan(self, reason):
-        """Count a scan without a usable transform."""
-        self.tf_errors += 1
+    def add_unplaced_scan(self, reason, lacks_transform):
+        """Count a scan that is not in the map: bad, or without a usable transform."""
+        if lacks_transform:
+            self.tf_errors += 1
+        else:
+            self.clouds_failed += 1
         self.scans_unplaced += 1
         self.unplaced_in_a_row += 1
         self.unplaced_reason = reason

@@ -2,6 +2,7 @@
 """The parts of a configured node, which exist between the lifecycle transitions configure and cleanup."""
 
 import functools
+import re
 import time
 from dataclasses import replace
 
@@ -35,7 +36,8 @@ from .trips import Trips
 
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
 SMALL_MESSAGE = 2000  # bytes; decoded in less than a millisecond
-LOST_SCANS = 10  # scans in a row without a transform that the state of a node with a scene mentions; fewer are usual
+LOST = "scans arrive, but are not in the map"
+LOST_SCANS = 10  # scans in a row that are not in the map, which the state of a node with a scene mentions; fewer are usual
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 CLOSE_SECONDS, MIN_SAVE_SECONDS = 8.0, 3.0  # of closing, including save_on_shutdown; launch kills a process after 10 s
@@ -61,6 +63,7 @@ class Session:
         self.has_pending_parameters = False  # an application of LiveParameters is queued
         self.counters = health.Counters()
         self._alternation = Alternation()
+        self._lost = ""  # the reason why scans are not in the map that the state last had, without its numbers
         self.transforms = TransformListener(node)
         self.background = Background(node)
         self.outputs = Outputs(node, settings, self.transforms)
@@ -243,16 +246,16 @@ class Session:
 
     def _on_unplaced_scan(self, reason):
         """A scan was dropped. Runs on the scan thread."""
-        pipeline, finding = self.perception.pipeline, "scans arrive, but cannot be placed in the map"
-        text = f"{finding}: {reason}"
-        if pipeline is None or not self.state.active:
+        pipeline, text = self.perception.pipeline, f"{LOST}: {reason}"
+        kind = re.sub(r"\d+", "0", reason)  # stamps change with every scan
+        if pipeline is None or not self.state.active or (LOST in self.state.text and kind == self._lost):
             return
+        self._lost = kind
         if pipeline.scene is None:
             self.state.set(NodeState.WAITING_FOR_CLOUD, text)
         elif (
             self.state.state == NodeState.IDLE
             and self.counters.unplaced_in_a_row >= LOST_SCANS
-            and finding not in self.state.text
         ):
             self.state.update_idle_state(pipeline, f"map revision {pipeline.scene.map_revision}; {text}")
 

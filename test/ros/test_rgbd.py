@@ -192,7 +192,7 @@ def test_images_of_two_cameras_become_one_map_and_what_has_gone_leaves_it(start,
     wait_until(lambda: counters.images_skipped >= 1, "the rate limit")
     cameras.publish("front", 400, info_width=320)
     cameras.publish("front", 410, info_width=320)
-    wait_until(lambda: "its camera_info 320 x 120" in counters.last_error, "the wrong camera_info")
-    assert "camera /front" in counters.last_error
+    wait_until(lambda: "its camera_info 320 x 120" in counters.unplaced_reason, "the wrong camera_info")
+    assert "camera /front" in counters.unplaced_reason
     show("rear", 50, box=GREEN)
-    wait_until(lambda: not counters.last_error, "the next image")
+    wait_until(lambda: not counters.unplaced_in_a_row, "the next image")
