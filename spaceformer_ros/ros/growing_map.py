@@ -75,8 +75,8 @@ class GrowingMap(ABC):
         config = self._settings.config.input
         with self._map_lock:
             if not len(self._map):
-                reason = self._counters.unplaced_reason if self._counters.unplaced_in_a_row else "no scan has arrived yet"
-                raise SpaceformerError(f"the accumulated map is empty: {reason}")
+                lost = self._counters.unplaced_in_a_row and self._counters.unplaced_reason
+                raise SpaceformerError(f"the accumulated map is empty: {lost or 'no scan has arrived yet'}")
             origin = local_origin(self._map.origin, self._map.origin)
             cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
         cloud = replace(cloud, colored=self._colored, remarks=self._remarks).upright(config.input_up)

@@ -37,7 +37,7 @@ from .trips import Trips
 NAMESAKE_SECONDS = 40.0  # DDS shows a killed node for 20 s
 SMALL_MESSAGE = 2000  # bytes; decoded in less than a millisecond
 LOST = "scans arrive, but are not in the map"
-LOST_SCANS = 10  # scans in a row that are not in the map, which the state of a node with a scene mentions; fewer are usual
+LOST_SCANS = 10  # in a row, which the state of a node with a scene mentions; fewer are usual
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 CLOSE_SECONDS, MIN_SAVE_SECONDS = 8.0, 3.0  # of closing, including save_on_shutdown; launch kills a process after 10 s
@@ -253,10 +253,7 @@ class Session:
         self._lost = kind
         if pipeline.scene is None:
             self.state.set(NodeState.WAITING_FOR_CLOUD, text)
-        elif (
-            self.state.state == NodeState.IDLE
-            and self.counters.unplaced_in_a_row >= LOST_SCANS
-        ):
+        elif self.state.state == NodeState.IDLE and self.counters.unplaced_in_a_row >= LOST_SCANS:
             self.state.update_idle_state(pipeline, f"map revision {pipeline.scene.map_revision}; {text}")
 
     def _read_status(self, now):
