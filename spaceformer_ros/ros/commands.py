@@ -68,7 +68,8 @@ async def load(session, request, response):
     """Replace the scene by a saved one; also while the node is not active."""
     session.perception.require_pipeline()
     path = await _scene_path(session, request, response)
-    scene = await _on_disk(session, session.perception.load_scene, path, request.map_id, request.frame_id)
+    frame_id = request.frame_id.lstrip("/")  # as of clouds
+    scene = await _on_disk(session, session.perception.load_scene, path, request.map_id, frame_id)
     response.saved_map_id, response.saved_frame_id = scene.map_id, scene.frame_id
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
     response.message = f"{len(scene.objects)} objects of map {scene.map_id!r} loaded from {path}"

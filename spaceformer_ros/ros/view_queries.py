@@ -23,7 +23,7 @@ async def render_view(session, request, response):
     scene = active_scene(session)
     response.map_revision = scene.map_revision
     wanted, camera = wanted_layers(request), camera_of(request.camera)
-    frame_id = request.pose.header.frame_id or scene.frame_id
+    frame_id = request.pose.header.frame_id.lstrip("/") or scene.frame_id
     try:
         pose = pose_transform(request.pose.pose, "the camera", frame_id)
     except TransformError as error:  # not one of TF

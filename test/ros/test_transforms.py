@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Pose, PoseStamped, Quaternion
 from helpers import tf_listener
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
@@ -15,6 +16,7 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from spaceformer_ros import SpaceformerError
@@ -181,6 +183,28 @@ def test_frames_of_clouds_are_normalised_with_a_remark(frame_id, name, words):
     found, remarks = read_frame(frame_id)
     assert found == name
     assert (words in remarks[0]) if words else remarks == ()
+
+
+def test_a_leading_slash_in_a_request_makes_no_other_frame(start, client, instances, box_cloud, tmp_path):
+    start(data_dir=str(tmp_path))
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    pose = PoseStamped(header=Header(frame_id="/map"), pose=Pose(orientation=Quaternion(w=1.0)))
+    for kind, name, fields in (
+        (interfaces.FindObjects, "find_objects", {"query": "sofa", "target_frame": "/map"}),
+        (interfaces.RenderView, "render_view", {"pose": pose}),
+        (interfaces.SaveScene, "save", {}),
+        (interfaces.LoadScene, "load", {"frame_id": "/map"}),
+    ):
+        reply = client.call(kind, name, **fields)
+        assert reply.code == interfaces.ResultCode.OK, reply.message
+        frames = [value.header.frame_id for value in vars_of(reply) if hasattr(value, "header")]
+        assert set(frames) <= {"map"}
+
+
+def vars_of(message):
+    """The values of a message's fields and the message itself."""
+    return [message, *(getattr(message, name) for name in message.get_fields_and_field_types())]
 
 
 @pytest.mark.parametrize("frame_id", ["ma\x1b[31mp", "map\n", "m" * 300_000])
