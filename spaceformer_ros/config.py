@@ -52,6 +52,13 @@ class ModelConfig:
         "torch (logged)",
         choices=("auto", "torch", "warpconvnet"),
     )
+    network_views: int = fixed(
+        1,
+        "how often the network looks at a map, turned by a quarter each time (test-time augmentation): 2 finds and "
+        "names more and takes twice the time",
+        low=1,
+        high=4,
+    )
     cache_dir: str = fixed("", "folder of weights and text embeddings; empty: $XDG_CACHE_HOME/spaceformer_ros")
     offline: bool = fixed(False, "never download; a missing file is an error that says how to get it")
     warm_up: bool = fixed(True, "run the network once on generated data before the state becomes READY")

@@ -4,7 +4,7 @@
 import functools
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from .postprocess import find_masks
 from .tiles.cache import TileCache, VoxelRows
 from .tiles.plan import Columns, plan_tiles
 from .tiles.tiled_map import TiledMap
+from .views import predict_views
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,9 @@ class Segmenter:
         self.backend = make_backend(config.backend, checkpoint.model, self.device, self.dtype)
         self.network = checkpoint.model.config
         self.orders = fixed_orders(self.network)
-        self.meter = MemoryMeter(self.network, self.device, self.dtype)
+        self.views = config.network_views
+        queries = replace(self.network, num_queries=config.network_views * self.network.num_queries)
+        self.meter = MemoryMeter(queries, self.device, self.dtype)
         self.forget()
 
     @property
@@ -125,7 +128,7 @@ class Segmenter:
                 if object_voxels[rows].any():
                     whole = len(rows) == len(grid)
                     part = grid if whole else take_rows(grid, rows, positions[rows, 2])
-                    prediction = self.backend.predict(part, self.orders)
+                    prediction = self._predict(part)
                     own = object_voxels[rows], config.postprocess.mask_threshold, self.network.fuse_iou
                     heat[rows] = np.maximum(heat[rows], mask_probability(prediction, *own))
         return heat[point_to_voxel]
@@ -204,11 +207,14 @@ class Segmenter:
     def _find_masks(self, grid, positions, config, stopwatch):
         """Masks that the network finds in one grid. positions: [M, 3] float32 metres; config: PostprocessConfig."""
         with stopwatch.stage("network", self._wait), self.meter.measure(len(grid)):
-            prediction = self.backend.predict(grid, self.orders)
+            prediction = self._predict(grid)
         with stopwatch.stage("postprocess", self._wait):
             limits = self._nms_iou(config), self.network.fuse_iou
             masks = find_masks(prediction, positions, grid.counts, config, *limits)
             return rename_masks(masks, prediction, grid, self.backend.name_head)
+
+    def _predict(self, grid):
+        return predict_views(self.backend, grid, self.orders, self.views)
 
     def _settled(self, tiled, source, config, stopwatch):
         """The Instances that no later tile can change. config: PostprocessConfig."""
