@@ -40,9 +40,11 @@ def main():
     parser.add_argument("--per-class", action="store_true", help="also AP50 of every kind")
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows here")
     parser.add_argument("--model-kinds", action="store_true", help="with the kinds that only furniture models have")
+    parser.add_argument("--views", type=int, default=1, help="the setting network_views (default: %(default)s)")
     options = parser.parse_args()
     kinds = OBJECT_KINDS + MODEL_KINDS * options.model_kinds
-    pipeline = build_pipeline(all_kinds_config(kinds, checkpoint=options.checkpoint))
+    settings = {"checkpoint": options.checkpoint, "network_views": options.views}
+    pipeline = build_pipeline(all_kinds_config(kinds, **settings))
     configs = {"generated rooms": (RoomConfig(), options.n)}
     if options.unseen and (unseen := unseen_config(MODEL_KINDS_SHARE * options.model_kinds)):
         configs["unseen shapes"] = unseen, options.unseen

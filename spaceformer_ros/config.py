@@ -54,8 +54,8 @@ class ModelConfig:
     )
     network_views: int = fixed(
         1,
-        "how often the network looks at a map, turned by a quarter each time (test-time augmentation): 2 finds and "
-        "names more and takes twice the time",
+        "how often the network looks at a map, turned by a quarter each time (test-time augmentation): 2 finds more "
+        "objects and takes twice the time",
         low=1,
         high=4,
     )

@@ -60,7 +60,8 @@ def test_the_setting_reaches_the_network_the_heat_and_the_estimate_of_memory(rng
     xyz = rng.uniform((0, 0, 0), (1.5, 1.2, 0.8), (3000, 3)).astype(np.float32)
     cloud = Cloud(xyz, rng.integers(0, 256, xyz.shape, dtype=np.uint8))
     instances = twice.segment(cloud, Config()).instances
-    assert len(instances) and len(seen) == 2
+    assert len(instances)
+    assert len(seen) == 2
     heat = twice.mask_heat(cloud, Config(), instances.point_mask(0))
     assert len(seen) == 4
     assert heat[instances.point_mask(0)].mean() > heat.mean()
