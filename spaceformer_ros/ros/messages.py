@@ -72,7 +72,7 @@ def to_time(stamp_ns):
 
 
 def to_header(scene, frame_id=""):
-    """Header of messages made from a scene: the cloud's stamp, and its frame unless another is given, as tf2 takes it."""
+    """Header of messages made from a scene: the cloud's stamp, and its frame, or another one, as tf2 takes it."""
     return Header(stamp=to_time(scene.cloud.stamp_ns), frame_id=frame_id.lstrip("/") or scene.frame_id)
 
 
