@@ -20,6 +20,7 @@ from spaceformer_ros.ros import embedding, interfaces, messages, parameters, qos
 from spaceformer_ros.ros.background import LANES
 from spaceformer_ros.ros.limits import MAX_SELECTED
 from spaceformer_ros.ros.time_limit import TimeLimit
+from spaceformer_ros.scene.data_dir import scene_path
 
 EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
 ResultCode, SaveScene, SetVocabulary = interfaces.ResultCode, interfaces.SaveScene, interfaces.SetVocabulary
@@ -190,7 +191,7 @@ def test_saves_that_wait_for_the_disk_do_not_keep_a_query_waiting(start, client,
     client.publish(box_cloud(ROOM))
     wait_until(lambda: instances, "instances")
     client.call(FindObjects, "find_objects", query="sofa")  # connects
-    with node.session.storage._lock:
+    with node.session.storage._using(scene_path("", node.settings.config.storage)):
         answers = [client.call_later(SaveScene, "save") for _ in range(20)]
         assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
     assert {answer().code for answer in answers} == {ResultCode.OK}

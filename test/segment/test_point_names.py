@@ -64,9 +64,9 @@ def test_a_head_changes_features_by_its_weight_and_nothing_else(cloud):
 
 
 def features_of(cloud, instances):
-    """What the head sees of instances: their points in the network's frame, floor at the lowest of this cloud."""
+    """What the head sees of instances: their points in the network's frame, which has the floor at z = 0."""
     rows = draw_points(instances, cloud)
-    xyz = cloud.xyz[rows] - np.array([0, 0, cloud.xyz[:, 2].min()], dtype=np.float32)
+    xyz = cloud.xyz[rows] - np.array([0, 0, cloud.floor_center[2]], dtype=np.float32)
     with torch.no_grad():
         return network().point_head(torch.from_numpy(xyz), torch.from_numpy(cloud.colors[rows])).numpy()
 
