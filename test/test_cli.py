@@ -159,6 +159,7 @@ def test_an_upper_axis_is_not_for_saved_scenes(arguments, capsys, tmp_path, monk
     [
         (["--layers", " , "], "--layers is empty, expected some of"),
         (["--image", "no.png"], "there is no file no.png"),
+        (["--size", "16384", "16384"], "16384 x 16384 pixels, at most 67,108,864 are supported"),
     ],
 )
 def test_what_render_needs_is_checked_before_the_network_runs(arguments, words, capsys):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import SpaceformerError
+from ..clouds.formats.pictures import MAX_PIXELS
 
 NUM_COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8,)}  # as in CameraInfo, `D`
 NAMES_OF_NONE = ("", "none")  # distortion models that mean that the image is rectified
@@ -43,6 +44,8 @@ class CameraModel:
     def __post_init__(self):
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise SpaceformerError(f"camera: {self.width} x {self.height} pixels, expected sides of 1 to {MAX_SIDE}")
+        if self.width * self.height > MAX_PIXELS:
+            raise SpaceformerError(f"camera: {self.width} x {self.height} pixels, at most {MAX_PIXELS:,} are supported")
         values = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
         if not (np.isfinite(values).all() and self.fx > 0 and self.fy > 0):
             raise SpaceformerError(
