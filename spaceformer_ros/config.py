@@ -448,8 +448,8 @@ class OutputConfig:
     )
     label_background: bool = setting(
         False,
-        "also set the field label of labeled_cloud on points of background labels (wall, floor, ceiling), which are "
-        "numbered after the other labels; their instance_id stays 0",
+        "also set the field label of labeled_cloud on points of background labels, which are numbered after the other "
+        "labels: wall, floor and ceiling of the layout, and what the network found; their instance_id stays 0",
     )
     labeled_cloud_max_points: int = setting(
         300_000,

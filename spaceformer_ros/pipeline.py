@@ -9,6 +9,7 @@ import functools
 import logging
 from dataclasses import dataclass, replace
 
+import numpy as np
 from shapely.errors import ShapelyError
 
 from . import Cancelled, SpaceformerError, StorageError
@@ -22,6 +23,7 @@ from .graph.nodes import ROOM, empty_graph
 from .graph.source import GraphSource, read_layout
 from .layout.find import LayoutFinder
 from .layout.structure import Layout
+from .layout.surfaces import SURFACES, surface_of
 from .scene.edit_request import NAME_ROOM, EditError
 from .scene.evidence import with_presence, with_proposal, with_sightings, with_thumbnails
 from .scene.file import check_expected, read_scene, write_scene
@@ -318,6 +320,14 @@ class Pipeline:
     def graph(self, scene):
         """The SceneGraph of a snapshot of the scene. Made when it is first asked for, which takes a while."""
         return self.graphs.graph(scene)
+
+    def background_of(self, scene):
+        """The function `background` of `label_points` for a Scene, None without label_background."""
+        if not self.config.output.label_background:
+            return None
+        names = scene.space.vocabulary.names
+        rows = np.array([*(names.index(name) if name in names else -1 for name in SURFACES), -1])
+        return lambda xyz: rows[surface_of(self.graphs.layout(scene), xyz)]
 
     def _find_layout(self, scene):
         """The Layout of a scene; empty if it cannot be found, so that the objects remain."""

@@ -27,7 +27,7 @@ def write_results(folder, stem, pipeline, scene, shown, pictures=True, texts="",
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.json").write_text(json.dumps([object_facts(scene, item) for item in shown], indent=1))
-    _, columns = label_points(scene, shown, "original")
+    _, columns = label_points(scene, shown, "original", background=pipeline.background_of(scene))
     write_cloud(folder / f"{stem}_labeled.ply", scene.cloud, columns)
     for view in VIEWS if pictures else ():
         draw_scene(folder / f"{stem}_{view}_colors.png", scene.cloud, view=view, title=f"{stem}, {view} view")

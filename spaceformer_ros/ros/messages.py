@@ -187,10 +187,9 @@ def to_cloud_message(header, columns):
     return message
 
 
-def to_labeled_cloud(scene, shown, config, transform, header):
+def to_labeled_cloud(scene, shown, config, transform, header, background=None):
     """The scene's cloud: x, y, z, rgb, label, instance_id, score (see `label_points`), by an OutputConfig."""
-    limit = config.labeled_cloud_max_points
-    cloud, labels = label_points(scene, shown, config.rgb_mode, limit, config.label_background)
+    cloud, labels = label_points(scene, shown, config.rgb_mode, config.labeled_cloud_max_points, background)
     return to_cloud_message(header, {**moved_columns(cloud, transform), **labels})
 
 

@@ -76,9 +76,10 @@ class Outputs:
     def _debug(self, name):
         return self._node.create_publisher(Float64, f"~/debug/{name}", qos.STREAM)
 
-    def publish_scene(self, scene):
+    def publish_scene(self, scene, background=None):
         """Publish instances, cloud and markers of a scene with the current settings. Returns the published objects.
 
+        background: see `label_points`
         Skipped if a newer scene is published, or the same one by a later call. Raises TransformError.
         """
         config = self._settings.config
@@ -86,7 +87,7 @@ class Outputs:
         shown = scene.published(config.postprocess)
         transform, header = self._place(scene, config.output)
         array = messages.to_instance_array(scene, shown, transform, header)
-        cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, header)
+        cloud = messages.to_labeled_cloud(scene, shown, config.output, transform, header, background)
         with self._lock:
             if order < self._newest:
                 return shown

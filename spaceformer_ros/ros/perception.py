@@ -98,7 +98,7 @@ class Perception:
         Raises TransformError; `publish_waiting_scene` then publishes the scene when the transform is there.
         """
         try:
-            shown = self._outputs.publish_scene(scene)
+            shown = self._outputs.publish_scene(scene, self.pipeline.background_of(scene))
         except TransformError as error:
             self._state.unpublished = describe_error(error)
             raise

@@ -23,12 +23,27 @@ def test_background_has_its_label_on_demand_and_no_instance(pipeline):
     scene = pipeline.scene
     wall = (scene.cloud.rgb == _color_of("wall")).all(axis=1)
     _, before = label_points(scene, scene.published(PostprocessConfig()), "original")
-    _, columns = label_points(scene, scene.published(PostprocessConfig()), "original", label_background=True)
+    _, columns = label_points(scene, scene.published(PostprocessConfig()), "original", background=unknown)
     assert set(columns["label"][wall].tolist()) == {scene.space.vocabulary.names.index("wall") + 1}
     assert (columns["score"][wall] > 0).all()
     assert (columns["instance_id"][wall] == 0).all()
     for name, column in columns.items():
         assert np.array_equal(column[~wall], before[name][~wall])
+
+
+def test_what_the_layout_says_comes_before_background_objects(pipeline):
+    scene = pipeline.scene
+    names, shown = scene.space.vocabulary.names, scene.published(PostprocessConfig())
+    _, before = label_points(scene, shown, "original")
+    _, columns = label_points(scene, shown, "original", background=lambda xyz: np.full(len(xyz), names.index("table")))
+    free = before["instance_id"] == 0
+    assert (columns["label"][free] == names.index("table") + 1).all()
+    assert (columns["score"][free] == 0).all()
+    assert np.array_equal(columns["label"][~free], before["label"][~free])
+
+
+def unknown(xyz):
+    return np.full(len(xyz), -1)
 
 
 def _color_of(name):
