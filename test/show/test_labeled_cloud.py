@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
-from helpers.fakes import NAMES
+from helpers.buildings import cloud_of, two_rooms
+from helpers.fakes import NAMES, make_pipeline
 
-from spaceformer_ros.config import PostprocessConfig
+from spaceformer_ros.config import Config, PostprocessConfig
 from spaceformer_ros.show.labeled_cloud import label_points
+from spaceformer_ros.timing import Stopwatch
 
 
 def test_every_point_has_the_label_and_id_of_its_object(pipeline):
@@ -40,6 +42,18 @@ def test_what_the_layout_says_comes_before_background_objects(pipeline):
     assert (columns["label"][free] == names.index("table") + 1).all()
     assert (columns["score"][free] == 0).all()
     assert np.array_equal(columns["label"][~free], before["label"][~free])
+
+
+def test_floors_and_walls_of_the_layout_are_named_where_the_network_finds_none():
+    values = {"vocabulary": ["chair"], "background_labels": ["floor", "wall"], "label_background": True}
+    pipeline = make_pipeline(Config().with_values(values))
+    scene = pipeline.process(cloud_of(*two_rooms()), Stopwatch()).scene
+    assert not scene.objects
+    _, columns = label_points(scene, [], "original", background=pipeline.background_of(scene))
+    labels = np.array(["", *scene.space.vocabulary.names])[columns["label"]]
+    is_floor = np.abs(scene.cloud.xyz[:, 2]) < 0.03
+    assert (labels[is_floor] == "floor").mean() > 0.95
+    assert (labels[~is_floor] == "wall").mean() > 0.95
 
 
 def unknown(xyz):
