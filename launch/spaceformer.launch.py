@@ -2,6 +2,8 @@
 """Start the node. `ros2 launch spaceformer_ros spaceformer.launch.py --show-args` explains every argument."""
 
 import os
+import shlex
+import shutil
 
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -75,6 +77,17 @@ def node_name(namespace):
     return "/".join(["", *filter(None, [namespace.strip("/")]), "spaceformer"])
 
 
+def python_prefix(value):
+    """The argument python_prefix as a prefix of launch, which splits it at blanks; None for an empty one."""
+    words = [value] if os.path.isfile(value) else shlex.split(value)  # or a command, such as "nice -n 5"
+    if words and shutil.which(words[0]) is None:
+        raise FileNotFoundError(
+            f"python_prefix {value}: there is no such program; give the Python of your virtual environment, such as "
+            "~/spaceformer_venv/bin/python"
+        )
+    return shlex.join(words) or None
+
+
 def start_viewer(context):
     """The action of the page in the browser."""
     names = ("viewer", "namespace", "use_sim_time", "tf_prefix", "python_prefix")
@@ -91,7 +104,7 @@ def start_viewer(context):
                 {"server": node_name(value["namespace"]), "use_sim_time": value["use_sim_time"].lower() == "true"}
             ],
             remappings=tf_remappings(value["tf_prefix"]),
-            prefix=value["python_prefix"] or None,
+            prefix=python_prefix(value["python_prefix"]),
             output="screen",
         )
     ]
@@ -141,7 +154,7 @@ def start_node(context):
             namespace=value("namespace"),
             parameters=[params_file, overrides],
             remappings=[*input_remappings(value), *tf_remappings(value("tf_prefix"))],
-            prefix=value("python_prefix") or None,
+            prefix=python_prefix(value("python_prefix")),
             arguments=["--ros-args", "--log-level", f"spaceformer:={value('log_level')}"],
             respawn=is_true("respawn"),
             respawn_delay=2.0,

@@ -16,6 +16,7 @@ RULES = {
     "setting": "geometry",
     "config": "setting",
     "geometry": "",
+    "missing": "",
     "timing": "",
     "heap": "",
     "disk": "",
@@ -42,10 +43,10 @@ RULES = {
     "batch": "config disk timing clouds words weights scene show evaluation pipeline",
     "training": "geometry grids clouds config disk timing network words weights segment scene synthetic "
     " evaluation pipeline",
-    "cli": "graph export cameras config disk geometry timing clouds words weights segment scene synthetic evaluation "
-    "pipeline batch training layout sources view agents",
-    "ros": "graph cameras config disk geometry timing heap clouds words scene show pipeline sources view agents "
-    "navigate",
+    "cli": "missing graph export cameras config disk geometry timing clouds words weights segment scene synthetic "
+    "evaluation pipeline batch training layout sources view agents",
+    "ros": "missing graph cameras config disk geometry timing heap clouds words scene show pipeline sources view "
+    "agents navigate",
 }
 # Packages that only these folders may import, anywhere in a file.
 ONLY_IN = {

@@ -10,6 +10,7 @@ import sys
 
 from .. import SpaceformerError, __version__
 from ..disk.paths import display_path
+from ..missing import missing_package
 from . import (
     assets,
     edit,
@@ -63,14 +64,11 @@ def main(arguments=None):
     except SpaceformerError as error:
         print(f"spaceformer: {error}", file=sys.stderr)
         sys.exit(1)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith(__package__.split(".")[0]):
+    except ImportError as error:
+        sentence = missing_package(error, "~/spaceformer_venv/bin/python -m spaceformer_ros.cli")
+        if sentence is None:
             raise
-        print(
-            f"spaceformer: the package {error.name} is missing in {sys.executable}: run the command with the Python "
-            "that has it, such as ~/spaceformer_venv/bin/python -m spaceformer_ros.cli, or install it there with pip",
-            file=sys.stderr,
-        )
+        print(f"spaceformer: {sentence}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("spaceformer: interrupted", file=sys.stderr)

@@ -176,7 +176,7 @@ class Perception:
             self._state.update_idle_state(self.pipeline)
             return
         text = describe_error(error)
-        if isinstance(error, SpaceformerError):
+        if isinstance(error, (SpaceformerError, ImportError)):
             self._node.get_logger().error(text, throttle_duration_sec=5.0)
         else:
             logging.getLogger(__name__).error("unexpected error", exc_info=error)

@@ -2,6 +2,7 @@
 """Sanitise external text for messages and logs."""
 
 from .. import SpaceformerError
+from ..missing import missing_package
 from ..words.joiners import needed_joiners
 
 MAX_LENGTH = 500  # characters of a sentence in a state, a reply, a diagnostics value or a log line
@@ -23,7 +24,9 @@ def printable(text, limit=MAX_LENGTH):
 
 
 def describe_error(error):
-    """The message of an exception, with its type unless it is a SpaceformerError."""
+    """The message of an exception, with its type unless it is a SpaceformerError or a package is missing."""
+    if isinstance(error, ImportError):
+        error = missing_package(error) or error
     if isinstance(error, SpaceformerError) and str(error):
         return printable(error)
     return printable(f"{type(error).__name__}: {error}")

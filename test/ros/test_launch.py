@@ -4,6 +4,7 @@
 import importlib.util
 import pathlib
 import re
+import shlex
 import sys
 import types
 
@@ -156,7 +157,30 @@ def test_arguments_override_the_parameter_file(stand_ins):
     }
     assert fields["remappings"] == [("~/input/points", "/map")]
     assert fields["namespace"] == "r1"
-    assert start_node(python_prefix="~/venv/bin/python")["prefix"].endswith("/venv/bin/python")
+
+
+def test_the_python_of_a_virtual_environment_may_be_in_a_folder_with_blanks(stand_ins, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my venv").mkdir()
+    (tmp_path / "my venv" / "python").symlink_to(sys.executable)
+    assert shlex.split(start_node(python_prefix="~/my venv/python")["prefix"]) == [str(tmp_path / "my venv/python")]
+    assert start_node(python_prefix="nice -n 5")["prefix"] == "nice -n 5"
+    with pytest.raises(FileNotFoundError, match=r"python_prefix .*/no venv/python: there is no such program"):
+        start_node(python_prefix="~/no venv/python")
+
+
+def test_scans_of_several_robots_are_assembled_apart(stand_ins):
+    def assembled(**changes):
+        actions = expanded(ROOT / "launch" / "fast_livo.launch.py", **changes)
+        (node,), (main,) = ([a for a in actions if a.kind == kind] for kind in ("Node", "IncludeLaunchDescription"))
+        arguments = dict(main.fields["launch_arguments"])
+        assert arguments["cloud_topic"] == f"{node.fields['namespace']}/assembled_cloud"
+        return node.fields["namespace"], dict(node.fields["remappings"]), arguments["tf_prefix"]
+
+    assert assembled() == ("/spaceformer_input", {"cloud": "/cloud_registered"}, "")
+    namespace, remappings, prefix = assembled(namespace="robot1/", tf_prefix="robot1", scan_topic="/robot1/scans")
+    assert (namespace, prefix) == ("/robot1/spaceformer_input", "robot1")
+    assert remappings == {"cloud": "/robot1/scans", "/tf": "/robot1/tf", "/tf_static": "/robot1/tf_static"}
 
 
 def start_rviz(**changes):
@@ -213,7 +237,7 @@ def test_the_page_is_started_for_the_node_of_the_namespace(stand_ins):
     module = load(ROOT / "launch" / "spaceformer.launch.py")
     context = {name: default for name, default, _, _ in module.ARGUMENTS}
     assert module.start_viewer(context) == []
-    (page,) = module.start_viewer({**context, "viewer": "true", "namespace": "/r1", "python_prefix": "~/v/python"})
+    (page,) = module.start_viewer({**context, "viewer": "true", "namespace": "/r1", "python_prefix": sys.executable})
     assert page.fields["parameters"] == [{"server": "/r1/spaceformer", "use_sim_time": False}]
-    assert page.fields["prefix"].endswith("/v/python")
+    assert page.fields["prefix"] == sys.executable
     assert (ROOT / "scripts" / page.fields["executable"]).stat().st_mode & 0o111

@@ -647,6 +647,16 @@ def test_a_model_that_cannot_be_loaded_is_an_error_state_and_can_be_repaired(sta
     wait_until(lambda: states[-1].state == NodeState.WAITING_FOR_CLOUD, "the repaired node")
 
 
+def test_a_python_without_torch_is_named_in_the_state(start, states):
+    def build(settings, progress):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    start(build)
+    wait_until(lambda: states and states[-1].state == NodeState.ERROR, "the error state")
+    assert states[-1].text.startswith(f"the package torch cannot be imported by {sys.executable}")
+    assert "python_prefix:=" in states[-1].text
+
+
 # --- diagnostics and debug topics -------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 import rclpy
 from helpers.paths import SCRIPTS
 
+from spaceformer_ros.missing import one_sentence_if_missing
 from spaceformer_ros.ros import mcp_server, node, viewer
 from spaceformer_ros.ros.parameter_files import (
     fits,
@@ -148,6 +149,19 @@ def test_a_period_is_a_number_of_seconds(monkeypatch, capsys, period):
     with pytest.raises(SystemExit, match="2"):
         publish_cloud()
     assert "argument --period" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("package", "cure"),
+    [("rclpy", "source the setup.bash of ROS"), ("numpy", "run it .*python_prefix:=~/spaceformer_venv/bin/python")],
+)
+def test_a_package_that_is_missing_is_named_with_the_python_in_use(package, cure, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    words = f"viewer: the package {package} cannot be imported by {re.escape(sys.executable)} .*: {cure}"
+    with pytest.raises(SystemExit, match=words), one_sentence_if_missing("viewer"):
+        importlib.import_module(package)
+    for script in SCRIPTS.iterdir():
+        assert script.name == "spaceformer" or f'one_sentence_if_missing("{script.name}")' in script.read_text()
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.iterdir()), ids=lambda path: path.name)

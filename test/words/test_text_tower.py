@@ -145,5 +145,5 @@ def test_a_missing_package_is_named_in_one_sentence(monkeypatch, capsys, tmp_pat
         main(["prepare", "--accept-licence", "--cache-dir", str(tmp_path)])
     assert stopped.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "the package huggingface_hub is missing in" in line
+    assert "the package huggingface_hub cannot be imported by" in line
     assert "-m spaceformer_ros.cli" in line
