@@ -97,8 +97,11 @@ class Perception:
 
         Raises TransformError; `publish_waiting_scene` then publishes the scene when the transform is there.
         """
+        return self._publish(self.pipeline, scene)
+
+    def _publish(self, pipeline, scene):
         try:
-            shown = self._outputs.publish_scene(scene, self.pipeline.background_of(scene))
+            shown = self._outputs.publish_scene(scene, pipeline.background_of(scene))
         except TransformError as error:
             self._state.unpublished = describe_error(error)
             raise
@@ -223,7 +226,7 @@ class Perception:
         self._on_load_progress("publishing the vocabulary")
         self._outputs.publish_vocabulary(pipeline.space, pipeline.embedder.model_id)
         if scene is not None:
-            self._storage.publish_on_start(scene, self.publish_scene)
+            self._storage.publish_on_start(scene, functools.partial(self._publish, pipeline))
         self.pipeline = pipeline
         self._on_loaded(config)
         facts = ", ".join(f"{key} {value}" for key, value in pipeline.facts().items())
