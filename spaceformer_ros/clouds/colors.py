@@ -5,6 +5,8 @@ The encoding is chosen for the cloud as a whole, never per channel. If the value
 encoding was assumed.
 """
 
+import re
+
 import numpy as np
 
 from .. import SpaceformerError
@@ -13,6 +15,7 @@ PACKED = ("rgb", "rgba", "color", "colors", "colour", "colours", "point_colors",
 CHANNELS = (("r", "g", "b"), ("red", "green", "blue"), ("rf", "gf", "bf"))  # rf: CloudCompare, as floats
 PREFIXES = ("", "diffuse_", "scalar_", "color_", "colour_", "color", "vertex_")  # MeshLab, CloudCompare, E57 and others
 TRIPLES = tuple(tuple(prefix + name for name in names) for prefix in PREFIXES for names in CHANNELS)  # best first
+OTHER_WORD, OTHER_LETTER = r"(.*){}(.*)", r"(.*_){}(|_.*)"  # of other prefixes and suffixes of names of channels
 SPLATS = ("f_dc_0", "f_dc_1", "f_dc_2")  # Gaussian splats: spherical harmonics of degree 0
 SH_C0 = 0.28209479177387814  # 1 / (2 sqrt(pi)), the constant of degree 0
 BITS_32 = 1 << 32
@@ -31,28 +34,78 @@ def read_colors(points):
 
     Encodings, in order of preference: one field of packed 32 bits 0x__RRGGBB (as bits of any type, or as a number) or
     of 3 or 4 channels; three fields of integers (8 to 16 bit) or floats (-1..1, 0..1, 0..255 or more); Gaussian splats.
-    Names are case-insensitive unless two fields differ in case only. Raises SpaceformerError for unknown encodings.
+    One that is the same for all points gives way to one that is not. Names are case-insensitive unless two fields
+    differ in case only. Raises SpaceformerError for unknown encodings.
     """
     names = _lower_case_names(points.dtype.names)
+    first = None
+    for sources in _sources(points, names):
+        rgb, remarks = _read(points, sources)
+        if first is None:
+            first = sources, rgb, remarks
+        if rgb is not None and (rgb != rgb[:1]).any():
+            unused = () if sources == first[0] else (f"colours from {_join(sources)}: {_join(first[0])} is uniform",)
+            return rgb, (*remarks, *unused)
+    return (None, ()) if first is None else first[1:]
+
+
+def _sources(points, names):
+    """The fields that contain colour, best first: tuples of one name or of three. names: see `_lower_case_names`."""
     for name in PACKED:
-        if name in names:
-            column = points[names[name]]
-            if column.ndim == 2 and column.shape[1] in (3, 4):
-                return _scale_channels(names[name], column[:, :3])
-            if name.startswith("rgb"):
-                return _unpack(names[name], column)
-    for triple in TRIPLES:
+        if name in names and _has_colors(name, points[names[name]]):
+            yield (names[name],)
+    for triple in (*TRIPLES, *_other_triples(names), SPLATS):
         if all(name in names for name in triple):
-            columns = [points[names[name]] for name in triple]
-            for name, column in zip(triple, columns):
-                _check_numbers(names[name], column, 1)
-            return _scale_channels(", ".join(names[name] for name in triple), np.column_stack(columns))
-    if all(name in names for name in SPLATS):
-        with np.errstate(over="ignore", invalid="ignore"):
-            harmonics = np.column_stack([points[names[name]] for name in SPLATS]).astype(np.float32)
-        harmonics = np.nan_to_num(harmonics, posinf=0.0, neginf=0.0)
-        return _to_bytes(0.5 + SH_C0 * harmonics, 255.0), ("colours from the spherical harmonics of Gaussian splats",)
-    return None, ()
+            yield tuple(names[name] for name in triple)
+
+
+def _has_colors(name, column):
+    """Whether a field with one of the names of PACKED contains colour: `color` may be an index of a palette."""
+    if name.startswith("rgb") or (column.ndim == 2 and column.shape[1] in (3, 4)):
+        return True
+    is_packed = column.ndim == 1 and column.dtype.kind in "ui" and column.dtype.itemsize == 4
+    return is_packed and bool((column.astype(np.int64) & 0xFFFF0000).any())
+
+
+def _other_triples(names):
+    """Names that differ in one part only, which is the name of a channel, such as "ambient_red" or "rgb_r"."""
+    for channels in CHANNELS:
+        pattern = OTHER_WORD if len(channels[0]) > 2 else OTHER_LETTER
+        for name in names:
+            if found := re.fullmatch(pattern.format(channels[0]), name, re.DOTALL):
+                yield tuple(found[1] + channel + found[2] for channel in channels)
+
+
+def _read(points, sources):
+    columns = [points[name] for name in sources]
+    if sources[0].lower() == SPLATS[0]:
+        return _read_splats(columns)
+    if len(columns) == 1 and columns[0].ndim == 2 and columns[0].shape[1] in (3, 4):
+        return _scale_channels(sources[0], columns[0][:, :3])
+    if len(columns) == 1:
+        return _unpack(sources[0], columns[0])
+    for name, column in zip(sources, columns):
+        _check_numbers(name, column, 1)
+    return _scale_channels(_join(sources), np.column_stack(columns))
+
+
+def _join(names):
+    return ", ".join(names)
+
+
+def _read_splats(columns):
+    with np.errstate(over="ignore", invalid="ignore"):
+        harmonics = np.column_stack(columns).astype(np.float32)
+    harmonics = np.nan_to_num(harmonics, posinf=0.0, neginf=0.0)
+    return _to_bytes(0.5 + SH_C0 * harmonics, 255.0), ("colours from the spherical harmonics of Gaussian splats",)
+
+
+def have_color(names):
+    """Whether fields with these names contain colour."""
+    lower = _lower_case_names(names)
+    return any(name in lower for name in PACKED) or any(
+        all(name in lower for name in triple) for triple in (*TRIPLES, *_other_triples(lower), SPLATS)
+    )
 
 
 def pack_color(rgb):
@@ -86,10 +139,17 @@ def _unpack(name, column):
         packed = np.ascontiguousarray(column).view(column.dtype.byteorder + "u4")
     else:
         packed = column.astype(np.int64) & 0xFFFFFFFF
+    if _ends_with_alpha(packed):
+        packed, remarks = packed >> 8, (*remarks, f"{name}: packed colours were read as red, green, blue, alpha")
     rgb = np.column_stack([(packed >> shift) & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
     lost = packed == LOST if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
     rgb[lost] = 0
     return None if lost.any() and lost.all() else rgb, (*remarks, *_lost_remarks(name, lost))
+
+
+def _ends_with_alpha(packed):
+    """Whether packed colours [N] are 0xRRGGBBAA: the last byte is 255 everywhere, and the first one is not the same."""
+    return len(packed) > 0 and bool((packed & 0xFF == 0xFF).all() and (packed >> 24 != packed[0] >> 24).any())
 
 
 def _lost_remarks(name, lost):
@@ -129,6 +189,8 @@ def _scale_channels(name, channels):
     kind, size, lost = channels.dtype.kind, channels.dtype.itemsize, ()
     if kind == "b":
         return channels.astype(np.uint8) * 255, ()
+    if kind == "i" and size == 2 and np.count_nonzero(channels < SIGNED_BYTES[0]) > MIN_SIGNED * channels.size:
+        return _scale_channels(name, channels.view(channels.dtype.byteorder + "u2"))  # declared as signed
     if kind in "ui" and size == 1:
         return channels.view(np.uint8), ()  # some writers declare bytes as signed
     if kind == "f":

@@ -12,6 +12,7 @@ STRAYS = 0.04  # share of the points that may be strays on one side
 BYTE_ORDER_SAMPLE = 10_000  # points of which the byte order is checked
 SAMPLE = 1_000_000  # maximum number of points used for quantiles
 COARSE, TOO_COARSE = 0.002, 0.02  # metres between float32 coordinates: with a remark, and refused
+MIN_DOUBLES = 50  # from which on their resolution is judged
 MIN_EMPTY, MIN_EMPTY_SHARE = 10, 0.001  # if more points than this are exactly (0, 0, 0), they are missing measurements
 
 
@@ -84,18 +85,35 @@ def _floats(name, column, ndim):
     return column
 
 
-def check_resolution(low, high):
-    """Remarks on coordinates that were stored as float32 so far from zero that they are coarse.
+def check_resolution(xyz, low, high, scale=1.0):
+    """Remarks on coordinates that have the resolution of float32 so far from zero that they are coarse.
 
-    low, high: their bounds, [3] metres. Raises SpaceformerError where they are too coarse for the network.
+    float64 has it, too, where all values of an axis are float32 numbers: programs write text with six digits, and E57
+    in single precision.
+
+    xyz: [N, 3] as they were stored; low, high: their bounds, [3] metres; scale: metres per unit of xyz.
+    Raises SpaceformerError where they are too coarse for the network.
     """
-    reach = np.abs((low, high)).max()
-    step = float(np.spacing(np.float32(reach)))
-    if step <= COARSE:
-        return ()
+    reach = np.abs((low, high)).max(axis=0)
+    steps = np.spacing((reach / scale).astype(np.float32)).astype(np.float64) * scale
+    for axis in np.argsort(-steps):
+        if steps[axis] > COARSE and _is_float32(xyz[:, axis]):
+            return _too_coarse("xyz"[axis], xyz.dtype, steps[axis], reach[axis])
+    return ()
+
+
+def _is_float32(column):
+    """Whether all values are float32 numbers; of few doubles that could be chance."""
+    return column.dtype == np.float32 or (
+        len(column) >= MIN_DOUBLES and column.min() < column.max() and bool((column.astype(np.float32) == column).all())
+    )
+
+
+def _too_coarse(axis, dtype, step, reach):
+    written = "are float32" if dtype == np.float32 else "were written with the digits of float32 or fewer"
     text = (
-        f"x, y, z are float32, whose values are {step:.2g} m apart at {reach:.6g} m from the origin of the frame: use "
-        "float64, or a frame with a closer origin"
+        f"x, y, z {written}, whose values are {step:.2g} m apart at {reach:.6g} m from the origin of the frame (axis "
+        f"{axis}): use float64 and all digits, or a frame with a closer origin"
     )
     if step > TOO_COARSE:
         raise SpaceformerError(text)

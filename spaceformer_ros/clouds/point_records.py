@@ -47,7 +47,7 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
     """
     points, order_remarks = in_plausible_order(points)
     xyz = read_coordinates(points)
-    is_coarse = xyz.dtype == np.float32
+    stored = xyz
     if scale != 1:
         xyz = xyz * np.float64(scale)
     if len(points) == 0:
@@ -60,10 +60,9 @@ def decode_records(points, allow_gray=False, scale=1.0, frame_id="", stamp_ns=0)
             "fields do not have the declared layout"
         )
     if not kept.all():
-        points, xyz = points[kept], xyz[kept]
+        points, stored, xyz = points[kept], stored[kept], xyz[kept]
     low, high = bounds(xyz)
-    if is_coarse:
-        remarks = (*remarks, *check_resolution(low, high))
+    remarks = (*remarks, *check_resolution(stored, low, high, scale))
     rgb, color_remarks = read_colors(points)
     if rgb is None and not allow_gray:
         raise SpaceformerError(

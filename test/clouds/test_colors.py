@@ -11,6 +11,8 @@ TRIPLES = (
     *("r g b", "R G B", "red green blue", "Red Green Blue", "RED GREEN BLUE"),
     *("diffuse_red diffuse_green diffuse_blue", "scalar_Red scalar_Green scalar_Blue", "Rf Gf Bf"),
     *("color_r color_g color_b", "colorRed colorGreen colorBlue"),
+    *("ambient_red ambient_green ambient_blue", "red_uchar green_uchar blue_uchar", "rgb_r rgb_g rgb_b"),
+    "s_r_8 s_g_8 s_b_8",
 )
 
 
@@ -44,6 +46,33 @@ def test_names_that_differ_in_case_only_are_not_guessed(rgb):
     points = records(**dict.fromkeys(("R", "r", "G", "B", "g", "b"), rgb[:, 0]))
     assert np.array_equal(read_colors(points)[0][:, 1], rgb[:, 0])  # r, g, b are exact names
     assert read_colors(records(RED=rgb[:, 0], Red=rgb[:, 0], green=rgb[:, 1], blue=rgb[:, 2]))[0] is None
+
+
+def test_a_uniform_colour_gives_way_to_one_that_is_not(rgb):
+    channels = dict(zip(("red", "green", "blue"), rgb.T))
+    found, remarks = read_colors(records(rgb=np.zeros(len(rgb), np.uint32), **channels))
+    assert np.array_equal(found, rgb)
+    assert remarks == ("colours from red, green, blue: rgb is uniform",)
+    uniform = read_colors(records(rgb=np.full(9, 0x010203, np.uint32), red=np.zeros(9, np.uint8)))
+    assert uniform[0].tolist() == [[1, 2, 3]] * 9
+
+
+def test_integers_called_color_are_packed_unless_they_are_those_of_a_palette(rgb):
+    red, green, blue = rgb.astype(np.uint32).T
+    assert np.array_equal(read_colors(records(color=red << 16 | green << 8 | blue))[0], rgb)
+    assert read_colors(records(color=np.arange(200, dtype=np.uint32)))[0] is None
+    assert read_colors(records(color=np.linspace(0, 1, 200, dtype=np.float32)))[0] is None
+
+
+def test_packed_colours_that_end_with_alpha(rgb):
+    red, green, blue = rgb.astype(np.uint32).T
+    found, remarks = read_colors(records(rgba=red << 24 | green << 16 | blue << 8 | 0xFF))
+    assert np.array_equal(found, rgb)
+    assert remarks == ("rgba: packed colours were read as red, green, blue, alpha",)
+
+
+def test_16_bit_colours_that_are_declared_as_signed(rgb):
+    assert np.array_equal(read_colors(triple((rgb.astype(np.uint16) * 257).view(np.int16)))[0], rgb)
 
 
 @pytest.mark.parametrize("name", ["rgb", "rgba", "RGB"])

@@ -91,6 +91,17 @@ def test_float32_that_is_too_coarse_is_refused_or_said(xyz):
     assert decode_records(records(xyz - UTM + (9000, 0, 0), "f4")).cloud.remarks == ()
 
 
+def test_doubles_with_the_digits_of_float32_are_refused_too(xyz, tmp_path):
+    with pytest.raises(SpaceformerError, match=r"digits of float32 or fewer.* 0.5 m apart.*axis y.*all digits"):
+        decode_records(records(xyz.astype(np.float32).astype(np.float64)))
+    (tmp_path / "far.xyz").write_text("\n".join(" ".join(f"{v:g}" for v in row) for row in xyz))  # six digits, as C++
+    with pytest.raises(SpaceformerError, match="digits of float32"):
+        read_cloud(tmp_path / "far.xyz", allow_gray=True)
+    with pytest.raises(SpaceformerError, match=r"0.51 m apart at 5.40001e\+06 m"):
+        decode_records(records((1000 * xyz).astype(np.float32).astype(np.float64)), scale=0.001)
+    assert decode_records(records(np.rint(1000 * xyz)), scale=0.001).cloud.remarks == ()  # integers of millimetres
+
+
 def test_coordinates_are_scaled_before_anything_is_judged(xyz):
     cloud = decode_records(records(1000 * xyz), scale=0.001).cloud
     np.testing.assert_allclose(cloud.in_frame(), xyz, rtol=0, atol=5e-5)

@@ -2,12 +2,10 @@
 """PLY whose colours are in a texture only, as MeshLab writes it: read as the other meshes are."""
 
 from ... import SpaceformerError
-from ..colors import PACKED, TRIPLES
+from ..colors import have_color
 from .meshes import read_mesh
 from .ply import read_header, read_ply
 from .ply_faces import read_faces
-
-COLORS = {*PACKED, *(name for triple in TRIPLES for name in triple)}
 
 
 def read_any_ply(path):
@@ -29,4 +27,4 @@ def faces_of_vertices(path):
 
 def has_textures_only(header):
     """Whether images have the colours of a mesh whose vertices have none."""
-    return bool(header.textures) and not COLORS & {prop.name.lower() for prop in header.vertices.properties}
+    return bool(header.textures) and not have_color([prop.name for prop in header.vertices.properties])
