@@ -57,7 +57,11 @@ def _type_hint(info, value):
         return f'; write it in quotes, such as "{value}"'
     if info.type is not str or not isinstance(value, (bool, int, float)):
         return ""
-    example = value if type(value) is not bool else next(iter(info.metadata["choices"] or ("on",)))
+    example = value
+    if type(value) is bool:
+        choices = info.metadata["choices"] or ()
+        word = "on" if value else "off"
+        example = word if word in choices else next(iter(choices or ("on",)))
     return f'; write it in quotes, such as "{example}": yaml reads words like y, on and off as true or false'
 
 

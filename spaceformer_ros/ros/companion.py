@@ -9,7 +9,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from .. import SpaceformerError
 from .live_source import LiveSource
-from .parameter_files import answer_help, refusal, unknown_parameters, unused_arguments
+from .parameter_files import answer_help, refusal, unknown_parameters, unused
 from .spinning import SpinThread
 
 # Name -> default and meaning of the parameters of every such program.
@@ -42,7 +42,7 @@ def live_source(name, **parameters):
         node, executor = rclpy.create_node(name), SingleThreadedExecutor()
         for key, (default, _meaning) in declared.items():
             node.declare_parameter(key, default)
-        for text in [*unused_arguments(sys.argv[1:]), *unknown_parameters(node, declared)]:
+        for text in [*unused(sys.argv[1:], node.get_fully_qualified_name()), *unknown_parameters(node, declared)]:
             node.get_logger().warning(text)
         source = LiveSource(node, *(node.get_parameter(key).value for key in PARAMETERS))
     executor.add_node(node)

@@ -24,7 +24,7 @@ from .actions import Actions
 from .bond import ManagerBond
 from .compat import answer_invalid_parameters, answer_invalid_transitions
 from .logs import forward_logging, log_failure
-from .parameter_files import answer_help, refusal, unused_arguments, unused_files
+from .parameter_files import answer_help, refusal, unused, unused_overrides
 from .services import Services
 from .session import Session
 from .signals import end_on_hangup, leave_interrupts_to_ros
@@ -64,6 +64,8 @@ class SpaceformerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.session = Session(self, self.settings, self._live_parameters)
         self.session.start()
+        for text in unused_overrides(self):
+            self.get_logger().warning(text)
         return TransitionCallbackReturn.SUCCESS
 
     @log_failure
@@ -125,9 +127,10 @@ def main(arguments=None):
     try:
         node, executor = SpaceformerNode(), SingleThreadedExecutor()
         executor.add_node(node)
-        for text in unused_arguments(given) + unused_files(given, node.get_fully_qualified_name()):
+        for text in unused(given, node.get_fully_qualified_name()):
             node.get_logger().warning(text)
-        if node.get_parameter("autostart").value and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        starts = node.get_parameter("autostart").value is not False  # what is no bool is refused by configure
+        if starts and node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             node.trigger_activate()
         spin(executor, node.get_logger())
     except ExternalShutdownException:

@@ -23,6 +23,12 @@ HINTS = {  # words of rcl's messages, and what to do
     "__ns:=": "a namespace begins with a slash and has letters, digits and _ only, such as /robot_1",
     "__node:=": "the name of a node has letters, digits and _ only",
     "severity level": "expected debug, info, warn, error or fatal, or NAME:=debug",
+    "No value at line": "write a value, such as '' or [], or remove the line",
+    "ros__parameters at line": "a parameter file has NODE:, below it ros__parameters:, and below that NAME: VALUE",
+    "a event near line": "expected a text file of yaml in UTF-8, without tabs",
+    "opening YAML file": "there is no such file, or this user cannot read it",
+    "support aliasing": "write the value again instead of a reference with *",
+    "override rule: '-": "expected -p NAME:=VALUE",
 }
 
 
@@ -69,8 +75,41 @@ def unknown_parameters(node, known):
     sentences = []
     for name in sorted(set(parameter_overrides(node)) - {*known, "use_sim_time"}):
         if not name.startswith("qos_overrides."):
-            sentences.append(f"there is no parameter '{printable(name)}'{suggestion(name, known)}: it is ignored")
+            hint = suggestion(name, known) or suggestion(name.rsplit(".", 1)[-1], known)  # written below a group
+            sentences.append(f"there is no parameter '{printable(name)}'{hint}: it is ignored")
     return sentences
+
+
+def unused(arguments, node_name):
+    """A message for whatever the command line has that no part of this node reads.
+
+    arguments: of the command line, str; node_name: with its namespace, such as "/robot1/spaceformer".
+    """
+    return [*unused_arguments(arguments), *unused_files(arguments, node_name), *unused_rules(arguments, node_name)]
+
+
+def unused_rules(arguments, node_name):
+    """A message for each argument -p NODE:NAME:=VALUE of the command line that is for another node."""
+    rules = _ros_values(arguments, "-p") + _ros_values(arguments, "--param")
+    named = [match for match in (re.match(r"([^:=]+):[^:=]+:=", rule) for rule in rules) if match]
+    return [
+        f"'{printable(match.string)}' is for the node /{printable(match[1])}, this is {node_name}: it is ignored; "
+        "without the name of a node it is for every one"
+        for match in named
+        if f"/{match[1]}" != node_name
+    ]
+
+
+def unused_overrides(node):
+    """A message for each `qos_overrides` parameter of the command line or a file that no publisher of the node has
+    declared, with the nearest of those that exist."""
+    known = [f"qos_overrides.{name}" for name in node.get_parameters_by_prefix("qos_overrides")]
+    given = [name for name in parameter_overrides(node) if name.startswith("qos_overrides.")]
+    return [
+        f"no publisher has the parameter '{printable(name)}'{suggestion(name, known)}: it is ignored"
+        for name in sorted(given)
+        if not node.has_parameter(name)
+    ]
 
 
 def unused_files(arguments, node_name):
@@ -79,7 +118,7 @@ def unused_files(arguments, node_name):
     arguments: of the command line, str; node_name: with its namespace, such as "/robot1/spaceformer".
     """
     sentences = []
-    for path in _parameter_files(arguments):
+    for path in _ros_values(arguments, "--params-file"):
         try:
             names = node_names(read_yaml(path))
         except SpaceformerError:  # ROS has read the file already; what is left here are aliases and odd encodings
@@ -97,15 +136,15 @@ def unused_files(arguments, node_name):
     return sentences
 
 
-def _parameter_files(arguments):
-    """The paths behind --params-file, between --ros-args and --."""
-    paths, is_ros, previous = [], False, ""
+def _ros_values(arguments, option):
+    """What follows an option such as --params-file, between --ros-args and --."""
+    values, is_ros, previous = [], False, ""
     for argument in arguments:
-        if is_ros and previous == "--params-file":
-            paths.append(argument)
+        if is_ros and previous == option:
+            values.append(argument)
         is_ros = argument == "--ros-args" or (is_ros and argument != "--")
         previous = argument
-    return paths
+    return values
 
 
 def node_names(content, prefix=""):

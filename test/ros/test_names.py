@@ -5,6 +5,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from helpers.ros import announce, wait_until
 
 from spaceformer_ros.ros import parameters, qos, session
+from spaceformer_ros.ros.parameter_files import unused_overrides
 from spaceformer_ros.scene.data_dir import scene_path
 
 
@@ -34,7 +35,12 @@ def test_two_nodes_of_one_name_are_reported(start, client, monkeypatch):
 
 
 def test_qos_of_outputs_follows_its_parameters_and_survives_a_cleanup(start, client):
-    node = start(**{"qos_overrides./spaceformer/instances.publisher.depth": 7})
+    wrong = {"qos_overrides./spaceformer/instance.publisher.depth": 3}
+    node = start(**{"qos_overrides./spaceformer/instances.publisher.depth": 7}, **wrong)
+    assert unused_overrides(node) == [
+        "no publisher has the parameter 'qos_overrides./spaceformer/instance.publisher.depth', did you mean "
+        "'qos_overrides./spaceformer/instances.publisher.depth'?: it is ignored"
+    ]
     node.trigger_deactivate()
     node.trigger_cleanup()
     assert node.trigger_configure().name == "SUCCESS"

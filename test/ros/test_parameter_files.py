@@ -21,6 +21,7 @@ from spaceformer_ros.ros.parameter_files import (
     unknown_parameters,
     unused_arguments,
     unused_files,
+    unused_rules,
 )
 from spaceformer_ros.ros.publish_cloud import main as publish_cloud
 
@@ -107,6 +108,8 @@ def test_arguments_that_are_not_for_ros_are_named():
         (["-r", "__node:=my-node"], "the name of a node has letters"),
         (["--log-level", "loud"], "expected debug, info, warn, error or fatal"),
         (["-p", "vocabulary:=[tv, 3]"], "write all values of a list alike"),
+        (["-p", "nms_iou=0.5"], "expected -p NAME:=VALUE"),
+        (["--params-file", "/nowhere.yaml"], "there is no such file"),
     ],
 )
 def test_arguments_that_ros_refuses_are_explained(arguments, words):
@@ -115,10 +118,45 @@ def test_arguments_that_ros_refuses_are_explained(arguments, words):
     assert words in refusal(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("spaceformer:\n  ros__parameters:\n    nms_iou:\n", "write a value, such as '' or"),
+        ("spaceformer:\n  ros_parameters:\n    nms_iou: 0.5\n", "has NODE:, below it ros__parameters:"),
+        ("nms_iou: 0.5\n", "has NODE:, below it ros__parameters:"),
+        ("spaceformer:\n\tros__parameters:\n", "yaml in UTF-8, without tabs"),
+        ("/**:\n  ros__parameters:\n    a: &x 1\n    b: *x\n", "write the value again"),
+    ],
+)
+def test_parameter_files_that_ros_refuses_are_explained(tmp_path, text, words):
+    (tmp_path / "mine.yaml").write_text(text)
+    arguments = ["--ros-args", "--params-file", str(tmp_path / "mine.yaml")]
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - rclpy raises several types
+        rclpy.init(args=arguments, context=rclpy.Context())
+    assert words in refusal(caught.value)
+
+
+def test_parameters_of_the_command_line_for_another_node_are_named():
+    arguments = [
+        "--ros-args",
+        "-p",
+        "spaceformr:device:=cpu",
+        "-p",
+        "device:=a:b:=c",
+        "--param",
+        "robot:x:=1",
+        "--",
+        "-p",
+    ]
+    assert [sentence.split(":")[0] for sentence in unused_rules(arguments, "/spaceformer")] == ["'spaceformr", "'robot"]
+    assert unused_rules(arguments[:3], "/spaceformr") == []
+
+
 def test_parameters_that_a_program_does_not_have_are_named():
-    given = dict.fromkeys(["prt", "server", "use_sim_time", "qos_overrides./a.publisher.depth", "x\n"])
+    given = dict.fromkeys(["page.port", "prt", "server", "use_sim_time", "qos_overrides./a.publisher.depth", "x\n"])
     sentences = unknown_parameters(SimpleNamespace(_parameter_overrides=given), ["port", "server"])
     assert sentences == [
+        "there is no parameter 'page.port', did you mean 'port'?: it is ignored",
         "there is no parameter 'prt', did you mean 'port'?: it is ignored",
         "there is no parameter 'x\\n': it is ignored",
     ]

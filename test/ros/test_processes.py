@@ -180,8 +180,8 @@ def test_parameters_for_another_node_are_reported(launch, checkpoint, tmp_path):
 
 
 def test_a_bad_parameter_at_the_start_is_named(launch, checkpoint):
-    process = launch(checkpoint=checkpoint, marker_text="'{surprise}'")
-    assert any("marker_text: '{surprise}' cannot be formatted" in line for line in process.stderr)
+    process = launch(checkpoint=checkpoint, autostart="0")  # refused, not taken as false
+    assert any("autostart: 0 is not true or false" in line for line in process.stderr)
     stop(process, signal.SIGINT)
 
 
