@@ -30,14 +30,20 @@ def decode(message, allow_gray=False, scale=1.0):
     Any field order, offset, row and point padding and byte order is read, organised clouds too; coordinates and colour
     as in `decode_records`. Returns DecodedCloud; raises SpaceformerError.
     """
-    stamp = message.header.stamp
+    stamp_ns = nanoseconds_of(message.header.stamp)
+    return decode_records(structured_view(message), allow_gray, scale, message.header.frame_id, stamp_ns)
+
+
+def nanoseconds_of(stamp):
+    """Nanoseconds of the stamp of a message. Raises SpaceformerError for a time that ROS can neither compare nor
+    send."""
     stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:  # ROS can neither compare nor send other times
+    if not 0 <= stamp_ns // 1_000_000_000 <= MAX_SECONDS:
         raise SpaceformerError(
             f"the stamp sec {stamp.sec}, nanosec {stamp.nanosec} is not between 1970 and 2038: set the publisher's "
             "clock, or use stamp 0"
         )
-    return decode_records(structured_view(message), allow_gray, scale, message.header.frame_id, stamp_ns)
+    return stamp_ns
 
 
 def structured_view(message):

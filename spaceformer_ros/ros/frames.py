@@ -4,8 +4,6 @@
 import functools
 from dataclasses import dataclass
 
-from rclpy.time import Time
-
 from .. import SpaceformerError
 from ..cameras.depth import DepthFrame
 from ..cameras.fusion import DepthFusion
@@ -13,7 +11,7 @@ from ..cameras.model import CameraModel
 from ..geometry.transform import IDENTITY
 from .growing_map import GrowingMap
 from .images import color_of, depth_of
-from .transforms import TransformError
+from .transforms import TransformError, time_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Frames(GrowingMap):
         frame_id = header.frame_id.lstrip("/")
         if not frame_id:
             raise SpaceformerError(f"camera {scan.camera}: the depth image has no frame_id; set it in the driver")
-        stamp = Time.from_msg(header.stamp)
+        stamp = time_of(header.stamp)
         pose = self._transforms.lookup(config.input.fixed_frame, frame_id, stamp, config.output.tf_timeout)
         frame = self._frame(scan, stamp)
         with self._changing(stamp.nanoseconds):

@@ -2,12 +2,12 @@
 """A camera of the robot whose images are used with the map: names of its topics, its CameraInfo, its pose by TF."""
 
 import numpy as np
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 
 from .. import SpaceformerError
 from . import qos
 from .frames import model_of
+from .transforms import time_of
 
 PROFILE = qos.profile(qos.BEST_EFFORT, qos.VOLATILE, depth=4)  # receives from every publisher
 INFO, IMAGE = "input/camera_info", "input/image"
@@ -59,7 +59,7 @@ class LiveCamera:
         """RigidTransform of a scene's local coordinates into the optical frame of an image. Raises TransformError."""
         frame_id = header.frame_id or self.info.header.frame_id
         timeout = self._settings.config.output.tf_timeout
-        found = self._transforms.lookup(frame_id, scene.frame_id, Time.from_msg(header.stamp), timeout)
+        found = self._transforms.lookup(frame_id, scene.frame_id, time_of(header.stamp), timeout)
         return found.after(scene.cloud.placement)
 
 

@@ -4,8 +4,6 @@
 import time
 from collections import defaultdict
 
-from rclpy.time import Time
-
 from .. import SpaceformerError
 from ..cameras.carving import is_new_view
 from ..cameras.model import check_size
@@ -17,6 +15,7 @@ from .images import depth_of
 from .newest import NewestOnly
 from .rate_limit import MinInterval
 from .text import printable
+from .transforms import time_of
 
 PERIOD = 0.5  # seconds between images of a camera that are used
 
@@ -67,7 +66,7 @@ class PresenceInput:
             return
         if pair.depth_info is None:
             raise SpaceformerError(f"camera {pair.camera}: no camera_info on {pair.info_topics[0]}: is it published?")
-        stamp, frame_id = Time.from_msg(pair.depth.header.stamp), pair.depth.header.frame_id.lstrip("/")
+        stamp, frame_id = time_of(pair.depth.header.stamp), pair.depth.header.frame_id.lstrip("/")
         found = self._transforms.lookup(scene.frame_id, frame_id, stamp, config.output.tf_timeout)
         pose, seconds = scene.cloud.placement.inverse.after(found), stamp.nanoseconds * 1e-9
         last = self._last.get(pair.camera)

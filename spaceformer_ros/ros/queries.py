@@ -202,6 +202,7 @@ def active_scene(session):
 
 async def _placement(session, target, scene):
     """The transform of a scene's local coordinates into `target`; empty: into the scene's frame."""
+    target = target.lstrip("/") or scene.frame_id
     return (await lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
 
 

@@ -3,12 +3,12 @@
 
 import time
 
-from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from .. import SpaceformerError
 from ..cameras.model import check_size
 from ..cameras.thumbnails import cut_out
+from ..clouds.pointcloud2 import nanoseconds_of
 from .images import color_of
 from .live_camera import IMAGE, PROFILE, TurnLimit
 from .newest import NewestOnly
@@ -65,7 +65,7 @@ class ThumbnailInput:
         self._turns.check(into.rotation, image.header.stamp)
         known = {item.id: item.thumbnail.quality for item in scene.objects if item.thumbnail}
         look = self._voters.of(scene).look(camera, into)
-        stamp = Time.from_msg(image.header.stamp).nanoseconds
+        stamp = nanoseconds_of(image.header.stamp)
         found = cut_out(look, pixels, known, stamp, image.header.frame_id)
         if found:
             pipeline.add_thumbnails(found)

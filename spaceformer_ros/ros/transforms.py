@@ -6,6 +6,7 @@ from rclpy.duration import Duration
 from rclpy.time import Time
 
 from .. import SpaceformerError
+from ..clouds.pointcloud2 import nanoseconds_of
 from ..geometry.transform import IDENTITY, RigidTransform, yaw_matrix
 
 try:  # at module level: a failing import would search the disk again for every pose
@@ -21,6 +22,11 @@ MAX_NORM_ERROR = 0.1  # deviation of a quaternion's norm from 1 that is attribut
 
 class TransformError(SpaceformerError):
     """A transform is not available; the message has tf2's reason and what to do."""
+
+
+def time_of(stamp):
+    """The rclpy Time of the stamp of a message. Raises SpaceformerError for a time that ROS cannot compare."""
+    return Time(nanoseconds=nanoseconds_of(stamp))
 
 
 def yaw_quaternion(transform, yaw):
@@ -57,8 +63,8 @@ class Transforms:
     def lookup(self, target, source, stamp, timeout):
         """RigidTransform that maps `source` into `target` at a time. May block up to `timeout` seconds.
 
-        stamp: rclpy Time, zero for the latest. Empty frames and equal frames give the identity; TransformError names
-        both frames and the reason.
+        stamp: rclpy Time, zero for the latest. Equal frames give the identity; TransformError names both frames and
+        the reason.
         """
         return self._lookup(target, source, stamp, timeout)[0]
 
@@ -83,11 +89,16 @@ class Transforms:
     def _lookup(self, target, source, stamp, timeout):
         """As `lookup`, with the Time of the transform."""
         target, source = target.lstrip("/"), source.lstrip("/")  # tf2 refuses a leading slash
-        if not target or target == source:
+        if target == source:
             return IDENTITY, stamp
         if not source:
             raise TransformError(
                 f"no transform to {target!r}: the cloud has no frame_id; set it in the node that publishes the cloud"
+            )
+        if not target:
+            raise TransformError(
+                f"no transform from {source!r}: the cloud or image that it is wanted for has no frame_id; set it in "
+                "the node that publishes it"
             )
         if self._buffer is None:
             raise TransformError(
@@ -138,13 +149,14 @@ def restartable(buffer_class):
     class RestartableBuffer(buffer_class):
         def __init__(self, node):
             super().__init__(node=node)
-            self._newest = {}  # frame -> Time of its last transform
+            self._newest = {}  # frame -> ns of its last transform
             if hasattr(self, "jump_handle"):
                 self.jump_handle.unregister()
 
         def set_transform(self, transform, authority):
-            stamp, frame = Time.from_msg(transform.header.stamp), transform.child_frame_id
-            if frame in self._newest and stamp + MEMORY < self._newest[frame]:
+            stamp = transform.header.stamp
+            stamp, frame = stamp.sec * 10**9 + stamp.nanosec, transform.child_frame_id
+            if frame in self._newest and stamp + MEMORY.nanoseconds < self._newest[frame]:
                 self.clear()  # keeps static transforms
                 self._newest.clear()
             self._newest[frame] = stamp

@@ -2,7 +2,6 @@
 """The service ~/render_view: the map as a camera would see it."""
 
 import numpy as np
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -15,7 +14,7 @@ from .frames import model_of
 from .images import color_of, to_image
 from .limits import MAX_VIEW_PIXELS
 from .queries import active_scene, lookup
-from .transforms import TransformError, pose_transform
+from .transforms import TransformError, pose_transform, time_of
 
 
 async def render_view(session, request, response):
@@ -28,7 +27,7 @@ async def render_view(session, request, response):
         pose = pose_transform(request.pose.pose, "the camera", frame_id)
     except TransformError as error:  # not one of TF
         raise SpaceformerError(str(error)) from error
-    frame = await lookup(session, scene.frame_id, frame_id, Time.from_msg(request.pose.header.stamp))
+    frame = await lookup(session, scene.frame_id, frame_id, time_of(request.pose.header.stamp))
     camera_from_map = frame.after(pose).inverse.after(scene.cloud.placement)
     layers = await session.background.run(_draw, session, scene, request, wanted, camera, camera_from_map)
     header = Header(stamp=request.pose.header.stamp, frame_id=frame_id)

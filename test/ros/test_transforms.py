@@ -2,12 +2,13 @@
 """Frames: which transform is used for a map, what cannot be used, and what is said when there is none."""
 
 import contextlib
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import Pose, PoseStamped, Quaternion
+from geometry_msgs.msg import Pose, PoseStamped, Quaternion, TransformStamped
 from helpers import tf_listener
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
@@ -21,9 +22,9 @@ from visualization_msgs.msg import MarkerArray
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.geometry.transform import RigidTransform
-from spaceformer_ros.ros import interfaces, qos
+from spaceformer_ros.ros import interfaces, messages, qos
 from spaceformer_ros.ros.messages import read_frame
-from spaceformer_ros.ros.transforms import TransformError, Transforms, matrix_from_quaternion
+from spaceformer_ros.ros.transforms import TransformError, Transforms, matrix_from_quaternion, restartable
 
 NodeState = interfaces.NodeState
 ANY_JUMP = JumpThreshold(min_forward=None, min_backward=Duration(seconds=-1), on_clock_change=True)
@@ -60,7 +61,7 @@ def test_a_frame_that_does_not_exist_is_named_with_the_cure():
         found(Transforms(None, "no module"), 5)
 
 
-@pytest.mark.parametrize(("target", "source"), [("/map", "map"), ("map", "/map"), ("", "map"), ("map", "map")])
+@pytest.mark.parametrize(("target", "source"), [("/map", "map"), ("map", "/map"), ("", ""), ("", "/"), ("map", "map")])
 def test_a_leading_slash_makes_no_other_frame(target, source):
     transform, time = Transforms(None).lookup_for_map(target, source, at(3), 0.0)
     assert (transform.rotation == np.eye(3)).all()
@@ -76,6 +77,8 @@ def test_a_leading_slash_does_not_reach_tf():
 def test_identity_between_an_unnamed_frame_and_another_is_not_assumed():
     with pytest.raises(TransformError, match="the cloud has no frame_id"):
         Transforms(Buffer("base_link", {5: 1.0})).lookup("base_link", "", at(5), 0.0)
+    with pytest.raises(TransformError, match=r"no transform from 'map': the cloud or image .* has no frame_id"):
+        Transforms(Buffer("base_link", {5: 1.0})).lookup("/", "map", at(5), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +203,49 @@ def test_a_leading_slash_in_a_request_makes_no_other_frame(start, client, instan
         assert reply.code == interfaces.ResultCode.OK, reply.message
         frames = [value.header.frame_id for value in vars_of(reply) if hasattr(value, "header")]
         assert set(frames) <= {"map"}
+
+
+def test_a_map_without_frame_answers_in_no_other_frame(start, client, instances, box_cloud):
+    start()
+    client.publish(dataclasses.replace(box_cloud(ROOM), frame_id=""))
+    wait_until(lambda: instances, "instances")
+    pose = Pose(orientation=Quaternion(w=1.0))
+    for kind, name, fields in (
+        (interfaces.FindObjects, "find_objects", {"query": "sofa", "reference_frame": "base_link"}),
+        (interfaces.FindObjects, "find_objects", {"query": "sofa", "target_frame": "base_link"}),
+        (interfaces.Locate, "locate", {"frame_id": "base_link"}),
+        (interfaces.RenderView, "render_view", {"pose": PoseStamped(header=Header(frame_id="camera"), pose=pose)}),
+    ):
+        reply = client.call(kind, name, **fields)
+        assert (reply.code, "has no frame_id" in reply.message) == (interfaces.ResultCode.TF_FAILED, True), reply
+    assert client.call(interfaces.FindObjects, "find_objects", query="sofa").code == interfaces.ResultCode.OK
+
+
+def test_a_view_at_a_time_that_ros_does_not_have_is_refused(start, client, instances, box_cloud):
+    start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    pose = PoseStamped(header=Header(frame_id="map"), pose=Pose(orientation=Quaternion(w=1.0)))
+    pose.header.stamp.sec = -5
+    reply = client.call(interfaces.RenderView, "render_view", pose=pose)
+    assert reply.code == interfaces.ResultCode.INVALID_REQUEST
+    assert "the stamp sec -5, nanosec 0 is not between 1970 and 2038" in reply.message
+
+
+def test_a_transform_at_a_time_that_ros_does_not_have_costs_no_other():
+    taken = []
+
+    class Known:
+        def __init__(self, node):
+            pass
+
+        def set_transform(self, transform, authority):
+            taken.append(transform)
+
+    buffer = restartable(Known)(None)
+    for seconds in (-1, 5):
+        buffer.set_transform(TransformStamped(header=Header(stamp=messages.Time(sec=seconds))), "tf")
+    assert len(taken) == 2
 
 
 def vars_of(message):
