@@ -8,6 +8,7 @@ from rclpy.time import Time
 from .. import SpaceformerError
 from ..clouds.pointcloud2 import nanoseconds_of
 from ..geometry.transform import IDENTITY, RigidTransform, yaw_matrix
+from .text import printable
 
 try:  # at module level: a failing import would search the disk again for every pose
     import tf_transformations
@@ -17,6 +18,15 @@ except ImportError:
 
 
 MEMORY = Duration(seconds=10)  # of tf2: older transforms are dropped, and refused when they arrive
+MAX_TF_ERROR = 0.01  # of the squared norm; tf2 refuses transforms with a larger one when they arrive
+MAX_REFUSED, MAX_NAMED = 100, 2  # frames with a refused transform that are kept, and named in a message
+CONNECT = "check that both frames are on /tf (`ros2 run tf2_tools view_frames`)"
+CURES = {  # words of tf2's messages, and what to do
+    "into the past": "the stamp is older than what TF remembers (10 s): synchronise the clocks, or, with a bag that "
+    "starts again, set use_sim_time and publish /clock",
+    "into the future": "TF has stopped, comes late (raise tf_timeout), or the clocks differ (`ros2 topic hz /tf`)",
+    "only time": "TF has stopped after one transform, or the clocks differ (`ros2 topic hz /tf`)",
+}
 MAX_NORM_ERROR = 0.1  # deviation of a quaternion's norm from 1 that is attributed to rounding
 
 
@@ -109,10 +119,15 @@ class Transforms:
             found = self._buffer.lookup_transform(target, source, stamp, Duration(seconds=timeout))
         except Exception as error:  # tf2 raises several types; all mean that there is no transform
             raise TransformError(
-                f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; check that both frames are "
-                "on /tf (`ros2 run tf2_tools view_frames`)"
+                f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; {self._cure(str(error))}"
             ) from error
         return to_rigid_transform(found.transform, source, target), Time.from_msg(found.header.stamp)
+
+    def _cure(self, reason):
+        """What to do about a message of tf2: first what it refused itself, which it does not say there."""
+        refused = list(getattr(self._buffer, "refused", {}).values())[:MAX_NAMED]
+        cure = next((cure for words, cure in CURES.items() if words in reason), CONNECT)
+        return "; ".join([*refused, cure])
 
 
 class TransformListener(Transforms):
@@ -139,7 +154,8 @@ class TransformListener(Transforms):
 
 
 def restartable(buffer_class):
-    """A subclass of tf2_ros.Buffer that forgets, when the stamps of a frame jump back, what it knew before.
+    """A subclass of tf2_ros.Buffer that forgets, when the stamps of a frame jump back, what it knew before, and
+    remembers which transforms cannot be used: tf2 writes those to the log only.
 
     As when a bag starts again: tf2 would refuse all new transforms as too old. A jump of the node's clock is no
     sufficient sign, as a bag may be played without one, and transforms from before may arrive after it. tf2_ros ignores
@@ -150,17 +166,35 @@ def restartable(buffer_class):
         def __init__(self, node):
             super().__init__(node=node)
             self._newest = {}  # frame -> ns of its last transform
+            self.refused = {}  # frame -> sentence, of frames whose last transform cannot be used
             if hasattr(self, "jump_handle"):
                 self.jump_handle.unregister()
 
         def set_transform(self, transform, authority):
             stamp = transform.header.stamp
             stamp, frame = stamp.sec * 10**9 + stamp.nanosec, transform.child_frame_id
+            if self._refuses(transform):
+                return
             if frame in self._newest and stamp + MEMORY.nanoseconds < self._newest[frame]:
                 self.clear()  # keeps static transforms
                 self._newest.clear()
             self._newest[frame] = stamp
             super().set_transform(transform, authority)
+
+        def set_transform_static(self, transform, authority):
+            if not self._refuses(transform):
+                super().set_transform_static(transform, authority)
+
+        def _refuses(self, transform):
+            frame, parent = printable(transform.child_frame_id, 100), printable(transform.header.frame_id, 100)
+            self.refused.pop(frame, None)
+            try:
+                to_rigid_transform(transform.transform, frame, parent, MAX_TF_ERROR / 2)
+            except TransformError as error:
+                if len(self.refused) < MAX_REFUSED:
+                    self.refused[frame] = str(error)
+                return True
+            return False
 
     return RestartableBuffer
 
@@ -176,9 +210,12 @@ def pose_transform(pose, source, target):
     return found
 
 
-def to_rigid_transform(transform, source, target):
-    """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is not a rigid transform."""
-    found = _rigid(transform.rotation, transform.translation)
+def to_rigid_transform(transform, source, target, max_error=MAX_NORM_ERROR):
+    """RigidTransform of a geometry_msgs Transform. Raises TransformError if it is not a rigid transform.
+
+    max_error: of the quaternion's norm.
+    """
+    found = _rigid(transform.rotation, transform.translation, max_error)
     if found is None:
         raise TransformError(
             f"the transform from {source!r} to {target!r} is invalid: quaternion {_numbers(transform.rotation, 'xyzw')}"
@@ -187,12 +224,12 @@ def to_rigid_transform(transform, source, target):
     return found
 
 
-def _rigid(rotation, translation):
+def _rigid(rotation, translation, max_error=MAX_NORM_ERROR):
     """RigidTransform of a geometry_msgs Quaternion and a message with x, y, z; None if it is not a rigid transform."""
     quaternion, vector = np.array(_numbers(rotation, "xyzw")), np.array(_numbers(translation, "xyz"))
     if not (np.isfinite(quaternion).all() and np.isfinite(vector).all()):
         return None
-    if abs(np.linalg.norm(quaternion) - 1) >= MAX_NORM_ERROR:
+    if abs(np.linalg.norm(quaternion) - 1) >= max_error:
         return None
     return RigidTransform(matrix_from_quaternion(*quaternion), vector)
 

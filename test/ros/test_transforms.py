@@ -3,12 +3,13 @@
 
 import contextlib
 import dataclasses
+import functools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import Pose, PoseStamped, Quaternion, TransformStamped
+from geometry_msgs.msg import Pose, PoseStamped, Quaternion, Transform, TransformStamped
 from helpers import tf_listener
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
@@ -244,8 +245,56 @@ def test_a_transform_at_a_time_that_ros_does_not_have_costs_no_other():
 
     buffer = restartable(Known)(None)
     for seconds in (-1, 5):
-        buffer.set_transform(TransformStamped(header=Header(stamp=messages.Time(sec=seconds))), "tf")
+        buffer.set_transform(on_tf(Quaternion(w=1.0), seconds), "tf")
     assert len(taken) == 2
+
+
+@pytest.mark.parametrize("quaternion", [(0.0, 0.0, 0.0, 0.0), (0.0, float("nan"), 0.0, 1.0), (0.0, 0.0, 0.0, 1.02)])
+@pytest.mark.parametrize("method", ["set_transform", "set_transform_static"])
+def test_a_transform_that_tf2_refuses_is_the_reason_until_a_good_one_comes(quaternion, method):
+    class Known(Buffer):
+        def __init__(self, node):
+            super().__init__("lidar", {5: 1.0})
+
+        def set_transform(self, transform, authority):
+            """As tf2's, which takes good ones."""
+
+        set_transform_static = set_transform
+
+    buffer = restartable(Known)(None)
+    send = functools.partial(getattr(type(buffer), method), buffer)
+
+    def reason():
+        with pytest.raises(TransformError) as caught:
+            Transforms(buffer).lookup("base_link", "map", at(6), 0.0)
+        return str(caught.value)
+
+    send(on_tf(Quaternion(**dict(zip("xyzw", quaternion)))), "tf")
+    assert "the transform from 'lidar' to 'base_link' is invalid: quaternion" in reason()
+    send(on_tf(Quaternion(w=1.0)), "tf")
+    assert "invalid" not in reason()
+
+
+def on_tf(rotation, seconds=5):
+    header = Header(stamp=messages.Time(sec=seconds), frame_id="base_link")
+    return TransformStamped(header=header, child_frame_id="lidar", transform=Transform(rotation=rotation))
+
+
+@pytest.mark.parametrize(
+    ("reason", "cure"),
+    [
+        ("extrapolation into the past.  Requested time 5 but the earliest", "older than what TF remembers"),
+        ("extrapolation into the future.  Requested time 5 but the latest", "TF has stopped, comes late"),
+        ("extrapolation at time 5, but only time 4 is in the buffer", "TF has stopped after one transform"),
+        ('"lidar" passed to lookupTransform does not exist', "check that both frames are on /tf"),
+    ],
+)
+def test_the_cure_fits_the_reason_of_tf2(reason, cure):
+    def refuse(*_):
+        raise LookupError(f"Lookup would require {reason}")
+
+    with pytest.raises(TransformError, match=cure):
+        Transforms(SimpleNamespace(lookup_transform=refuse)).lookup("map", "lidar", at(5), 0.0)
 
 
 def vars_of(message):
