@@ -22,7 +22,7 @@ from .heights import (
 
 MAX_SAMPLE = 100_000  # points that are measured
 FEW_POINTS = 50  # fewer are not a map
-MIN_POINTS = 1000  # smaller clouds are not checked
+MIN_POINTS = 1000  # of smaller clouds only the spacing is checked
 MAX_HEIGHT = 80.0  # metres; higher maps are in other units
 UNITS = 0.001, 0.01, 0.0254  # metres: a millimetre, a centimetre, an inch
 MAX_SIZE = 5000.0  # metres; larger maps are in other units
@@ -60,7 +60,7 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
     if len(cloud) < FEW_POINTS:
         return (Remark(f"the cloud has only {len(cloud)} points", "is it a map? Check the topic, roi and input_scale"),)
     if len(cloud) < MIN_POINTS:
-        return ()
+        return tuple(_spacing_remarks(cloud.xyz, voxel_size))
     sample = _without_outliers(cloud[:: -(-len(cloud) // MAX_SAMPLE)])
     remarks = [*_color_remarks(sample)]
     scale = [] if is_table_top else _scale_remarks(sample.xyz)
