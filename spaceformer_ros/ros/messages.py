@@ -71,9 +71,9 @@ def to_time(stamp_ns):
     return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)
 
 
-def to_header(scene, frame_id=""):
-    """Header of messages made from a scene: the cloud's stamp, and its frame, or another one, as tf2 takes it."""
-    return Header(stamp=to_time(scene.cloud.stamp_ns), frame_id=frame_id.lstrip("/") or scene.frame_id)
+def to_header(scene, frame_id="", stamp_ns=0):
+    """Header of messages made from a scene: the cloud's stamp and frame, or others."""
+    return Header(stamp=to_time(stamp_ns or scene.cloud.stamp_ns), frame_id=frame_id or scene.frame_id)
 
 
 def to_point(xyz):

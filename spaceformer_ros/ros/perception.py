@@ -105,11 +105,20 @@ class Perception:
         except TransformError as error:
             self._state.unpublished = describe_error(error)
             raise
-        self._state.unpublished = ""
+        reason, self._state.unpublished = self._state.unpublished, ""
+        if reason:
+            self._end_wait(reason)
         return shown
 
+    def _end_wait(self, reason):
+        """A scene that could not be published for a reason is published: state and diagnostics follow."""
+        if reason in self._counters.last_error:
+            self._counters.last_error = ""
+        if self._state.state != NodeState.RUNNING:
+            self._state.update_idle_state(self.pipeline)
+
     def publish_waiting_scene(self):
-        """Publish the current scene if it could not be published before; state and diagnostics follow."""
+        """Publish the current scene if it could not be published before."""
         reason, scene = self._state.unpublished, self.pipeline and self.pipeline.scene
         if not reason or scene is None:
             return
@@ -117,11 +126,8 @@ class Perception:
             self.publish_scene(scene)
         except TransformError:
             self._state.unpublished = self._counters.last_error = reason  # not a new sentence every second
-        else:
-            if reason in self._counters.last_error:
-                self._counters.last_error = ""
-        if self._state.state != NodeState.RUNNING:
-            self._state.update_idle_state(self.pipeline)
+            if self._state.state != NodeState.RUNNING:
+                self._state.update_idle_state(self.pipeline)
 
     def load_scene(self, path, map_id, frame_id):
         """Replace the scene by that of a file and publish it. Returns the Scene.

@@ -29,9 +29,9 @@ async def find_objects(session, request, response):
     scene = active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     position = await _reference_position(session, request, scene)
-    transform = await _placement(session, request.target_frame, scene)
+    transform, header = await _placement(session, request.target_frame, scene)
     found, approaches, reasons = await session.background.run(_find, session, request, scene, position)
-    response.header = messages.to_header(scene, request.target_frame)
+    response.header = header
     response.matches = [
         messages.to_match(scene, answer, match, transform, approaches.get(match.object.id))
         for answer in found
@@ -139,8 +139,7 @@ async def get_instances(session, request, response):
         if len(getattr(request, name)) > MAX_SELECTED:
             raise SpaceformerError(f"{len(getattr(request, name))} {name} given, at most {MAX_SELECTED} are supported")
     objects = _select(scene, request, session.settings.config.postprocess)
-    transform = await _placement(session, request.target_frame, scene)
-    header = messages.to_header(scene, request.target_frame)
+    transform, header = await _placement(session, request.target_frame, scene)
     wanted = request.with_embeddings, request.with_thumbnails
     response.result = messages.to_instance_array(scene, objects, transform, header, *wanted)
     missing = sorted(set(request.ids) - {item.id for item in objects})
@@ -175,8 +174,7 @@ async def get_instance_cloud(session, request, response):
     item = scene.find_id(request.id)
     if item is None:
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
-    transform = await _placement(session, request.target_frame, scene)
-    header = messages.to_header(scene, request.target_frame)
+    transform, header = await _placement(session, request.target_frame, scene)
     response.cloud = messages.to_object_cloud(scene, item, transform, header)
     response.message = f"{item.label} {item.id}: {response.cloud.width} points"
 
@@ -201,17 +199,27 @@ def active_scene(session):
 
 
 async def _placement(session, target, scene):
-    """The transform of a scene's local coordinates into `target`; empty: into the scene's frame."""
+    """The transform of a scene's local coordinates into `target`, and the Header of what it has moved.
+
+    target: empty for the scene's frame. In a frame that moves the stamp is that of the latest transform, so that a
+    client can move the reply on.
+    """
     target = target.lstrip("/") or scene.frame_id
-    return (await lookup(session, target, scene.frame_id)).after(scene.cloud.placement)
+    found, time = await _wait_briefly(session, session.transforms.timed_lookup, target, scene.frame_id, Time())
+    return found.after(scene.cloud.placement), messages.to_header(scene, target, time.nanoseconds)
 
 
 async def lookup(session, target, source, stamp=Time()):  # noqa: B008 (never changed)
-    """The transform from `source` into `target` at an rclpy Time, by default the latest.
+    """The transform from `source` into `target` at an rclpy Time, by default the latest."""
+    return await _wait_briefly(session, session.transforms.lookup, target, source, stamp)
+
+
+async def _wait_briefly(session, find, *arguments):
+    """The result of a method of Transforms, whose last argument, its timeout, is tf_timeout.
 
     A known transform is returned immediately: requests with unknown frames delay only other requests of this kind.
     """
     with contextlib.suppress(TransformError):
-        return session.transforms.lookup(target, source, stamp, 0.0)
+        return find(*arguments, 0.0)
     timeout = session.settings.config.output.tf_timeout
-    return await session.background.run(session.transforms.lookup, target, source, stamp, timeout, lane="transforms")
+    return await session.background.run(find, *arguments, timeout, lane="transforms")

@@ -76,7 +76,7 @@ class Transforms:
         stamp: rclpy Time, zero for the latest. Equal frames give the identity; TransformError names both frames and
         the reason.
         """
-        return self._lookup(target, source, stamp, timeout)[0]
+        return self.timed_lookup(target, source, stamp, timeout)[0]
 
     def latest(self, target, source, timeout):
         """As `lookup`, of the latest transform."""
@@ -93,11 +93,11 @@ class Transforms:
         except TransformError:
             if stamp.nanoseconds == 0 or self._buffer is None:
                 raise
-        transform, time = self._lookup(target, source, Time(), 0.0)
+        transform, time = self.timed_lookup(target, source, Time(), 0.0)
         return transform, time if time.nanoseconds else stamp
 
-    def _lookup(self, target, source, stamp, timeout):
-        """As `lookup`, with the Time of the transform."""
+    def timed_lookup(self, target, source, stamp, timeout):
+        """As `lookup`, with the Time of the transform; 0 if it never changes and the latest was asked for."""
         target, source = target.lstrip("/"), source.lstrip("/")  # tf2 refuses a leading slash
         if target == source:
             return IDENTITY, stamp

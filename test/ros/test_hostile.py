@@ -159,13 +159,13 @@ def test_frames_that_do_not_exist_do_not_keep_a_query_waiting(start, client, ins
     wait_until(lambda: instances, "instances")
     transforms, gate, waiting = node.session.transforms, threading.Event(), []
 
-    def lookup(target, source, stamp, timeout, known=transforms.lookup):
+    def lookup(target, source, stamp, timeout, known=transforms.timed_lookup):
         if target.startswith("nowhere") and timeout:
             waiting.append(target)
             assert gate.wait(20)
         return known(target, source, stamp, timeout)
 
-    transforms.lookup = lookup
+    transforms.timed_lookup = lookup
     frames = [f"nowhere{i}" for i in range(64)]
     answers = [client.call_later(FindObjects, "find_objects", query="sofa", target_frame=frame) for frame in frames]
     wait_until(lambda: len(waiting) == LANES["transforms"], "all threads that wait for transforms")

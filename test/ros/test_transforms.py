@@ -14,8 +14,10 @@ from helpers import tf_listener
 from helpers.fakes import ROOM
 from helpers.ros import wait_until
 from helpers.tf import SECOND, Buffer, stamped
+from rcl_interfaces.srv import SetParameters
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
+from rclpy.parameter import Parameter
 from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
@@ -128,6 +130,11 @@ def test_everything_made_of_one_map_has_the_same_moving_frame(start, client, ins
     third = wait_until(lambda: instances[-1].map_revision == 2 and instances[-1], "the next map")
     assert third.header.stamp.sec == 100
     assert third.instances[0].pose.position.x - first.instances[0].pose.position.x == pytest.approx(10.0, abs=0.1)
+    buffer.history = {300: 40.0}
+    reply = client.call(interfaces.FindObjects, "find_objects", query="couch", target_frame="/base_link")
+    assert (reply.header.frame_id, reply.header.stamp.sec) == ("base_link", 300)  # where they are now, and when
+    cloud = client.call(interfaces.GetInstanceCloud, "get_instance_cloud", id=1, target_frame="base_link").cloud
+    assert (cloud.header.frame_id, cloud.header.stamp.sec) == ("base_link", 300)
 
 
 def test_transforms_of_a_bag_that_starts_again_are_used(start, client, monkeypatch):
@@ -169,6 +176,11 @@ def test_results_wait_for_a_target_frame_that_does_not_exist_yet(start, client, 
     buffer.history = {0: 1.0}
     wait_until(lambda: instances and instances[-1].header.frame_id == "base_link", "the result")
     wait_until(lambda: states[-1].state == NodeState.IDLE, "the state")
+    assert node.session.counters.last_error == ""
+    for frame, state in (("nowhere", NodeState.ERROR), ("base_link", NodeState.IDLE)):  # another frame ends the wait
+        change = Parameter("target_frame", value=frame).to_parameter_msg()
+        assert client.call(SetParameters, "set_parameters", parameters=[change]).results[0].successful
+        wait_until(lambda wanted=state: states[-1].state == wanted, frame)
     assert node.session.counters.last_error == ""
 
 
