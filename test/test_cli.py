@@ -198,6 +198,8 @@ def test_a_scene_file_is_edited_and_an_edit_is_taken_back_by_another_run(tmp_pat
     assert np.allclose([*box.center, *box.size, box.yaw], (-3, 4, 0.5, 1, 1, 2, np.pi / 2))
     assert "the red cube" in edited.labels
     assert "the red cube" not in read_scene(scene).labels
+    main(["edit", str(out), "undo", "2", "--out", str(tmp_path / "undone.safetensors"), "--author", "Bob"])
+    assert read_scene(tmp_path / "undone.safetensors").labels == read_scene(scene).labels != read_scene(out).labels
     main(["edit", str(out), "undo", "2"])
     assert read_scene(out).labels == read_scene(scene).labels
     main(["edit", str(out), "list"])
@@ -453,6 +455,11 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_network_runs(tmp_pa
     missing = "checkpoint=nowhere.ckpt"  # whose error would come first if the network were loaded
     assert ended(["segment", cloud_file, "--out", str(tmp_path / "file" / "out"), "--set", missing]) == 1
     assert f"--out {tmp_path}/file/out cannot be written to: Not a directory" in capsys.readouterr().err
+    for form in ("json", "openlex3d"):
+        assert (
+            ended(["export", cloud_file, "--to", form, "--out", str(tmp_path / "file" / "out"), "--set", missing]) == 1
+        )
+        assert "cannot be written to: " in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -490,6 +497,13 @@ def test_a_full_disk_and_an_interrupt_end_with_one_sentence(monkeypatch, capfd, 
     monkeypatch.setattr(os, "dup2", lambda *arguments: None)  # of standard output
     assert ended([]) == code
     assert capfd.readouterr().err == f"spaceformer: {words}\n"
+
+
+def test_output_that_the_caller_has_closed_goes_nowhere(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert ended(["--help"]) == 0
+    assert ended(["find", "missing.ply", "couch"]) == 1
 
 
 def test_text_that_the_terminal_cannot_show_is_escaped(monkeypatch):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer edit`: correct a scene file by hand, with the same operations as the service `~/edit_object`."""
 
+import argparse
 import getpass
 import math
 import pathlib
@@ -55,6 +56,9 @@ def add_arguments(parser):
         one = operations.add_parser(name.replace("_", "-"), help=text, description=text[0].upper() + text[1:] + ".")
         for argument in wanted:
             _add_argument(one, argument)
+        hidden = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+        one.add_argument("--out", type=file_name, **hidden)  # these may also stand behind the operation
+        one.add_argument("--author", **hidden)
         one.set_defaults(operation=name)
 
 

@@ -3,7 +3,7 @@
 
 import pathlib
 
-from .options import add_cloud, add_settings, count, file_name, name_list, results_file
+from .options import add_cloud, add_settings, count, file_name, name_list, results_file, results_folder
 
 HELP = (
     "format: scene graph (json, geojson, text), floor plan (png, svg), Nav2 (nav2_route, keepout), "
@@ -28,8 +28,10 @@ def run(options):
     from ..export.formats import SUFFIXES, export_scene
     from .scene_of_file import scene_or_saved
 
-    if options.out and SUFFIXES[options.to]:
-        results_file(options.out)  # found before the network runs
+    if options.out and SUFFIXES[options.to]:  # checked before the network runs
+        results_file(options.out)
+    else:
+        results_folder(options.out or ".")
     pipeline, scene, name = scene_or_saved(options)
     out = pathlib.Path(options.out or f"{name}{SUFFIXES[options.to] or '_openlex3d'}")
     labels = name_list(options.labels)

@@ -54,6 +54,7 @@ COMMANDS = (
 
 def main(arguments=None):
     """Run a command. Errors are printed as one sentence. Exit code 1: an error; 2: wrong arguments; 130: Ctrl-C."""
+    _open_closed_streams()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # texts and names of files that the terminal cannot show
     try:
@@ -80,6 +81,13 @@ def main(arguments=None):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise flushing at exit fails again
         sys.exit(1)
+
+
+def _open_closed_streams():
+    """Output that the caller has closed, as `>&-` and some service managers do, goes nowhere instead of failing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
 
 
 def run_command(arguments=None):

@@ -106,9 +106,10 @@ def read_image(path, camera):
 def write_layer(folder, name, layer):
     """Write a layer in the format that keeps its values."""
     from ..cameras.images import write_png
+    from ..disk.atomic import replace_array
 
     if name == "ids":
-        np.save(folder / "ids.npy", layer)
+        replace_array(folder / "ids.npy", layer)
     elif name == "depth":
         write_png(folder / "depth.png", np.rint(1000 * np.minimum(layer, 65.0)).astype(np.uint16))
     else:

@@ -8,9 +8,12 @@ to the disk. Its writer holds a lock on it, so the next writer can recognise and
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import pathlib
 import secrets
+
+import numpy as np
 
 from .folders import open_folder
 
@@ -52,6 +55,13 @@ def replace_file(path, buffers, follow_links=True, keep_newer=False):
         if keep_newer and _identity(folder, path.name) != before:
             raise ReplacedMeanwhileError(errno.EEXIST, "another writer replaced it meanwhile")
         _rename(folder, partial, path.name)
+
+
+def replace_array(path, array):
+    """Replace the content of the file `path` by an array in NumPy's format NPY, as `replace_file`. Raises OSError."""
+    content = io.BytesIO()  # np.save to a file that is full raises an OSError without its reason
+    np.save(content, array)
+    replace_file(path, [content.getbuffer()])
 
 
 def move_file(source, target):

@@ -4,6 +4,7 @@
 import numpy as np
 
 from ..clouds.files import write_cloud
+from ..disk.atomic import replace_array
 from ..geometry.vectors import unit_vectors
 from ..graph.nodes import OBJECT
 
@@ -19,6 +20,6 @@ def write_openlex3d(folder, graph, scene):
     owner = scene.point_owner(shown) if shown else np.full(len(scene.cloud), -1)
     inside = owner >= 0
     features = scene.instances.features[[item.row for item in shown]] if shown else np.zeros((0, 1), np.float32)
-    np.save(folder / "embeddings.npy", unit_vectors(features).astype(np.float32))
-    np.save(folder / "index.npy", owner[inside].astype(np.int64))
+    replace_array(folder / "embeddings.npy", unit_vectors(features).astype(np.float32))
+    replace_array(folder / "index.npy", owner[inside].astype(np.int64))
     write_cloud(folder / "point_cloud.pcd", scene.cloud[inside])

@@ -5,10 +5,11 @@ import os
 import signal
 import threading
 
+import numpy as np
 import pytest
 from helpers.fakes import full_disk
 
-from spaceformer_ros.disk.atomic import move_file, replace_file, replacing
+from spaceformer_ros.disk.atomic import move_file, replace_array, replace_file, replacing
 
 OLD, NEW = b"old " * 1000, b"new " * 1000
 
@@ -49,6 +50,14 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(path, write):
     with full_disk(limit=100), pytest.raises(OSError, match="File too large"):
         write(path, NEW)
     assert only(path) == OLD
+
+
+def test_arrays_are_replaced_as_a_whole_and_say_why_they_cannot_be(path):
+    replace_array(path, np.arange(3))
+    assert np.load(path).tolist() == [0, 1, 2]
+    with full_disk(limit=200), pytest.raises(OSError, match="File too large"):
+        replace_array(path, np.arange(100))
+    assert np.load(path).tolist() == [0, 1, 2]
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(path):
