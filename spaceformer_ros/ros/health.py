@@ -8,6 +8,7 @@ from .text import printable
 
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
+LOSSY_LATCHED = "best_effort, transient_local"  # an offer in words
 MAX_AHEAD = 10.0  # seconds by which a stamp may be ahead of the clock: machines on one network differ by less
 MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row that are not in the map (5 s at 10 Hz)
 
@@ -17,14 +18,16 @@ class Publisher(NamedTuple):
 
     name: of its node, with the namespace.
     offer: its QoS in words.
-    refusal: why nothing arrives from it, or "".
-    misses_latched: its latched cloud is not requested, because another publisher does not latch, or by input_qos.
+    refusal, cure: why nothing arrives from it, and what to do; or "".
+    misses_latched: its latched cloud is not requested, because another publisher does not latch, or by input_qos; one
+        that it offers as best_effort does not come in any case.
     """
 
     name: str
     offer: str
     refusal: str = ""
     misses_latched: bool = False
+    cure: str = ""
 
 
 @dataclass
@@ -176,22 +179,36 @@ def _missing_input(counters, publishers, now, timeout, started, streaming):
     level = ERROR if waited > PERSISTENT * timeout and (streaming or not heard) else WARN
     refused = [f"{one.name}: {one.refusal}" for one in publishers if one.refusal]
     if refused:
-        return level, f"nothing arrives from {'; '.join(refused)}; set input_qos to auto"
+        cures = dict.fromkeys(one.cure for one in publishers if one.refusal)
+        return level, f"nothing arrives from {'; '.join(refused)}; {', '.join(cures)}"
     if waited <= timeout:
         return None
     if not publishers:
         cause = "any more: has its node ended?" if heard else "yet: is its node running, and the remapping right?"
         return level, f"no cloud for {waited:.0f} s and the input topic has no publisher {cause}"
-    latched = ", ".join(one.name for one in publishers if one.misses_latched)
-    if latched and not heard:
-        return level, (
-            f"no cloud for {waited:.0f} s: the latched cloud of {latched} is not requested, because of input_qos or of "
-            "another publisher that does not latch; set input_qos to latched"
-        )
+    if not heard and (reason := _unheard_latched(publishers)):
+        return level, f"no cloud for {waited:.0f} s: {reason}"
     if streaming or not heard:
         names = ", ".join(one.name for one in publishers)
         return level, f"no cloud for {waited:.0f} s from {names}: it may publish only changes, or have stopped"
     return None
+
+
+def _unheard_latched(publishers):
+    """Why the latched clouds of publishers, sent before this node subscribed, do not arrive; "" if there are none."""
+    latched = [one.name for one in publishers if one.misses_latched]
+    others = [one.name for one in publishers if not one.misses_latched]
+    lossy = [one.name for one in publishers if one.offer == LOSSY_LATCHED]
+    if latched and others:
+        return (
+            f"the latched cloud of {', '.join(latched)} is not requested, as {', '.join(others)} does not latch: let "
+            "it offer reliable, transient_local, too, or remap its topic"
+        )
+    if latched:
+        return f"the latched cloud of {', '.join(latched)} is not requested: set input_qos to auto"
+    if lossy:
+        return f"{', '.join(lossy)} latches best_effort, which late subscribers do not get: let it offer reliable"
+    return ""
 
 
 def _alternation(counters, publishers):

@@ -32,6 +32,7 @@ STREAM = profile(BEST_EFFORT, VOLATILE)  # latest message only, may be lost
 
 SERVICE = profile(RELIABLE, VOLATILE, depth=MAX_PENDING)
 
+CLOUD = "sensor_msgs/msg/PointCloud2"
 MAX_DEPTH = 1000  # messages of an overridden queue
 OVERRIDABLE = {  # the policies that `overridable` allows to change, besides the depth
     "history": ("keep_last", "keep_all"),
@@ -88,7 +89,7 @@ def input_profile(mode, publishers, depth=1):
     """
     if mode != "auto":
         return profile(*INPUT[mode], depth)
-    offers = [info.qos_profile for info in publishers]
+    offers = [info.qos_profile for info in publishers if info.topic_type == CLOUD]
     reliable = bool(offers) and all(offer.reliability == RELIABLE for offer in offers)
     latched = reliable and all(offer.durability == TRANSIENT_LOCAL for offer in offers)
     return profile(RELIABLE if reliable else BEST_EFFORT, TRANSIENT_LOCAL if latched else VOLATILE, depth)
@@ -100,16 +101,19 @@ def describe(qos):
 
 
 def compare_publishers(publishers, requested):
-    """QoS offered by each publisher of a topic, and whether a subscription with a profile receives its messages.
+    """QoS that each publisher of the input topic offers, and whether a subscription with a profile hears it.
 
     publishers: endpoint infos. Returns a list of health.Publisher.
     """
     rows = []
     for info in publishers:
-        offer, refusal = info.qos_profile, why_refused(info.qos_profile, requested)
-        misses_latched = not refusal and offer.durability == TRANSIENT_LOCAL != requested.durability
+        offer, refusal, cure = info.qos_profile, why_refused(info.qos_profile, requested), "set input_qos to auto"
+        if info.topic_type != CLOUD:
+            refusal, cure = f"it publishes {info.topic_type}, this node expects {CLOUD}", "remap the topic of one"
+        latches = (offer.reliability, offer.durability) == (RELIABLE, TRANSIENT_LOCAL)
+        misses_latched = latches and not refusal and requested.durability != TRANSIENT_LOCAL
         name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-        rows.append(Publisher(name, describe(offer), refusal, misses_latched))
+        rows.append(Publisher(name, describe(offer), refusal, misses_latched, cure if refusal else ""))
     return rows
 
 

@@ -4,8 +4,10 @@ import pytest
 from spaceformer_ros.ros import health
 
 PUBLISHERS = [health.Publisher("/rtabmap", "reliable, transient_local")]
-MISMATCH = [health.Publisher("/x", "best_effort, volatile", "it offers best_effort, this node requests reliable")]
+REFUSAL, CURE = "it offers best_effort, this node requests reliable", "set input_qos to auto"
+MISMATCH = [health.Publisher("/x", "best_effort, volatile", REFUSAL, cure=CURE)]
 TWO = [*PUBLISHERS, health.Publisher("/file", "reliable, volatile")]
+LOSSY = [health.Publisher("/c", "best_effort, transient_local")]
 MISSED = [health.Publisher("/a", "reliable, transient_local", misses_latched=True), health.Publisher("/b", "volatile")]
 
 
@@ -44,7 +46,9 @@ def diagnose(
         ({"publishers": MISMATCH, "now": 1.0}, health.WARN, "nothing arrives from /x: it offers best_effort,"),
         ({"publishers": MISMATCH, "now": 100.0}, health.ERROR, "this node requests reliable; set input_qos to auto"),
         ({"publishers": MISMATCH + PUBLISHERS, "now": 100.0, "last_cloud_time": 99.0}, health.WARN, "from /x: it"),
-        ({"publishers": MISSED}, health.WARN, "the latched cloud of /a is not requested"),
+        ({"publishers": MISSED}, health.WARN, "the latched cloud of /a is not requested, as /b does not latch: let it"),
+        ({"publishers": MISSED[:1]}, health.WARN, "of /a is not requested: set input_qos to auto"),
+        ({"publishers": LOSSY}, health.WARN, "/c latches best_effort, which late subscribers do not get"),
         ({"publishers": MISSED, "last_cloud_time": 5.0}, health.OK, "working"),
         ({"last_cloud_time": 19.0, "remarks": ("used 1 of every 2",)}, health.WARN, "used 1 of every 2"),
         ({"last_cloud_time": 19.0, "alternating": True}, health.OK, "working"),  # one of two publishers has ended

@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from helpers.ros import wait_until
 from sensor_msgs.msg import PointCloud2
 
-from spaceformer_ros.ros import qos
+from spaceformer_ros.ros import health, qos
 
 BEST_EFFORT = qos.profile(qos.BEST_EFFORT, qos.VOLATILE)
 VOLATILE = qos.profile(qos.RELIABLE, qos.VOLATILE)
@@ -16,8 +16,8 @@ LATCHED = qos.profile(qos.RELIABLE, qos.TRANSIENT_LOCAL)
 LOSSY_LATCHED = qos.profile(qos.BEST_EFFORT, qos.TRANSIENT_LOCAL)
 
 
-def endpoint(offer, name="lidar", namespace="/front"):
-    return SimpleNamespace(node_name=name, node_namespace=namespace, qos_profile=offer)
+def endpoint(offer, name="lidar", namespace="/front", topic_type=qos.CLOUD):
+    return SimpleNamespace(node_name=name, node_namespace=namespace, qos_profile=offer, topic_type=topic_type)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,22 @@ def test_auto_hears_every_publisher_and_says_whose_latched_cloud_it_misses(offer
     assert qos.describe(requested) == qos.describe(wanted)
     rows = qos.compare_publishers(endpoints, requested)
     assert [row.refusal for row in rows] == [""] * len(offers)
-    latched = [offer.durability == qos.TRANSIENT_LOCAL for offer in offers]
+    latched = [qos.describe(offer) == qos.describe(LATCHED) for offer in offers]
     assert [row.misses_latched for row in rows] == [one and wanted is not LATCHED for one in latched]
     assert [row.name for row in rows] == [f"/front/node{i}" for i in range(len(offers))]
+
+
+def test_a_publisher_of_another_type_is_named_and_changes_nothing():
+    endpoints = [endpoint(LATCHED), endpoint(BEST_EFFORT, "scanner", topic_type="sensor_msgs/msg/LaserScan")]
+    requested = qos.input_profile("auto", endpoints)
+    assert qos.describe(requested) == qos.describe(LATCHED)
+    rows = qos.compare_publishers(endpoints, requested)
+    assert [row.refusal for row in rows] == [
+        "",
+        f"it publishes sensor_msgs/msg/LaserScan, this node expects {qos.CLOUD}",
+    ]
+    level, text = health.diagnose("IDLE", True, health.Counters(), rows, 1.0, 10.0, 0.0)
+    assert (level, text.endswith("; remap the topic of one")) == (health.WARN, True)
 
 
 def test_diagnostics_name_the_publishers_that_are_not_heard(start, client):
