@@ -133,6 +133,7 @@ def _object(scene, item, room, layout, parents):
         box.size,
         box.yaw,
         label=item.label,
+        state="" if item.in_map else kinds.OUTSIDE,
         score=float(item.score),
         source=item.label_source,
     )

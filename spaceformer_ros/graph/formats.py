@@ -59,7 +59,7 @@ def to_geojson(graph):
             **{name: getattr(node, name) for name in ("kind", "label", "number", "score", "parent", "source")},
             **{"z": z, "height": node.size[2], "relations": graph.phrases(node)},
             **({"area": node.area} if node.kind == ROOM else {}),
-            **({"state": node.state} if node.kind == DOOR else {}),
+            **({"state": node.state} if node.kind in (DOOR, OBJECT) else {}),
         }
         features.append({"type": "Feature", "id": node.id, "geometry": geometry, "properties": properties})
     content = {"type": "FeatureCollection", "frame_id": graph.frame_id, "map_id": graph.map_id, "features": features}
@@ -119,7 +119,8 @@ def to_sentences(graph):
 
 def _sentence(graph, node):
     phrases = [phrase for phrase in graph.phrases(node) if not phrase.startswith("attached")]
-    return f"{graph.name(node.id)} at {_place(node.center)}" + (f": {', '.join(phrases)}" if phrases else "")
+    note = f" ({node.state})" if node.state else ""
+    return f"{graph.name(node.id)}{note} at {_place(node.center)}" + (f": {', '.join(phrases)}" if phrases else "")
 
 
 def _place(xyz):

@@ -11,6 +11,7 @@ BUILDING, STOREY, ROOM, WALL, DOOR, WINDOW, OBJECT = NODE_KINDS = (
 )
 CONNECTS = "connects"  # a door to the rooms on its sides
 NETWORK, OPERATOR = "network", "operator"
+OUTSIDE = "not in the current map"
 
 
 def node_id(kind, number):
@@ -29,7 +30,7 @@ class Node:
     parent: id of the node that contains it, "" for the building
     center, size, yaw: of its upright box; yaw in radians about z
     outline: ((x, y), ...) of a room's floor; area: square metres
-    state: of a door
+    state: of a door; OUTSIDE of an object without a point of the current map near it, otherwise ""
     candidates: ((name, probability), ...) of a room, best first
     evidence: words for the objects that speak for a room's name
     """

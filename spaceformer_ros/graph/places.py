@@ -26,7 +26,10 @@ class Place:
         """In one sentence."""
         where = f"in {self.room.label} (room {self.room.number})" if self.room else "outside all known rooms"
         where += f" of storey {self.storey.number}" if self.storey else self.outside and f" and storeys: {self.outside}"
-        near = ", ".join(f"{node.label} {node.number} at {distance:.1f} m" for node, distance in self.near[:3])
+        near = ", ".join(
+            f"{node.label} {node.number}{f' ({node.state})' if node.state else ''} at {distance:.1f} m"
+            for node, distance in self.near[:3]
+        )
         return f"{where}; near: {near or 'nothing'}"
 
 

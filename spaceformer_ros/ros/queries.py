@@ -12,7 +12,7 @@ from rclpy.time import Time
 from .. import SpaceformerError
 from ..graph.answer import asked_as
 from ..scene.approach import NoApproach, find_approach
-from ..scene.find import summary
+from ..scene.find import in_words, summary
 from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
@@ -147,7 +147,9 @@ async def get_instances(session, request, response):
         what = f"id {_some(missing)}" if missing else f"label {_some(request.labels) or 'any'}"
         known = _some(sorted({item.label for item in scene.objects})) or "no objects"
         raise Refusal("NOT_FOUND", f"no object with {what} in map revision {scene.map_revision}, which has {known}")
-    response.message = f"{len(objects)} of {len(scene.objects)} objects"
+    outside = sum(not item.in_map for item in objects)
+    note = f", {outside} not in the current map" if outside else ""
+    response.message = f"{len(objects)} of {len(scene.objects)} objects{note}"
 
 
 def _select(scene, request, limits):
@@ -176,7 +178,7 @@ async def get_instance_cloud(session, request, response):
         raise Refusal("NOT_FOUND", f"no object with id {request.id} in map revision {scene.map_revision}")
     transform, header = await _placement(session, request.target_frame, scene)
     response.cloud = messages.to_object_cloud(scene, item, transform, header)
-    response.message = f"{item.label} {item.id}: {response.cloud.width} points"
+    response.message = f"{in_words(item)}: {response.cloud.width} points"
 
 
 async def embed_text(session, request, response):

@@ -120,7 +120,7 @@ def _not_in_map(query, best):
     """Sentence that nothing matches a query. best: the Match that comes closest."""
     rounded_down = math.floor(best.confidence * 100) / 100  # 0.349 is less than 0.35
     return (
-        f"nothing in this map matches {query.text!r}: the best candidate, {_named(best.object)}, has confidence "
+        f"nothing in this map matches {query.text!r}: the best candidate, {in_words(best.object)}, has confidence "
         f"{rounded_down:.2f}, less than {query.min_confidence:.2f}"
     )
 
@@ -141,12 +141,12 @@ def summary(answers):
     parts = [f"{found} found", *([f"{outside} not in the current map"] if outside else [])]
     for answer in answers:
         words = f"first for {answer.text!r}" if len(answers) > 1 else "first"
-        best = [f"{words}: {_named(match.object)}" for match in answer.matches[:1]]
+        best = [f"{words}: {in_words(match.object)}" for match in answer.matches[:1]]
         parts += best or [answer.reason]
     return "; ".join(parts)
 
 
-def _named(item):
+def in_words(item):
     """Label and id of an object, with a note if it is not in the current map."""
     return f"{item.label} {item.id}{'' if item.in_map else ' (not in the current map)'}"
 
@@ -235,5 +235,5 @@ def explain(text, matches, words):
     """Sentence that no object that matches a text fulfils a condition, `words`. matches: without it, best first."""
     if text.lower() in ANYTHING:
         return f"nothing {words}"
-    best = ", ".join(f"{_named(match.object)} (score {match.score:.2f})" for match in matches[:3])
+    best = ", ".join(f"{in_words(match.object)} (score {match.score:.2f})" for match in matches[:3])
     return f"no object that matches {text!r} {words}; best candidates: {best}"

@@ -189,10 +189,17 @@ def test_a_match_outside_the_current_map_says_so(start, client, instances, box_c
     (match,) = client.call(FindObjects, "find_objects", query="sofa").matches
     assert match.in_map
     scene = node.pipeline.scene
-    node.pipeline.store.scene = replace(scene, objects=tuple(replace(o, outside_maps=1) for o in scene.objects))
+    objects = tuple(replace(o, outside_maps=1) for o in scene.objects)
+    node.pipeline.store.scene = replace(scene, objects=objects, map_revision=2)
     reply = client.call(FindObjects, "find_objects", query="sofa")
     assert not reply.matches[0].in_map
     assert "(not in the current map)" in reply.message
+    words = f"sofa {match.instance.id} (not in the current map)"
+    reply = client.call(interfaces.Locate, "locate", pose=match.instance.pose)
+    assert (words in reply.message, reply.near[0].state) == (True, "not in the current map")
+    assert words in client.call(interfaces.GetSceneGraph, "get_scene_graph", format="text").content
+    assert words in client.call(interfaces.GetInstanceCloud, "get_instance_cloud", id=match.instance.id).message
+    assert "3 not in the current map" in client.call(interfaces.GetInstances, "get_instances").message
 
 
 # --- highlights -------------------------------------------------------------------------------------------------------
