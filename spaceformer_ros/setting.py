@@ -41,6 +41,8 @@ def check_value(info, value):
         return _check_list(info, value)
     if info.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if value is False and "off" in (info.metadata["choices"] or ()):  # as yaml reads the word
+        value = "off"
     if type(value) is not info.type:
         raise SpaceformerError(f"{info.name}: {value!r} is not {KINDS[info.type]}{_type_hint(info, value)}")
     low, high, choices = (info.metadata[key] for key in ("low", "high", "choices"))
@@ -57,11 +59,7 @@ def _type_hint(info, value):
         return f'; write it in quotes, such as "{value}"'
     if info.type is not str or not isinstance(value, (bool, int, float)):
         return ""
-    example = value
-    if type(value) is bool:
-        choices = info.metadata["choices"] or ()
-        word = "on" if value else "off"
-        example = word if word in choices else next(iter(choices or ("on",)))
+    example = value if type(value) is not bool else next(iter(info.metadata["choices"] or ("on",)))
     return f'; write it in quotes, such as "{example}": yaml reads words like y, on and off as true or false'
 
 

@@ -40,8 +40,8 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
         ({"vocabulary": "sofa, chair"}, r"'sofa, chair' is not a list of strings, such as \["),
         ({"offline": "on"}, "offline: 'on' is not true or false"),
         ({"device": None}, "device: None is not a string"),
-        ({"level": False}, 'level: False is not a string; write it in quotes, such as "off"'),
-        ({"precision": True}, 'precision: True is not a string; write it in quotes, such as "auto"'),
+        ({"level": True}, 'level: True is not a string; write it in quotes, such as "auto"'),
+        ({"precision": False}, 'precision: False is not a string; write it in quotes, such as "auto"'),
         ({"map_id": 12}, 'map_id: 12 is not a string; write it in quotes, such as "12"'),
         ({"footprint": [[0.3, 0.2]]}, r'is not a string; write it in quotes, such as "\[\[0.3, 0.2\]\]"'),
         ({"footprint": "[[0.3, 0.2], [0.3, -0.2]]"}, "is not a list of three or more points"),
@@ -73,6 +73,12 @@ def test_values_are_replaced_by_name_and_integers_may_stand_for_floats():
 def test_bad_values_are_refused_with_a_reason(values, words):
     with pytest.raises(SpaceformerError, match=words):
         Config().with_values(values)
+
+
+def test_the_word_off_needs_no_quotes_where_it_is_a_value():
+    assert Config().with_values({"level": False, "enlarge": "off"}) == Config().with_values(
+        {"level": "off", "enlarge": False}
+    )
 
 
 def test_an_empty_list_is_empty_and_whole_numbers_may_stand_for_those_of_a_list():

@@ -7,6 +7,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from rcl_interfaces.msg import ParameterType, SetParametersResult
+from rclpy.parameter import Parameter
 
 from .. import suggestion
 from ..config import settings_by_name
@@ -48,9 +49,11 @@ def _answering(node, change_state):
 
 
 def answer_invalid_parameters(node):
-    """Let a node refuse names that it has no parameter for, with the nearest one, and types that ROS does not have.
+    """Let a node refuse names that it has no parameter for, with the nearest one, types that ROS does not have, and
+    deletions; accept what is set already, also of read-only parameters; and describe parameters by their own types.
 
-    Without this, rclpy accepts the empty name, does not say which name is unknown, and never answers to a wrong type.
+    Without this, rclpy accepts the empty name, does not say which name is unknown, never answers to a wrong type,
+    refuses to load what `ros2 param dump` wrote, and describes a parameter by the type of the last attempt to set it.
     """
     for service in node.services:
         kind = service.srv_name.rsplit("/", 1)[-1]
@@ -58,12 +61,16 @@ def answer_invalid_parameters(node):
             service.callback = _setting_each(node, service.callback)
         elif kind == "set_parameters_atomically":
             service.callback = _setting_all(node, service.callback)
+        elif kind == "describe_parameters":
+            service.callback = _describing(service.callback)
 
 
 def _setting_each(node, set_parameters):
     def answer(request, response):
         for parameter in request.parameters:
-            if result := _refusal(node, parameter):
+            if _is_done(node, parameter):
+                response.results.append(SetParametersResult(successful=True))
+            elif result := _refusal(node, parameter):
                 response.results.append(result)
             else:
                 set_parameters(type(request)(parameters=[parameter]), response)
@@ -74,6 +81,7 @@ def _setting_each(node, set_parameters):
 
 def _setting_all(node, set_parameters):
     def answer(request, response):
+        request.parameters = [parameter for parameter in request.parameters if not _is_done(node, parameter)]
         refusals = filter(None, (_refusal(node, parameter) for parameter in request.parameters))
         if refused := next(refusals, None):
             response.result = refused
@@ -83,6 +91,35 @@ def _setting_all(node, set_parameters):
     return answer
 
 
+def _describing(describe_parameters):
+    def answer(request, response):
+        response = describe_parameters(request, response)
+        for descriptor in response.descriptors:
+            if descriptor.name in settings_by_name():
+                descriptor.type = Parameter(descriptor.name, value=default_of(descriptor.name)).type_.value
+        return response
+
+    return answer
+
+
+def _is_set(node, parameter):
+    """Whether a parameter message has the value that the parameter has already."""
+    return node.has_parameter(parameter.name) and (
+        node.get_parameter(parameter.name).get_parameter_value() == parameter.value
+    )
+
+
+def _is_done(node, parameter):
+    """Whether a parameter that is not ours, which may be read-only, has the value of a message already."""
+    return parameter.name not in settings_by_name() and _is_set(node, parameter)
+
+
+def default_of(name):
+    """The default of a setting as ROS takes it."""
+    default = settings_by_name()[name][1].default
+    return list(default) if isinstance(default, tuple) else default
+
+
 def _refusal(node, parameter):
     """SetParametersResult for a parameter message that cannot be set, None for others."""
     name, reason = printable(parameter.name), ""
@@ -90,4 +127,7 @@ def _refusal(node, parameter):
         reason = f"there is no parameter {name!r}{suggestion(parameter.name[:200], settings_by_name())}"
     elif parameter.value.type not in PARAMETER_TYPES:
         reason = f"{name}: a value of type {parameter.value.type}, expected one of rcl_interfaces/msg/ParameterType"
+    elif parameter.value.type == ParameterType.PARAMETER_NOT_SET and not _is_set(node, parameter):
+        cure = f": set it to its default, {default_of(name)!r}" if name in settings_by_name() else ""
+        reason = f"{name} cannot be deleted{cure}"
     return SetParametersResult(successful=False, reason=reason) if reason else None

@@ -17,6 +17,7 @@ from .compat import parameter_overrides
 from .text import describe_error, printable
 
 PARAMETERS = "ros__parameters"
+OF_ROS = ("use_sim_time", "start_type_description_service")  # parameters of every node
 MAX_NAMED = 5  # node names or arguments listed in a message
 HINTS = {  # words of rcl's messages, and what to do
     "Sequence should be of same type": "write all values of a list alike, as in [0.0, 1.5] or ['chair', '5']",
@@ -73,7 +74,7 @@ def unknown_parameters(node, known):
     """A message for each parameter of the command line that the node does not have, with the nearest of the names
     `known`."""
     sentences = []
-    for name in sorted(set(parameter_overrides(node)) - {*known, "use_sim_time"}):
+    for name in sorted(set(parameter_overrides(node)) - {*known, *OF_ROS}):
         if not name.startswith("qos_overrides."):
             hint = suggestion(name, known) or suggestion(name.rsplit(".", 1)[-1], known)  # written below a group
             sentences.append(f"there is no parameter '{printable(name)}'{hint}: it is ignored")

@@ -14,7 +14,7 @@ from helpers.fakes import DIM, NAMES, ROOM, ColorSegmenter, make_pipeline
 from helpers.paths import ROOT
 from helpers.ros import Client, wait_until
 from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import (
     DescribeParameters,
     GetParameters,
@@ -441,6 +441,9 @@ def test_parameters_describe_themselves(start, client):
     assert (descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value) == (-1.0, 1.0)
 
 
+DEPTH = "qos_overrides./spaceformer/instances.publisher.depth"
+
+
 def test_every_verb_of_ros2_param(start, client):
     """The services behind list, describe, get, set, dump and load."""
     node = start()
@@ -470,6 +473,14 @@ def test_every_verb_of_ros2_param(start, client):
         result = client.call(SetParametersAtomically, "set_parameters_atomically", parameters=[loaded[-1], bad]).result
         assert not result.successful
     assert client.call(SetParametersAtomically, "set_parameters_atomically", parameters=loaded).result.successful
+    (depth,) = client.call(GetParameters, "get_parameters", names=[DEPTH]).values  # read-only, in every dump
+    deleted = ParameterMessage(name="nms_iou")
+    messages = [ParameterMessage(name=DEPTH, value=depth), deleted, Parameter("nms_iou", value="x").to_parameter_msg()]
+    results = client.call(SetParameters, "set_parameters", parameters=messages).results
+    assert [result.successful for result in results] == [True, False, False]
+    assert results[1].reason == "nms_iou cannot be deleted: set it to its default, -1.0"
+    (descriptor,) = client.call(DescribeParameters, "describe_parameters", names=["nms_iou"]).descriptors
+    assert descriptor.type == ParameterType.PARAMETER_DOUBLE  # not of the last attempt
     (value,) = client.call(GetParameters, "get_parameters", names=["nms_io"]).values or [None]
     assert value is None or value.type == 0  # not set
     assert node.settings.config == node._live_parameters.read_all()

@@ -153,7 +153,17 @@ def test_parameters_of_the_command_line_for_another_node_are_named():
 
 
 def test_parameters_that_a_program_does_not_have_are_named():
-    given = dict.fromkeys(["page.port", "prt", "server", "use_sim_time", "qos_overrides./a.publisher.depth", "x\n"])
+    given = dict.fromkeys(
+        [
+            "page.port",
+            "prt",
+            "server",
+            "use_sim_time",
+            "start_type_description_service",
+            "qos_overrides./a.publisher.depth",
+            "x\n",
+        ]
+    )
     sentences = unknown_parameters(SimpleNamespace(_parameter_overrides=given), ["port", "server"])
     assert sentences == [
         "there is no parameter 'page.port', did you mean 'port'?: it is ignored",
