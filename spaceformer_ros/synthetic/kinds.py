@@ -192,6 +192,7 @@ _MODEL_ROWS = (
     Kind("fence", ("railing", "handrail"), ("balustrade",), ("wooden", "metal"), "any", 1.9),
     # kitchen, bathroom, laundry
     Kind("cooktop", ("stovetop", "induction cooker"), ("hotplate",), _STEEL, "dark", 0.56),
+    Kind("oven", ("built-in oven", "wall oven"), ("baking oven",), _STEEL, "steel", 0.75),
     Kind("blender", ("kitchen mixer", "food mixer"), ("smoothie maker",), _PLASTIC, "goods", 0.4),
     Kind("chest freezer", ("freezer chest",), ("deep freeze",), _STEEL, "white", 0.95),
     Kind("urinal", ("wall urinal",), ("pissoir",), ("ceramic",), "white", 0.75),

@@ -31,7 +31,7 @@ from .table import PATH, read_table
 
 logger = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 INDEX = "index.json"
 MAX_INDEX = 1 << 26  # bytes
 HELD_OUT_LIBRARY = "BlendSwap-CC-BY"  # entirely held out
