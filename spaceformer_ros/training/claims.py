@@ -8,6 +8,7 @@ import numpy as np
 from ..evaluation import RIGHT_IOU
 from ..scene.find import ObjectQuery
 from ..synthetic import KIND_NAMES, KINDS, OBJECT_KINDS
+from ..words.neighbours import neighbours
 
 OBJECTS, NAMES, SYNONYMS, COLORS = "published objects", "answers by name", "answers by synonym", "answers by colour"
 CLAIM_KINDS = (OBJECTS, NAMES, SYNONYMS, COLORS)
@@ -69,9 +70,9 @@ def first_match(pipeline, scene, text):
 
 
 def absent_kinds(room, kinds=OBJECT_KINDS):
-    """List of the kinds of which a Room has no point."""
+    """List of the kinds of which, and of whose `neighbours`, a Room has no point."""
     present = {item.kind for item in room.objects} | {KIND_NAMES[kind] for kind in np.unique(room.kind)}
-    return [name for name in kinds if name not in present]
+    return [name for name in kinds if present.isdisjoint((name, *neighbours(name)))]
 
 
 def absent_colors(room, asked):

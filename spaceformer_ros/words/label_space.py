@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import SpaceformerError
 from .lexicon import lexicon
+from .neighbours import SHARE, neighbours
 from .other_things import no_things
 from .similarity import CosineBaseline, softmax
 from .uses import labels_for_use
@@ -98,9 +99,10 @@ class LabelSpace:
         """How well a text fits each instance: [K] float32 in [0, 1], comparable within one call only.
 
         A text of the vocabulary gets the score of its label, a question for a use ("something to sit on") the sum of
-        those of the labels that serve it. For any other text two scores are computed and the larger
-        is used: its probability as an additional label of the vocabulary, and the probability of the labels and
-        other things that it may mean ("couch": sofa), sum over these of P(label | instance) P(label | text).
+        those of the labels that serve it, and a SHARE of those of their `neighbours`. For any other text two scores
+        are computed and the larger is used: its probability as an additional label of the vocabulary, and the
+        probability of the labels and other things that it may mean ("couch": sofa), sum over these of
+        P(label | instance) P(label | text).
 
         features: [K, C]
         vector: [C] unit vector of the text
@@ -112,7 +114,8 @@ class LabelSpace:
             probabilities[:, labels] = refine(probabilities[:, labels])
         known = self.find_labels(text)
         if known:
-            return probabilities[:, known].sum(axis=1)
+            beside = self._neighbours_of(known)
+            return probabilities[:, known].sum(axis=1) + np.float32(SHARE) * probabilities[:, beside].sum(axis=1)
         own = self.similarity.logits(features, vector[None])
         itself = softmax(np.concatenate([own, logits], axis=1))[:, 0]
         return np.maximum(itself, probabilities @ self.meaning(text, vector))
@@ -159,6 +162,12 @@ class LabelSpace:
         own = self.find_label(text)
         named = [self.find_label(label) for label in labels_for_use(text)] if own is None else [own]
         return sorted({index for index in named if index is not None})
+
+    def _neighbours_of(self, known):
+        """Indices of the labels that are `neighbours` of the labels with the indices `known`, without these."""
+        phrases = [phrase.lower() for index in known for phrase in self.vocabulary.phrases[index]]
+        indices = {self.find_label(label) for phrase in phrases for label in neighbours(phrase)}
+        return sorted(indices - {None, *known})
 
     @cached_property
     def _senses(self):

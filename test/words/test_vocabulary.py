@@ -226,6 +226,17 @@ def test_other_texts_ask_for_no_use(text):
     assert labels_for_use(text) == ()
 
 
+def test_a_question_for_a_label_finds_its_neighbour_too_less_surely():
+    space = space_of(["closet|wardrobe", "locker", "chair"])
+    features = 4.0 * np.eye(3, 8, dtype=np.float32)[[0, 2, 1]]  # by phrases: closet, locker, wardrobe
+    probabilities = space.probabilities(features)
+    for text, label, neighbour in (("closet", 0, 1), ("wardrobe", 0, 1), ("locker", 1, 0)):
+        score = space.match(features, text, np.zeros(8, dtype=np.float32))
+        assert np.allclose(score, probabilities[:, label] + 0.25 * probabilities[:, neighbour])
+        assert score.argmax() == probabilities[:, label].argmax()
+    assert np.allclose(space.match(features, "chair", np.zeros(8, dtype=np.float32)), probabilities[:, 2])
+
+
 def test_a_use_is_the_sum_of_its_labels_and_has_their_confidence():
     curves = [Curve((0.0, 1.0), (0.0, share)) for share in (0.2, 0.9, 0.4, 0.6)]
     calibration = Calibration(**dict(zip(CURVES, curves, strict=True)), fitted_on="")
