@@ -4,11 +4,11 @@
 
 Usage: tools/env.sh python -m benchmarks.calibration [--checkpoint demo] [-n 60] [--test 40] [--write FILE]
 
-Fits on N rooms (seeds from 450,000), every second one with one half of the furniture models that no training room has,
-where `spaceformer assets` has read them. Prints the curves, then for other rooms (seeds from 500,000), generated ones
-and ones with the other half of these models: the expected calibration error of objects and first answers and, by
-threshold of confidence, the share of questions for absent things that get a match and the share of right first answers
-that are lost. With --write the calibration is stored in a checkpoint file.
+Fits on N rooms (seeds from 450,000) with one half of the furniture models that no training room has, as real maps have
+such shapes, where `spaceformer assets` has read them. Prints the curves, then for other rooms (seeds from 500,000),
+generated ones, ones with the other half of these models and ones with both halves: the expected calibration error of
+objects and first answers and, by threshold of confidence, the share of questions for absent things that get a match and
+the share of right first answers that are lost. With --write the calibration is stored in a checkpoint file.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.evaluation.calibration import Claims
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig, make_room
-from spaceformer_ros.synthetic.assets import HALVES, default_folder, only_models_config
-from spaceformer_ros.training.claims import ANSWERS, CLAIM_KINDS
+from spaceformer_ros.synthetic.assets import HALVES, default_folder, only_models_config, unseen_shapes_config
+from spaceformer_ros.training.claims import ANSWERS, CLAIM_KINDS, OBJECTS
 from spaceformer_ros.training.validate import all_kinds_config, evaluate_room
 from spaceformer_ros.weights.checkpoint import add_calibration
 from spaceformer_ros.words.calibration import CURVES, Calibration
@@ -39,50 +39,48 @@ def main():
     parser.add_argument("--test", type=int, default=40, help="rooms of each kind for the test (default: %(default)s)")
     parser.add_argument("--write", metavar="FILE", help="checkpoint file in which the calibration is stored")
     options = parser.parse_args()
-    pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
+    pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint, confidence_threshold=0.0))
     configs = room_configs()
     claims = collect(pipeline, configs["fit"], 450_000, options.n)
-    models = (
-        "every second one with held-out furniture models" if len(configs["fit"]) > 1 else "without furniture models"
-    )
+    models = "with held-out furniture models" if len(configs["test"]) > 1 else "without furniture models"
     fitted_on = f"{options.n} generated rooms (seeds from 450000, {models}), {len(OBJECT_KINDS)} kinds as vocabulary"
     curves = {name: claims[kind].fit_curve() for name, kind in zip(CURVES, CLAIM_KINDS)}
     calibration = Calibration(**curves, fitted_on=fitted_on)
     for name, curve in curves.items():
         print_table([(f"{s:.3f}", f"{v:.3f}") for s, v in zip(curve.scores, curve.shares)], (f"{name}: score", "right"))
-    tests = {title: collect(pipeline, [config], 500_000, options.test) for title, config in configs["test"].items()}
-    if len(tests) > 1:
-        tests["both"] = {kind: Claims.joined([found[kind] for found in tests.values()]) for kind in CLAIM_KINDS}
-    for title, found in tests.items():
-        report(title, found, calibration)
+    for title, config in configs["test"].items():
+        report(title, collect(pipeline, config, 500_000, options.test), calibration)
     if options.write:
         print(f"{options.write}: SHA-256 {add_calibration(options.write, calibration)}")
 
 
 def room_configs():
-    """RoomConfigs: "fit" is a list, used in turn; "test" a dict of title to RoomConfig."""
+    """RoomConfigs: "fit" is one, "test" a dict of title to RoomConfig."""
     folder = default_folder(cache_folder(Config().model))
     try:
-        unseen, test = (only_models_config(folder, half) for half in HALVES)
+        fit, other = (only_models_config(folder, half) for half in HALVES)
+        both = unseen_shapes_config(folder)
     except SpaceformerError as error:
         print(f"generated shapes only: {error}")
-        return {"fit": [RoomConfig()], "test": {"generated rooms": RoomConfig()}}
-    return {"fit": [RoomConfig(), unseen], "test": {"generated rooms": RoomConfig(), "unseen shapes": test}}
+        return {"fit": RoomConfig(), "test": {"generated rooms": RoomConfig()}}
+    return {"fit": fit, "test": {"generated rooms": RoomConfig(), "unseen shapes": both, "other half": other}}
 
 
-def collect(pipeline, configs, first_seed, count):
-    """Dict of CLAIM_KINDS to the Claims about rooms of RoomConfigs, used in turn."""
+def collect(pipeline, config, first_seed, count):
+    """Dict of CLAIM_KINDS to the Claims about rooms of a RoomConfig."""
     rows = {kind: [] for kind in CLAIM_KINDS}
     for i in tqdm(range(count), unit="room", disable=None):
-        room = make_room(first_seed + i, configs[i % len(configs)])
+        room = make_room(first_seed + i, config)
         for kind, found in evaluate_room(pipeline, room).claims.items():
             rows[kind] += found
     return {kind: Claims.of(found) for kind, found in rows.items()}
 
 
 def report(title, claims, calibration):
-    """Print what a Calibration is worth on the Claims of other rooms."""
+    """Print what a Calibration is worth on the Claims of other rooms, of objects those that it lets publish."""
     curves = {kind: getattr(calibration, name) for name, kind in zip(CURVES, CLAIM_KINDS)}
+    is_published = calibration.objects(claims[OBJECTS].score) >= Config().postprocess.confidence_threshold
+    claims = {**claims, OBJECTS: claims[OBJECTS].selected(is_published)}
     judged = {kind: replace(claims[kind], confidence=curve(claims[kind].score)) for kind, curve in curves.items()}
     raw = {kind: replace(found, confidence=found.score) for kind, found in claims.items()}
     rows = [

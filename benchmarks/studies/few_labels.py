@@ -16,12 +16,12 @@ from collections import defaultdict
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.calibration import room_configs
+from benchmarks.evaluate_rooms import unseen_config
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.config import Settings
 from spaceformer_ros.evaluation import overlap
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.synthetic import OBJECT_KINDS, STRUCTURE, make_room
+from spaceformer_ros.synthetic import OBJECT_KINDS, STRUCTURE, RoomConfig, make_room
 from spaceformer_ros.training.claims import RIGHT_IOU
 from spaceformer_ros.training.validate import all_kinds_config, prediction_of, truth_of
 from spaceformer_ros.words.vocabulary import Vocabulary
@@ -37,7 +37,10 @@ def main():
     options = parser.parse_args()
     settings = Settings(all_kinds_config(checkpoint=options.checkpoint))
     pipeline = build_pipeline(settings)
-    for config in room_configs()["fit"]:
+    configs = {"generated rooms": RoomConfig(), "unseen shapes": unseen_config()}
+    for title, config in configs.items():
+        if config is None:
+            continue
         found = defaultdict(lambda: np.zeros(4, dtype=int))  # published, right; things shown, things
         for seed in tqdm(range(options.first_seed, options.first_seed + options.n), unit="room", disable=None):
             look(pipeline, settings, make_room(seed, config), found)
@@ -45,7 +48,6 @@ def main():
             (count, "yes" if others else "no", f"{right / max(objects, 1):.3f}", f"{shown / max(things, 1):.3f}")
             for (count, others), (objects, right, shown, things) in found.items()
         ]
-        title = "unseen shapes" if config.asset_share else "generated rooms"
         print_table(rows, (f"{title}: labels", "other things", "precision", "recall"))
 
 

@@ -30,10 +30,9 @@ class Claims:
         columns = list(zip(*rows)) or [()] * len(fields(cls))
         return cls(*(np.array(column, dtype=kind) for column, kind in zip(columns, (float, float, bool, bool))))
 
-    @classmethod
-    def joined(cls, parts):
-        """All Claims of a list together."""
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+    def selected(self, rows):
+        """The Claims of some rows, [n] bool."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def weight(self):
