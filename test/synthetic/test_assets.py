@@ -263,7 +263,7 @@ def test_the_table_has_known_kinds_and_unique_models():
     assert not table.other_kinds & KINDS.keys()
     assert set(MODEL_KINDS) <= set(table.kinds.values())
     assert table.placement.keys() <= set(table.kinds.values())
-    assert len(table.kinds) == 521
+    assert len(table.kinds) == 520
 
 
 # -- generated models ------------------------------------------------------------------------------------------------
