@@ -16,7 +16,9 @@ CLEANED_UP = "the node was cleaned up before the request was done"
 
 # Threads per lane. Lanes keep cheap requests from waiting behind expensive ones.
 LANES = {
-    "queries": 4,  # answers from the scene
+    "queries": 4,  # short answers from the scene
+    "long_queries": 2,  # answers to many or long texts, and with approach poses
+    "drawing": 1,  # views of the map and its relevancy
     "transforms": 4,  # waiting for TF
     "texts": 1,  # embedding many texts, in batches
     "settings": 3,  # changes of vocabulary and parameters; two may wait for the text model or a file

@@ -9,3 +9,4 @@ EMBED_SECONDS = 30.0  # that one request may take to embed texts; what is embedd
 MAX_VIEW_PIXELS = 4_000_000  # of one picture of RenderView
 DISK_SECONDS = 30.0  # that a request to save or load may take
 FILE_SECONDS = 1.0  # that a vocabulary_file may take to be read while the parameter is set
+SHORT_TEXTS, SHORT_CHARACTERS = 4, 80  # of one FindObjects request that is not done after all short ones

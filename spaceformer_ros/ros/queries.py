@@ -17,7 +17,7 @@ from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
 from .embedding import embed_in_batches
-from .limits import MAX_EMBED_TEXTS, MAX_SELECTED
+from .limits import MAX_EMBED_TEXTS, MAX_SELECTED, SHORT_CHARACTERS, SHORT_TEXTS
 from .refusal import Refusal
 from .transforms import TransformError
 
@@ -30,7 +30,8 @@ async def find_objects(session, request, response):
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     position = await _reference_position(session, request, scene)
     transform, header = await _placement(session, request.target_frame, scene)
-    found, approaches, reasons = await session.background.run(_find, session, request, scene, position)
+    lane = "queries" if _is_short(request) else "long_queries"
+    found, approaches, reasons = await session.background.run(_find, session, request, scene, position, lane=lane)
     response.header = header
     response.matches = [
         messages.to_match(scene, answer, match, transform, approaches.get(match.object.id))
@@ -41,6 +42,13 @@ async def find_objects(session, request, response):
     response.message = "; ".join([summary(found), *remarks, *reasons])
     if not response.matches:
         raise Refusal("NOT_FOUND", response.message)
+
+
+def _is_short(request):
+    """Whether a FindObjects request is answered in a moment, also if its texts are new; many others may be waiting."""
+    texts = [request.query, *request.queries, request.near_query, request.relation_query]
+    count, characters = sum(map(bool, texts)), sum(map(len, texts))
+    return count <= SHORT_TEXTS and characters <= SHORT_CHARACTERS and not request.with_approach
 
 
 async def _reference_position(session, request, scene):
@@ -109,7 +117,8 @@ async def show_relevancy(session, request, response):
     scene = active_scene(session)
     response.header, response.map_revision = messages.to_header(scene), scene.map_revision
     heat = await _mask_heat(session, request, scene) if request.mask_of else None
-    relevancy, response.header = await session.background.run(_show_relevancy, session, request.query, scene, heat)
+    shown = session.background.run(_show_relevancy, session, request.query, scene, heat, lane="drawing")
+    relevancy, response.header = await shown
     response.min_relevancy, response.max_relevancy = float(relevancy.min()), float(relevancy.max())
     if request.query:
         session.views.text = request.query

@@ -29,7 +29,8 @@ async def render_view(session, request, response):
         raise SpaceformerError(str(error)) from error
     frame = await lookup(session, scene.frame_id, frame_id, time_of(request.pose.header.stamp))
     camera_from_map = frame.after(pose).inverse.after(scene.cloud.placement)
-    layers = await session.background.run(_draw, session, scene, request, wanted, camera, camera_from_map)
+    drawing = session.background.run(_draw, session, scene, request, wanted, camera, camera_from_map, lane="drawing")
+    layers = await drawing
     header = Header(stamp=request.pose.header.stamp, frame_id=frame_id)
     response.camera = to_camera_info(camera, header)
     response.images = [to_image(layers[name], header) for name in wanted]

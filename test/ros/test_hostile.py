@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Invalid and excessive requests and parameters never end the node, and one client cannot starve the others."""
 
+import importlib
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from spaceformer_ros.scene.data_dir import scene_path
 
 EmbedText, FindObjects, GetInstances = interfaces.EmbedText, interfaces.FindObjects, interfaces.GetInstances
 ResultCode, SaveScene, SetVocabulary = interfaces.ResultCode, interfaces.SaveScene, interfaces.SetVocabulary
+RenderView, ShowRelevancy = interfaces.RenderView, interfaces.ShowRelevancy
 
 
 class SlowEmbedder(FakeEmbedder):
@@ -151,6 +153,41 @@ def test_many_texts_do_not_keep_a_query_waiting(start, client, instances, box_cl
     assert embedder.embedded < 1000
     reply = done()
     assert np.array(reply.values).reshape(1000, reply.dim).shape[0] == 1000
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "fields"),
+    [
+        (FindObjects, "find_objects", {"queries": ["sofa"] * 32}),
+        (FindObjects, "find_objects", {"query": "sofa", "with_approach": True}),
+        (FindObjects, "find_objects", {"query": "x" * 190}),
+        (ShowRelevancy, "show_relevancy", {"query": "sofa"}),
+        (RenderView, "render_view", {}),
+    ],
+)
+def test_long_requests_do_not_keep_a_query_waiting(
+    start, client, instances, box_cloud, monkeypatch, kind, name, fields
+):
+    start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: instances, "instances")
+    gate, place = threading.Event(), f"{'view_' * (name == 'render_view')}queries"
+    function = {"find_objects": "_find", "show_relevancy": "_show_relevancy", "render_view": "_draw"}[name]
+    module = importlib.import_module(f"spaceformer_ros.ros.{place}")
+    known, running = getattr(module, function), []
+
+    def slow(*arguments):
+        if not threading.current_thread().name.startswith("spaceformer_queries"):
+            running.append(arguments)
+            assert gate.wait(20)
+        return known(*arguments)
+
+    monkeypatch.setattr(module, function, slow)
+    answers = [client.call_later(kind, name, **fields) for _ in range(8)]
+    wait_until(lambda: running, "the first of them")
+    assert client.call(FindObjects, "find_objects", query="sofa").code == ResultCode.OK
+    gate.set()
+    assert {answer().code for answer in answers} <= {ResultCode.OK, ResultCode.NOT_FOUND}
 
 
 def test_frames_that_do_not_exist_do_not_keep_a_query_waiting(start, client, instances, box_cloud):
