@@ -21,7 +21,8 @@ async def render_view(session, request, response):
     """Draw what a camera would see of the map."""
     scene = active_scene(session)
     response.map_revision = scene.map_revision
-    wanted, camera = wanted_layers(request), camera_of(request.camera)
+    wanted = wanted_layers(request)
+    camera = camera_of(request.camera, len(wanted))
     frame_id = request.pose.header.frame_id.lstrip("/") or scene.frame_id
     try:
         pose = pose_transform(request.pose.pose, "the camera", frame_id)
@@ -63,12 +64,15 @@ def wanted_layers(request):
     return wanted
 
 
-def camera_of(info):
+def camera_of(info, num_layers):
     """The CameraModel of the CameraInfo of a request, whose numbers may be 0. Raises SpaceformerError."""
     default = CameraModel.of_view()
     width, height = info.width or default.width, info.height or default.height
-    if width * height > MAX_VIEW_PIXELS:
-        raise SpaceformerError(f"camera: {width} x {height} pixels, at most {MAX_VIEW_PIXELS:,} are drawn")
+    if width * height * num_layers > MAX_VIEW_PIXELS:
+        raise SpaceformerError(
+            f"camera: {width} x {height} pixels of {num_layers} layers, at most {MAX_VIEW_PIXELS:,} pixels of all "
+            "layers together are drawn: ask for a smaller picture or fewer layers at once"
+        )
     if any(info.k):
         return model_of(info)
     return CameraModel.of_view(width, height)

@@ -79,7 +79,11 @@ def test_a_view_shows_the_objects_of_the_map(start, client, instances, box_cloud
         ({"layers": ["ids", "ids"]}, Code.INVALID_REQUEST, "at most once"),
         ({"layers": ["relevancy"]}, Code.INVALID_REQUEST, "text"),
         ({"image": picture}, Code.INVALID_REQUEST, "image has 160 x 120 pixels, its camera_info 640 x 480"),
-        ({"camera": CameraInfo(width=60_000, height=60_000)}, Code.INVALID_REQUEST, "at most 4,000,000"),
+        ({"camera": CameraInfo(width=60_000, height=60_000)}, Code.INVALID_REQUEST, "at most 8,000,000"),
+        (
+            {"camera": CameraInfo(width=2000, height=2000), "layers": ["color", "depth", "ids"]},
+            *(Code.INVALID_REQUEST, "2000 x 2000 pixels of 3 layers, at most 8,000,000"),
+        ),
         ({"frame_id": "moon"}, Code.TF_FAILED, "'moon'"),
     ):
         reply = render(**fields)
