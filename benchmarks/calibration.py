@@ -16,14 +16,14 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from spaceformer_ros import SpaceformerError
+from benchmarks.evaluate_rooms import room_configs
 from spaceformer_ros.cli.tables import figure_text, print_table
 from spaceformer_ros.config import Config
 from spaceformer_ros.disk.paths import cache_folder
 from spaceformer_ros.evaluation.calibration import Claims
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig, make_room
-from spaceformer_ros.synthetic.assets import HALVES, default_folder, only_models_config, unseen_shapes_config
+from spaceformer_ros.synthetic.assets import HALVES, default_folder, only_models_config
 from spaceformer_ros.training.claims import ANSWERS, CLAIM_KINDS, OBJECTS
 from spaceformer_ros.training.validate import all_kinds_config, evaluate_room
 from spaceformer_ros.weights.checkpoint import add_calibration
@@ -40,30 +40,28 @@ def main():
     parser.add_argument("--write", metavar="FILE", help="checkpoint file in which the calibration is stored")
     options = parser.parse_args()
     pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint, confidence_threshold=0.0))
-    configs = room_configs()
-    claims = collect(pipeline, configs["fit"], 450_000, options.n)
-    models = "with held-out furniture models" if len(configs["test"]) > 1 else "without furniture models"
+    fit, tests = fit_and_test()
+    claims = collect(pipeline, fit, 450_000, options.n)
+    models = "with held-out furniture models" if len(tests) > 1 else "without furniture models"
     fitted_on = f"{options.n} generated rooms (seeds from 450000, {models}), {len(OBJECT_KINDS)} kinds as vocabulary"
     curves = {name: claims[kind].fit_curve() for name, kind in zip(CURVES, CLAIM_KINDS)}
     calibration = Calibration(**curves, fitted_on=fitted_on)
     for name, curve in curves.items():
         print_table([(f"{s:.3f}", f"{v:.3f}") for s, v in zip(curve.scores, curve.shares)], (f"{name}: score", "right"))
-    for title, config in configs["test"].items():
+    for title, config in tests.items():
         report(title, collect(pipeline, config, 500_000, options.test), calibration)
     if options.write:
         print(f"{options.write}: SHA-256 {add_calibration(options.write, calibration)}")
 
 
-def room_configs():
-    """RoomConfigs: "fit" is one, "test" a dict of title to RoomConfig."""
+def fit_and_test():
+    """The RoomConfig of the rooms of the fit, and a dict of title to that of the tests."""
+    tests = room_configs()
+    if len(tests) == 1:
+        return RoomConfig(), tests
     folder = default_folder(cache_folder(Config().model))
-    try:
-        fit, other = (only_models_config(folder, half) for half in HALVES)
-        both = unseen_shapes_config(folder)
-    except SpaceformerError as error:
-        print(f"generated shapes only: {error}")
-        return {"fit": RoomConfig(), "test": {"generated rooms": RoomConfig()}}
-    return {"fit": fit, "test": {"generated rooms": RoomConfig(), "unseen shapes": both, "other half": other}}
+    fit, other = (only_models_config(folder, half) for half in HALVES)
+    return fit, {**tests, "other half": other}
 
 
 def collect(pipeline, config, first_seed, count):

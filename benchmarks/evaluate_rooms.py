@@ -69,6 +69,12 @@ def evaluate(pipeline, config, first_seed, count, kinds=OBJECT_KINDS):
     return validate(pipeline, (make_room(seed, config) for seed in seeds), kinds)
 
 
+def room_configs():
+    """Dict of title to RoomConfig: generated rooms and, with the asset cache, rooms with held-out models."""
+    unseen = unseen_config()
+    return {"generated rooms": RoomConfig(), **({"unseen shapes": unseen} if unseen else {})}
+
+
 def unseen_config(model_kinds_share=0.0):
     """The RoomConfig of rooms with held-out models; without the asset cache None, and a sentence is printed."""
     try:

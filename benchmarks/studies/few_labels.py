@@ -16,12 +16,12 @@ from collections import defaultdict
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.evaluate_rooms import unseen_config
+from benchmarks.evaluate_rooms import room_configs
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.config import Settings
 from spaceformer_ros.evaluation import overlap
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.synthetic import OBJECT_KINDS, STRUCTURE, RoomConfig, make_room
+from spaceformer_ros.synthetic import OBJECT_KINDS, STRUCTURE, make_room
 from spaceformer_ros.training.claims import RIGHT_IOU
 from spaceformer_ros.training.validate import all_kinds_config, prediction_of, truth_of
 from spaceformer_ros.words.vocabulary import Vocabulary
@@ -37,10 +37,7 @@ def main():
     options = parser.parse_args()
     settings = Settings(all_kinds_config(checkpoint=options.checkpoint))
     pipeline = build_pipeline(settings)
-    configs = {"generated rooms": RoomConfig(), "unseen shapes": unseen_config()}
-    for title, config in configs.items():
-        if config is None:
-            continue
+    for title, config in room_configs().items():
         found = defaultdict(lambda: np.zeros(4, dtype=int))  # published, right; things shown, things
         for seed in tqdm(range(options.first_seed, options.first_seed + options.n), unit="room", disable=None):
             look(pipeline, settings, make_room(seed, config), found)

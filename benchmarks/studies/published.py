@@ -17,11 +17,11 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.evaluate_rooms import unseen_config
+from benchmarks.evaluate_rooms import room_configs
 from spaceformer_ros.cli.tables import print_table
 from spaceformer_ros.evaluation import evaluate_sample, make_report, overlap
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.synthetic import OBJECT_KINDS, RoomConfig, make_room
+from spaceformer_ros.synthetic import OBJECT_KINDS, make_room
 from spaceformer_ros.training.claims import FRAGMENT, REAL, STRUCTURE, object_claims
 from spaceformer_ros.training.validate import all_kinds_config, prediction_of, truth_of
 
@@ -35,14 +35,10 @@ def main():
     parser.add_argument("--first-seed", type=int, default=500_000)
     options = parser.parse_args()
     pipeline = build_pipeline(all_kinds_config(checkpoint=options.checkpoint))
-    configs = {"generated rooms": RoomConfig(), "unseen shapes": unseen_config()}
     seeds = range(options.first_seed, options.first_seed + options.n)
-    for title, config in configs.items():
-        if config is not None:
-            table = sweep(pipeline, (make_room(seed, config) for seed in tqdm(seeds, unit="room", disable=None)))
-            print_table(
-                table, (title, "per room", REAL, "fragments", "structure", "right name", "box F1", "true boxes")
-            )
+    for title, config in room_configs().items():
+        table = sweep(pipeline, (make_room(seed, config) for seed in tqdm(seeds, unit="room", disable=None)))
+        print_table(table, (title, "per room", REAL, "fragments", "structure", "right name", "box F1", "true boxes"))
 
 
 def sweep(pipeline, rooms):

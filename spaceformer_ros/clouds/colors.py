@@ -54,6 +54,11 @@ def _sources(points, names):
     for name in PACKED:
         if name in names and _has_colors(name, points[names[name]]):
             yield (names[name],)
+    yield from _triples(names)
+
+
+def _triples(names):
+    """The three fields that contain colour together, best first. names: see `_lower_case_names`."""
     for triple in (*TRIPLES, *_other_triples(names), SPLATS):
         if all(name in names for name in triple):
             yield tuple(names[name] for name in triple)
@@ -103,9 +108,7 @@ def _read_splats(columns):
 def have_color(names):
     """Whether fields with these names contain colour."""
     lower = _lower_case_names(names)
-    return any(name in lower for name in PACKED) or any(
-        all(name in lower for name in triple) for triple in (*TRIPLES, *_other_triples(lower), SPLATS)
-    )
+    return any(name in lower for name in PACKED) or any(_triples(lower))
 
 
 def pack_color(rgb):

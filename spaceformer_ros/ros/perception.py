@@ -114,6 +114,9 @@ class Perception:
         """A scene that could not be published for a reason is published: state and diagnostics follow."""
         if reason in self._counters.last_error:
             self._counters.last_error = ""
+        self._show_idle()
+
+    def _show_idle(self):
         if self._state.state != NodeState.RUNNING:
             self._state.update_idle_state(self.pipeline)
 
@@ -126,8 +129,7 @@ class Perception:
             self.publish_scene(scene)
         except TransformError:
             self._state.unpublished = self._counters.last_error = reason  # not a new sentence every second
-            if self._state.state != NodeState.RUNNING:
-                self._state.update_idle_state(self.pipeline)
+            self._show_idle()
 
     def load_scene(self, path, map_id, frame_id):
         """Replace the scene by that of a file and publish it. Returns the Scene.
