@@ -3,7 +3,7 @@
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from rclpy.task import Future
 
@@ -74,7 +74,7 @@ class Background:
         return awaited
 
     def close(self):
-        """Cancel queued work, and let all waiting coroutines refuse their requests; see also `is_idle`."""
+        """Cancel queued work, and let all waiting coroutines refuse their requests; see also `join`."""
         self._closed = True
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
@@ -83,10 +83,9 @@ class Background:
         for awaited in waiting:
             self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
 
-    @property
-    def is_idle(self):
-        """Whether all work that was submitted has ended."""
-        return not any(work.running() for work in list(self._works))
+    def join(self, timeout):
+        """Whether all work that was submitted has ended within `timeout` seconds."""
+        return not wait(list(self._works), timeout).not_done
 
     def _submit(self, lane, function, *arguments):
         if self._closed:

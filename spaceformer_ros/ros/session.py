@@ -41,6 +41,7 @@ LOST_SCANS = 10  # in a row, which the state of a node with a scene mentions; fe
 RETRY_PERIOD = 1.0  # seconds between attempts to publish a scene whose transform is missing
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the device thread to leave the network
 CLOSE_SECONDS, MIN_SAVE_SECONDS = 8.0, 3.0  # of closing, including save_on_shutdown; launch kills a process after 10 s
+END_SECONDS = 0.5  # that background work may take to end after the save; a long native call takes longer
 
 
 class Session:
@@ -141,7 +142,7 @@ class Session:
         ended = self.trips.close() and ended
         self.background.close()
         ended = self._save(deadline) and ended  # waits for a save that runs already
-        ended = self.background.is_idle and ended
+        ended = self.background.join(END_SECONDS) and ended
         if ended:
             self.perception.pipeline = None  # the executor may hold callbacks of this session for a while
         self.diagnostics.destroy()

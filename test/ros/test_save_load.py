@@ -335,7 +335,7 @@ def test_an_autosave_that_ends_after_cleanup_does_not_replace_the_next_file(
     wait_until(lambda: len(instances[-1].instances) == 1, "the next scene")
     save(client)
     gate.set()
-    wait_until(lambda: owner.background.is_idle, "the end of the first save")
+    assert owner.background.join(20)  # the first save has ended
     assert len(read_scene(tmp_path / "scene.safetensors").labels) == 1
     assert not list(tmp_path.glob(".*.part"))
 
@@ -417,7 +417,12 @@ def test_cleanup_waits_for_a_save_that_runs(started, monkeypatch, tmp_path):
 
     monkeypatch.setattr(pipeline.Snapshot, "write", write_slowly)
     owner = node.session
-    owner.background.submit(owner.storage.autosave, node.pipeline, lane="files")
+
+    def autosave(*arguments):
+        owner.storage.autosave(*arguments)
+        time.sleep(0.1)  # a thread ends some time after its save
+
+    owner.background.submit(autosave, node.pipeline, lane="files")
     assert entered.wait(20)
     assert node.close()
     assert owner.perception.pipeline is None  # its memory is free
