@@ -17,6 +17,7 @@ import zipfile
 import pytest
 import setup_common
 import setup_env
+import setup_network
 import setup_packages
 import setup_ros
 from helpers.servers import serving
@@ -265,6 +266,77 @@ def test_a_missing_network_is_reported_in_one_sentence(empty, tmp_path, capfd, m
     assert last.startswith("setup: offline, or the package index cannot be reached")
 
 
+def download(program, **proxy):
+    """Exit code and output of one download by pip or uv through a proxy."""
+    env = setup_common.environment(PIP_CONFIG_FILE=os.devnull, PIP_RETRIES="1", UV_HTTP_RETRIES="0", **proxy)
+    index = ["--index-url", "https://index.example/simple", "first"]
+    uv = setup_common.UV
+    if program == "pip":
+        return setup_common.attempt(uv.with_name("python"), "-m", "pip", "download", "--no-deps", *index, env=env)
+    return setup_common.attempt(uv, "pip", "install", "--target", "unused", *index, env=env)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (407, "asks for a name and a password"),
+        (403, "does not connect to the package index"),
+        (None, "does not answer"),
+    ],
+)
+@pytest.mark.parametrize("program", ["pip", "uv"])
+def test_a_proxy_that_does_not_serve_is_named_with_the_cure(empty, monkeypatch, program, answer, said):
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_CONNECT(self):
+            self.send_error(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Proxy) as address:
+        place = address.removeprefix("http://") if answer else "127.0.0.1:9"
+        monkeypatch.setenv("https_proxy", f"http://me:secret@{place}")
+        code, output = download(program, https_proxy=os.environ["https_proxy"])
+    assert code
+    sentence = setup_network.advice(output)
+    assert sentence.startswith(f"the proxy http://***@{place} of https_proxy {said}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "output", "said"),
+    [
+        ("all_proxy", "OSError: Missing dependencies for SOCKS support.", "the proxy socks5://h:1 of all_proxy cannot"),
+        ("PIP_PROXY", "Proxy URL had unsupported scheme socks5", "the proxy socks5://h:1 of PIP_PROXY cannot be used"),
+        (None, "ProxyError('Cannot connect to proxy.', timeout())", "the proxy of pip's settings"),
+        (None, "[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer", "the certificate of the package index"),
+        (None, "cause: invalid peer certificate: UnknownIssuer", "the certificate of the package index"),
+        (None, "hash mismatch", None),
+    ],
+)
+def test_other_failures_of_downloads_have_their_own_sentence(empty, monkeypatch, setting, output, said):
+    if setting:
+        monkeypatch.setenv(setting, "socks5://h:1")
+    sentence = setup_network.advice(output)
+    assert sentence.startswith(said) if said else sentence is None
+
+
+def test_a_failed_download_is_explained_on_a_terminal_too(empty, tmp_path, capfd, monkeypatch):
+    _, lock = small_lock(tmp_path)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit):
+        setup_packages.install([lock], settings("http://127.0.0.1:9"), "cuda")
+    assert "setup: offline, or the package index cannot be reached" in capfd.readouterr().err
+
+
+def test_a_dead_proxy_is_not_taken_for_a_missing_page_of_torch(empty, monkeypatch, capfd):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    locks = [setup_common.REQUIREMENTS / name for name in ("py311.txt", "torch-cpu.txt")]
+    with pytest.raises(SystemExit):
+        setup_packages.torch_page_answers(locks, setup_packages.Settings([], [], setup_common.environment()))
+    assert "the proxy http://127.0.0.1:9 of https_proxy does not answer" in capfd.readouterr().err
+
+
 def test_torch_without_cuda_comes_from_its_page_or_from_a_folder(empty, tmp_path, monkeypatch):
     offered = setup_packages.Settings([], [str(tmp_path)], setup_common.environment())
     assert setup_packages.torch_source("cpu", offered) == ["--find-links", setup_packages.TORCH_PAGE]
@@ -298,6 +370,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     monkeypatch.setenv("PIP_CERT", "/etc/ca.pem")
     monkeypatch.setenv("PIP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://another.example:3128")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "mirror.example")
     options, find_links, env = setup_packages.index_settings()
     assert options == [
@@ -307,6 +380,7 @@ def test_pip_settings_reach_uv(monkeypatch, tmp_path):
     ]
     assert find_links == [str(folder)]
     assert (env["SSL_CERT_FILE"], env["ALL_PROXY"]) == ("/etc/ca.pem", "http://proxy.example:3128")
+    assert "HTTPS_PROXY" not in env  # pip's own setting is the one that pip follows
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example/simple")
     assert "--default-index" not in setup_packages.index_settings().options
 

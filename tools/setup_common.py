@@ -3,9 +3,10 @@
 
 import os
 import pathlib
-import re
 import subprocess
 import sys
+
+import setup_network
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV, BUILD = ROOT / ".venv", ROOT / "build"
@@ -16,10 +17,6 @@ PYTHONS, ROS_PYTHONS = ("3.11", "3.12", "3.13", "3.14"), ("3.11", "3.12", "3.13"
 # Variables of a sourced ROS or of another venv that must not affect this one.
 PREFIXES = ("AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", *PREFIXES)
-OFFLINE = re.compile(
-    r"dns error|name resolution|Name or service not known|unreachable|[Cc]onnection refused|timed out"
-    r"|error sending request|Failed to establish a new connection|[Cc]ould not connect|tcp connect|Connection reset"
-)
 
 
 def has_ros(python):
@@ -62,8 +59,8 @@ def run(*command, env=None, cwd=ROOT):
 
 def fail(command, code, output):
     print(output[-8000:], file=sys.stderr)
-    if OFFLINE.search(output):
-        stop("offline, or the package index cannot be reached, see above: run this again with a network")
+    if sentence := setup_network.advice(output):
+        stop(sentence)
     stop(f"`{' '.join(str(part) for part in command)}` failed with exit code {code}, see above")
 
 

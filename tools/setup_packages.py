@@ -12,6 +12,7 @@ import sys
 import urllib.parse
 
 import setup_common as common
+import setup_network
 from setup_common import REQUIREMENTS, ROOT, attempt, environment, fail, run, stop
 
 TORCH_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
@@ -94,6 +95,8 @@ def show(*command, locks, env):
     command = [str(part) for part in command]
     if sys.stderr.isatty():
         code, output = subprocess.run(command, env=env, cwd=ROOT, close_fds=False).returncode, ""
+        if code:  # what it printed is on the terminal only: the reason by trying once more
+            code, output = attempt(*command, env={**env, "UV_HTTP_RETRIES": "0"})
     else:
         size = {entry.name: entry.size for lock in locks for entry in read_lock(lock)}
         process = subprocess.Popen(
@@ -160,8 +163,9 @@ def index_settings():
         options += ["--no-index"]
     if "cert" in pip:
         env.setdefault("SSL_CERT_FILE", pip["cert"])
-    if "proxy" in pip:
-        env.setdefault("ALL_PROXY", pip["proxy"])
+    if "proxy" in pip:  # takes precedence over the variables for all programs, as for pip
+        env = {name: value for name, value in env.items() if name.lower() not in ("http_proxy", "https_proxy")}
+        env["ALL_PROXY"] = pip["proxy"]
     return Settings(options, find_links, env)
 
 
@@ -189,4 +193,7 @@ def torch_page_answers(locks, settings):
     command = [common.UV, "pip", "install", "--dry-run", "--no-deps", "--no-index", "--require-hashes"]
     command += ["--python", common.VENV / "bin" / "python", *settings.options, *source, "-r", locks[1]]
     env = {**settings.env, "UV_HTTP_TIMEOUT": "30", "UV_HTTP_RETRIES": "1"}
-    return attempt(*[part for part in command if part not in ("--default-index", "--index")], env=env)[0] == 0
+    code, output = attempt(*[part for part in command if part not in ("--default-index", "--index")], env=env)
+    if code and setup_network.trouble_of_proxy(output):
+        fail(command[:3], code, output)
+    return code == 0

@@ -11,7 +11,7 @@ from helpers.paths import CONFIG, ROOT
 from helpers.ros import wait_until
 from rclpy.action import get_action_server_names_and_types_by_node
 
-from spaceformer_ros.ros import bond, vision
+from spaceformer_ros.ros import bond, nav2, vision
 
 ROLES = {"topics": {"publish", "subscribe"}, "services": {"reply", "request"}, "actions": {"call", "execute"}}
 
@@ -41,6 +41,12 @@ def profile(path):
     return path[-1]
 
 
+def resolved(name, node):
+    """A name of a policy as the template for DDS of sros2 (permissions.xsl) resolves it for a node."""
+    namespace = node.rpartition("/")[0]
+    return name if name[0] == "/" else node + name[1:] if name[0] == "~" else f"{namespace}/{name}"
+
+
 def allowed(path, node="/spaceformer"):
     """Dict role -> names, as sros2 resolves them for a node."""
     names = {"publish": [], "subscribe": [], "reply": [], "request": [], "call": [], "execute": []}
@@ -50,7 +56,7 @@ def allowed(path, node="/spaceformer"):
         assert verdict == "ALLOW"
         for entry in group:
             assert entry.tag == group.tag[:-1]
-            names[role].append(entry.text.replace("~", node, 1))
+            names[role].append(resolved(entry.text, node))
     assert all(len(set(found)) == len(found) for found in names.values())
     return {role: set(found) for role, found in names.items()}
 
@@ -67,11 +73,11 @@ def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, ca
     own = node.get_fully_qualified_name()
     wanted = allowed(CONFIG / "sros2_policy.xml" if cameras == ("",) else for_cameras(tmp_path), own)
     for role in ("publish", "subscribe"):
-        wanted[role].remove(f"/{bond.TOPIC}")  # the node starts by itself
+        wanted[role].remove(resolved(bond.TOPIC, own))  # the node starts by itself
     if not nav:
         wanted["subscribe"] -= {costmap}
     places = [f"{own}/{name}".rstrip("/") for name in cameras]
-    wanted["call"] -= {"/navigate_to_pose"}  # no goal was sent
+    wanted["call"].remove(resolved(nav2.ACTION, own))  # no goal was sent
     if not vision.AVAILABLE:
         wanted["publish"] -= {f"{own}/detections", f"{own}/label_info"}
     if not detector:
@@ -82,7 +88,7 @@ def test_the_policy_names_exactly_what_the_node_uses(start, client, tmp_path, ca
         wanted["subscribe"] -= {f"{place}/input/yolo_detections" for place in places}
     if importlib.util.find_spec("tf2_ros") is None:
         wanted["subscribe"] -= {"/tf", "/tf_static"}
-        wanted["reply"] -= {"/tf2_frames"}
+        wanted["reply"].remove(resolved("tf2_frames", own))
     if not any(name.endswith("/get_type_description") for name, _ in node.get_service_names_and_types()):
         wanted["reply"] -= {f"{own}/get_type_description"}  # not on Humble
 
