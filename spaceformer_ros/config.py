@@ -138,7 +138,8 @@ class InputConfig:
     )
     roi: tuple = setting(
         (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-        "box of the points that are used: min x, y, z, max x, y, z in the cloud's frame, in metres; all zero: no limit",
+        "box of the points that are used: min x, y, z, max x, y, z in the cloud's frame, in metres; all zero: no "
+        "limit; known objects outside stay, with the state unseen, until ~/clear or for outside_maps maps",
         unit="m",
     )
     min_update_interval: float = setting(

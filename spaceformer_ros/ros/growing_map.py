@@ -76,7 +76,8 @@ class GrowingMap(ABC):
         with self._map_lock:
             if not len(self._map):
                 lost = self._counters.unplaced_in_a_row and self._counters.unplaced_reason
-                raise SpaceformerError(f"the accumulated map is empty: {lost or 'no scan has arrived yet'}")
+                inside = f" with a point inside roi {list(config.roi)}" if any(config.roi) else ""
+                raise SpaceformerError(f"the accumulated map is empty: {lost or f'no scan{inside} has arrived yet'}")
             origin = local_origin(self._map.origin, self._map.origin)
             cloud = self._map.snapshot(config.fixed_frame, self._stamp_ns, origin).cloud
         cloud = replace(cloud, colored=self._colored, remarks=self._remarks).upright(config.input_up)

@@ -8,7 +8,6 @@ from .text import printable
 
 OK, WARN, ERROR = 0, 1, 2
 PERSISTENT = 3  # a warning becomes an error after this many slow inferences in a row, or input_timeouts without a cloud
-LOSSY_LATCHED = "best_effort, transient_local"  # an offer in words
 MAX_AHEAD = 10.0  # seconds by which a stamp may be ahead of the clock: machines on one network differ by less
 MAX_UNPLACED = 50  # a warning becomes an error after this many scans in a row that are not in the map (5 s at 10 Hz)
 
@@ -19,15 +18,16 @@ class Publisher(NamedTuple):
     name: of its node, with the namespace.
     offer: its QoS in words.
     refusal, cure: why nothing arrives from it, and what to do; or "".
-    misses_latched: its latched cloud is not requested, because another publisher does not latch, or by input_qos; one
-        that it offers as best_effort does not come in any case.
+    misses_latched: its latched cloud is not requested, because another publisher does not latch, or by input_qos.
+    latches_lossy: it latches best_effort: its latched cloud does not come, whatever is requested.
     """
 
     name: str
     offer: str
     refusal: str = ""
-    misses_latched: bool = False
     cure: str = ""
+    misses_latched: bool = False
+    latches_lossy: bool = False
 
 
 @dataclass
@@ -198,7 +198,7 @@ def _unheard_latched(publishers):
     """Why the latched clouds of publishers, sent before this node subscribed, do not arrive; "" if there are none."""
     latched = [one.name for one in publishers if one.misses_latched]
     others = [one.name for one in publishers if not one.misses_latched]
-    lossy = [one.name for one in publishers if one.offer == LOSSY_LATCHED]
+    lossy = [one.name for one in publishers if one.latches_lossy]
     if latched and others:
         return (
             f"the latched cloud of {', '.join(latched)} is not requested, as {', '.join(others)} does not latch: let "

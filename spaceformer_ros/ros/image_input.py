@@ -45,8 +45,8 @@ class ImageInput:
         return [
             publisher
             for camera in self._cameras
-            for topic in camera.topics
-            for publisher in qos.compare_publishers(self._node.get_publishers_info_by_topic(topic), PROFILE)
+            for topic, kind in camera.topics.items()
+            for publisher in qos.compare_publishers(self._node.get_publishers_info_by_topic(topic), PROFILE, kind)
         ]
 
     def _receive(self, camera, pair):
@@ -70,7 +70,8 @@ class Camera:
         self._waiting = {"color": deque(maxlen=WAITING), "depth": deque(maxlen=WAITING)}
         self._info = {"color": None, "depth": None}
         self._newest_ns = self._last_ns = None  # stamps of the last pair, and of the last that was used
-        self._subscriptions, self.topics, self._info_topics = [], [], {}
+        self._subscriptions, self._info_topics = [], {}
+        self.topics = {}  # of images: name -> type
         for kind, topic in (("color", config.color_topic), ("depth", config.depth_topic)):
             self._subscribe(kind, f"{name.rstrip('/')}/{topic}")
 
@@ -83,7 +84,7 @@ class Camera:
             create(message, topic, functools.partial(self._on_image, kind), PROFILE),
             create(CameraInfo, info, functools.partial(self._info.__setitem__, kind), PROFILE),
         ]
-        self.topics.append(self._subscriptions[-2].topic_name)
+        self.topics[self._subscriptions[-2].topic_name] = f"sensor_msgs/msg/{message.__name__}"
         self._info_topics[kind] = self._subscriptions[-1].topic_name
 
     def close(self):

@@ -110,10 +110,16 @@ def validate(node, changes, configured, file_limit):
     return SetParametersResult(successful=True)
 
 
+UNDECISIVE = {  # run-time settings that the instances of a cloud do not depend on
+    "input": {"input_timeout": 0.0, "min_update_interval": 0.0, "change_threshold": 0.0},
+    "tiling": {"publish_partial": False, "max_memory_gb": 0.0},
+    "postprocess": {"score_threshold": 0.0, "confidence_threshold": 0.0},
+}
+
+
 def _decisive(config):
-    """The settings of a Config that decide about the instances of a cloud and may change at run time."""
-    points = config.input.roi, config.input.max_points, config.input.max_voxels, config.input.allow_gray
-    return points, replace(config.postprocess, score_threshold=0.0, confidence_threshold=0.0)
+    """The settings of a Config that decide about the instances of a cloud."""
+    return [replace(getattr(config, group), **without) for group, without in UNDECISIVE.items()]
 
 
 class LiveParameters:

@@ -59,10 +59,15 @@ class Perception:
         self.device_thread = DeviceThread(self._load, self._process, self.report_error, self._min_interval)
 
     def submit(self, decode):
-        """Segment a cloud next, in place of one that still waits. decode: see Job."""
+        """Segment a cloud next, in place of one that still waits, or when clouds are enabled. decode: see Job."""
         self._decode_latest = decode
         self._cleared = False
-        self.device_thread.submit(self._job(decode))
+        self.catch_up()
+
+    def catch_up(self):
+        """Segment the newest cloud, unless it was cleared, clouds are disabled, or nothing has changed since."""
+        if self._decode_latest is not None and not self._cleared and self._state.enabled:
+            self.device_thread.submit(self._job(self._decode_latest))
 
     def segment_latest(self):
         """Submit the newest cloud for immediate processing. Returns a Future of the scene. Raises Refusal without a

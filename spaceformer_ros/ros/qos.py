@@ -100,20 +100,21 @@ def describe(qos):
     return f"{qos.reliability.name.lower()}, {qos.durability.name.lower()}"
 
 
-def compare_publishers(publishers, requested):
-    """QoS that each publisher of the input topic offers, and whether a subscription with a profile hears it.
+def compare_publishers(publishers, requested, expected=CLOUD):
+    """QoS that each publisher of an input topic offers, and whether a subscription with a profile hears it.
 
-    publishers: endpoint infos. Returns a list of health.Publisher.
+    publishers: endpoint infos; expected: type of the subscription. Returns a list of health.Publisher.
     """
     rows = []
     for info in publishers:
         offer, refusal, cure = info.qos_profile, why_refused(info.qos_profile, requested), "set input_qos to auto"
-        if info.topic_type != CLOUD:
-            refusal, cure = f"it publishes {info.topic_type}, this node expects {CLOUD}", "remap the topic of one"
-        latches = (offer.reliability, offer.durability) == (RELIABLE, TRANSIENT_LOCAL)
-        misses_latched = latches and not refusal and requested.durability != TRANSIENT_LOCAL
+        if info.topic_type != expected:
+            refusal, cure = f"it publishes {info.topic_type}, this node expects {expected}", "remap the topic of one"
+        latches, lossy = offer.durability == TRANSIENT_LOCAL, offer.reliability == BEST_EFFORT
+        misses_latched = latches and not lossy and not refusal and requested.durability != TRANSIENT_LOCAL
         name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-        rows.append(Publisher(name, describe(offer), refusal, misses_latched, cure if refusal else ""))
+        said = refusal, cure if refusal else ""
+        rows.append(Publisher(name, describe(offer), *said, misses_latched, latches and lossy))
     return rows
 
 

@@ -173,11 +173,12 @@ class Session:
             raise Refusal("NOT_ACTIVE", "the node is not active: `ros2 lifecycle set <node> activate`, or autostart")
 
     def set_enabled(self, enabled):
-        """Process clouds, or ignore them."""
+        """Process clouds, or ignore them. The newest map, which may not be sent again, is processed later."""
         self.state.enabled = enabled
         if not enabled:
             self.perception.forget_error()
         self.state.update_idle_state(self.perception.pipeline)
+        self.perception.catch_up()
 
     def clear_scene(self):
         """Drop the scene and the accumulated map."""
@@ -198,16 +199,16 @@ class Session:
 
     def _on_cloud(self, raw):
         """Keep the newest cloud's bytes, or queue the scan or images; other threads do the rest."""
-        if not self.state.enabled:
+        if self.scans is None and len(raw) > SMALL_MESSAGE:
+            self.perception.submit(functools.partial(self._decode, raw))
+        elif not self.state.enabled:
             return
-        if self.scans is not None:
+        elif self.scans is None:
+            self._submit_small(raw)
+        else:
             self.scans.add(raw)
             if isinstance(raw, ImagePair):
                 self.cameras.presence.submit(raw)
-        elif len(raw) <= SMALL_MESSAGE:
-            self._submit_small(raw)
-        else:
-            self.perception.submit(functools.partial(self._decode, raw))
 
     def _submit_small(self, raw):
         """Submit a small message decoded: a bad one, such as an empty cloud, must not replace a map that waits."""

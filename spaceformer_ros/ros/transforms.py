@@ -118,8 +118,9 @@ class Transforms:
         try:
             found = self._buffer.lookup_transform(target, source, stamp, Duration(seconds=timeout))
         except Exception as error:  # tf2 raises several types; all mean that there is no transform
+            within = f" within {timeout:g} s" if timeout else ""
             raise TransformError(
-                f"no transform from {source!r} to {target!r} within {timeout:g} s: {error}; {self._cure(str(error))}"
+                f"no transform from {source!r} to {target!r}{within}: {error}; {self._cure(str(error))}"
             ) from error
         return to_rigid_transform(found.transform, source, target), Time.from_msg(found.header.stamp)
 

@@ -7,7 +7,7 @@ PUBLISHERS = [health.Publisher("/rtabmap", "reliable, transient_local")]
 REFUSAL, CURE = "it offers best_effort, this node requests reliable", "set input_qos to auto"
 MISMATCH = [health.Publisher("/x", "best_effort, volatile", REFUSAL, cure=CURE)]
 TWO = [*PUBLISHERS, health.Publisher("/file", "reliable, volatile")]
-LOSSY = [health.Publisher("/c", "best_effort, transient_local")]
+LOSSY = [health.Publisher("/c", "best_effort, transient_local", latches_lossy=True)]
 MISSED = [health.Publisher("/a", "reliable, transient_local", misses_latched=True), health.Publisher("/b", "volatile")]
 
 

@@ -62,6 +62,7 @@ def test_auto_hears_every_publisher_and_says_whose_latched_cloud_it_misses(offer
     assert [row.refusal for row in rows] == [""] * len(offers)
     latched = [qos.describe(offer) == qos.describe(LATCHED) for offer in offers]
     assert [row.misses_latched for row in rows] == [one and wanted is not LATCHED for one in latched]
+    assert [row.latches_lossy for row in rows] == [offer is LOSSY_LATCHED for offer in offers]
     assert [row.name for row in rows] == [f"/front/node{i}" for i in range(len(offers))]
 
 

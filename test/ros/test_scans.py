@@ -15,6 +15,7 @@ from helpers.ros import wait_until
 from rclpy.serialization import serialize_message
 from std_srvs.srv import Trigger
 
+from spaceformer_ros import SpaceformerError
 from spaceformer_ros.clouds.pointcloud2 import cloud_columns
 from spaceformer_ros.config import Config, Settings
 from spaceformer_ros.geometry.transform import IDENTITY, RigidTransform
@@ -179,6 +180,19 @@ def test_without_any_scan_in_the_map_the_reason_is_the_answer(collect, client, i
     wait_until(lambda: node.session.counters.unplaced_in_a_row, "the lost scan")
     reply = client.call(interfaces.SegmentNow, "segment_now", wait=True)
     assert "the accumulated map is empty: no transform from 'lidar' to 'map'" in reply.message
+
+
+def test_a_map_without_points_in_the_region_says_so(box_cloud):
+    roi = [50.0, 50.0, 50.0, 51.0, 51.0, 51.0]
+    settings, counters = Settings(Config().with_values({"roi": roi})), Counters()
+    transforms = SimpleNamespace(lookup=lambda *_: RigidTransform(np.eye(3), np.zeros(3)))
+    scans = Scans(settings, transforms, counters, Mock(), lambda: None, print, print)
+    header, cloud = messages.Header(frame_id="lidar"), box_cloud([CHAIR], points=900)
+    scans.add(serialize_message(messages.to_cloud_message(header, cloud_columns(cloud))))
+    wait_until(lambda: counters.scans_inserted, "the scan")
+    scans.close()
+    with pytest.raises(SpaceformerError, match=r"no scan with a point inside roi \[50.0, .*\] has arrived"):
+        scans.snapshot()
 
 
 def test_a_map_far_from_the_origin_of_the_fixed_frame_is_exact(box_cloud):

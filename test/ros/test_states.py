@@ -92,6 +92,32 @@ def test_an_error_ends_when_its_cloud_is_no_longer_wanted(segmented, client):
         assert counters.last_error == ""
 
 
+def test_settings_of_the_input_take_effect_on_a_latched_map(segmented, client):
+    segmenter = segmented.pipeline.segmenter
+    changes = {"level": "off", "enlarge": "off", "isolated_points": "keep", "tile_voxels": 900, "tile_margin": 0.5}
+    for number, (name, value) in enumerate(changes.items(), start=2):
+        set_parameters(client, **{name: value})
+        wait_until(lambda runs=number: segmenter.runs == runs, f"another result after {name} changed")
+    set_parameters(client, input_timeout=5.0, change_threshold=0.5, publish_partial=True)
+    assert client.call(SegmentNow, "segment_now", wait=True).code == ResultCode.OK
+    assert segmenter.runs == len(changes) + 2  # these do not change the result
+
+
+def test_a_map_that_came_while_disabled_is_processed_later(start, client, states, instances, room):
+    node = start()
+    wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the model")
+    client.call(SetBool, "set_enabled", data=False)
+    client.publish(room)  # once
+    wait_until(lambda: node.session.counters.clouds_received, "the cloud")
+    assert states[-1].state == NodeState.DISABLED
+    client.call(SetBool, "set_enabled", data=True)
+    wait_until(lambda: instances, "the result")
+    client.call(SetBool, "set_enabled", data=False)
+    set_parameters(client, roi=[-1.0, -1.0, -1.0, 1.0, 1.0, 2.0])
+    client.call(SetBool, "set_enabled", data=True)
+    wait_until(lambda: instances[-1].map_revision == 2, "the result for the region")
+
+
 def test_segment_now_says_why_there_is_no_cloud(start, client, states):
     start()
     wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the model")

@@ -58,7 +58,7 @@ def test_a_map_is_placed_at_its_stamp_or_by_the_latest_transform(history, stamp,
 
 
 def test_a_frame_that_does_not_exist_is_named_with_the_cure():
-    with pytest.raises(TransformError, match=r"from 'map' to 'base_link' within 0 s: .*view_frames"):
+    with pytest.raises(TransformError, match=r"from 'map' to 'base_link': .*view_frames"):
         found(Transforms(Buffer("other", {5: 1.0})), 5)
     with pytest.raises(TransformError, match="tf2_ros is not installed"):
         found(Transforms(None, "no module"), 5)
