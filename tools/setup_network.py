@@ -45,8 +45,8 @@ def trouble_of_proxy(output):
     """One sentence if no address at all can be reached through the proxy, otherwise None."""
     if PROXY_LOGIN.search(output):
         return (
-            f"{proxy()} asks for a name and a password, or refuses these: write http://NAME:PASSWORD@HOST:PORT, special "
-            "characters as in %40 for @"
+            f"{proxy()} asks for a name and a password, or refuses these: write http://NAME:PASSWORD@HOST:PORT, "
+            "special characters as in %40 for @"
         )
     if PROXY_ADDRESS.search(output):
         return f"{proxy()} cannot be used by pip, which takes {FORM}: correct that setting, or unset it"
