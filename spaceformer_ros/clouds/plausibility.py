@@ -58,7 +58,8 @@ def plausibility_remarks(cloud, voxel_size, is_table_top=False):
     voxel_size: of the network, metres; is_table_top: whether it is taken as a table top, so that it may be small.
     """
     if len(cloud) < FEW_POINTS:
-        return (Remark(f"the cloud has only {len(cloud)} points", "is it a map? Check the topic, roi and input_scale"),)
+        count = "1 point" if len(cloud) == 1 else f"{len(cloud)} points"
+        return (Remark(f"the cloud has only {count}", "is it a map? Check the topic, roi and input_scale"),)
     if len(cloud) < MIN_POINTS:
         return tuple(_spacing_remarks(cloud.xyz, voxel_size))
     sample = _without_outliers(cloud[:: -(-len(cloud) // MAX_SAMPLE)])

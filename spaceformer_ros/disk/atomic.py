@@ -12,10 +12,14 @@ import io
 import os
 import pathlib
 import secrets
+import sys
 
 import numpy as np
 
 from .folders import open_folder
+from .reading import open_regular_file
+
+CHUNK = 1 << 20  # bytes that are copied at a time
 
 
 @contextlib.contextmanager
@@ -55,6 +59,18 @@ def replace_file(path, buffers, follow_links=True, keep_newer=False):
         if keep_newer and _identity(folder, path.name) != before:
             raise ReplacedMeanwhileError(errno.EEXIST, "another writer replaced it meanwhile")
         _rename(folder, partial, path.name)
+
+
+def keep_file(path, kept):
+    """Let the content of the file `path` also be at `kept`, in the same folder: a hard link, or a copy where there are
+    none. Raises OSError and StorageError; symbolic links are not followed."""
+    with open_folder(path.parent, follow_links=False) as folder, contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(kept.name, dir_fd=folder)
+        os.link(path.name, kept.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        return
+    with open_regular_file(path, sys.maxsize, follow_links=False) as (file, _):
+        replace_file(kept, iter(lambda: file.read(CHUNK), b""), follow_links=False)
 
 
 def replace_array(path, array):

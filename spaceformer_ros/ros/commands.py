@@ -59,9 +59,9 @@ async def save(session, request, response):
     """Save the current scene to a file; also while the node is not active."""
     pipeline = session.perception.require_pipeline()
     path = await _scene_path(session, request, response)
-    scene, response.num_bytes = await _on_disk(session, session.storage.save, pipeline, path)
+    scene, response.num_bytes, remark = await _on_disk(session, session.storage.save, pipeline, path)
     response.map_revision, response.num_objects = scene.map_revision, len(scene.objects)
-    response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}"
+    response.message = f"{len(scene.objects)} objects, map revision {scene.map_revision}, saved to {path}{remark}"
 
 
 async def load(session, request, response):

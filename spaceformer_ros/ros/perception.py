@@ -167,6 +167,7 @@ class Perception:
         self._change = ChangeDetector()
         self._cleared = True
         self._state.unpublished = ""
+        self._counters.remarks = ()  # of the scene
         self.forget_error()
         self._outputs.clear_scene(scene)
         self._state.update_idle_state(self.pipeline)
@@ -292,5 +293,5 @@ class Perception:
         self._outputs.publish_timings(seconds, age / 1e9)
         text = f"{num_published} instances, map revision {scene.map_revision}, {total:.2f} s"
         if self._counters.alternating:
-            text += "; the last maps were different ones in turn: /diagnostics names their publishers"
+            text += "; the last maps were different ones in turn: see publishers_of_input in /diagnostics"
         self._state.update_idle_state(self.pipeline, text)

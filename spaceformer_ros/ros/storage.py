@@ -7,16 +7,18 @@ import os
 import threading
 
 from .. import StorageError
+from ..disk.atomic import keep_file
 from ..disk.folders import open_folder
 from ..disk.hashing import file_identity
 from ..disk.paths import display_path
 from ..scene.data_dir import scene_path
-from ..scene.file import num_saved_objects
-from .text import describe_error
+from ..scene.file import saved_objects
+from .text import describe_error, printable
 from .transforms import TransformError
 
-MIN_KEPT = 4  # objects of a scene_file that save_on_shutdown does not replace by a scene with fewer than half of them
+MIN_KEPT = 4  # objects of a scene_file that is not replaced unasked by a scene with fewer than half of them
 NEW_SUFFIX = ".new"  # inserted before the suffix of scene_file if save_on_shutdown must not replace it
+OLD_SUFFIX = ".old"  # the same of such a file that a request to save replaces
 
 
 MAX_WAIT = 15.0  # seconds that a save or load waits for an earlier one of the same file; a disk may hang
@@ -39,9 +41,14 @@ class Storage:
         self._refused = None  # path of a file that load_on_start could not use: save_on_shutdown must not replace it
 
     def save(self, pipeline, path):
-        """Save the current scene. Returns (Scene, number of bytes). Raises StorageError."""
+        """Save the current scene. Returns (Scene, number of bytes, remark). Raises StorageError.
+
+        A file with many more objects or of another frame, which a stray cloud would cost, is kept with OLD_SUFFIX; the
+        remark says so.
+        """
         with self._using(path):
             try:
+                remark = self._keep_old(pipeline, path)
                 scene, size = pipeline.save(path)
             except StorageError as error:
                 if error.code == "WRITE_FAILED" and self._is_scene_file(path):
@@ -51,8 +58,22 @@ class Storage:
             self._set_save_error("")
             if path == self._refused:  # replaced on request
                 self._refused = None
-        self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB)")
-        return scene, size
+        self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB){remark}")
+        return scene, size, remark
+
+    def _keep_old(self, pipeline, path):
+        """Keep a file whose objects would be lost. Returns a remark. Raises StorageError."""
+        snapshot = pipeline.snapshot()
+        loss = snapshot and _loss(path, snapshot.scene)
+        if not loss:
+            return ""
+        kept = _with_suffix(path, OLD_SUFFIX)
+        try:
+            keep_file(path, kept)
+        except (OSError, StorageError) as error:
+            text = f"{display_path(path)} {loss}, and cannot be kept as {kept.name}: {describe_error(error)}"
+            raise StorageError("WRITE_FAILED", text) from error
+        return f"; the file before {loss}: it is kept as {kept.name}"
 
     def load(self, pipeline, path, map_id="", frame_id=""):
         """Make a saved scene the current one. Returns the Scene. Raises StorageError and changes nothing."""
@@ -112,9 +133,10 @@ class Storage:
         """Save to scene_file if the parameter is set and the scene is new. Never raises.
 
         The file is not replaced if load_on_start refused it, as it may belong to another model, if another program
-        wrote it, as another robot's node with the same data_dir, or if it has many more objects than the scene, which
-        may come from a stray cloud; the scene is then saved with NEW_SUFFIX, unless that file has many more objects,
-        too. The file with NEW_SUFFIX goes when a later state of the scene can be saved to scene_file.
+        wrote it, as another robot's node with the same data_dir, or if it has many more objects than the scene or is of
+        another frame, as the scene may come from a stray cloud; the scene is then saved with NEW_SUFFIX, unless that
+        would cost objects, too. The file with NEW_SUFFIX goes when a later state of the scene can be saved to
+        scene_file.
         """
         self._save_unasked(pipeline, "save_on_shutdown")
 
@@ -166,20 +188,20 @@ class Storage:
         if snapshot is None or (snapshot.scene is self._saved and path.exists()):
             return
         scene = snapshot.scene
-        file, beside = path, path.with_name(f"{path.stem}{NEW_SUFFIX}{path.suffix}")
+        file, beside = path, _with_suffix(path, NEW_SUFFIX)
         reason = self._reason_to_keep(path, scene)
         if reason:
-            more = _more_objects(beside, scene)
-            neither = f", nor {beside.name}, which {more}" if more else ""
-            self._warn_once(f"{path} {reason} and is not replaced{neither}", cause)
-            if more:
+            loss = _loss(beside, scene)
+            neither = f", nor {beside.name}, which {loss}" if loss else ""
+            self._warn_once(f"{path} {reason} and is not replaced{neither}; ~/save replaces it", cause)
+            if loss:
                 return
             file = beside
         size = snapshot.write(file)
         self._see(file, scene)
         self._saved = scene  # under either name
         self._set_save_error("")
-        if self._has_saved_beside and not reason:  # by an earlier state of the scene
+        if self._has_saved_beside and not reason and not _loss(beside, scene):  # by an earlier state of the scene
             beside.unlink(missing_ok=True)
         self._has_saved_beside = bool(reason)
         self._logger.info(f"{cause}: {file} ({size / 1e6:.1f} MB)")
@@ -196,7 +218,7 @@ class Storage:
             return "was refused at the start"
         if _identity(path) not in (None, self._seen):
             return "was written by another program or node meanwhile"
-        return _more_objects(path, scene)
+        return _loss(path, scene)
 
     def _see(self, path, scene=None):
         """Remember a file, if it is scene_file, and the Scene that it holds."""
@@ -213,11 +235,19 @@ class Storage:
         self._counters.last_error = text
 
 
-def _more_objects(path, scene):
-    """In words that a file has many more objects than a Scene, or an empty string."""
-    saved = num_saved_objects(path)
-    is_many = saved >= MIN_KEPT and len(scene.objects) < saved / 2
-    return f"has {saved} objects, the current scene {len(scene.objects)}" if is_many else ""
+def _with_suffix(path, suffix):
+    """A path with another suffix before its own."""
+    return path.with_name(f"{path.stem}{suffix}{path.suffix}")
+
+
+def _loss(path, scene):
+    """In words what of a file would be lost if a Scene replaced it: most objects; an empty string if little."""
+    saved, frame_id = saved_objects(path)
+    if saved < MIN_KEPT:
+        return ""
+    if frame_id != scene.frame_id:
+        return f"has {saved} objects in frame {printable(frame_id)!r}, the current scene is in {scene.frame_id!r}"
+    return f"has {saved} objects, the current scene {len(scene.objects)}" if len(scene.objects) < saved / 2 else ""
 
 
 def _identity(path):

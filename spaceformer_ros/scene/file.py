@@ -57,13 +57,14 @@ def read_scene(path):
         raise StorageError("FILE_CORRUPT", f"{path} is not a valid scene: {error}") from error
 
 
-def num_saved_objects(path):
-    """Number of objects in a file, 0 if it is not a scene file of this version. Reads the header only."""
+def saved_objects(path):
+    """(number of objects, frame) of a file; 0 if it is not a scene file of this version. Reads the header only."""
     try:
         header = read_header(path, KEY)
-        return len(header["labels"]) if header["version"] == VERSION else 0
+        number, frame_id = len(header["labels"]), header["frame_id"]
+        return (number, frame_id) if header["version"] == VERSION and isinstance(frame_id, str) else (0, "")
     except (StorageError, LookupError, TypeError):
-        return 0
+        return 0, ""
 
 
 def check_expected(saved, path, model, map_id="", frame_id=""):

@@ -76,9 +76,9 @@ class SceneStore:
         """Label new instances, continue known objects, and replace the scene. Returns the new Scene.
 
         Identities continue within one frame. A cloud in another frame starts another map; the scenes of the last
-        MAX_FRAMES frames are kept and continue with the next cloud in their frame. Objects that were not found are
-        kept, in rows after the new instances, until `fade_views` missed views show that they are gone, or
-        `outside_maps` maps had no point near them.
+        MAX_FRAMES frames are kept, those with objects longest, and continue with the next cloud in their frame.
+        Objects that were not found are kept, in rows after the new instances, until `fade_views` missed views show
+        that they are gone, or `outside_maps` maps had no point near them.
 
         space: LabelSpace
         config: SceneConfig
@@ -109,13 +109,23 @@ class SceneStore:
         self.complete = scene
         self._by_frame.pop(scene.cloud.coordinates, None)
         self._by_frame[scene.cloud.coordinates] = scene
-        while len(self._by_frame) > MAX_FRAMES:
-            del self._by_frame[next(iter(self._by_frame))]
+        if len(self._by_frame) > MAX_FRAMES:
+            others = list(self._by_frame)[:-1]
+            self._drop(min(others, key=lambda key: bool(self._by_frame[key].objects)))  # the first without objects
+
+    def _drop(self, coordinates):
+        """Forget the scene of a frame."""
+        lost = self._by_frame.pop(coordinates)
+        if lost.objects:
+            logger.warning(
+                "the %d objects of frame %r are forgotten: maps of %d other frames have come since",
+                *(len(lost.objects), lost.frame_id, MAX_FRAMES),
+            )
 
     def _remarks(self, before, cloud, objects):
         """Sentences about a change of frame and about a result that has lost most objects."""
         remarks = []
-        if self.complete and self.complete.frame_id != cloud.frame_id:
+        if self.complete and self.complete.objects and self.complete.frame_id != cloud.frame_id:
             remarks.append(
                 f"the map is in frame {cloud.frame_id!r}, the last one was in {self.complete.frame_id!r}: its "
                 f"{len(self.complete.objects)} objects are kept until the next map in that frame"

@@ -4,12 +4,14 @@ import fcntl
 import os
 import signal
 import threading
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from helpers.fakes import full_disk
 
-from spaceformer_ros.disk.atomic import move_file, replace_array, replace_file, replacing
+from spaceformer_ros import StorageError
+from spaceformer_ros.disk.atomic import keep_file, move_file, replace_array, replace_file, replacing
 
 OLD, NEW = b"old " * 1000, b"new " * 1000
 
@@ -211,3 +213,17 @@ def new_file(path, content):
 
 def kind(descriptor):
     return "folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_is_kept_under_another_name(path, monkeypatch, has_links):
+    kept = path.with_name("kept")
+    kept.write_bytes(b"an older one")
+    if not has_links:
+        monkeypatch.setattr(os, "link", Mock(side_effect=PermissionError(errno.EPERM, "no links on this disk")))
+    keep_file(path, kept)
+    replace(path, NEW)
+    assert (kept.read_bytes(), path.read_bytes()) == (OLD, NEW)
+    assert len(list(path.parent.iterdir())) == 2
+    with pytest.raises(StorageError, match="there is no file"):
+        keep_file(path.with_name("nothing"), kept)

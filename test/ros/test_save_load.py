@@ -269,6 +269,40 @@ def test_autosave_keeps_a_file_with_many_more_objects_until_the_scene_has_grown(
     assert read_scene(path).map_revision == 2
 
 
+def test_a_request_to_save_keeps_a_file_with_many_more_objects_beside(started, client, instances, box_cloud, tmp_path):
+    path, old = tmp_path / "scene.safetensors", tmp_path / "scene.old.safetensors"
+    started()
+    save(client)
+    before = path.read_bytes()
+    client.publish(box_cloud([ROOM[0]], frame_id="camera", points=1))  # a stray one
+    wait_until(lambda: instances[-1].header.frame_id == "camera", "the stray cloud")
+    for number in range(2):
+        message = save(client).message
+        remark = (
+            "the file before has 4 objects in frame 'map', the current scene is in 'camera': it is kept as scene.old"
+        )
+        assert (remark in message) == (not number)
+        assert (old.read_bytes(), len(read_scene(path).labels)) == (before, 1)
+    client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
+    wait_until(lambda: instances[-1].header.frame_id == "map", "the map")
+    assert "kept" not in save(client).message
+    assert len(read_scene(path).labels) == 4
+
+
+def test_autosave_keeps_a_file_of_another_frame(started, client, instances, box_cloud, monkeypatch, tmp_path):
+    path, beside = tmp_path / "scene.safetensors", tmp_path / "scene.new.safetensors"
+    monkeypatch.setattr(autosave, "CHECK_PERIOD", 0.02)
+    started(save_on_shutdown=True, autosave_period=0.05)
+    wait_until(path.exists, "the file")
+    before = path.read_bytes()
+    client.publish(box_cloud(ROOM, frame_id="odom", stamp_ns=2_000_000_000))
+    wait_until(beside.exists, "the file beside it")
+    assert path.read_bytes() == before
+    client.publish(box_cloud(ROOM, stamp_ns=3_000_000_000))
+    wait_until(lambda: path.read_bytes() != before, "the save")
+    assert read_scene(beside).cloud.frame_id == "odom"
+
+
 def test_a_disk_that_hangs_gets_one_autosave(started, monkeypatch):
     monkeypatch.setattr(autosave, "CHECK_PERIOD", 0.02)
     gate, calls = threading.Event(), []

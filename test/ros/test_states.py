@@ -118,6 +118,13 @@ def test_a_map_that_came_while_disabled_is_processed_later(start, client, states
     wait_until(lambda: instances[-1].map_revision == 2, "the result for the region")
 
 
+def test_remarks_on_a_scene_end_with_it(segmented, client, instances, box_cloud):
+    client.publish(box_cloud(ROOM[:1], points=1, stamp_ns=2_000_000_000))
+    wait_until(lambda: segmented.session.counters.remarks, "remarks on the cloud")
+    assert client.call(Trigger, "clear").success
+    assert segmented.session.counters.remarks == ()
+
+
 def test_segment_now_says_why_there_is_no_cloud(start, client, states):
     start()
     wait_until(lambda: states and states[-1].state == NodeState.WAITING_FOR_CLOUD, "the model")

@@ -104,6 +104,29 @@ def test_a_stray_cloud_in_another_frame_removes_no_object(pipeline, box_cloud, t
     assert again["seat"].id == first["chair"].id
 
 
+NOTHING = ((0.0, 0.0, 0.0), (1.0, 1.0, 0.1), (90, 90, 90))  # a colour without a name for the segmenter
+
+
+def test_maps_without_objects_are_forgotten_first(pipeline, box_cloud, caplog):
+    first = process(pipeline, box_cloud(ROOM))
+    for frame_id in ("camera", "base_link", "lidar", "imu"):
+        stray = pipeline.process(box_cloud([NOTHING], frame_id=frame_id, points=1))
+        assert not stray.scene.objects
+    again = pipeline.process(box_cloud(ROOM))
+    assert ids(again.scene) == ids(first)
+    assert not again.remarks  # nothing was lost in the frames between
+    for frame_id in ("odom", "world"):
+        process(pipeline, box_cloud(ROOM, frame_id=frame_id))
+    assert "forgotten" not in caplog.text
+    process(pipeline, box_cloud(ROOM, frame_id="earth"))
+    assert "the 4 objects of frame 'map' are forgotten: maps of 3 other frames" in caplog.text
+    assert not ids(process(pipeline, box_cloud(ROOM))) & ids(first)
+
+
+def ids(scene):
+    return {item.id for item in scene.objects}
+
+
 def test_a_cloud_without_most_objects_is_reported_and_removes_none(pipeline, box_cloud, tmp_path):
     first = process(pipeline, box_cloud(ROOM))
     stray = pipeline.process(box_cloud(ROOM[:1], points=1))
