@@ -64,7 +64,7 @@ def draw_path(rng, plans, doorways, things, config):
     area = sum(plan.area for plan in plans)
     complete = max(8, area * config.views_per_area * float(rng.uniform(0.8, 1.2)))
     form = int(rng.choice(3, p=np.asarray(config.tours) / sum(config.tours)))
-    views = (complete, complete * float(rng.uniform(0.25, 0.55)), float(rng.uniform(3, 7)))[form]
+    views = (complete, complete * float(rng.uniform(0.25, 0.55)), float(rng.uniform(*config.few_frames)))[form]
     if form == 2:
         return _few_frames(rng, floor, height, int(views)), "few frames"
     part = 1.0 if form == 0 else float(rng.uniform(0.3, 0.8))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of generated rooms, with defaults, units and ranges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import SpaceformerError
 
@@ -33,10 +33,12 @@ class RoomConfig:
     fusion_size: tuple = (0.02, 0.025)  # metres, edge of the fusion grid's cells, 0.01..0.03
     ceiling: float = 0.35  # probability that the map has a ceiling
     tours: tuple = (0.55, 0.27, 0.18)  # probability of a complete tour, a partial one, a few frames
+    few_frames: tuple = (3.0, 7.0)  # of these, below the second number
     views_per_area: float = 1.7  # camera poses per square metre of floor in a complete tour
     camera_height: tuple = (0.3, 1.7)  # metres above the floor
     field_of_view: tuple = (60.0, 46.0)  # degrees, horizontal and vertical
     camera_range: tuple = (0.3, 5.0)  # metres; depth outside is not measured
+    coarse_depth: float = 0.35  # probability of noisy depth in coarse steps, as structured light gives
     noise: float = 1.0  # factor on the depth noise 0.0012 + 0.0019 (z - 0.4)^2 metres
     drift: float = 0.02  # metres, pose error that accumulates along the path
     color_shift: float = 1.0  # factor on white balance, exposure and vignetting errors
@@ -44,7 +46,7 @@ class RoomConfig:
 
     def __post_init__(self):
         limits = {"rooms": (1, 8), "density": (0, 4), "l_shape": (0, 1), "turned": (0, 1), "ceiling": (0, 1)}
-        limits |= {"asset_share": (0, 1), "model_kinds_share": (0, 1)}
+        limits |= {"asset_share": (0, 1), "model_kinds_share": (0, 1), "coarse_depth": (0, 1)}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise SpaceformerError(f"RoomConfig: {name} is {getattr(self, name)}, expected {low}..{high}")
@@ -54,8 +56,21 @@ class RoomConfig:
             raise SpaceformerError("RoomConfig: asset_share needs asset_folder, the result of `spaceformer assets`")
         if self.asset_split not in ASSET_SPLITS:
             raise SpaceformerError(f"RoomConfig: asset_split is {self.asset_split!r}, expected one of {ASSET_SPLITS}")
-        spans = {"width": (2, 15), "depth": (2, 15), "height": (2.2, 6), "fusion_size": (0.01, 0.05)}
+        spans = {
+            "width": (2, 15),
+            "depth": (2, 15),
+            "height": (2.2, 6),
+            "fusion_size": (0.01, 0.05),
+            "few_frames": (1, 50),
+        }
         for name, (low, high) in spans.items():
             value = getattr(self, name)
             if len(value) != 2 or not low <= value[0] <= value[1] <= high:
-                raise SpaceformerError(f"RoomConfig: {name} is {value}, expected (low, high) within {low}..{high} m")
+                raise SpaceformerError(f"RoomConfig: {name} is {value}, expected (low, high) within {low}..{high}")
+
+    def in_few_frames(self):
+        """The RoomConfig of the same rooms in one to six frames of a depth camera that measures up to 8 m.
+
+        Most have coarse steps, as those of a Kinect: 7 cm at 5 m (Khoshelham and Elberink, Sensors 12, 2012).
+        """
+        return replace(self, tours=(0, 0, 1), few_frames=(1, 7), coarse_depth=0.8, camera_range=(0.4, 8.0))

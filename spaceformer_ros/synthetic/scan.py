@@ -55,9 +55,9 @@ class Observations:
 
 
 def draw_sensor(rng, config):
-    """A random Sensor within a RoomConfig: a third have noisy depth in coarse steps, the others smooth depth."""
+    """A random Sensor within a RoomConfig: some have noisy depth in coarse steps, the others smooth depth."""
     tan = tuple(math.tan(math.radians(angle / 2)) * float(rng.uniform(0.92, 1.1)) for angle in config.field_of_view)
-    coarse = rng.random() < 0.35
+    coarse = rng.random() < config.coarse_depth
     step = float(rng.uniform(0.0018, 0.0032)) if coarse else max(0.0, float(rng.uniform(-0.0012, 0.0015)))
     noise = config.noise * (float(rng.uniform(1.0, 1.8)) if coarse else float(rng.uniform(0.5, 1.1)))
     near, far = config.camera_range

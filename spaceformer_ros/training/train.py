@@ -62,6 +62,7 @@ class TrainConfig:
     model_share: float = 0.0  # of the things that get a real shape, see `spaceformer assets`
     only_models_share: float = 0.0  # of the rooms that have no other things
     model_kinds_share: float = 0.0  # of the real shapes that are of a kind that only models have
+    few_frames_share: float = 0.0  # of the rooms that are seen in a few frames, see `RoomConfig.in_few_frames`
     asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     workers: int = 1  # processes that generate rooms
     processes: int = 1  # that train, on a CPU, with one thread and `workers` each; see `processes.py`
@@ -178,6 +179,16 @@ def room_configs(config):
 
     Raises SpaceformerError without the asset cache that it needs.
     """
+    few = config.few_frames_share
+    return [
+        pair
+        for share, rooms in _furnished_configs(config)
+        for pair in ((share * (1 - few), rooms), (share * few, rooms.in_few_frames()))
+    ]
+
+
+def _furnished_configs(config):
+    """Pairs of a share and the RoomConfig of the rooms with this furniture. config: TrainConfig."""
     if not config.model_share and not config.only_models_share:
         return [(1.0, RoomConfig())]
     folder = asset_folder(config)

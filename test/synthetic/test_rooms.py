@@ -3,6 +3,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,8 +126,28 @@ def test_a_scanned_wall_is_bumpy_and_a_clean_one_is_flat():
     assert thickness(clean(1)) < 1e-6 < 0.001 < thickness(scanned(1)) < 0.06
 
 
+def test_a_few_frames_are_partial_and_their_depth_has_coarse_steps():
+    rooms = RoomConfig(width=(6.0, 6.5), depth=(6.0, 6.5))
+    frames = rooms.in_few_frames()
+    whole, coarse, smooth = (make_room(0, c) for c in (rooms, *(replace(frames, coarse_depth=s) for s in (1.0, 0.0))))
+
+    def roughness(room):
+        return room.cloud.xyz[room.kind == KIND_NAMES.index("floor"), 2].std()
+
+    assert len(coarse.cloud) < 0.5 * len(whole.cloud)
+    assert roughness(coarse) > 1.5 * roughness(smooth)
+
+
 @pytest.mark.parametrize(
-    "bad", [{"rooms": 0}, {"density": -1}, {"width": (1, 3)}, {"fusion_size": (0.03, 0.02)}, {"tours": (0, 0, 0)}]
+    "bad",
+    [
+        {"rooms": 0},
+        {"density": -1},
+        {"width": (1, 3)},
+        {"fusion_size": (0.03, 0.02)},
+        {"tours": (0, 0, 0)},
+        {"coarse_depth": 2},
+    ],
 )
 def test_invalid_settings_are_refused(bad):
     with pytest.raises(SpaceformerError, match=next(iter(bad))):

@@ -15,12 +15,12 @@ from spaceformer_ros import SpaceformerError
 from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.network.point_head import PointHead
-from spaceformer_ros.synthetic import KIND_NAMES, make_room
+from spaceformer_ros.synthetic import KIND_NAMES, RoomConfig, make_room
 from spaceformer_ros.training import data, points
 from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment
 from spaceformer_ros.training.points import PointHeadConfig
 from spaceformer_ros.training.processes import run_in_processes
-from spaceformer_ros.training.train import TrainConfig, read_config, train
+from spaceformer_ros.training.train import TrainConfig, read_config, room_configs, train
 from spaceformer_ros.training.trainer import KindBalance, Trainer, voxelise
 from spaceformer_ros.weights.checkpoint import load_file
 
@@ -182,6 +182,11 @@ def test_the_shipped_training_configurations_can_be_read(name):
     other = {"train_demo_1.yaml": {"voxel_size": 0.06, "along_walls": False}, "train_demo_2.yaml": {}}  # they saw less
     other = {"voxel_offsets": False, **other[name]} if name in other else {}
     assert model_config == dataclasses.replace(SpaCeFormerConfig.demo(), **other)
+
+
+def test_a_share_of_the_rooms_is_seen_in_a_few_frames():
+    few, default = RoomConfig().in_few_frames(), RoomConfig()
+    assert room_configs(TrainConfig(few_frames_share=0.25)) == [(0.75, default), (0.25, few)]
 
 
 @pytest.mark.slow
