@@ -9,8 +9,9 @@ a query, or one of the first five, is right: by name, by a held-out synonym, and
 of a kind differ in colour. Training seeds start at 1000000, validation seeds at 400000, so none of these rooms was used
 before. With --unseen N also on N rooms of furniture models that no training room has (`spaceformer assets` reads them);
 without these models a sentence says so. With --model-kinds the vocabulary also has the kinds that only such models
-have, and a quarter of the things in the rooms of models are of these kinds. Writes the same rows as JSON with --json;
---per-class prints AP50 of every kind as well.
+have, and a quarter of the things in the rooms of models are of these kinds. With --few-frames all rooms are seen in one
+to six frames of a depth camera, most with coarse steps (`RoomConfig.in_few_frames`), instead of tours. Writes the same
+rows as JSON with --json; --per-class prints AP50 of every kind as well.
 """
 
 import argparse
@@ -40,6 +41,7 @@ def main():
     parser.add_argument("--per-class", action="store_true", help="also AP50 of every kind")
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows here")
     parser.add_argument("--model-kinds", action="store_true", help="with the kinds that only furniture models have")
+    parser.add_argument("--few-frames", action="store_true", help="one to six frames of a depth camera, not tours")
     parser.add_argument("--views", type=int, default=1, help="the setting network_views (default: %(default)s)")
     options = parser.parse_args()
     kinds = OBJECT_KINDS + MODEL_KINDS * options.model_kinds
@@ -48,6 +50,8 @@ def main():
     configs = {"generated rooms": (RoomConfig(), options.n)}
     if options.unseen and (unseen := unseen_config(MODEL_KINDS_SHARE * options.model_kinds)):
         configs["unseen shapes"] = unseen, options.unseen
+    if options.few_frames:
+        configs = {title: (config.in_few_frames(), count) for title, (config, count) in configs.items()}
     tables = {
         title: evaluate(pipeline, config, options.first_seed, count, kinds)
         for title, (config, count) in configs.items()
