@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports; `main` takes it back
 
 import numpy as np
 import rclpy
@@ -42,7 +43,12 @@ TOPIC = "/demo/map_cloud"
 TIMEOUT = 100.0  # seconds until the first result, with loading
 ROOM_SEED = 221750  # drawn once at random and kept, not chosen for its answers; training seeds start at 1000000
 CLOUD_QUERIES = ("table", "chair", "couch")
-COARSE_LABELS = ("furniture", "lighting", "decoration", "electronics")
+COARSE_LABELS = {  # with synonyms
+    "furniture": "chair|table|desk|sofa|bed|cabinet|shelf|wardrobe",
+    "lighting": "lamp|ceiling lamp|floor lamp|table lamp",
+    "decoration": "picture|mirror|plant|vase|curtain|rug",
+    "appliance": "television|monitor|refrigerator|washing machine|stove|microwave|coffee machine",
+}
 MAX_SYNONYMS = 6  # questions by words that are not in the vocabulary
 MIN_IOU = 0.25  # of boxes, from which an answer is right
 MIN_RIGHT = 0.5  # share of right answers by name; over 200 rooms it is 0.875 (docs/demo_weights.md)
@@ -62,6 +68,7 @@ def main():
     parser.add_argument("--view", action="store_true", help="end with a page in the browser, until Ctrl-C")
     options = parser.parse_args()
     start = time.monotonic()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
             results_folder(options.out)
@@ -69,6 +76,9 @@ def main():
     except (Failure, SpaceformerError) as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        sys.exit(130)
     print(f"demo: done in {time.monotonic() - start:.1f} s; pictures in {options.out}/")
 
 
@@ -152,17 +162,17 @@ def start(stack, name, command):
     """Start a process that is stopped with the demo. Returns it."""
     process = subprocess.Popen([str(part) for part in command], process_group=0)  # Ctrl-C is for the demo alone
 
-    def stop():
+    def stop(error, *_):
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-        if process.wait() != 0:
+        if process.wait() != 0 and error is None:
             raise Failure(f"{name} ended with exit code {process.returncode}")
 
-    stack.callback(stop)
+    stack.push(stop)
     return process
 
 
@@ -307,19 +317,23 @@ def box_of(instance):
 
 
 def relabel(robot, before):
-    """Change the vocabulary while the node runs; labels must change and the network must not run again."""
+    """Change the vocabulary while the node runs; labels must change and the network must not run again.
+
+    What none of the labels names goes: on a map without such things nothing may remain."""
     runs = counted(robot, "inferences", fresh=True)
-    reply = robot.call(interfaces.SetVocabulary, "set_vocabulary", labels=list(COARSE_LABELS))
+    labels = [f"{label}|{synonyms}" for label, synonyms in COARSE_LABELS.items()]
+    reply = robot.call(interfaces.SetVocabulary, "set_vocabulary", labels=labels)
     if reply.code != interfaces.ResultCode.OK:
         raise Failure(f"set_vocabulary: {reply.message}")
     after = robot.wait("instances", lambda m: m.vocabulary_revision == reply.revision, 20)
     labels = {item.id: item.label for item in after.instances}
     changed = [f"{item.label} -> {labels[item.id]}" for item in before.instances if item.id in labels]
-    if not changed or any(label not in COARSE_LABELS for label in labels.values()):
+    if any(label not in COARSE_LABELS for label in labels.values()):
         raise Failure("the labels did not follow the new vocabulary")
     if after.map_revision != before.map_revision or counted(robot, "inferences", fresh=True) != runs:
         raise Failure("the network ran again for a new vocabulary")
-    print(f"\nNew vocabulary at run time, no new inference: {'; '.join(changed[:6])}; ...")
+    named = "; ".join(changed[:6]) + "; ..." if changed else f"nothing is {', '.join(COARSE_LABELS)}"
+    print(f"\nNew vocabulary at run time, no new inference: {named}")
 
 
 def counted(robot, key, fresh=False):

@@ -27,9 +27,11 @@ def missing_package(error, start=START):
 
 @contextlib.contextmanager
 def one_sentence_if_missing(program):
-    """A context for the imports of the program of this name."""
+    """A context for the imports of the program of this name, which take seconds and may be interrupted."""
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ImportError as error:
         sentence = missing_package(error)
         if sentence is None:

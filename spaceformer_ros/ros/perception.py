@@ -14,9 +14,10 @@ from ..timing import Stopwatch
 from .device_thread import DeviceThread
 from .health import clock_remarks
 from .interfaces import NodeState
+from .logs import MAX_LINE_LENGTH
 from .progress import ProgressPublisher
 from .refusal import Refusal
-from .text import describe_error
+from .text import describe_error, printable
 from .transforms import TransformError
 
 
@@ -290,6 +291,9 @@ class Perception:
         self._counters.add_outcome(outcome, seconds, self._settings.config.node.max_processing_time)
         age = self._node.get_clock().now().nanoseconds - scene.cloud.stamp_ns
         self._counters.remarks = (*outcome.remarks, *clock_remarks(age / 1e9))
+        if self._counters.remarks:
+            text = printable("; ".join(self._counters.remarks), MAX_LINE_LENGTH)
+            self._node.get_logger().warning(text, throttle_duration_sec=60.0)
         self._outputs.publish_timings(seconds, age / 1e9)
         text = f"{num_published} instances, map revision {scene.map_revision}, {total:.2f} s"
         if self._counters.alternating:

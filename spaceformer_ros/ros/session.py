@@ -225,8 +225,6 @@ class Session:
 
     def _as_map(self, decoded):
         """A whole map that was decoded, upright. Runs on the device thread."""
-        if decoded.cloud.remarks:
-            self._logger.warning("; ".join(decoded.cloud.remarks), throttle_duration_sec=60.0)
         self.counters.alternating = self._alternation.add(decoded.cloud)
         return replace(decoded, cloud=decoded.cloud.upright(self.settings.config.input.input_up))
 

@@ -163,6 +163,13 @@ def test_an_unchanged_cloud_is_not_segmented_again(start, client, instances, box
     assert node.pipeline.segmenter.runs == 1
 
 
+def test_remarks_on_a_map_are_logged(start, client, box_cloud, capfd):
+    start()
+    client.publish(box_cloud(ROOM[:1], points=30))
+    log = []
+    wait_until(lambda: log.append(capfd.readouterr().err) or "only 30 points" in "".join(log), "the remark")
+
+
 def test_a_roi_takes_effect_on_a_latched_map_at_once(start, client, instances, states, box_cloud):
     start(min_update_interval=60.0)
 
