@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports; `main` takes it back
 
 import numpy as np
 import rclpy
@@ -68,7 +67,6 @@ def main():
     parser.add_argument("--view", action="store_true", help="end with a page in the browser, until Ctrl-C")
     options = parser.parse_args()
     start = time.monotonic()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
             results_folder(options.out)

@@ -2,7 +2,6 @@
 """examples/demo.py, without its processes."""
 
 import importlib.util
-import signal
 import sys
 from types import SimpleNamespace
 
@@ -17,10 +16,8 @@ def demo():
     spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "demo.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules["demo"] = module  # for its dataclasses
-    handler = signal.getsignal(signal.SIGINT)
     spec.loader.exec_module(module)
     yield module
-    signal.signal(signal.SIGINT, handler)
     del sys.modules["demo"]
 
 
