@@ -266,14 +266,16 @@ def test_a_missing_network_is_reported_in_one_sentence(empty, tmp_path, capfd, m
     assert last.startswith("setup: offline, or the package index cannot be reached")
 
 
-def download(program, **proxy):
-    """Exit code and output of one download by pip or uv through a proxy."""
+def download(program, folder, **proxy):
+    """Exit code and output of one download to a folder by pip or uv through a proxy."""
     env = setup_common.environment(PIP_CONFIG_FILE=os.devnull, PIP_RETRIES="1", UV_HTTP_RETRIES="0", **proxy)
     index = ["--index-url", "https://index.example/simple", "first"]
     uv = setup_common.UV
     if program == "pip":
-        return setup_common.attempt(uv.with_name("python"), "-m", "pip", "download", "--no-deps", *index, env=env)
-    return setup_common.attempt(uv, "pip", "install", "--target", "unused", *index, env=env)
+        return setup_common.attempt(
+            uv.with_name("python"), "-m", "pip", "download", "--no-deps", "-d", folder, *index, env=env
+        )
+    return setup_common.attempt(uv, "pip", "install", "--target", folder, *index, env=env)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +287,7 @@ def download(program, **proxy):
     ],
 )
 @pytest.mark.parametrize("program", ["pip", "uv"])
-def test_a_proxy_that_does_not_serve_is_named_with_the_cure(empty, monkeypatch, program, answer, said):
+def test_a_proxy_that_does_not_serve_is_named_with_the_cure(empty, tmp_path, monkeypatch, program, answer, said):
     class Proxy(http.server.BaseHTTPRequestHandler):
         def do_CONNECT(self):
             self.send_error(answer)
@@ -296,7 +298,7 @@ def test_a_proxy_that_does_not_serve_is_named_with_the_cure(empty, monkeypatch, 
     with serving(Proxy) as address:
         place = address.removeprefix("http://") if answer else "127.0.0.1:9"
         monkeypatch.setenv("https_proxy", f"http://me:secret@{place}")
-        code, output = download(program, https_proxy=os.environ["https_proxy"])
+        code, output = download(program, tmp_path, https_proxy=os.environ["https_proxy"])
     assert code
     sentence = setup_network.advice(output)
     assert sentence.startswith(f"the proxy http://***@{place} of https_proxy {said}")
