@@ -171,6 +171,7 @@ def security(text):
         "seconds of embedding for one request": f"{request_limits.EMBED_SECONDS:g}, then `TIMEOUT`; what is done stays "
         "cached",
         "seconds of one `~/save` or `~/load`": f"{request_limits.DISK_SECONDS:g}, then `TIMEOUT`",
+        "objects of one `~/find_objects` that approach poses are searched for": f"{request_limits.MAX_APPROACHES}",
         "pixels of all layers of one `~/render_view`": f"{request_limits.MAX_VIEW_PIXELS:,}",
         "ids, and labels, of one `~/get_instances`": f"{request_limits.MAX_SELECTED:,}",
         "characters of a path": f"{MAX_PATH}, no control characters",

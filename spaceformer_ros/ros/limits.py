@@ -2,6 +2,7 @@
 """Limits of one request, without ROS: docs/security.md lists them."""
 
 MAX_EMBED_TEXTS = 1000  # of one EmbedText request
+MAX_APPROACHES = 100  # objects of one FindObjects request that approach poses are searched for, 0.05 s each
 MAX_SELECTED = 10_000  # ids, and labels, of one GetInstances request
 MAX_MESSAGE_LENGTH = 20_000  # characters of a reply's message: an answer to 32 texts names candidates for each
 MAX_PENDING = 200  # requests that wait, per service; ROS's own limit of 10 loses those of a burst

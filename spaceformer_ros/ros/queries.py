@@ -17,7 +17,7 @@ from ..show.markers import highlights_for
 from ..words.vocabulary import check_text
 from . import messages
 from .embedding import embed_in_batches
-from .limits import MAX_EMBED_TEXTS, MAX_SELECTED, SHORT_CHARACTERS, SHORT_TEXTS
+from .limits import MAX_APPROACHES, MAX_EMBED_TEXTS, MAX_SELECTED, SHORT_CHARACTERS, SHORT_TEXTS
 from .refusal import Refusal
 from .transforms import TransformError
 
@@ -72,7 +72,7 @@ def _find(session, request, scene, position):
 
 
 def _approaches(scene, found, config, position):
-    """Dict id -> Approach of the objects in a list of Answers, and a sentence for each object that has none.
+    """Dict id -> Approach of the first MAX_APPROACHES objects in a list of Answers, and sentences why others have none.
 
     config: SceneConfig; position: [3] metres of the robot in the scene's frame, or None.
     """
@@ -80,11 +80,15 @@ def _approaches(scene, found, config, position):
     robot = None if position is None else scene.cloud.placement.inverse.apply(position)
     footprint = config.robot_footprint
     objects = {match.object.id: match.object for answer in found for match in answer.matches}
-    for key, item in objects.items():
+    for key, item in list(objects.items())[:MAX_APPROACHES]:
         try:
             approaches[key] = find_approach(scene.cloud.xyz, item.box, config.approach_standoff, footprint, robot)
         except NoApproach as error:
             reasons.append(f"no approach to {item.label} {key}: {error}")
+    if len(objects) > MAX_APPROACHES:
+        reasons.append(
+            f"approaches to the first {MAX_APPROACHES} of {len(objects)} objects only: ask for fewer at once"
+        )
     return approaches, reasons
 
 

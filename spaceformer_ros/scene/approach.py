@@ -14,6 +14,7 @@ CELL = 0.05  # metres; side of the grid's cells
 FLOOR_BAND = 0.10  # metres; points within this distance of the floor's height count as floor
 ROBOT_HEIGHT = 1.5  # metres; higher points are not obstacles
 MIN_KNOWN_SHARE = 0.5  # of the robot's footprint that must be seen as floor
+PLACES = 20  # of a large robot, from its centre outwards, where this share is measured
 STANDOFF_FACTORS = (1.0, 1.5, 2.0, 3.0)  # tried in turn: furniture may be in front of the object
 FLOOR_SHARE = 0.02  # maximum share of points below the floor (noise)
 FLOOR_RADIUS = 2.0  # metres around the box in which the height of the floor is measured
@@ -21,7 +22,7 @@ MAX_SIDE = 30.0  # metres of a box's ground sides; larger ones are not objects, 
 RING_STEP = 0.1  # metres between the positions that are tried
 # Why there is no approach, in the order of the checks: the one that got furthest is reported.
 NO_FLOOR, BLOCKED, HIDDEN, NOT_IN_COSTMAP = REASONS = (
-    "no floor is visible {near}",
+    "no floor is visible {nearest:.1f} to {furthest:.1f} m from it",
     "{robot} touches an obstacle on all floor {near}",
     "it is hidden from all free floor {near}",
     "the costmap has no free place {near}",
@@ -77,7 +78,8 @@ def find_approaches(xyz, box, standoff, footprint, robot=None, count=4, is_free=
             if len(found) == count:
                 return found
     if not found:
-        raise NoApproach(reason.format(near=f"within {furthest:.1f} m of it", robot=footprint))
+        near = f"within {furthest:.1f} m of it"
+        raise NoApproach(reason.format(near=near, nearest=standoff, furthest=furthest, robot=footprint))
     return found
 
 
@@ -86,9 +88,11 @@ def _usable(ground, box, distance, footprint, is_free):
     one of REASONS that excluded the last of them."""
     places = ring(box, distance)
     poses = np.column_stack([places, np.arctan2(*(box.center[:2] - places).T[::-1])])
+    narrow = ground.clearance(poses) < footprint.inner_radius  # a quick test, which leaves few of a large robot
+    poses = poses[~narrow]
     poses = poses[ground.is_floor(poses, footprint)]
     if not len(poses):
-        return poses, NO_FLOOR
+        return poses, BLOCKED if ground.is_seen(places[narrow]).any() else NO_FLOOR
     poses = poses[ground.is_clear(poses, footprint)]
     if not len(poses):
         return poses, BLOCKED
@@ -168,10 +172,14 @@ class _Ground:
             clear[row] = not footprint.covers(placed(self.obstacles.data[near] - (x, y), (0.0, 0.0, -yaw))).any()
         return clear
 
+    def is_seen(self, places):
+        """[P] bool: floor was seen at places [P, 2]."""
+        return self.known[self._cells(places)]
+
     def is_floor(self, poses, footprint):
         """[P] bool: enough of the footprint of a robot at poses [P, 3] was seen as floor."""
-        offsets = footprint.offsets(CELL)
-        seen = [self.known[self._cells(placed(offsets, pose))].mean() for pose in poses]
+        offsets = footprint.offsets(max(CELL, footprint.radius / PLACES))
+        seen = [self.is_seen(placed(offsets, pose)).mean() for pose in poses]
         return np.array(seen) >= MIN_KNOWN_SHARE
 
     def sees(self, position, box):

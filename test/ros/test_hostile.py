@@ -17,7 +17,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
 from spaceformer_ros.clouds.pointcloud2 import cloud_columns
-from spaceformer_ros.ros import embedding, interfaces, messages, parameters, qos
+from spaceformer_ros.ros import embedding, interfaces, messages, parameters, qos, queries
 from spaceformer_ros.ros.background import LANES
 from spaceformer_ros.ros.limits import MAX_SELECTED
 from spaceformer_ros.ros.time_limit import TimeLimit
@@ -329,3 +329,12 @@ def test_initial_values_of_wrong_types_and_out_of_range(start, states):
     assert other.set_parameters([Parameter("max_points", value=2000)])[0].successful
     assert other.trigger_configure().name == "SUCCESS"
     assert other.settings.config.input.max_points == 2000
+
+
+def test_approach_poses_of_one_request_are_bounded(start, client, box_cloud, monkeypatch):
+    monkeypatch.setattr(queries, "MAX_APPROACHES", 1)
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: node.pipeline and node.pipeline.scene, "the scene")
+    reply = client.call(FindObjects, "find_objects", query="chair", min_score=-1.0, with_approach=True)
+    assert "approaches to the first 1 of 3 objects only: ask for fewer at once" in reply.message

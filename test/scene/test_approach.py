@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 from itertools import pairwise
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_unseen_floor_is_not_used():
     xyz = np.concatenate([plane((0.3, -3), (3, 3), 0.0), solid(CHAIR)])
     approach = find_approach(xyz, CHAIR, STANDOFF, ROBOT, robot=np.array([-2.0, 0.0, 0.0]))
     assert approach.position[0] > 0.25
-    with pytest.raises(NoApproach, match=r"no floor is visible within 1\.8 m of it"):
+    with pytest.raises(NoApproach, match=r"no floor is visible 0\.6 to 1\.8 m from it"):
         find_approach(solid(CHAIR), CHAIR, STANDOFF, ROBOT)
 
 
@@ -127,6 +128,16 @@ def test_a_robot_that_is_too_large_has_no_approach_with_a_reason(floor):
     assert find_approach(xyz, CHAIR, STANDOFF, Footprint(0.2)).position[2] == pytest.approx(0.0, abs=0.01)
     with pytest.raises(NoApproach, match=r"a robot of radius 0\.60 m touches an obstacle on all floor"):
         find_approach(xyz, CHAIR, STANDOFF, Footprint(0.6))
+
+
+def test_the_floor_of_a_large_robot_is_looked_at_in_few_places(floor, monkeypatch):
+    offsets, counts = Footprint.offsets, []
+    monkeypatch.setattr(Footprint, "offsets", lambda *of: (found := offsets(*of), counts.append(len(found)))[0])
+    for radius in (0.25, 5.0):
+        with contextlib.suppress(NoApproach):
+            find_approach(np.concatenate([floor, solid(CHAIR)]), CHAIR, STANDOFF, Footprint(radius))
+    assert min(counts) > 50
+    assert max(counts) < 1500
 
 
 @pytest.mark.parametrize("side", [31.0, 1e6, np.inf, np.nan])
