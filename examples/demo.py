@@ -26,6 +26,7 @@ import numpy as np
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from spaceformer_ros import SpaceformerError
 from spaceformer_ros.cli.options import results_folder
@@ -67,6 +68,8 @@ def main():
     parser.add_argument("--view", action="store_true", help="end with a page in the browser, until Ctrl-C")
     options = parser.parse_args()
     start = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end what was started, as Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
             results_folder(options.out)
@@ -208,7 +211,7 @@ class Robot:
         from diagnostic_msgs.msg import DiagnosticArray
         from visualization_msgs.msg import MarkerArray
 
-        rclpy.init()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self.node, self.executor, self.latest = rclpy.create_node("demo_robot"), SingleThreadedExecutor(), {}
         for name, kind in (*self.TOPICS, ("markers", MarkerArray)):
             self.node.create_subscription(kind, f"/spaceformer/{name}", self._keep(name), qos.LATCHED)

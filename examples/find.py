@@ -9,17 +9,21 @@ with the message of the node.
 import argparse
 import math
 import sys
+import time
 
 import rclpy
 
 from spaceformer_ros.msg import ResultCode
 from spaceformer_ros.srv import FindObjects
 
+NOT_YET = (ResultCode.MODEL_NOT_READY, ResultCode.NOT_ACTIVE, ResultCode.NO_MAP_YET)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", nargs="+", help="what to look for; quote several words")
     parser.add_argument("--frame", default="", help="of the answers, such as base_link (default: the map's own)")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds to wait for a node that has no map yet")
     parser.add_argument("--highlight", action="store_true", help="show the matches in ~/markers")
     options = parser.parse_args()
     rclpy.init()
@@ -29,11 +33,9 @@ def main():
         sys.exit("there is no service /spaceformer/find_objects: is the node running?")
     request = FindObjects.Request(queries=options.text, max_results=3, with_approach=True)
     request.target_frame, request.highlight = options.frame, options.highlight
-    future = client.call_async(request)
-    rclpy.spin_until_future_complete(node, future, timeout_sec=10)
-    reply = future.result()
-    if reply is None:
-        sys.exit("no answer within 10 s")
+    end = time.monotonic() + options.wait
+    while (reply := ask(node, client, request)).code in NOT_YET and time.monotonic() < end:
+        time.sleep(0.5)
     if reply.code != ResultCode.OK:
         sys.exit(reply.message)
     for match in reply.matches:
@@ -47,6 +49,13 @@ def main():
         yaw = math.degrees(2 * math.atan2(turn.z, turn.w))
         print(f"approach pose: ({place.x:.2f}, {place.y:.2f}), yaw {yaw:.0f} deg")
     rclpy.shutdown()
+
+
+def ask(node, client, request):
+    """The reply of the node."""
+    future = client.call_async(request)
+    rclpy.spin_until_future_complete(node, future, timeout_sec=10)
+    return future.result() or sys.exit("no answer within 10 s")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples/demo.py, without its processes."""
 
+import functools
 import importlib.util
+import signal
 import sys
 from types import SimpleNamespace
 
@@ -47,12 +49,15 @@ def test_labels_that_do_not_follow_are_a_failure(demo):
         relabelled(demo, "chair")
 
 
-def test_ctrl_c_is_one_word_and_ends_what_was_started(demo, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_one_word_and_ends_what_was_started(demo, monkeypatch, capsys, request, number):
     started = []
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        request.addfinalizer(functools.partial(signal.signal, other, signal.getsignal(other)))
 
     def interrupted(options, stack):
         started.append(demo.start(stack, "a process", [sys.executable, "-c", "import time; time.sleep(60)"]))
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr(demo, "run", interrupted)
     monkeypatch.setattr(sys, "argv", ["demo.py", "--out", "unused"])

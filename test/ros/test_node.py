@@ -258,13 +258,12 @@ def test_a_slow_inference_is_counted(start, client, instances, box_cloud):
     wait_until(lambda: node.session.counters.slow_in_a_row == 1, "the count")
 
 
-def test_the_example_program_prints_matches(start, client, instances, box_cloud):
+def test_the_example_program_waits_and_prints_matches(start, client, box_cloud):
     start()
     client.publish(box_cloud(ROOM))
-    wait_until(lambda: instances, "instances")
 
     def ask(text):
-        command = [sys.executable, ROOT / "examples" / "find.py", text]
+        command = [sys.executable, ROOT / "examples" / "find.py", "--wait", "30", text]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     found, missing = ask("couch"), ask("fire extinguisher")
