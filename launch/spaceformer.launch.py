@@ -56,10 +56,11 @@ INPUTS = {  # topic of the node -> argument that names another one
     "~/input/detections": "detections_topic",
     "~/input/yolo_detections": "yolo_topic",
 }
-RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "use_sim_time", "tf_prefix")
-# Topics that config/spaceformer.rviz shows, below /spaceformer, and its topic of the raw map.
+RVIZ_ARGUMENTS = ("rviz", "namespace", "cloud_topic", "fixed_frame", "use_sim_time", "tf_prefix")
+# Topics that config/spaceformer.rviz shows, below /spaceformer, its topic of the raw map, and those of its tools.
 RVIZ_TOPICS = ("labeled_cloud", "markers", "layout_markers", "relevancy")
 RAW_MAP = "/spaceformer/input/points"
+RVIZ_TOOLS = ("goal_pose", "clicked_point")
 
 
 def tf_remappings(prefix):
@@ -72,9 +73,16 @@ def input_remappings(value):
     return [(topic, value(name)) for topic, name in INPUTS.items() if value(name)]
 
 
+def absolute(name, namespace):
+    """A name as a node in a namespace resolves it; names of its own, with "~", are those of this package's node."""
+    inside = "/".join(["", *filter(None, [namespace.strip("/")])])
+    name = name.replace("~", "spaceformer", 1) if name.startswith("~") else name
+    return name if name.startswith("/") else f"{inside.rstrip('/')}/{name}"
+
+
 def node_name(namespace):
     """The full name of the node."""
-    return "/".join(["", *filter(None, [namespace.strip("/")]), "spaceformer"])
+    return absolute("spaceformer", namespace)
 
 
 def python_prefix(value):
@@ -115,15 +123,18 @@ def start_rviz(context):
     value = {name: LaunchConfiguration(name).perform(context) for name in RVIZ_ARGUMENTS}
     if value["rviz"].lower() != "true":
         return []
-    node = node_name(value["namespace"])
-    topics = [(f"/spaceformer/{name}", f"{node}/{name}") for name in RVIZ_TOPICS]
+    space = value["namespace"]
+    topics = [(f"/spaceformer/{name}", absolute(f"~/{name}", space)) for name in RVIZ_TOPICS]
+    topics += [(RAW_MAP, absolute(value["cloud_topic"] or "~/input/points", space))]
+    topics += [(f"/{name}", absolute(name, space)) for name in RVIZ_TOOLS]
+    frame = ["-f", value["fixed_frame"]] if value["fixed_frame"] else []
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            arguments=["-d", os.path.join(CONFIG, "spaceformer.rviz")],
+            arguments=["-d", os.path.join(CONFIG, "spaceformer.rviz"), *frame],
             parameters=[{"use_sim_time": value["use_sim_time"].lower() == "true"}],
-            remappings=[*topics, (RAW_MAP, value["cloud_topic"]), *tf_remappings(value["tf_prefix"])],
+            remappings=[*topics, *tf_remappings(value["tf_prefix"])],
         )
     ]
 

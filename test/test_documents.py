@@ -325,7 +325,9 @@ def test_foxglove_shows_topics_and_fields_that_exist(offered):
             request = json.loads(panel["requestPayload"])
             kind = message_class(services[panel["serviceName"]])
             assert set(request) <= set(kind.Request.get_fields_and_field_types())
-    assert panels["3D!spaceformer"]["topics"]["/spaceformer/relevancy"]["visible"] is False
+    shown = panels["3D!spaceformer"]["topics"]
+    assert {f"/spaceformer/{name}" for name in ("labeled_cloud", "relevancy", "markers", "layout_markers")} <= {*shown}
+    assert shown["/spaceformer/relevancy"]["visible"] is False
     assert json.loads(panels["CallService!find"]["requestPayload"])["highlight"]
 
 

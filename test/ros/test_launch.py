@@ -216,6 +216,22 @@ def test_rviz_follows_the_node(stand_ins):
     assert remappings["/spaceformer/markers"] == "/robot1/spaceformer/markers"
     shown = set(re.findall(r"Value: (/spaceformer/\S+)", (ROOT / "config" / "spaceformer.rviz").read_text()))
     assert shown == {name for name in remappings if name.startswith("/spaceformer/")}
+    assert remappings["/goal_pose"] == "/robot1/goal_pose"  # of its 2D goal tool, as Nav2 listens in a namespace
+
+
+@pytest.mark.parametrize(
+    ("topic", "namespace", "shown"),
+    [
+        ("map_cloud", "robot1", "/robot1/map_cloud"),
+        ("map_cloud", "", "/map_cloud"),
+        ("", "/robot1/", "/robot1/spaceformer/input/points"),
+        ("~/scans", "", "/spaceformer/scans"),
+    ],
+)
+def test_rviz_resolves_the_topic_of_the_map_as_the_node_does(stand_ins, topic, namespace, shown):
+    (rviz,) = start_rviz(rviz="true", namespace=namespace, cloud_topic=topic, fixed_frame="odom")
+    assert dict(rviz.fields["remappings"])["/spaceformer/input/points"] == shown
+    assert rviz.fields["arguments"][-2:] == ["-f", "odom"]
 
 
 def test_the_dds_profile_is_an_option_and_is_well_formed(stand_ins):
