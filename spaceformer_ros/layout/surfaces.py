@@ -3,8 +3,11 @@
 
 import numpy as np
 
+from ..grids.keys import cell_keys
+
 SURFACES = ("wall", "ceiling", "floor")
 NEAR = 0.06  # metres from a floor, a ceiling or the face of a wall: noise of depth cameras, and skirting boards
+COLUMN, BELOW = 0.1, 0.5  # metres: edge of the columns in which, and how far below a ceiling, there must be nothing
 
 
 def surface_of(layout, xyz):
@@ -19,6 +22,15 @@ def surface_of(layout, xyz):
         inside = (np.abs(across) <= wall.thickness / 2 + NEAR) & (above >= -NEAR) & (above <= wall.height + NEAR)
         found[inside & (along >= -NEAR) & (along <= wall.length + NEAR)] = SURFACES.index("wall")
     for storey in layout.storeys:
-        for name, height in (("ceiling", storey.ceiling_z), ("floor", storey.floor_z)):
-            found[np.abs(xyz[:, 2] - height) <= NEAR] = SURFACES.index(name)
+        found[_ceiling(xyz, storey.ceiling_z)] = SURFACES.index("ceiling")
+        found[np.abs(xyz[:, 2] - storey.floor_z) <= NEAR] = SURFACES.index("floor")
     return found
+
+
+def _ceiling(xyz, height):
+    """Rows of the points of a ceiling at this height: free below, unlike the upper ends of walls, curtains and shelves.
+
+    A storey whose ceiling was not seen is as high as its walls."""
+    near = np.flatnonzero(np.abs(xyz[:, 2] - height) <= NEAR)
+    below = (xyz[:, 2] >= height - BELOW) & (xyz[:, 2] < height - 2 * NEAR)
+    return near[~np.isin(cell_keys(xyz[near, :2], COLUMN), cell_keys(xyz[below, :2], COLUMN))]
