@@ -172,7 +172,8 @@ def security(text):
         "cached",
         "seconds of one `~/save` or `~/load`": f"{request_limits.DISK_SECONDS:g}, then `TIMEOUT`",
         "objects of one `~/find_objects` that approach poses are searched for": f"{request_limits.MAX_APPROACHES}",
-        "pixels of all layers of one `~/render_view`": f"{request_limits.MAX_VIEW_PIXELS:,}",
+        "pixels of all layers of one `~/render_view`; of all that wait": f"{request_limits.MAX_VIEW_PIXELS:,}; "
+        f"{request_limits.MAX_WAITING_PIXELS:,}, then `RATE_LIMITED`",
         "ids, and labels, of one `~/get_instances`": f"{request_limits.MAX_SELECTED:,}",
         "characters of a path": f"{MAX_PATH}, no control characters",
         "characters of a reply's message; of a state or diagnostics value": f"{request_limits.MAX_MESSAGE_LENGTH:,}; "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thread pools for slow work: service callbacks await its results, so the executor is never blocked."""
 
+import functools
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -59,18 +60,15 @@ class Background:
         awaited = Future(executor=self._node.executor)
         with self._lock:
             self._awaited.add(awaited)
-
-        def on_done(_):
-            self._settle(awaited, work)
-
-        work.add_done_callback(on_done)
+        # No callback refers to its own work: a cycle would keep a large result until the next garbage collection.
+        work.add_done_callback(functools.partial(self._settle, awaited))
         if timeout is not None and not work.done():
-            timer = threading.Timer(timeout, self._settle, (awaited, work))
+            timer = threading.Timer(timeout, self._finish, (awaited,), {"error": TimeoutError()})
             timer.daemon = True
             timer.start()
             work.add_done_callback(lambda _: timer.cancel())
-        if self._closed:
-            self._settle(awaited, work)
+        if self._closed and not work.done():
+            self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
         return awaited
 
     def close(self):
@@ -96,10 +94,8 @@ class Background:
         return work
 
     def _settle(self, awaited, work):
-        """Pass the result or exception of `work` to the coroutine that awaits it."""
-        if not work.done():
-            self._finish(awaited, error=TimeoutError())
-        elif work.cancelled():
+        """Pass the result or exception of `work`, which is done, to the coroutine that awaits it."""
+        if work.cancelled():
             self._finish(awaited, error=Refusal("NOT_ACTIVE", CLEANED_UP))
         elif work.exception() is not None:
             self._finish(awaited, error=work.exception())

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the current map from any pose: for ~/render_view, for live images, and to see what a detection shows."""
 
+import contextlib
 import threading
 
 import numpy as np
 
 from ..cameras.render import MapPoints
+from .limits import MAX_WAITING_PIXELS
+from .refusal import Refusal
 
 
 class MapViews:
@@ -18,6 +21,22 @@ class MapViews:
         self.text = ""  # of the layer relevancy on live images: the one that ~/show_relevancy was asked for last
         self._relevancy = None, None  # (a Scene, text) and the relevancy of its points
         self._ids = None, None  # (a Scene, PostprocessConfig) and the ids of its points
+        self._waiting = 0  # pixels of the requests in `admitted`
+
+    @contextlib.contextmanager
+    def admitted(self, pixels):
+        """Context of a request for pictures of so many pixels. Raises Refusal if too many wait. For the executor."""
+        if self._waiting and self._waiting + pixels > MAX_WAITING_PIXELS:
+            raise Refusal(
+                "RATE_LIMITED",
+                f"pictures of {self._waiting:,} pixels are waiting, with {pixels:,} more they exceed "
+                f"{MAX_WAITING_PIXELS:,}: ask again when they have come, or for smaller ones",
+            )
+        self._waiting += pixels
+        try:
+            yield
+        finally:
+            self._waiting -= pixels
 
     def draw(self, scene, camera, camera_from_map):
         """The View of a Scene. camera: CameraModel; camera_from_map: RigidTransform of the cloud's local coordinates

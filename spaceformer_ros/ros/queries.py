@@ -128,6 +128,8 @@ async def show_relevancy(session, request, response):
         session.views.text = request.query
     what = f"the mask of object {request.mask_of}" if request.mask_of else repr(request.query)
     response.message = f"best relevancy of {len(relevancy)} points for {what}: {response.max_relevancy:.2f}"
+    if heat is not None and not heat.any():
+        response.message += "; the network has no mask of it in this map"
 
 
 async def _mask_heat(session, request, scene):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service ~/render_view: the map as a camera would see it."""
 
+import threading
+
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -8,13 +10,16 @@ from std_msgs.msg import Header
 from .. import SpaceformerError
 from ..cameras.layers import LAYERS, draw_layers, marks_of
 from ..cameras.model import CameraModel, check_size
+from ..heap import trim_heap
 from ..words.vocabulary import check_text
 from . import interfaces
 from .frames import model_of
 from .images import color_of, to_image
-from .limits import MAX_VIEW_PIXELS
+from .limits import MAX_VIEW_PIXELS, TRIM_PIXELS
 from .queries import active_scene, lookup
 from .transforms import TransformError, pose_transform, time_of
+
+SENT_SECONDS = 2.0  # that a reply may take to be sent, before its memory is given back
 
 
 async def render_view(session, request, response):
@@ -30,8 +35,14 @@ async def render_view(session, request, response):
         raise SpaceformerError(str(error)) from error
     frame = await lookup(session, scene.frame_id, frame_id, time_of(request.pose.header.stamp))
     camera_from_map = frame.after(pose).inverse.after(scene.cloud.placement)
-    drawing = session.background.run(_draw, session, scene, request, wanted, camera, camera_from_map, lane="drawing")
-    layers = await drawing
+    pixels = camera.width * camera.height * len(wanted)
+    with session.views.admitted(pixels):
+        place = camera, camera_from_map
+        layers = await session.background.run(_draw, session, scene, request, wanted, *place, lane="drawing")
+    if pixels > TRIM_PIXELS:
+        trim = threading.Timer(SENT_SECONDS, trim_heap)
+        trim.daemon = True
+        trim.start()
     header = Header(stamp=request.pose.header.stamp, frame_id=frame_id)
     response.camera = to_camera_info(camera, header)
     response.images = [to_image(layers[name], header) for name in wanted]

@@ -169,7 +169,7 @@ def test_relevancy_that_cannot_be_had_is_refused_with_a_code(start, client, inst
 
 def test_the_mask_of_an_object_is_shown_as_relevancy(start, client, instances, box_cloud):
     clouds = client.listen("/spaceformer/relevancy", PointCloud2)
-    start()
+    node = start()
     see(client, instances, box_cloud(ROOM))
     sofa = next(item for item in instances[-1].instances if item.label == "sofa")
     reply = client.call(ShowRelevancy, "show_relevancy", mask_of=sofa.id)
@@ -177,6 +177,10 @@ def test_the_mask_of_an_object_is_shown_as_relevancy(start, client, instances, b
     assert f"the mask of object {sofa.id}: 0.90" in reply.message
     points = structured_view(wait_until(lambda: clouds and clouds[-1], "the relevancy cloud"))
     assert np.count_nonzero(points["relevancy"] == np.float32(0.9)) == sofa.num_points
+    node.pipeline.segmenter.mask_heat = lambda cloud, *_: np.zeros(len(cloud), dtype=np.float32)
+    assert client.call(ShowRelevancy, "show_relevancy", mask_of=sofa.id).message.endswith(
+        "has no mask of it in this map"
+    )
     reply = client.call(ShowRelevancy, "show_relevancy", mask_of=999)
     assert (reply.code, reply.message) == (ResultCode.NOT_FOUND, "no object with id 999 in map revision 1")
     reply = client.call(ShowRelevancy, "show_relevancy", query="sofa", mask_of=sofa.id)

@@ -338,3 +338,22 @@ def test_approach_poses_of_one_request_are_bounded(start, client, box_cloud, mon
     wait_until(lambda: node.pipeline and node.pipeline.scene, "the scene")
     reply = client.call(FindObjects, "find_objects", query="chair", min_score=-1.0, with_approach=True)
     assert "approaches to the first 1 of 3 objects only: ask for fewer at once" in reply.message
+
+
+def test_pictures_that_wait_are_bounded(start, client, box_cloud, monkeypatch):
+    from spaceformer_ros.ros import map_views, view_queries
+
+    monkeypatch.setattr(map_views, "MAX_WAITING_PIXELS", 640 * 480)
+    monkeypatch.setattr(view_queries, "TRIM_PIXELS", 0)
+    gate, draw = threading.Event(), view_queries._draw
+    monkeypatch.setattr(view_queries, "_draw", lambda *of: (gate.wait(30), draw(*of))[1])
+    node = start()
+    client.publish(box_cloud(ROOM))
+    wait_until(lambda: node.pipeline and node.pipeline.scene, "the scene")
+    first = client.call_later(RenderView, "render_view")
+    wait_until(lambda: node.session.views._waiting, "the first picture")
+    reply = client.call(RenderView, "render_view")
+    assert (reply.code, "ask again when they have come" in reply.message) == (ResultCode.RATE_LIMITED, True)
+    gate.set()
+    assert first().code == ResultCode.OK
+    assert client.call(RenderView, "render_view").code == ResultCode.OK

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+import gc
+import weakref
+from types import SimpleNamespace
+
+import pytest
+from helpers.ros import wait_until
+
+from spaceformer_ros.ros.background import Background
+
+
+class Picture:
+    """What a weak reference can refer to."""
+
+
+@pytest.mark.parametrize("timeout", [None, 600.0])
+def test_a_result_that_was_taken_is_freed_at_once(timeout):
+    background = Background(SimpleNamespace(executor=None))
+    gc.disable()
+    try:
+        awaited = background.run(Picture, lane="drawing", timeout=timeout)
+        wait_until(awaited.done, "the result")
+        alive = weakref.ref(awaited.result())
+        del awaited
+        wait_until(lambda: alive() is None, "its memory")
+    finally:
+        gc.enable()
+        background.close()
