@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import gc
+import threading
 import weakref
 from types import SimpleNamespace
 
@@ -15,10 +16,11 @@ class Picture:
 
 @pytest.mark.parametrize("timeout", [None, 600.0])
 def test_a_result_that_was_taken_is_freed_at_once(timeout):
-    background = Background(SimpleNamespace(executor=None))
+    background, gate = Background(SimpleNamespace(executor=None)), threading.Event()
     gc.disable()
     try:
-        awaited = background.run(Picture, lane="drawing", timeout=timeout)
+        awaited = background.run(lambda: gate.wait(20) and Picture(), lane="drawing", timeout=timeout)
+        gate.set()
         wait_until(awaited.done, "the result")
         alive = weakref.ref(awaited.result())
         del awaited
