@@ -101,8 +101,10 @@ def test_a_batch_prints_the_frame_of_its_results(tmp_path, settings, cloud_file,
 
 @pytest.mark.slow
 def test_find_prints_matches_or_the_reason(settings, cloud_file, capsys):
-    main(["find", cloud_file, "fire extinguisher", "--set", "min_match_score=0.0", *settings])
+    pictures = cloud_file.replace("map.ply", "pictures")
+    main(["find", cloud_file, "fire extinguisher", "--set", "min_match_score=0.0", "--out", pictures, *settings])
     assert "fire extinguisher" in capsys.readouterr().out
+    assert [path.name for path in pathlib.Path(pictures).iterdir()] == ["1_fire_extinguisher.png"]
     main(["find", cloud_file, "chair", "--set", "min_match_score=1.0", *settings])
     printed = capsys.readouterr().out
     assert "no object that matches 'chair' scores 1.00 or more" in printed

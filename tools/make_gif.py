@@ -8,7 +8,6 @@ wrong match is drawn like a right one.
 """
 
 import argparse
-import contextlib
 import pathlib
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from spaceformer_ros.geometry.boxes import EDGES
 from spaceformer_ros.geometry.footprint import footprint_of
 from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.pipeline import build_pipeline
-from spaceformer_ros.scene.approach import Approach, NoApproach, find_approach
+from spaceformer_ros.scene.approach import Approach, first_approach
 from spaceformer_ros.scene.find import Answer, ObjectQuery
 from spaceformer_ros.show.camera import Camera, render
 from spaceformer_ros.show.colors import heat_colors
@@ -95,16 +94,10 @@ def segment_and_ask(cloud, text):
     for match in answer.matches:
         place = match.object.box.center
         print(f"{match.object.label:12s} {match.score:.2f}  {place[0]:6.2f} {place[1]:6.2f} {place[2]:6.2f}")
-    return Run(scene.cloud, heat, answer, first_approach(scene, answer, config.scene))
-
-
-def first_approach(scene, answer, config):
-    """The Approach to the best match that has one, or None. config: SceneConfig."""
-    footprint = footprint_of(config.footprint, config.robot_radius)
-    for match in answer.matches:
-        with contextlib.suppress(NoApproach):
-            return find_approach(scene.cloud.xyz, match.object.box, config.approach_standoff, footprint)
-    return None
+    boxes = (match.object.box for match in answer.matches)
+    footprint = footprint_of(config.scene.footprint, config.scene.robot_radius)
+    approach = first_approach(scene.cloud.xyz, boxes, config.scene.approach_standoff, footprint)
+    return Run(scene.cloud, heat, answer, approach)
 
 
 def glow(rgb, relevancy):

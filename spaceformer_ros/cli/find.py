@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`spaceformer find`: locate objects in a cloud file by text."""
 
+import re
 import sys
 
-from .options import add_cloud, add_settings, config_of
+from .options import add_cloud, add_settings, config_of, results_folder
 from .tables import figure_text, label_text, meters, print_table
 
 
@@ -11,6 +12,7 @@ def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
     parser.add_argument("text", nargs="+", help='what to look for, such as "the cup on the desk"; in quotes')
+    parser.add_argument("--out", help="folder for a picture of each answer, with an arrow where a robot could stand")
     add_settings(parser)
 
 
@@ -26,9 +28,13 @@ def run(options):
         min_score=config.scene.min_match_score,
         min_confidence=config.scene.min_match_confidence,
     )
+    folder = results_folder(options.out) if options.out else None  # before the network runs
     pipeline, scene, _ = scene_or_saved(options)
     rows = []
-    for answer in pipeline.ask(asked, scene):
+    for number, answer in enumerate(pipeline.ask(asked, scene), start=1):
+        if folder:
+            name = re.sub(r"\W+", "_", answer.text)[:50].strip("_")
+            draw(folder / f"{number}_{name}.png", scene, answer, config.scene)
         for remark in answer.remarks:
             print(f"{answer.text}: {remark}", file=sys.stderr)
         if not answer.matches:
@@ -41,3 +47,14 @@ def run(options):
             rows.append((*row, meters(box.center), meters(box.size), place))
     if rows:
         print_table(rows, ("query", "id", "label", "confidence", "position [m]", "size [m]", "place"))
+
+
+def draw(path, scene, answer, config):
+    """Write a PNG of an answer, with the approach pose of its first match that has one. config: a SceneConfig."""
+    from ..geometry.footprint import footprint_of
+    from ..scene.approach import first_approach
+    from ..show.pictures import draw_answer
+
+    boxes = (match.object.box for match in answer.matches)
+    footprint = footprint_of(config.footprint, config.robot_radius)
+    draw_answer(path, scene, answer, first_approach(scene.cloud.xyz, boxes, config.approach_standoff, footprint))

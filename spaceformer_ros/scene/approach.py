@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Approach poses: a pose on free floor that faces an object and can be used as a navigation goal."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,14 @@ class Approach:
 def find_approach(xyz, box, standoff, footprint, robot=None):
     """The best Approach to an OrientedBox in a map: the first of `find_approaches`. Raises NoApproach."""
     return find_approaches(xyz, box, standoff, footprint, robot, count=1)[0]
+
+
+def first_approach(xyz, boxes, standoff, footprint):
+    """The best Approach to the first of some OrientedBoxes that has one, or None."""
+    for box in boxes:
+        with contextlib.suppress(NoApproach):
+            return find_approach(xyz, box, standoff, footprint)
+    return None
 
 
 def find_approaches(xyz, box, standoff, footprint, robot=None, count=4, is_free=None):
