@@ -53,7 +53,7 @@ class Background:
 
     def submit(self, function, *arguments, lane):
         """Run a function on a pool thread; its exceptions are logged."""
-        self._submit(lane, function, *arguments).add_done_callback(_log_failure)
+        self._submit(lane, function, *arguments).add_done_callback(self._log_failure)
 
     def wrap(self, work, timeout=None):
         """Awaitable result of a concurrent.futures.Future; TimeoutError after `timeout` seconds (None: no limit)."""
@@ -114,7 +114,7 @@ class Background:
         if self._node.executor is not None:
             self._node.executor.wake()  # rclpy polls waiting coroutines only when something wakes it
 
-
-def _log_failure(work):
-    if not work.cancelled() and work.exception() is not None:
-        logger.error("%s", describe_error(work.exception()))
+    def _log_failure(self, work):
+        error = None if work.cancelled() else work.exception()
+        if error is not None and self._node.context.ok():  # otherwise a signal has shut ROS down
+            logger.error("%s", describe_error(error))

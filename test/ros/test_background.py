@@ -3,6 +3,7 @@ import gc
 import threading
 import weakref
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from helpers.ros import wait_until
@@ -28,3 +29,12 @@ def test_a_result_that_was_taken_is_freed_at_once(timeout):
     finally:
         gc.enable()
         background.close()
+
+
+def test_what_cannot_be_published_after_a_signal_is_no_error(caplog):
+    for running in (False, True):
+        context = SimpleNamespace(ok=lambda running=running: running)
+        background = Background(SimpleNamespace(executor=None, context=context))
+        background.submit(Mock(side_effect=RuntimeError("publisher's context is invalid")), lane="graph")
+        background._pools["graph"].shutdown(wait=True)  # its callbacks, too
+        assert ("context is invalid" in caplog.text) == running
