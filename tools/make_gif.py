@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from spaceformer_ros.clouds.files import read_cloud
 from spaceformer_ros.config import Config
 from spaceformer_ros.geometry.boxes import EDGES
-from spaceformer_ros.geometry.footprint import footprint_of
 from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.pipeline import build_pipeline
 from spaceformer_ros.scene.approach import Approach, first_approach
@@ -95,8 +94,7 @@ def segment_and_ask(cloud, text):
         place = match.object.box.center
         print(f"{match.object.label:12s} {match.score:.2f}  {place[0]:6.2f} {place[1]:6.2f} {place[2]:6.2f}")
     boxes = (match.object.box for match in answer.matches)
-    footprint = footprint_of(config.scene.footprint, config.scene.robot_radius)
-    approach = first_approach(scene.cloud.xyz, boxes, config.scene.approach_standoff, footprint)
+    approach = first_approach(scene.cloud.xyz, boxes, config.scene.approach_standoff, config.scene.robot_footprint)
     return Run(scene.cloud, heat, answer, approach)
 
 

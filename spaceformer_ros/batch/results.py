@@ -7,10 +7,11 @@ import pathlib
 
 from ..clouds.files import write_cloud
 from ..evaluation.answers import read_texts
+from ..scene.approach import first_approach
 from ..scene.data_dir import SUFFIX
 from ..scene.find import ObjectQuery
 from ..show.labeled_cloud import label_points
-from ..show.pictures import VIEWS, draw_scene
+from ..show.pictures import VIEWS, draw_answer, draw_scene
 from ..show.relevancy import color_points
 
 
@@ -76,3 +77,10 @@ def object_facts(scene, item):
         "yaw": round(box.yaw, 4),
         "num_points": item.num_points,
     }
+
+
+def write_answer(path, scene, answer, config):
+    """Write a PNG of an Answer, with the approach pose of its first match that has one. config: a SceneConfig."""
+    boxes = (match.object.box for match in answer.matches)
+    approach = first_approach(scene.cloud.xyz, boxes, config.approach_standoff, config.robot_footprint)
+    draw_answer(path, scene, answer, approach)

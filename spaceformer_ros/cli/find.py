@@ -18,6 +18,7 @@ def add_arguments(parser):
 
 def run(options):
     """Locate objects in a cloud file by text: print the best matches of every text."""
+    from ..batch.results import write_answer
     from ..graph.answer import asked_for
     from .scene_of_file import scene_or_saved
 
@@ -34,7 +35,7 @@ def run(options):
     for number, answer in enumerate(pipeline.ask(asked, scene), start=1):
         if folder:
             name = re.sub(r"\W+", "_", answer.text)[:50].strip("_")
-            draw(folder / f"{number}_{name}.png", scene, answer, config.scene)
+            write_answer(folder / f"{number}_{name}.png", scene, answer, config.scene)
         for remark in answer.remarks:
             print(f"{answer.text}: {remark}", file=sys.stderr)
         if not answer.matches:
@@ -47,14 +48,3 @@ def run(options):
             rows.append((*row, meters(box.center), meters(box.size), place))
     if rows:
         print_table(rows, ("query", "id", "label", "confidence", "position [m]", "size [m]", "place"))
-
-
-def draw(path, scene, answer, config):
-    """Write a PNG of an answer, with the approach pose of its first match that has one. config: a SceneConfig."""
-    from ..geometry.footprint import footprint_of
-    from ..scene.approach import first_approach
-    from ..show.pictures import draw_answer
-
-    boxes = (match.object.box for match in answer.matches)
-    footprint = footprint_of(config.footprint, config.robot_radius)
-    draw_answer(path, scene, answer, first_approach(scene.cloud.xyz, boxes, config.approach_standoff, footprint))

@@ -11,7 +11,7 @@ from .. import SpaceformerError
 from ..clouds.files import MAP_SUFFIXES, RESULT, clouds_in, read_cloud
 from ..graph.answer import asked_as
 from ..graph.formats import graph_dict
-from ..scene.approach import NoApproach, find_approach
+from ..scene.approach import first_approach
 from ..scene.data_dir import SUFFIX
 from ..scene.edit_request import EditRequest
 from ..scene.find import summary
@@ -177,8 +177,4 @@ def map_object(scene, item):
 
 def _approach(scene, box, config):
     """The Approach to a box, or None. config: SceneConfig."""
-    try:
-        footprint = config.robot_footprint
-        return find_approach(scene.cloud.xyz, box, config.approach_standoff, footprint)
-    except NoApproach:
-        return None
+    return first_approach(scene.cloud.xyz, [box], config.approach_standoff, config.robot_footprint)
