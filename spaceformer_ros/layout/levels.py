@@ -7,6 +7,7 @@ from ..geometry.floor import base_height
 from .cells import CELL
 
 MIN_STOREY = 2.0  # metres from a floor to the floor above it
+HEADROOM = 1.5  # metres from an upper floor to the highest cells: tops of cupboards and beams are no floors
 MIN_FLOOR_SHARE = 0.3  # of the cells at the lowest floor that an upper floor has
 PROMINENCE = 2.0  # cells at an upper floor over those at the same number of heights of the walls that stand on it
 MIN_WALL_SHARE = 0.25  # of the cells above the lowest floor that stand on an upper floor; a ceiling has none
@@ -58,7 +59,8 @@ def _upper_floors(counts, first):
     while row < len(counts):
         last = min(row + round(SLAB / CELL), len(counts))
         is_peak = is_floor[row] and pairs[row] >= pairs[max(row - 2, 0) : row + 3].max()
-        if is_peak and _standing(counts, row) >= MIN_WALL_SHARE * _standing(counts, first):
+        is_walled = _standing(counts, row) >= MIN_WALL_SHARE * _standing(counts, first)
+        if is_peak and is_walled and _ceiling(counts, row, len(counts)) - row >= HEADROOM / CELL:
             best = row + int(np.flatnonzero(is_floor[row:last])[-1])
             best = _peak(counts, best - 1, 3)
             floors.append(best)

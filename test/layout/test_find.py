@@ -63,6 +63,15 @@ def test_ceiling_is_no_storey():
     assert len(layout.storeys) == 1
 
 
+def test_a_loft_in_which_nobody_can_stand_is_no_storey():
+    low = [
+        floor(0, 0, 7.14, 3, 2.2),
+        *(wall(a, b, z=2.2, height=1.1) for a, b in (((0, 0), (7.14, 0)), ((0, 3), (7.14, 3)))),
+    ]
+    layout = find_layout(cloud_of(floor(0, 0, 7.14, 3), wall((0, 0), (7.14, 0), height=2.2), *low))
+    assert len(layout.storeys) == 1
+
+
 def test_slanted_wall():
     corners = [(0, 0), (5, 0), (5, 2), (3.5, 4), (0, 4)]
     sides = [wall(a, b) for a, b in zip(corners, corners[1:] + corners[:1])]
