@@ -52,8 +52,9 @@ def test_labels_that_do_not_follow_are_a_failure(demo):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_one_word_and_ends_what_was_started(demo, monkeypatch, capsys, request, number):
     started = []
-    for other in (signal.SIGTERM, signal.SIGHUP):
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         request.addfinalizer(functools.partial(signal.signal, other, signal.getsignal(other)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell lets its background jobs ignore
 
     def interrupted(options, stack):
         started.append(demo.start(stack, "a process", [sys.executable, "-c", "import time; time.sleep(60)"]))
