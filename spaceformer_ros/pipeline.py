@@ -258,10 +258,15 @@ class Pipeline:
 
         Raises StorageError NO_MAP_YET or WRITE_FAILED; an existing file is then kept.
         """
+        snapshot = self.require_snapshot()
+        return snapshot.scene, snapshot.write(path)
+
+    def require_snapshot(self):
+        """The last complete scene as a Snapshot. Raises StorageError NO_MAP_YET without one."""
         snapshot = self.snapshot()
         if snapshot is None:
             raise StorageError("NO_MAP_YET", "there is no scene to save yet")
-        return snapshot.scene, snapshot.write(path)
+        return snapshot
 
     def snapshot(self):
         """The last complete scene as a Snapshot, or None without one."""

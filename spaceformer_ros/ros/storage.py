@@ -48,8 +48,9 @@ class Storage:
         """
         with self._using(path):
             try:
-                remark = self._keep_old(pipeline, path)
-                scene, size = pipeline.save(path)
+                snapshot = pipeline.require_snapshot()
+                scene, remark = snapshot.scene, _keep_old(path, snapshot.scene)
+                size = snapshot.write(path)
             except StorageError as error:
                 if error.code == "WRITE_FAILED" and self._is_scene_file(path):
                     self.report_unsaved(f"save: {describe_error(error)}")
@@ -60,20 +61,6 @@ class Storage:
                 self._refused = None
         self._logger.info(f"saved map revision {scene.map_revision} to {path} ({size / 1e6:.1f} MB){remark}")
         return scene, size, remark
-
-    def _keep_old(self, pipeline, path):
-        """Keep a file whose objects would be lost. Returns a remark. Raises StorageError."""
-        snapshot = pipeline.snapshot()
-        loss = snapshot and _loss(path, snapshot.scene)
-        if not loss:
-            return ""
-        kept = _with_suffix(path, OLD_SUFFIX)
-        try:
-            keep_file(path, kept)
-        except (OSError, StorageError) as error:
-            text = f"{display_path(path)} {loss}, and cannot be kept as {kept.name}: {describe_error(error)}"
-            raise StorageError("WRITE_FAILED", text) from error
-        return f"; the file before {loss}: it is kept as {kept.name}"
 
     def load(self, pipeline, path, map_id="", frame_id=""):
         """Make a saved scene the current one. Returns the Scene. Raises StorageError and changes nothing."""
@@ -248,6 +235,20 @@ def _loss(path, scene):
     if frame_id != scene.frame_id:
         return f"has {saved} objects in frame {printable(frame_id)!r}, the current scene is in {scene.frame_id!r}"
     return f"has {saved} objects, the current scene {len(scene.objects)}" if len(scene.objects) < saved / 2 else ""
+
+
+def _keep_old(path, scene):
+    """Keep a file of which much would be lost if a Scene replaced it. Returns a remark. Raises StorageError."""
+    loss = _loss(path, scene)
+    if not loss:
+        return ""
+    kept = _with_suffix(path, OLD_SUFFIX)
+    try:
+        keep_file(path, kept)
+    except (OSError, StorageError) as error:
+        text = f"{display_path(path)} {loss}, and cannot be kept as {kept.name}: {describe_error(error)}"
+        raise StorageError("WRITE_FAILED", text) from error
+    return f"; the file before {loss}: it is kept as {kept.name}"
 
 
 def _identity(path):

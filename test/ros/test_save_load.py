@@ -437,6 +437,19 @@ def test_autosave_writes_the_scene_that_it_has_compared(started, box_cloud, monk
     assert node.session.counters.save_error == ""
 
 
+def test_a_request_saves_the_scene_that_it_has_compared(started, monkeypatch, tmp_path):
+    node, compare, path = started(), storage._loss, tmp_path / "scene.safetensors"
+
+    def compare_and_clear(*arguments):
+        loss = compare(*arguments)
+        node.session.clear_scene()
+        return loss
+
+    monkeypatch.setattr(storage, "_loss", compare_and_clear)
+    node.session.storage.save(node.pipeline, path)
+    assert len(read_scene(path).labels) == len(ROOM)
+
+
 def test_cleanup_waits_for_a_save_that_runs(started, monkeypatch, tmp_path):
     node, write, entered = (
         started(save_on_shutdown=True, autosave_period=0.0),
