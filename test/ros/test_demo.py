@@ -23,7 +23,7 @@ def demo():
     del sys.modules["demo"]
 
 
-def relabelled(demo, *labels):
+def relabelled(demo, *labels, must_change=False):
     """What the demo prints about a new vocabulary, after which the node publishes objects with these labels."""
     before = SimpleNamespace(instances=[SimpleNamespace(id=n, label="chair") for n in range(3)], map_revision=1)
     after = SimpleNamespace(
@@ -35,7 +35,7 @@ def relabelled(demo, *labels):
         call=lambda *_, labels: SimpleNamespace(code=interfaces.ResultCode.OK, revision=2),
         wait=lambda name, *_: after if name == "instances" else count,
     )
-    demo.relabel(robot, before)
+    demo.relabel(robot, before, must_change)
 
 
 @pytest.mark.parametrize(("labels", "said"), [(["furniture"], "chair -> furniture"), ([], "nothing is furniture")])
@@ -44,9 +44,10 @@ def test_a_map_without_what_the_new_labels_name_is_no_failure(demo, capsys, labe
     assert said in capsys.readouterr().out
 
 
-def test_labels_that_do_not_follow_are_a_failure(demo):
+@pytest.mark.parametrize(("labels", "must_change"), [(["chair"], False), ([], True)])
+def test_labels_that_do_not_follow_are_a_failure(demo, labels, must_change):
     with pytest.raises(demo.Failure, match="did not follow"):
-        relabelled(demo, "chair")
+        relabelled(demo, *labels, must_change=must_change)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
