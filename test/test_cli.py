@@ -341,6 +341,7 @@ def test_two_empty_files_are_not_evaluated(tmp_path, capsys):
             ["layout", "map.ply", "--out", ""],
             ["rooms", "--out", " "],
             ["export", "a.ply", "--to", "json", "--out", ""],
+            ["find", "map.ply", "couch", "--out", ""],
         ),
         *(["view", ""], ["mcp", "--scene", ""], ["render", "", "--pose", "0", "0", "1", "0"], ["train", ""]),
     ],

@@ -4,7 +4,7 @@
 import re
 import sys
 
-from .options import add_cloud, add_settings, config_of, results_folder
+from .options import add_cloud, add_settings, config_of, file_name, results_folder
 from .tables import figure_text, label_text, meters, print_table
 
 
@@ -12,7 +12,9 @@ def add_arguments(parser):
     """Add the arguments of this command to an argparse parser."""
     add_cloud(parser, text=", or a scene file (.safetensors) that the node has saved")
     parser.add_argument("text", nargs="+", help='what to look for, such as "the cup on the desk"; in quotes')
-    parser.add_argument("--out", help="folder for a picture of each answer, with an arrow where a robot could stand")
+    parser.add_argument(
+        "--out", type=file_name, help="folder for a picture of each answer, with an arrow where a robot could stand"
+    )
     add_settings(parser)
 
 
