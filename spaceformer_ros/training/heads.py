@@ -4,6 +4,7 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from ..config import Config
@@ -12,6 +13,8 @@ from ..network.model import SpaCeFormer
 from ..synthetic import KIND_NAMES, KINDS
 from ..weights.checkpoint import hash_checkpoint, save_checkpoint
 from ..words.text_model import PromptEmbedder, load_text_encoder
+
+FEW_FRAMES_STREAM = 1  # of random numbers, other than that of the room's content
 
 
 def texts_of_kinds(checkpoint, folder):
@@ -29,10 +32,16 @@ def draw_names(texts):
 
 def rooms_of(config):
     """The seeds of the rooms of a training configuration, and the values that determine their content."""
-    names = "models", "model_kinds_share", "asset_folder"
+    names = "models", "model_kinds_share", "few_frames_share", "asset_folder"
     kinds = hashlib.sha256(" ".join(KIND_NAMES).encode()).hexdigest()[:12]  # tables have their numbers
     seeds = range(config.first_seed, config.first_seed + config.rooms)
     return seeds, {**{name: getattr(config, name) for name in names}, "hash of kinds": kinds}
+
+
+def seen_config(room_config, seed, few_frames_share):
+    """The RoomConfig of the room of a seed: a share of the rooms is seen in a few frames."""
+    few = np.random.default_rng([seed, FEW_FRAMES_STREAM]).random() < few_frames_share
+    return room_config.in_few_frames() if few else room_config
 
 
 def hash_network(checkpoint):

@@ -29,7 +29,7 @@ from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
 from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import load_checkpoint
 from .data import augment
-from .heads import draw_names, export_head, hash_network, rooms_of, texts_of_kinds
+from .heads import draw_names, export_head, hash_network, rooms_of, seen_config, texts_of_kinds
 from .settings import asset_folder, read_settings
 from .state import FitState
 from .tables import read_tables, write_tables
@@ -54,6 +54,7 @@ class NameHeadConfig:
     rooms: int = 1700
     models: bool = True  # every second room has only furniture models, see `spaceformer assets`
     model_kinds_share: float = 0.0  # of the things in these rooms that are of a kind that only models have
+    few_frames_share: float = 0.0  # of the rooms that are seen in a few frames, see `RoomConfig.in_few_frames`
     asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     first_seed: int = 7_000_000  # of the rooms
     continued: bool = False  # whether the fit starts with the head of the checkpoint
@@ -83,7 +84,7 @@ def collect(segmenter, config, folder, progress=iter, network=""):
     configs = _room_configs(config)
 
     def masks_of(seed):
-        room = make_room(seed, configs[seed % len(configs)])
+        room = make_room(seed, seen_config(configs[seed % len(configs)], seed, config.few_frames_share))
         found = [label_masks(segmenter, *look) for look in _looks(room, seed)]
         return LabelledMasks(*map(torch.cat, zip(*found, strict=True)))
 

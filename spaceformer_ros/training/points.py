@@ -6,7 +6,6 @@ file per room; then the head is fitted to their names. Both can be stopped and c
 """
 
 import logging
-import math
 import pathlib
 from dataclasses import asdict, dataclass
 
@@ -14,13 +13,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .. import SpaceformerError
 from ..network.point_head import PointHead
 from ..synthetic import KIND_NAMES, STRUCTURE, RoomConfig, make_room
 from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import load_checkpoint
-from .heads import draw_names, export_head, rooms_of, texts_of_kinds
+from .heads import draw_names, export_head, rooms_of, seen_config, texts_of_kinds
 from .point_augment import draw, vary
 from .processes import run_in_processes
+from .schedule import one_cycle
 from .settings import asset_folder, read_settings
 from .state import FitState
 from .tables import read_tables, write_tables
@@ -42,8 +43,10 @@ class PointHeadConfig:
     rooms: int = 1064
     models: bool = True  # three of four rooms have furniture models, see `spaceformer assets`
     model_kinds_share: float = 0.15  # of the things in these rooms that are of a kind that only models have
+    few_frames_share: float = 0.0  # of the rooms that are seen in a few frames, see `RoomConfig.in_few_frames`
     asset_folder: str = ""  # cache of `spaceformer assets`, "" for its default folder
     first_seed: int = 9_100_000  # of the rooms
+    continued: bool = False  # whether the fit starts with the head of the checkpoint
     channels: int = 64  # of the head's first level
     steps: int = 5000
     processes: int = 2
@@ -70,7 +73,8 @@ def collect(config, folder, progress=iter):
     configs = _room_configs(config)
 
     def views_of(seed):
-        return views_of_room(make_room(seed, configs[seed // 2 % len(configs)]), np.random.default_rng(seed))
+        room_config = seen_config(configs[seed // 2 % len(configs)], seed, config.few_frames_share)
+        return views_of_room(make_room(seed, room_config), np.random.default_rng(seed))
 
     seeds, made_with = rooms_of(config)
     write_tables(folder, progress(seeds), views_of, made_with)
@@ -86,20 +90,23 @@ def _room_configs(config):
     return [models, RoomConfig(asset_folder=folder, asset_share=0.7, model_kinds_share=share), models, RoomConfig()]
 
 
-def fit(processes, views, texts, config, path=None):
+def fit(processes, views, texts, config, start=None, path=None):
     """A PointHead fitted to Views: cross entropy of the names of all kinds, one of its names per kind and step.
 
     processes: Processes of the run; texts: for each of KIND_NAMES the embeddings of its names, [n, C_text];
-    config: PointHeadConfig; path: of the state file, from which a fit that was stopped continues.
+    config: PointHeadConfig; start: state dict of the PointHead that is continued, None to begin anew;
+    path: of the state file, from which a fit that was stopped continues.
     """
     torch.manual_seed(config.seed)
     head = PointHead(texts[0].shape[1], config.channels, config.dropout)
+    if start:
+        head.load_state_dict(start)
     average = torch.optim.swa_utils.AveragedModel(
         head, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE_DECAY), use_buffers=True
     )
     chance, offsets = _chances(views.kind, config), [n.cumsum(0) - n for n in (views.count, views.around)]
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, one_cycle(config.steps, config.warm_up_share))
     parts = {"head": head, "average": average, "optimizer": optimizer, "schedule": schedule}
     state = FitState(path, config)
     done = state.load(parts)
@@ -124,17 +131,21 @@ def fit(processes, views, texts, config, path=None):
     return average.module.eval()
 
 
+def head_of(checkpoint, config):
+    """State dict of the PointHead of a Checkpoint. Raises SpaceformerError without one, or with other channels."""
+    model = checkpoint.model
+    if model.point_head is None or model.config.point_head != config.channels:
+        raise SpaceformerError(
+            f"{checkpoint.name} has no point head of {config.channels} channels to continue: set continued to false"
+        )
+    return {key: value.float() for key, value in model.point_head.state_dict().items()}
+
+
 def _chances(kind, config):
     """[K] float32, proportional to the probability that a view is drawn."""
     count = torch.bincount(kind, minlength=len(KIND_NAMES)).float().clamp(min=MIN_COUNT)
     structure = torch.tensor([name in STRUCTURE for name in KIND_NAMES])
     return (count**-config.kind_balance * torch.where(structure, config.structure_weight, 1.0))[kind]
-
-
-def _rate(step, config):
-    """Linear warm-up, and half a cosine to zero."""
-    done = step / config.steps
-    return min(1.0, (done + 1e-3) / config.warm_up_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def _loss(head, points, kind, texts, config):
@@ -158,7 +169,8 @@ def run(folder, config_path="", progress=iter):
     texts = texts_of_kinds(checkpoint, folder)
     path = folder / "checkpoint.safetensors"
     state = folder / "state.pt"
-    head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config, state)
+    start = head_of(checkpoint, config) if config.continued else None
+    head = run_in_processes(config.processes, folder / "meeting", fit, views, texts, config, start, state)
     digest = export(path, checkpoint, head, config)
     FitState(state, config).end()
     return path, digest

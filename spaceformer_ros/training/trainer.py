@@ -16,6 +16,7 @@ from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, save_checkpoi
 from ..words.similarity import Similarity
 from .heads import split_head
 from .losses import SetCriterion, Target
+from .schedule import one_cycle
 from .state import load_state, save_state
 
 HEAD_RATE = 2e-3  # learning rate of `head_steps`
@@ -71,7 +72,7 @@ class Trainer:
         )
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.learning_rate, betas=(0.9, 0.98))
         self.head_optimizer = torch.optim.AdamW(self.heads.parameters(), lr=HEAD_RATE)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, one_cycle(config.steps, config.warm_up_share))
         self.kind_texts = torch.from_numpy(embedder.embed(KIND_NAMES)).to(device)
         self.random = random.Random(config.seed)
         self.step = 0
@@ -106,13 +107,6 @@ class Trainer:
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": plain, "weight_decay": 0.0},
         ]
-
-    def _rate(self, step):
-        """Linear warm-up, then half a cosine to zero."""
-        warm = self.config.warm_up_share * self.config.steps
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.config.steps - warm))))
 
     def train_step(self, samples):
         """One update on a list of Samples. Returns the loss parts as floats."""

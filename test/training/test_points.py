@@ -15,7 +15,7 @@ from spaceformer_ros.network.point_head import SAMPLES, PointHead
 from spaceformer_ros.synthetic import KIND_NAMES, STRUCTURE
 from spaceformer_ros.training import points, state
 from spaceformer_ros.training.point_augment import cut, draw, vary, vary_colors, warp
-from spaceformer_ros.training.points import PointHeadConfig, collect, export, fit
+from spaceformer_ros.training.points import PointHeadConfig, collect, export, fit, head_of
 from spaceformer_ros.training.processes import Processes
 from spaceformer_ros.training.settings import read_settings
 from spaceformer_ros.training.views import AROUND, MILLIMETRES, Views, views_of_room
@@ -182,16 +182,38 @@ def test_a_fit_that_was_stopped_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(points, "vary", interrupted)
     monkeypatch.setattr(points, "_loss", watched)
     with pytest.raises(KeyboardInterrupt):
-        fit(Processes(), views, texts(), quick, path)
+        fit(Processes(), views, texts(), quick, path=path)
     saved = torch.load(path, weights_only=True)
     assert saved["step"] == 2
     with pytest.raises(SpaceformerError, match=r"state\.pt was begun with another dropout: change it back, or delete"):
-        fit(Processes(), views, texts(), dataclasses.replace(quick, dropout=0.5), path)
+        fit(Processes(), views, texts(), dataclasses.replace(quick, dropout=0.5), path=path)
     weights.clear()
-    fit(Processes(), views, texts(), quick, path)
+    fit(Processes(), views, texts(), quick, path=path)
     assert len(drawn) == 3 + 4
     assert torch.equal(weights[0], saved["head"]["stem.0.weight"])
     assert torch.load(path, weights_only=True)["step"] == 6
+
+
+def test_a_continued_head_starts_with_the_weights_of_the_checkpoint():
+    torch.manual_seed(3)
+    model = SpaCeFormer(tiny_config(text_channels=DIM, point_head=QUICK.channels))
+    with torch.no_grad():
+        for parameter in model.point_head.parameters():
+            parameter.uniform_(0.1, 1)
+    checkpoint = Checkpoint(model, DEMO_TEXT_MODEL, Similarity(True, 20.0), "", "tiny")
+    start = head_of(checkpoint, QUICK)
+    quick = dataclasses.replace(QUICK, steps=1, batch_size=2, learning_rate=1e-9, weight_decay=0.0)
+    head = fit(Processes(), two_kinds(4), texts(), quick, start)
+    torch.testing.assert_close(dict(head.named_parameters()), dict(model.point_head.named_parameters()))
+
+
+@pytest.mark.parametrize("channels", [0, 4])
+def test_a_checkpoint_without_a_head_or_with_another_one_is_not_continued(channels):
+    checkpoint = Checkpoint(
+        SpaCeFormer(tiny_config(text_channels=DIM, point_head=channels)), "", Similarity(True, 20.0), "", "tiny"
+    )
+    with pytest.raises(SpaceformerError, match="tiny has no point head of 8 channels to continue: set continued to"):
+        head_of(checkpoint, QUICK)
 
 
 def test_another_head_replaces_the_one_of_a_checkpoint(tmp_path):
