@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends of the network: choice of device, precision and implementation."""
 
+import functools
 import logging
 import pathlib
 import threading
@@ -107,6 +108,7 @@ def choose_precision(name, device):
     return PRECISIONS[name]
 
 
+@functools.cache
 def cpu_has_bfloat16():
     """Whether this CPU multiplies bfloat16 matrices in hardware; emulated, it is slower than float32."""
     try:

@@ -20,6 +20,7 @@ from ..synthetic.assets import only_models_config
 from ..weights.checkpoint import load_checkpoint
 from .heads import draw_names, export_head, rooms_of, seen_config, texts_of_kinds
 from .point_augment import draw, vary
+from .precision import products_in
 from .processes import run_in_processes
 from .schedule import one_cycle
 from .settings import asset_folder, read_settings
@@ -55,7 +56,7 @@ class PointHeadConfig:
     warm_up_share: float = 0.05  # of the steps
     weight_decay: float = 0.05
     dropout: float = 0.4
-    precision: str = "bfloat16"  # of matrix products
+    precision: str = "auto"  # of matrix products; auto: bfloat16 where the CPU has it in hardware, else float32
     scale: float = 32.0  # of the cosines in the loss
     label_smoothing: float = 0.1
     kind_balance: float = 0.5  # views of a kind are drawn by its frequency to the power 1 - kind_balance
@@ -150,7 +151,7 @@ def _chances(kind, config):
 
 def _loss(head, points, kind, texts, config):
     """Cross entropy of a batch. points: of `vary`; kind: [B] int64."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with products_in(config.precision, torch.device("cpu")):
         features = head.train().of_turned(*points)
     logits = config.scale * features @ draw_names(texts).t()
     return F.cross_entropy(logits, kind, label_smoothing=config.label_smoothing)

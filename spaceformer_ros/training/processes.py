@@ -82,15 +82,16 @@ def run_in_processes(count, meeting_point, function, *arguments):
             finally:
                 for other in others:
                     other.kill()
-    processes = Processes(count, 0, meeting_point)
     try:
-        return function(processes, *arguments)
+        processes = Processes(count, 0, meeting_point)
+        try:
+            return function(processes, *arguments)
+        finally:
+            processes.leave()
     except RuntimeError as error:
-        processes.leave()
         _require_running(others, error)
         raise
     finally:
-        processes.leave()
         for other in others:
             other.join()
 

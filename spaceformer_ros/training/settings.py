@@ -11,7 +11,7 @@ from ..disk.text_files import read_yaml
 from ..synthetic.assets import default_folder
 
 KINDS = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
-PRECISIONS = "bfloat16", "float32"
+PRECISIONS = "auto", "bfloat16", "float32"
 MAY_BE_ZERO = ("seed", "validate_every", "captions_per_object")  # ends of the names of integers that are not 0
 ABOVE_ZERO = ("learning_rate", "scale", "warm_up_share", "gradient_norm")
 UP_TO_ONE = ("share", "decay", "dropout", "smoothing")  # ends of the names of numbers

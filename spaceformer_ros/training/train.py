@@ -48,7 +48,7 @@ class TrainConfig:
     warm_up_share: float = 0.05  # of the steps
     gradient_norm: float = 5.0  # clipped above
     average_decay: float = 0.998  # of the exponential moving average of the weights; this average is saved
-    precision: str = "bfloat16"  # of matrix products on the device
+    precision: str = "auto"  # of matrix products; auto: bfloat16 where the device has it in hardware, else float32
     caption_weight: float = 1.0  # of the caption loss, relative to the losses of masks and objectness
     kind_balance: float = 0.0  # the weight of a kind is its frequency to the power -kind_balance
     semantic_weight: float = 1.0  # auxiliary loss: text class of every voxel

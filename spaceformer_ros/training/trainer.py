@@ -16,6 +16,7 @@ from ..weights.checkpoint import DEMO_TEXT_MODEL, load_checkpoint, save_checkpoi
 from ..words.similarity import Similarity
 from .heads import split_head
 from .losses import SetCriterion, Target
+from .precision import products_in
 from .schedule import one_cycle
 from .state import load_state, save_state
 
@@ -134,7 +135,7 @@ class Trainer:
         return {"loss": float(loss.detach()), **parts}
 
     def _autocast(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        return products_in(self.config.precision, self.device)
 
     def train_heads(self, samples):
         """One update of the auxiliary heads alone, so that random ones do not disturb a trained network."""

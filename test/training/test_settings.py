@@ -21,7 +21,7 @@ from spaceformer_ros.training.train import read_config
         ("weight: .nan", "weight is nan, expected a number of 0 or more"),
         ("scale: .inf", "scale is inf, expected a number above 0"),
         ("warm_up_share: 0", "warm_up_share is 0, expected a number above 0"),
-        ("precision: float8", "precision is 'float8', expected one of bfloat16, float32"),
+        ("precision: float8", "precision is 'float8', expected one of auto, bfloat16, float32"),
         ("- 7", "expected lines with a name"),
     ],
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import json
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from spaceformer_ros.geometry.heading import manhattan_yaw
 from spaceformer_ros.network.model import SpaCeFormerConfig
 from spaceformer_ros.network.point_head import PointHead
 from spaceformer_ros.synthetic import KIND_NAMES, RoomConfig, make_room
-from spaceformer_ros.training import data, points
+from spaceformer_ros.training import data, points, processes
 from spaceformer_ros.training.data import MAX_POINTS, Augmentation, RoomStream, augment
 from spaceformer_ros.training.points import PointHeadConfig
 from spaceformer_ros.training.processes import run_in_processes
@@ -259,6 +260,17 @@ def test_a_failure_of_one_process_ends_the_others(tmp_path):
 def test_a_process_that_ends_before_they_meet_is_not_waited_for(tmp_path):
     with pytest.raises(SpaceformerError, match=r"a process of the run was killed \(signal 9\).*processes: 1"):
         run_in_processes(2, tmp_path / "processes", fail_in_the_second, KilledElsewhere())
+
+
+def test_a_process_that_ends_while_they_meet_is_named_as_the_cause(tmp_path, monkeypatch):
+    def connect(*_):
+        for other in multiprocessing.active_children():
+            other.kill()
+        raise RuntimeError("Gloo connectFullMesh failed: connection closed by peer")
+
+    monkeypatch.setattr(processes, "Processes", connect)
+    with pytest.raises(SpaceformerError, match=r"a process of the run was killed \(signal 9\).*processes: 1"):
+        run_in_processes(2, tmp_path / "processes", fail_in_the_second)
 
 
 @pytest.mark.slow
