@@ -199,11 +199,11 @@ class Perception:
         else:
             logging.getLogger(__name__).error("unexpected error", exc_info=error)
             text = f"unexpected {text}"
+        self._counters.last_error = text  # before it is counted: other threads read both
         if isinstance(error, TransformError):
             self._counters.tf_errors += 1
         else:
             self._counters.clouds_failed += 1
-        self._counters.last_error = text
         self._state.set(NodeState.ERROR, text)
 
     def report_later(self, error):

@@ -237,6 +237,6 @@ def test_collected_views_are_kept_when_a_run_continues(tmp_path, monkeypatch):
         collect(other, tmp_path)
 
 
-def test_the_shipped_configuration_has_other_rooms_than_the_evaluation():
-    config = read_settings(PointHeadConfig, CONFIG / "train_points.yaml")
-    assert config.first_seed > 500_000 + 1000
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("train_points*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_configurations_have_other_rooms_than_the_evaluation(path):
+    assert read_settings(PointHeadConfig, path).first_seed > 500_000 + 1000
