@@ -247,7 +247,7 @@ class PostprocessConfig:
         0.05, "objects with a lower score (objectness x mask score x label score) are not published", low=0.0, high=1.0
     )
     confidence_threshold: float = setting(
-        0.26,
+        0.3,
         "objects with a lower calibrated confidence are not published; no effect with a checkpoint without calibration",
         low=0.0,
         high=1.0,
