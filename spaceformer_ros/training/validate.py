@@ -76,20 +76,28 @@ def evaluate_room(pipeline, room, kinds=OBJECT_KINDS):
 
 
 def validate(pipeline, rooms, kinds=OBJECT_KINDS):
-    """List of (figure, value) for a pipeline on an iterable of Rooms.
+    """The `figure_rows` of a pipeline on an iterable of Rooms, which must not be training rooms.
+
+    kinds: as for `evaluate_room`.
+    """
+    figures = [evaluate_room(pipeline, room, kinds) for room in rooms]
+    return figure_rows(figures, kinds, pipeline.config.scene.min_match_confidence)
+
+
+def figure_rows(figures, kinds, threshold):
+    """List of (figure, value) from the RoomFigures of all rooms.
 
     ScanNet AP over names and class-agnostic, recall, precision, box F1, point mIoU; the share of questions whose first
     answer (or one of the first five) overlaps a right object; and what published objects and confidences are worth.
-    The rooms must not be training rooms. kinds: as for `evaluate_room`.
+    kinds: the vocabulary; threshold: the setting min_match_confidence.
     """
-    figures = [evaluate_room(pipeline, room, kinds) for room in rooms]
     report = make_report([room.sample for room in figures], kinds)
     rows = [*report.summary.items(), *((f"AP50 {name}", row["AP50"]) for name, row in report.classes.items())]
     ranks = {kind: [rank for room in figures for rank in room.ranks[kind]] for kind in QUESTION_KINDS}
     rows += [(f"first answer right, by {kind}", success(found, 1)) for kind, found in ranks.items() if found]
     rows += [(f"one of five answers right, by {kind}", success(found, 5)) for kind, found in ranks.items() if found]
     rows += [(f"questions, by {kind}", len(found)) for kind, found in ranks.items()]
-    rows += _published_rows(figures) + _confidence_rows(figures, pipeline.config.scene.min_match_confidence)
+    rows += _published_rows(figures) + _confidence_rows(figures, threshold)
     return [*rows, ("seconds per room, median", float(np.median([room.seconds for room in figures])))]
 
 
